@@ -1,0 +1,42 @@
+//! What a job asks of each device: invoke a service, or set a measurement point.
+
+use serde_json::{Map, Value};
+
+/// A command with its input as the operator gave it. It is validated once, at creation, and sent as accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Invoke a service of the thing model.
+    InvokeService {
+        /// The service's identifier.
+        service_id: String,
+        /// Input parameter → value.
+        input: Map<String, Value>,
+    },
+    /// Set one measurement point.
+    SetMeasurepoint {
+        /// The point's identifier.
+        measurepoint_id: String,
+        /// The value, of the point's data type.
+        value: Value,
+    },
+}
+
+/// The two kinds of command. Devices that subscribe get each kind only once its subscription is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommandKind {
+    /// A service invocation.
+    InvokeService,
+    /// A measurement point set.
+    SetMeasurepoint,
+}
+
+impl Command {
+    /// Which kind of command this is.
+    #[must_use]
+    pub fn kind(&self) -> CommandKind {
+        match self {
+            Self::InvokeService { .. } => CommandKind::InvokeService,
+            Self::SetMeasurepoint { .. } => CommandKind::SetMeasurepoint,
+        }
+    }
+}

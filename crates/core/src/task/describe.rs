@@ -1,0 +1,80 @@
+//! What happened, in words that tell causes with the same code apart.
+
+use super::{AttemptTimes, Condition, Link, Outcome, Presence, Reply, Task};
+use crate::ids::AttemptNo;
+use crate::time::Timestamp;
+
+pub(super) const WITHDRAWN: &str = "withdrawn before sending";
+pub(super) const SENT_BEFORE_CANCEL: &str = "cancelled after sending, the device may have executed it";
+/// Joins the reason why a retry was not sent with what the last attempt came to.
+const LAST_ATTEMPT: &str = "; attempt ";
+
+/// What a waiting command is waiting for.
+pub(super) fn waiting(condition: &Condition) -> String {
+    match (condition.presence, condition.busy_with) {
+        (Presence::Absent { .. }, _) if !condition.activated => "device never activated".to_owned(),
+        (Presence::Absent { since: Some(since) }, _) => format!("offline since {}", moment(since)),
+        (Presence::Absent { since: None }, _) => "offline".to_owned(),
+        (Presence::Present | Presence::Returning, Some(task)) => format!("behind task {}", task.to_task_id()),
+        (Presence::Returning, None) => "device not yet back after the server's start".to_owned(),
+        (Presence::Present, None) => "its turn did not come".to_owned(),
+    }
+}
+
+/// Why a round ended unsent, and what the last attempt that did go out came to.
+pub(super) fn unsent(task: &Task, why: &str) -> String {
+    let Some(last) = task.result.as_ref().filter(|_| task.attempt > AttemptNo(0)) else {
+        return why.to_owned();
+    };
+    let retry = u32::from(task.retries.auto) + u32::from(task.retries.manual);
+    if last.sent {
+        return format!("{why}; retry {retry} not sent{LAST_ATTEMPT}{}: {} {}", task.attempt.0, last.code, last.desc);
+    }
+    match last.desc.split_once(LAST_ATTEMPT) {
+        Some((_, attempt)) => format!("{why}; retry {retry} not sent{LAST_ATTEMPT}{attempt}"),
+        None => why.to_owned(),
+    }
+}
+
+/// A reply, as far as it says something.
+pub(super) fn reply(reply: &Reply, message: Option<String>, too_large: bool) -> String {
+    let mut desc = match (reply.code, message.filter(|message| !message.is_empty())) {
+        (None, _) => "the reply's code is missing or no number".to_owned(),
+        (Some(_), Some(message)) => message,
+        (Some(_), None) if reply.is_success() => "OK".to_owned(),
+        (Some(code), None) => format!("the device replied with code {code}"),
+    };
+    if too_large {
+        desc.push_str("; the output is too large and was not kept");
+    }
+    desc
+}
+
+/// A success or failure that came after its attempt had ended.
+pub(super) fn late(attempt: AttemptNo, outcome: &Outcome) -> String {
+    format!("{} (late reply to attempt {})", outcome.desc, attempt.0)
+}
+
+/// How an attempt fell silent.
+pub(super) fn silence(times: &AttemptTimes, link: Link) -> String {
+    match (times.acked, link) {
+        (Some(_), Link::Up) => "acknowledged but silent".to_owned(),
+        (None, Link::Up) => "unacknowledged".to_owned(),
+        (Some(_), Link::LostAt(at)) => format!("acknowledged but silent, link lost at {}", moment(at)),
+        (None, Link::LostAt(at)) => format!("unacknowledged, link lost at {}", moment(at)),
+    }
+}
+
+/// At most `bytes` of `text`, cut at a character.
+pub(super) fn shortened(text: Option<&str>, bytes: usize) -> Option<String> {
+    let text = text?;
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    Some(text[..end].to_owned())
+}
+
+fn moment(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |moment| moment.to_string())
+}

@@ -1,0 +1,87 @@
+//! Ends that do not come from the device's word: a window that runs out, the operator, a device that goes away.
+
+use super::rounds::{Heals, absence_code, unsent};
+use super::step::{moved, quietly};
+use super::{AttemptTimes, Condition, Ended, How, Outcome, Presence, Refused, State, Step, Task, code, describe};
+use crate::job::Rules;
+use crate::time::Timestamp;
+
+/// The window of a waiting task has run out.
+pub(super) fn window_ended(task: &Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Result<Step, Refused> {
+    if task.state != State::Queued {
+        return Err(Refused::WrongState);
+    }
+    if now < task.window_end(rules) {
+        return Err(Refused::TooEarly);
+    }
+    Ok(quietly(expire(task.clone(), rules, condition, now)))
+}
+
+/// With a TTL the wait itself was the limit; without one the command was only waiting for its turn and may be tried again.
+pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
+    let why = describe::waiting(condition);
+    if rules.policy.ttl_ms > 0 {
+        let desc = describe::unsent(&task, &why);
+        let outcome = Outcome { code: code::NOT_SENT_IN_TIME, desc, output: None, sent: false };
+        return Task { result: Some(outcome), ..moved(&task, State::TtlTimedOut, now) };
+    }
+    let code = match condition.presence {
+        Presence::Present | Presence::Returning => code::NOT_SENT_IN_TIME,
+        Presence::Absent { .. } => absence_code(condition),
+    };
+    unsent(task, rules, code, &why, Heals::WithTime, now)
+}
+
+/// The operator cancels. What the device is executing goes on, but is not tried again.
+pub(super) fn cancel(task: &Task, withdrawn: bool, now: Timestamp) -> Result<Step, Refused> {
+    match task.state {
+        State::Init | State::Queued | State::RetryWait => {
+            Ok(quietly(cancelled(task, describe::unsent(task, describe::WITHDRAWN), now)))
+        }
+        State::Published => Ok(cancel_published(task, withdrawn, now)),
+        State::InProgress if task.disarmed => Err(Refused::Running),
+        State::InProgress => {
+            let task = Task { disarmed: true, ..task.clone() };
+            Ok(Step { declined: Some(Refused::Running), ..quietly(task) })
+        }
+        State::Succeeded | State::Failed | State::Cancelled | State::ResponseTimedOut | State::TtlTimedOut => {
+            Err(Refused::WrongState)
+        }
+    }
+}
+
+fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
+    let (how, desc) = if withdrawn {
+        (How::NotSent, describe::WITHDRAWN)
+    } else {
+        (How::Cancelled, describe::SENT_BEFORE_CANCEL)
+    };
+    let times = AttemptTimes { ended: Some(now), ..task.times };
+    let outcome = Outcome { code: code::CANCELLED, desc: desc.to_owned(), output: None, sent: !withdrawn };
+    let ended = vec![Ended { attempt: task.attempt, how, times, outcome }];
+    let task = Task { times, ..cancelled(task, desc.to_owned(), now) };
+    Step { ended, ..quietly(task) }
+}
+
+fn cancelled(task: &Task, desc: String, now: Timestamp) -> Task {
+    let outcome = Outcome { code: code::CANCELLED, desc, output: None, sent: false };
+    Task { result: Some(outcome), ..moved(task, State::Cancelled, now) }
+}
+
+/// A device that was disabled gets nothing more; an attempt that is out runs out.
+pub(super) fn device_disabled(task: &Task, now: Timestamp) -> Result<Step, Refused> {
+    device_went(task, code::NOT_ACTIVE, "device disabled", now)
+}
+
+/// A device that was deleted gets nothing more, nor does a new one with its keys.
+pub(super) fn device_deleted(task: &Task, now: Timestamp) -> Result<Step, Refused> {
+    device_went(task, code::DEVICE_GONE, "device deleted", now)
+}
+
+fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step, Refused> {
+    if !matches!(task.state, State::Queued | State::RetryWait) {
+        return Err(Refused::WrongState);
+    }
+    let outcome = Outcome { code, desc: describe::unsent(task, why), output: None, sent: false };
+    Ok(quietly(Task { result: Some(outcome), ..moved(task, State::Failed, now) }))
+}

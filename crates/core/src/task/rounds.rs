@@ -1,0 +1,169 @@
+//! A task's rounds: becoming due, its place in the queue, being sent, and coming back unsent.
+
+use super::step::{moved, quietly};
+use super::{
+    AttemptTimes, Condition, Ended, How, Outcome, Presence, Publish, Refused, State, Step, Task, code, describe, endings,
+};
+use crate::ids::AttemptNo;
+use crate::job::Rules;
+use crate::time::Timestamp;
+
+/// Commands that may wait for one device, the documented limit of the original service.
+pub const QUEUE_MAX: usize = 50;
+/// An automatic retry becomes due at the earliest this long after its attempt ended, so that an interval of 0 cannot spin.
+const RETRY_AFTER_MIN_MS: i64 = 1_000;
+
+/// The trigger, or the moment of an automatic retry, which is used up here: sent or not.
+pub(super) fn due(task: &Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Result<Step, Refused> {
+    let mut task = match task.state {
+        State::Init | State::RetryWait => task.clone(),
+        State::Queued
+        | State::Published
+        | State::InProgress
+        | State::Succeeded
+        | State::Failed
+        | State::Cancelled
+        | State::ResponseTimedOut
+        | State::TtlTimedOut => return Err(Refused::WrongState),
+    };
+    if now < task.due_at(rules) {
+        return Err(Refused::TooEarly);
+    }
+    if task.state == State::RetryWait {
+        task.retries.auto = task.retries.auto.saturating_add(1);
+        task.retries.used = task.retries.used.saturating_add(1);
+    }
+    Ok(quietly(start(task, rules, condition, now)))
+}
+
+/// A retry by hand: a new round with a fresh window and budget.
+pub(super) fn retry_asked(task: &Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Result<Step, Refused> {
+    if !matches!(task.state, State::Failed | State::ResponseTimedOut | State::TtlTimedOut) {
+        return Err(Refused::WrongState);
+    }
+    if condition.deleted {
+        return Err(Refused::DeviceGone);
+    }
+    if task.attempt.next().is_none() {
+        return Err(Refused::NumbersUsedUp);
+    }
+    if !condition.disabled && condition.queued >= QUEUE_MAX {
+        return Err(Refused::QueueFull);
+    }
+    let mut task = Task { due: Some(now), disarmed: false, mark: rules.cancel_mark, late_success: None, ..task.clone() };
+    task.retries.used = 0;
+    task.retries.manual = task.retries.manual.saturating_add(1);
+    Ok(quietly(start(task, rules, condition, now)))
+}
+
+/// What trigger, due retry and retry by hand have in common.
+fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
+    if condition.deleted {
+        return unsent(task, rules, code::DEVICE_GONE, "device deleted", Heals::Never, now);
+    }
+    if condition.disabled {
+        return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Heals::Never, now);
+    }
+    if let (Presence::Absent { .. }, 0) = (condition.presence, rules.policy.ttl_ms) {
+        return unsent(task, rules, absence_code(condition), &describe::waiting(condition), Heals::WithTime, now);
+    }
+    if condition.queued >= QUEUE_MAX {
+        let why = format!("{QUEUE_MAX} commands already wait for the device");
+        return unsent(task, rules, code::QUEUE_FULL, &why, Heals::WithTime, now);
+    }
+    if now >= task.window_end(rules) {
+        return endings::expire(task, rules, condition, now);
+    }
+    moved(&task, State::Queued, now)
+}
+
+/// Offline and never seen at all have codes of their own.
+pub(super) fn absence_code(condition: &Condition) -> i64 {
+    if condition.activated { code::OFFLINE } else { code::NOT_ACTIVE }
+}
+
+/// Whether trying again later can help.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heals {
+    WithTime,
+    Never,
+}
+
+/// A round ends without anything having been sent.
+pub(super) fn unsent(task: Task, rules: &Rules, code: i64, why: &str, heals: Heals, now: Timestamp) -> Task {
+    let outcome = Outcome { code, desc: describe::unsent(&task, why), output: None, sent: false };
+    fail(task, rules, outcome, State::Failed, heals, now)
+}
+
+/// A round ends badly: a success that came late wins, then an automatic retry, then the bad end itself.
+pub(super) fn fail(task: Task, rules: &Rules, outcome: Outcome, end: State, heals: Heals, now: Timestamp) -> Task {
+    if let Some(success) = task.late_success.clone() {
+        return Task { result: Some(success), ..moved(&task, State::Succeeded, now) };
+    }
+    let armed = heals == Heals::WithTime && !task.disarmed && !task.is_covered_by_mark(rules);
+    let retry = rules.policy.retry.filter(|retry| armed && task.retries.used < retry.count);
+    let result = Some(outcome);
+    match retry {
+        Some(retry) => {
+            let due = now.plus_ms(retry.interval_ms.max(RETRY_AFTER_MIN_MS));
+            Task { due: Some(due), result, ..moved(&task, State::RetryWait, now) }
+        }
+        None => Task { result, ..moved(&task, end, now) },
+    }
+}
+
+/// The task's turn has come: the intent that must be durable before its command leaves.
+pub(super) fn claim(task: &Task, rules: &Rules, now: Timestamp) -> Result<Step, Refused> {
+    if task.state != State::Queued {
+        return Err(Refused::WrongState);
+    }
+    let window_end = task.window_end(rules);
+    if now >= window_end {
+        return Err(Refused::WindowOver);
+    }
+    let Some(attempt) = task.attempt.next() else {
+        let why = "all attempt numbers are used up";
+        return Ok(quietly(unsent(task.clone(), rules, code::NUMBERS_USED_UP, why, Heals::Never, now)));
+    };
+    let times = AttemptTimes { intent: Some(now), ..AttemptTimes::default() };
+    let task = Task { attempt, times, ..moved(task, State::Published, now) };
+    let reply_deadline = now.plus_ms(rules.policy.reply_timeout_ms);
+    Ok(Step { publish: Some(Publish { attempt, reply_deadline, window_end }), ..quietly(task) })
+}
+
+/// The attempt certainly never left: the task keeps its place, and no retry is used.
+pub(super) fn not_sent(
+    task: &Task,
+    rules: &Rules,
+    attempt: AttemptNo,
+    condition: &Condition,
+    now: Timestamp,
+) -> Result<Step, Refused> {
+    if task.state != State::Published {
+        return Err(Refused::WrongState);
+    }
+    if task.attempt != attempt {
+        return Err(Refused::NotThatAttempt);
+    }
+    let times = AttemptTimes { ended: Some(now), ..task.times };
+    let outcome = Outcome { code: code::NOT_SENT_IN_TIME, desc: "never left".to_owned(), output: None, sent: false };
+    let ended = vec![Ended { attempt, how: How::NotSent, times, outcome }];
+    let task = Task { times, ..moved(task, State::Queued, now) };
+    Ok(Step { ended, ..quietly(back_in_queue(task, rules, condition, now)) })
+}
+
+fn back_in_queue(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
+    if let Some(success) = task.late_success.clone() {
+        return Task { result: Some(success), ..moved(&task, State::Succeeded, now) };
+    }
+    if condition.deleted {
+        return unsent(task, rules, code::DEVICE_GONE, "device deleted", Heals::Never, now);
+    }
+    if condition.disabled {
+        return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Heals::Never, now);
+    }
+    if now >= task.window_end(rules) {
+        return endings::expire(task, rules, condition, now);
+    }
+    task
+}
