@@ -1,1 +1,32 @@
+//! The seam between what Aldis decides and where it is kept.
+//!
+//! Two traits: [`Read`] for every question, [`Store`] for the one writer. Both are named by intent and work on batches. A
+//! commit is a list of [`Write`]s applied in order within one transaction that has a number; a write that the stored state
+//! refuses leaves nothing behind and does not disturb the others. The store never decides a task's next state: it
+//! compares, writes what `core::task::step` decided, and keeps the counters of the jobs equal to their rows.
+//!
+//! [`memory`] is the model; every driver passes the same [`conformance`] suite.
 
+pub mod conformance;
+mod error;
+pub mod memory;
+mod presence;
+mod read;
+pub mod rows;
+mod write;
+
+pub use error::Error;
+pub use presence::{DeviceStatus, Presence, device_status};
+pub use read::{DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, TaskInfo};
+pub use write::{Committed, Done, Refusal, StepWrite, Write};
+
+/// The one place that writes.
+pub trait Store: Read {
+    /// Applies `writes` in order, in one transaction, and makes them durable before it returns.
+    ///
+    /// The answer has one entry per write. `now` is the engine's clock and is stored with the commit.
+    ///
+    /// # Errors
+    /// Nothing of the batch is applied, as far as the store can know; after [`Error::Unavailable`] state has to be read again.
+    fn commit(&mut self, now: aldis_core::time::Timestamp, writes: &[Write]) -> Result<Committed, Error>;
+}

@@ -1,0 +1,174 @@
+//! Every question that is asked of the store.
+
+use std::sync::Arc;
+
+use aldis_core::expression::Filter;
+use aldis_core::expression::fields::{DeviceField, JobField, ModelField, ProductField, TaskField};
+use aldis_core::ids::{AppKey, AssetId, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
+use aldis_core::task::{Ended, Task};
+use aldis_core::time::Timestamp;
+
+use crate::Error;
+use crate::rows::{AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot};
+
+/// One page of a search, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Rows to pass over.
+    pub skip: u64,
+    /// Rows to return; 0 returns none, the total all the same.
+    pub take: u64,
+}
+
+/// A page and the count of all matches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<T> {
+    /// The page's rows.
+    pub rows: Vec<T>,
+    /// All matches.
+    pub total: u64,
+}
+
+/// A way to name a device.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DeviceRef {
+    /// By its keys.
+    Keys(ProductKey, DeviceKey),
+    /// By its asset id.
+    Asset(AssetId),
+    /// By its number; also finds deleted ones.
+    No(DeviceNo),
+}
+
+/// What the engine needs to know of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceFacts {
+    /// Which device.
+    pub device: DeviceNo,
+    /// It was deleted.
+    pub deleted: bool,
+    /// It was disabled.
+    pub disabled: bool,
+    /// It has logged in at least once.
+    pub activated: bool,
+    /// The end of its last session.
+    pub last_offline: Option<Timestamp>,
+    /// Its tasks in state `Queued`, counted up to a little over the queue's limit.
+    pub queued: usize,
+}
+
+/// Which rows of a job are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobTasks {
+    /// All.
+    All,
+    /// In state `Init`.
+    Init,
+    /// In state `Queued` in round 0, under the job's own timer.
+    FirstRound,
+    /// Not final: what a cancel of the whole job has to settle.
+    Unfinished,
+    /// `Failed`, `ResponseTimedOut` or `TtlTimedOut` without a late success: what a retry of the whole job takes.
+    Retryable,
+}
+
+/// A task with what its owner wants to know around it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskInfo {
+    /// The task.
+    pub task: Task,
+    /// Its job.
+    pub job: Arc<Job>,
+    /// Its device's asset id.
+    pub asset: AssetId,
+    /// Its device's product.
+    pub product: ProductKey,
+    /// Its device's key.
+    pub device_key: DeviceKey,
+}
+
+/// Reads. None waits for the writer; each sees the state after some commit. "Not there" is no error.
+///
+/// Deleted devices and deleted jobs are found only where it says so.
+pub trait Read: Send + Sync {
+    /// The last commit's number and the engine's clock at it.
+    fn last_commit(&self) -> Result<(CommitNo, Timestamp), Error>;
+
+    /// An organization.
+    fn organization(&self, org: &OrgId) -> Result<Option<Organization>, Error>;
+    /// All organizations, by id.
+    fn organizations(&self) -> Result<Vec<Organization>, Error>;
+    /// An access key.
+    fn access_key(&self, key: &AppKey) -> Result<Option<AccessKey>, Error>;
+    /// All access keys, of one organization or of all, by key.
+    fn access_keys(&self, org: Option<&OrgId>) -> Result<Vec<AccessKey>, Error>;
+
+    /// A thing model.
+    fn model(&self, org: &OrgId, id: &ModelId) -> Result<Option<Model>, Error>;
+    /// Thing models of an organization, newest first.
+    fn search_models(&self, org: &OrgId, filter: Option<&Filter<ModelField>>, page: Page) -> Result<Found<Model>, Error>;
+    /// A product, of whatever organization.
+    fn product(&self, key: &ProductKey) -> Result<Option<Product>, Error>;
+    /// Products of an organization, newest first.
+    fn search_products(
+        &self,
+        org: &OrgId,
+        filter: Option<&Filter<ProductField>>,
+        page: Page,
+    ) -> Result<Found<Product>, Error>;
+
+    /// Devices, in the order asked for, of whatever organization.
+    fn devices(&self, refs: &[DeviceRef]) -> Result<Vec<Option<Device>>, Error>;
+    /// Devices of an organization, newest first; their status is merged from rows and presence.
+    fn search_devices(
+        &self,
+        org: &OrgId,
+        filter: Option<&Filter<DeviceField>>,
+        page: Page,
+    ) -> Result<Found<Device>, Error>;
+    /// What the engine needs of these devices, in the order asked for; `None` for numbers never given out.
+    fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error>;
+
+    /// A job with its text, of whatever organization.
+    fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error>;
+    /// Jobs of an organization, newest first.
+    fn search_jobs(&self, org: &OrgId, filter: Option<&Filter<JobField>>, page: Page) -> Result<Found<JobDetail>, Error>;
+    /// Every job that the engine has to do with: not finished, or with a cancel to settle, or deleted with rows left.
+    fn jobs_at_work(&self) -> Result<Vec<Job>, Error>;
+    /// The jobs that own these tasks, deduplicated, in any order; those of deleted jobs are left out.
+    fn jobs_of(&self, tasks: &[TaskNo]) -> Result<Vec<Job>, Error>;
+
+    /// Tasks, in the order asked for; those of deleted jobs are absent.
+    fn tasks(&self, tasks: &[TaskNo]) -> Result<Vec<Option<Task>>, Error>;
+    /// Tasks with what is around them, in the order asked for, of whatever organization.
+    fn task_infos(&self, tasks: &[TaskNo]) -> Result<Vec<Option<TaskInfo>>, Error>;
+    /// Tasks of an organization, newest (largest number) first.
+    fn search_tasks(
+        &self,
+        org: &OrgId,
+        filter: Option<&Filter<TaskField>>,
+        page: Page,
+    ) -> Result<Found<TaskInfo>, Error>;
+    /// A task's history rows, by attempt and time.
+    fn history(&self, task: TaskNo) -> Result<Vec<Ended>, Error>;
+    /// Rows of one job after a number (`None`: from its first), by number.
+    fn job_tasks(&self, job: &Job, which: JobTasks, after: Option<TaskNo>, limit: usize) -> Result<Vec<Task>, Error>;
+    /// Members of a triggered product job that have no row yet, by number. A deleted device may be among them.
+    fn members(&self, job: &Job, limit: usize) -> Result<Vec<DeviceFacts>, Error>;
+
+    /// Tasks whose own moment has come, earliest first.
+    fn due_tasks(&self, now: Timestamp, limit: usize) -> Result<Vec<Task>, Error>;
+    /// The next such moment after `now`.
+    fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error>;
+    /// The tasks in state `Queued` of these devices, in the order asked for, each in no particular order.
+    fn queued(&self, devices: &[DeviceNo]) -> Result<Vec<Vec<Task>>, Error>;
+    /// The tasks in state `Queued` or `RetryWait` of one device.
+    fn waiting(&self, device: DeviceNo) -> Result<Vec<Task>, Error>;
+    /// All slots that are held.
+    fn slots(&self) -> Result<Vec<Slot>, Error>;
+
+    /// What was answered to a request with this idempotency key.
+    fn remembered(&self, scope: &str, key: &str) -> Result<Option<Remembered>, Error>;
+    /// What operators did to a subject, oldest first.
+    fn actions(&self, org: &OrgId, subject: &str) -> Result<Vec<PastAction>, Error>;
+}

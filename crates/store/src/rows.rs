@@ -1,0 +1,395 @@
+//! What is kept: plain rows, one struct each.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use aldis_core::command::Command;
+use aldis_core::i18n::I18nText;
+use aldis_core::ids::{AppKey, AssetId, AttemptNo, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
+use aldis_core::job::{Counters, JobState, Policy, Rules};
+use aldis_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A secret that must be recoverable. Encrypted at rest, shown by no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A commit's number; later commits have larger ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct CommitNo(pub u64);
+
+/// Who asked for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The access key; `None` for unsigned calls.
+    pub app_key: Option<AppKey>,
+    /// The request's id, as answered.
+    pub request_id: String,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrgId,
+    /// Its name.
+    pub name: String,
+    /// Its keys are refused.
+    pub disabled: bool,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// What an access key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Everything, also keys and organizations.
+    Admin,
+    /// Everything but keys and organizations.
+    Operator,
+    /// Only actions that change nothing.
+    Reader,
+}
+
+/// An application's credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// Its public half.
+    pub app_key: AppKey,
+    /// Its secret half.
+    pub secret: Secret,
+    /// The organization it belongs to.
+    pub org: OrgId,
+    /// What it may do.
+    pub role: Role,
+    /// What its owner calls it.
+    pub name: String,
+    /// It is refused.
+    pub disabled: bool,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// A thing model, kept as the document that `core::model` accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Whose it is.
+    pub org: OrgId,
+    /// Its id, unique within the organization.
+    pub id: ModelId,
+    /// The accepted document.
+    pub document: Value,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
+}
+
+/// A device type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Product {
+    /// Whose it is.
+    pub org: OrgId,
+    /// Its key, unique over the installation.
+    pub key: ProductKey,
+    /// Its name.
+    pub name: I18nText,
+    /// Its secret.
+    pub secret: Secret,
+    /// Its description.
+    pub desc: String,
+    /// Its devices hold connections for others.
+    pub gateway: bool,
+    /// Its devices speak JSON; false: a format of their own.
+    pub json: bool,
+    /// Free tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its thing model.
+    pub model: ModelId,
+    /// Devices may fetch their secret with the product's.
+    pub dynamic_activation: bool,
+    /// Devices must present certificates.
+    pub certificates: bool,
+    /// When it was created, and by which key.
+    pub created: Timestamp,
+    /// The key that created it.
+    pub created_by: Option<AppKey>,
+    /// When it was last changed.
+    pub updated: Timestamp,
+    /// The key that changed it last.
+    pub updated_by: Option<AppKey>,
+}
+
+/// A device as it is registered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDevice {
+    /// Whose it is.
+    pub org: OrgId,
+    /// Its product.
+    pub product: ProductKey,
+    /// Its key, unique within the product.
+    pub key: DeviceKey,
+    /// Its id, unique over the installation.
+    pub asset: AssetId,
+    /// Its secret.
+    pub secret: Secret,
+    /// Its name.
+    pub name: I18nText,
+    /// Its description.
+    pub desc: String,
+    /// Its time zone, `±HH:MM` or an IANA name.
+    pub timezone: String,
+    /// Attributes, not checked against the model.
+    pub attributes: BTreeMap<String, Value>,
+    /// Free tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One thing. A deleted device keeps its row, so that nothing of it is taken for another's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    /// Its number; never used again.
+    pub no: DeviceNo,
+    /// What was registered, with later changes.
+    pub is: NewDevice,
+    /// It may not log in.
+    pub disabled: bool,
+    /// It is gone: found by number only.
+    pub deleted: bool,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// When it was last changed by an operator.
+    pub updated: Timestamp,
+    /// Its first login.
+    pub activated: Option<Timestamp>,
+    /// Its last login.
+    pub last_online: Option<Timestamp>,
+    /// The end of its last session.
+    pub last_offline: Option<Timestamp>,
+}
+
+/// What happened to a device's presence; written in batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activity {
+    /// Which device.
+    pub device: DeviceNo,
+    /// It logged in at this moment; the first such moment activates it.
+    pub online: Option<Timestamp>,
+    /// Its session ended at this moment.
+    pub offline: Option<Timestamp>,
+}
+
+/// A target as the operator named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetEntry {
+    /// By asset id.
+    pub asset: Option<String>,
+    /// By keys: the product's.
+    pub product: Option<String>,
+    /// By keys: the device's.
+    pub device: Option<String>,
+}
+
+/// What a job names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TargetScope {
+    /// Devices, as named.
+    Devices(Vec<TargetEntry>),
+    /// All devices of these products that are not disabled at the trigger.
+    Products {
+        /// The distinct product keys.
+        products: Vec<ProductKey>,
+        /// The entries as given, for the answer.
+        entries: Vec<TargetEntry>,
+    },
+}
+
+/// A job as the operator described it, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobText {
+    /// Its name.
+    pub name: I18nText,
+    /// Its description.
+    pub desc: String,
+    /// Its targets as given.
+    pub targets: TargetScope,
+    /// The trigger moment as given.
+    pub trigger: Option<Timestamp>,
+    /// Retries are on.
+    pub retry_enabled: bool,
+    /// Automatic retries, effective when enabled.
+    pub retry_count: u8,
+    /// Pause before each, in seconds, effective when enabled.
+    pub retry_interval_s: i64,
+}
+
+/// What engine and searches need of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its number.
+    pub no: JobNo,
+    /// Whose it is.
+    pub org: OrgId,
+    /// What its devices are to do.
+    pub command: Arc<Command>,
+    /// Timeouts and retries.
+    pub policy: Policy,
+    /// The planned trigger: the later of the wanted moment and creation.
+    pub release: Timestamp,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Where it stands; always the roll-up of the rest.
+    pub state: JobState,
+    /// How many tasks it has; `None` before the trigger. (A device list's INIT rows exist before.)
+    pub total: Option<u64>,
+    /// Its first task's number; `None` before any is allocated.
+    pub first_task: Option<TaskNo>,
+    /// How many task numbers are allocated from `first_task` on.
+    pub allocated: u64,
+    /// When its tasks were created: with the job, or at its trigger.
+    pub tasks_created: Timestamp,
+    /// For whole products: which members are still to be written.
+    pub members: Option<Members>,
+    /// How many tasks are in each state; unwritten ones only show in `total`.
+    pub counters: Counters,
+    /// How often it was cancelled as a whole.
+    pub cancel_mark: u16,
+    /// The cancel mark that all rows have been settled under.
+    pub settled_mark: u16,
+    /// Deleted: gone from the API, rows still to be purged.
+    pub deleted: bool,
+}
+
+impl Job {
+    /// The job's part in `core::task::step`.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules { release: self.release, policy: self.policy, cancel_mark: self.cancel_mark }
+    }
+
+    /// The job has triggered, and every task has its row.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.total.is_some_and(|total| self.counters.written() >= total)
+    }
+
+    /// Whether `task` lies in the job's range.
+    #[must_use]
+    pub fn owns(&self, task: TaskNo) -> bool {
+        self.first_task.is_some_and(|first| task.0 >= first.0 && task.0 - first.0 < self.allocated)
+    }
+}
+
+/// The members of a product job: fixed by the commit that triggered it, whatever happens to the devices afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Members {
+    /// The products.
+    pub products: Vec<ProductKey>,
+    /// The trigger's commit; `None` before.
+    pub trigger: Option<CommitNo>,
+    /// No device with a larger number is a member.
+    pub watermark: DeviceNo,
+    /// Members up to this one have their rows.
+    pub cursor: DeviceNo,
+}
+
+/// A job with all that its owner said about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobDetail {
+    /// What engine and searches need.
+    pub job: Job,
+    /// What its owner said.
+    pub text: Arc<JobText>,
+}
+
+/// A job to be created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewJob {
+    /// Whose it is.
+    pub org: OrgId,
+    /// What its owner said.
+    pub text: JobText,
+    /// What its devices are to do.
+    pub command: Command,
+    /// Timeouts and retries.
+    pub policy: Policy,
+    /// The planned trigger.
+    pub release: Timestamp,
+    /// Resolved targets of a device list, each once, in order; `None` for whole products.
+    pub devices: Option<Vec<DeviceNo>>,
+    /// Makes repeated requests harmless.
+    pub idempotency: Option<Idempotency>,
+    /// Who asked.
+    pub by: Actor,
+}
+
+/// What makes a repeated request recognisable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Idempotency {
+    /// The access key's organization and name; an unsigned caller's organization alone.
+    pub scope: String,
+    /// The caller's key.
+    pub key: String,
+    /// A digest of the request.
+    pub digest: [u8; 32],
+}
+
+/// What was answered to a request with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The digest of that request.
+    pub digest: [u8; 32],
+    /// The answer: the job's number, or the text that the application stored.
+    pub answer: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A device's place for an attempt in flight, held until that attempt's reply, its deadline, or certainty that it never left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// The device.
+    pub device: DeviceNo,
+    /// The task; it may have been cancelled or deleted since.
+    pub task: TaskNo,
+    /// The attempt.
+    pub attempt: AttemptNo,
+    /// From then on the slot is free.
+    pub reply_deadline: Timestamp,
+    /// The device has acknowledged the attempt.
+    pub acked: bool,
+}
+
+/// Something an operator did, kept for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// In which organization.
+    pub org: OrgId,
+    /// What was done, as `resource.verb`.
+    pub verb: &'static str,
+    /// To what: an id.
+    pub subject: String,
+    /// Who did it.
+    pub by: Actor,
+}
+
+/// An [`Action`] as it is read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastAction {
+    /// When.
+    pub at: Timestamp,
+    /// What was done.
+    pub verb: String,
+    /// To what.
+    pub subject: String,
+    /// Who did it.
+    pub by: Actor,
+}

@@ -1,0 +1,153 @@
+//! Everything that can be written, by intent.
+
+use aldis_core::i18n::I18nText;
+use aldis_core::ids::{AppKey, AttemptNo, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey};
+use aldis_core::task::{Ended, State, Task};
+use aldis_core::time::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+use crate::rows::{
+    AccessKey, Action, Activity, Actor, CommitNo, Idempotency, Model, NewDevice, NewJob, Organization, Product, Slot,
+};
+
+/// One intent. Applied whole or refused whole, except where its answer has an entry per element.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// A new organization. Refused: `Taken`.
+    CreateOrganization(Organization),
+    /// Disable or enable an organization. Refused: `Missing`.
+    DisableOrganization { org: OrgId, disabled: bool },
+    /// Delete an organization. Refused: `Missing`; `InUse` while it has keys, models, products or jobs.
+    DeleteOrganization { org: OrgId },
+    /// A new access key. Refused: `Taken`; `Missing` organization.
+    CreateKey(AccessKey),
+    /// Disable or enable an access key. Refused: `Missing`.
+    DisableKey { key: AppKey, disabled: bool },
+    /// Delete an access key. Refused: `Missing`.
+    DeleteKey { key: AppKey },
+
+    /// A new thing model. Refused: `Taken`.
+    CreateModel(Model),
+    /// Replace a thing model's document. Refused: `Missing`.
+    UpdateModel { org: OrgId, id: ModelId, document: Value },
+    /// Delete a thing model. Refused: `Missing`; `InUse` while a product has it.
+    DeleteModel { org: OrgId, id: ModelId },
+
+    /// A new product. Refused: `Taken`; `Missing` model.
+    CreateProduct(Product),
+    /// Replace a product's row, found by key. Refused: `Missing`.
+    UpdateProduct(Product),
+    /// Delete a product. Refused: `Missing`; `InUse` while it has devices.
+    DeleteProduct { org: OrgId, key: ProductKey },
+
+    /// New devices; the answer is `Done::Devices`, an entry each (`Taken`, `AssetTaken`, `Missing` product).
+    CreateDevices(Vec<NewDevice>),
+    /// Change what an operator may change. Refused: `Missing`.
+    UpdateDevice {
+        device: DeviceNo,
+        name: I18nText,
+        desc: String,
+        attributes: BTreeMap<String, Value>,
+        tags: BTreeMap<String, String>,
+    },
+    /// Disable or enable devices. The history of this is kept, because it fixes who is a member of a product job.
+    /// Refused: `Missing`; `Unchanged` if it already is so.
+    DisableDevice { device: DeviceNo, disabled: bool, by: Actor },
+    /// Delete a device. Its row stays, its keys become free. Refused: `Missing`.
+    DeleteDevice { device: DeviceNo, by: Actor },
+    /// Give a device another key; asset and tasks stay with it. Refused: `Missing`, `Taken`.
+    ReplaceDevice { device: DeviceNo, key: DeviceKey, by: Actor },
+    /// Logins and logouts; unknown devices are passed over.
+    Activity(Vec<Activity>),
+
+    /// A new job. A device list's rows are written in state `Init` with it. Answer `Done::Job`. With an idempotency key that
+    /// is remembered: `Done::Job` of the earlier one if the digest is equal, else refused as `Mismatch`.
+    CreateJob(NewJob),
+    /// The trigger: fixes `total`, and for whole products the members, by watermark and this commit's number, and allocates
+    /// their task numbers. Answer `Done::Count` with the total. Refused: `Missing` (also deleted), `Unchanged` if it has triggered already.
+    TriggerJob { job: JobNo },
+    /// Rows of a product job, in the order of their numbers, following those already written. Counters follow. Refused:
+    /// `Unchanged` if the stored cursor is not `after`.
+    WriteTasks { job: JobNo, after: DeviceNo, cursor: DeviceNo, tasks: Vec<StepWrite> },
+    /// Steps of existing tasks, each only if its row is still as the step saw it. Counters follow. Answer `Done::Steps`.
+    Steps(Vec<StepWrite>),
+    /// What each of these devices' slots holds from now on.
+    Slots(Vec<(DeviceNo, Option<Slot>)>),
+    /// Cancel a whole job: raises its mark by one. Answer `Done::Count`: how many tasks were eligible (cancellable rows and
+    /// rows not yet written). A job that has not triggered is finished by it. Refused: `Missing`.
+    CancelJob { job: JobNo, by: Actor },
+    /// All rows have been settled under this mark.
+    SettledJob { job: JobNo, mark: u16 },
+    /// Delete a job: gone from the API at once. Refused: `Missing`; `InUse` unless it is INIT or FINISHED.
+    DeleteJob { job: JobNo, by: Actor },
+    /// Remove up to `limit` rows (tasks with their history) of a deleted job. Answer `Done::Count`: rows removed; the job's
+    /// own row goes with the last, and its numbers are never used again.
+    PurgeJob { job: JobNo, limit: usize },
+
+    /// Remember an answer. Refused: `Taken` if the key is remembered.
+    Remember { idempotency: Idempotency, answer: String },
+    /// Forget answers older than this.
+    Forget { before: Timestamp },
+    /// What an operator did, where no other write carries it.
+    Note(Action),
+}
+
+/// One task's step, with the row it started from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepWrite {
+    /// The job.
+    pub job: JobNo,
+    /// State and attempt that the step saw; ignored for rows that are being created.
+    pub from: (State, AttemptNo),
+    /// The task as it is from now on.
+    pub task: Task,
+    /// The moment at which the task itself has to be looked at (`Task::wake_at`).
+    pub wake_at: Option<Timestamp>,
+    /// Rows for the history. A late reply to an attempt is kept once.
+    pub ended: Vec<Ended>,
+}
+
+/// Why a write was refused. Each variant's meaning stands with the writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The key is in use.
+    Taken,
+    /// The asset id is in use.
+    AssetTaken,
+    /// It does not exist, or not in that organization.
+    Missing,
+    /// Something else still needs it.
+    InUse,
+    /// It already is so.
+    Unchanged,
+    /// The same idempotency key came with another request.
+    Mismatch,
+}
+
+/// What became of one write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// Applied.
+    Yes,
+    /// A job: created by this write, or the one that an earlier request with the same key created.
+    Job { no: JobNo, created: bool },
+    /// A number, as the write says.
+    Count(u64),
+    /// One entry per device.
+    Devices(Vec<Result<DeviceNo, Refusal>>),
+    /// One entry per step: applied, or lost because the row had moved on.
+    Steps(Vec<bool>),
+    /// Refused; nothing of it is stored.
+    Refused(Refusal),
+}
+
+/// A commit that is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed {
+    /// Its number.
+    pub number: CommitNo,
+    /// What became of each write.
+    pub done: Vec<Done>,
+}
+
