@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use aldis_core::expression::Filter;
-use aldis_core::expression::fields::{DeviceField, JobField, ModelField, ProductField, TaskField};
+use aldis_core::expression::{DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, AssetId, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
