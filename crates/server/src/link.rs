@@ -1,0 +1,223 @@
+//! The seam between the engine and whatever reaches devices: orders go out, events come back.
+//!
+//! The gateway implements [`DeviceLink`] over MQTT; a simulation implements it without sockets. An order is carried out
+//! only after the commit that made it; an event never assumes that its order was carried out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+
+use aldis_core::command::{Command, CommandKind};
+use aldis_core::ids::{DeviceNo, WireId};
+use aldis_core::task::Reply;
+use aldis_core::time::Timestamp;
+
+/// One device's presence on one connection. Numbers are never used again while the server runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionNo(pub u64);
+
+/// Reaches devices.
+pub trait DeviceLink: Send + Sync {
+    /// Carries out orders, in order per session. Never blocks on a device; orders for sessions that have ended are
+    /// answered with [`DeviceEvent::NotSent`] where they carried a command, and dropped otherwise.
+    fn carry_out(&self, orders: Vec<Order>);
+}
+
+/// What the engine wants done, once it is committed.
+#[derive(Debug)]
+pub enum Order {
+    /// Send an attempt.
+    Publish(Outgoing),
+    /// Acknowledge the MQTT packet that carried a reply: what it said is durable.
+    Acknowledge {
+        /// On which session it came.
+        session: SessionNo,
+        /// Its packet identifier.
+        packet: u16,
+    },
+    /// End a session: its device was disabled, deleted or replaced, or its link is stuck. Bytes not yet taken by the
+    /// device are discarded.
+    Reset {
+        /// Which session.
+        session: SessionNo,
+    },
+}
+
+/// An attempt on its way.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// To which session.
+    pub session: SessionNo,
+    /// Of which device.
+    pub device: DeviceNo,
+    /// The id on the wire.
+    pub wire: WireId,
+    /// What the device is to do.
+    pub command: Arc<Command>,
+    /// Decides the race between sending and withdrawing.
+    pub gate: Arc<Gate>,
+    /// From then on it must not leave: the end of its window or its reply deadline, whichever is first.
+    pub not_after: Timestamp,
+}
+
+/// The last look before the socket: either the session takes the attempt, or the engine withdraws it, never both.
+#[derive(Debug)]
+pub struct Gate {
+    state: AtomicU8,
+    handed: AtomicI64,
+}
+
+const OPEN: u8 = 0;
+const TAKEN: u8 = 1;
+const WITHDRAWN: u8 = 2;
+const NOT_HANDED: i64 = i64::MIN;
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { state: AtomicU8::new(OPEN), handed: AtomicI64::new(NOT_HANDED) }
+    }
+}
+
+impl Gate {
+    /// The session is about to write the first byte. False: the attempt was withdrawn and must not leave.
+    #[must_use]
+    pub fn take(&self) -> bool {
+        self.state.compare_exchange(OPEN, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The engine takes the attempt back. False: bytes of it may have left.
+    #[must_use]
+    pub fn withdraw(&self) -> bool {
+        self.state.compare_exchange(OPEN, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The socket has taken every byte.
+    pub fn handed_over(&self, at: Timestamp) {
+        self.handed.store(at.0, Ordering::Release);
+    }
+
+    /// When the socket had taken every byte.
+    #[must_use]
+    pub fn handed(&self) -> Option<Timestamp> {
+        let at = self.handed.load(Ordering::Acquire);
+        (at != NOT_HANDED).then_some(Timestamp(at))
+    }
+}
+
+/// The kinds of command that a session is ready to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kinds {
+    /// Service invocations.
+    pub services: bool,
+    /// Measurement point sets.
+    pub points: bool,
+}
+
+impl Kinds {
+    /// Every kind.
+    pub const ALL: Self = Self { services: true, points: true };
+
+    /// Whether `kind` is among them.
+    #[must_use]
+    pub fn contain(self, kind: CommandKind) -> bool {
+        match kind {
+            CommandKind::InvokeService => self.services,
+            CommandKind::SetMeasurepoint => self.points,
+        }
+    }
+}
+
+/// Which command a reply's topic belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerTo {
+    /// A service, by identifier.
+    Service(String),
+    /// A measurement point set.
+    Points,
+}
+
+impl AnswerTo {
+    /// Whether a reply on this topic can belong to `command`.
+    #[must_use]
+    pub fn fits(&self, command: &Command) -> bool {
+        match (self, command) {
+            (Self::Service(replied), Command::InvokeService { service_id, .. }) => replied == service_id,
+            (Self::Points, Command::SetMeasurepoint { .. }) => true,
+            (Self::Service(_), Command::SetMeasurepoint { .. }) | (Self::Points, Command::InvokeService { .. }) => false,
+        }
+    }
+}
+
+/// What comes back from the devices.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeviceEvent {
+    /// A device has logged in and is online from now on. An earlier session of it has ended, with an event of its own.
+    Connected {
+        /// Its session.
+        session: SessionNo,
+        /// The device.
+        device: DeviceNo,
+    },
+    /// The session may be sent these kinds of command: it has settled, or its subscription has been acknowledged.
+    Ready {
+        /// Which session.
+        session: SessionNo,
+        /// Its device.
+        device: DeviceNo,
+        /// All kinds that it may be sent from now on.
+        kinds: Kinds,
+    },
+    /// The session has ended, in whatever way.
+    Disconnected {
+        /// Which session.
+        session: SessionNo,
+        /// Its device.
+        device: DeviceNo,
+    },
+    /// An attempt certainly never left.
+    NotSent {
+        /// Its device.
+        device: DeviceNo,
+        /// Its id.
+        wire: WireId,
+    },
+    /// The device's PUBACK of an attempt.
+    Acked {
+        /// Its device.
+        device: DeviceNo,
+        /// Of which attempt.
+        wire: WireId,
+    },
+    /// A reply, on the device's own topic.
+    Replied {
+        /// On which session it came.
+        session: SessionNo,
+        /// From which device.
+        device: DeviceNo,
+        /// To which attempt; `None` if no readable id was in it: acknowledged, counted, dropped.
+        wire: Option<WireId>,
+        /// To which command, by the topic.
+        to: AnswerTo,
+        /// What it says.
+        reply: Reply,
+        /// The packet identifier to acknowledge once the reply is durable; `None` with QoS 0.
+        packet: Option<u16>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_is_either_taken_or_withdrawn() {
+        let gate = Gate::default();
+        assert!(gate.take());
+        assert!(!gate.withdraw());
+        let gate = Gate::default();
+        assert!(gate.withdraw());
+        assert!(!gate.take());
+        assert_eq!(gate.handed(), None);
+        gate.handed_over(Timestamp(5));
+        assert_eq!(gate.handed(), Some(Timestamp(5)));
+    }
+}

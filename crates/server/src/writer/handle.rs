@@ -1,0 +1,177 @@
+//! What can be asked of the writer. Every answer comes after the commit that made it true.
+
+use std::sync::Arc;
+
+use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo};
+use aldis_core::task::Refused;
+use aldis_store::rows::{Actor, Idempotency};
+use aldis_store::{Done, Refusal, Write};
+use tokio::sync::oneshot;
+
+use super::Inbox;
+use crate::link::DeviceEvent;
+
+/// Why something asked for was not done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Failure {
+    /// The stored state refuses it; nothing has changed.
+    #[error("refused: {0:?}")]
+    Refused(Refusal),
+    /// The store failed or may have failed; whether it was done is unknown until read again.
+    #[error("the store is unavailable")]
+    Unavailable,
+    /// The server is stopping, or has too much to do.
+    #[error("the server takes no more work")]
+    Overloaded,
+}
+
+/// What became of one task that a caller named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// As asked.
+    Done,
+    /// No such task in this job.
+    Missing,
+    /// Declined, and why; with the number that the task's next attempt will have.
+    Declined {
+        /// Why.
+        why: Refused,
+        /// The number of the next attempt.
+        next_attempt: AttemptNo,
+        /// Its automatic retries have been switched off all the same.
+        disarmed: bool,
+    },
+}
+
+/// What became of a whole job's tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeJob {
+    /// How many tasks were eligible; all of them are, or will be, as asked.
+    pub eligible: u64,
+    /// The first of them, at most `LISTED_MAX`.
+    pub first: Vec<TaskNo>,
+}
+
+/// The answer to a retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retried {
+    /// Tasks that were named: an entry each, in order.
+    Named(Vec<(TaskNo, Entry)>),
+    /// All eligible tasks of the job.
+    Whole(WholeJob),
+    /// A request with the same idempotency key was answered before; this is what was remembered of it.
+    Before(String),
+}
+
+/// Everything that goes through the writer.
+#[derive(Debug)]
+pub enum Ask {
+    /// Plain writes, in order, in one commit.
+    Write(Vec<Write>, Answer<Vec<Done>>),
+    /// Cancel these tasks of a job; an entry each, in order.
+    CancelTasks(JobNo, Vec<TaskNo>, Actor, Answer<Vec<Entry>>),
+    /// Cancel a job as a whole: one mark; its rows settle afterwards.
+    CancelJob(JobNo, Actor, Answer<WholeJob>),
+    /// Retry these tasks of a job, or with `None` all that are eligible.
+    Retry(JobNo, Option<Vec<TaskNo>>, Actor, Option<Idempotency>, Answer<Retried>),
+    /// Disable or enable a device.
+    DisableDevice(DeviceNo, bool, Actor, Answer<()>),
+    /// Delete a device.
+    DeleteDevice(DeviceNo, Actor, Answer<()>),
+    /// End the live session of a device whose keys were replaced, if it has one.
+    EndSession(DeviceNo),
+}
+
+/// Where an answer goes.
+pub type Answer<T> = oneshot::Sender<Result<T, Failure>>;
+
+/// The handle of the one writer; cheap to clone.
+#[derive(Clone)]
+pub struct Writer(Arc<Inbox>);
+
+impl Writer {
+    /// A handle that puts what is asked into `inbox`.
+    #[must_use]
+    pub fn new(inbox: Arc<Inbox>) -> Self {
+        Self(inbox)
+    }
+
+    /// Applies plain writes in one commit; an entry each. Refusals are in the entries.
+    ///
+    /// # Errors
+    /// [`Failure`], never `Refused`.
+    pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Done>, Failure> {
+        self.ask(|answer| Ask::Write(writes, answer)).await
+    }
+
+    /// Cancels the named tasks of a job.
+    ///
+    /// # Errors
+    /// [`Failure`]; `Refused(Missing)` if the job does not exist.
+    pub async fn cancel_tasks(&self, job: JobNo, tasks: Vec<TaskNo>, by: Actor) -> Result<Vec<Entry>, Failure> {
+        self.ask(|answer| Ask::CancelTasks(job, tasks, by, answer)).await
+    }
+
+    /// Cancels a job as a whole.
+    ///
+    /// # Errors
+    /// [`Failure`]; `Refused(Missing)` if the job does not exist.
+    pub async fn cancel_job(&self, job: JobNo, by: Actor) -> Result<WholeJob, Failure> {
+        self.ask(|answer| Ask::CancelJob(job, by, answer)).await
+    }
+
+    /// Retries tasks of a job.
+    ///
+    /// # Errors
+    /// [`Failure`]; `Refused(Missing)` if the job does not exist, `Refused(Mismatch)` if the idempotency key came with
+    /// another request.
+    pub async fn retry(
+        &self,
+        job: JobNo,
+        tasks: Option<Vec<TaskNo>>,
+        by: Actor,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Retried, Failure> {
+        self.ask(|answer| Ask::Retry(job, tasks, by, idempotency, answer)).await
+    }
+
+    /// Disables or enables a device.
+    ///
+    /// # Errors
+    /// [`Failure`]; `Refused(Missing | Unchanged)`.
+    pub async fn disable_device(&self, device: DeviceNo, disabled: bool, by: Actor) -> Result<(), Failure> {
+        self.ask(|answer| Ask::DisableDevice(device, disabled, by, answer)).await
+    }
+
+    /// Deletes a device.
+    ///
+    /// # Errors
+    /// [`Failure`]; `Refused(Missing)`.
+    pub async fn delete_device(&self, device: DeviceNo, by: Actor) -> Result<(), Failure> {
+        self.ask(|answer| Ask::DeleteDevice(device, by, answer)).await
+    }
+
+    /// Ends the live session of a device, if it has one: its keys no longer hold.
+    pub fn end_session(&self, device: DeviceNo) {
+        self.0.ask(Ask::EndSession(device));
+    }
+
+    /// Reports what came from a device. False: the inbox is full; the event is in, but the sender has to pause until
+    /// [`Writer::room`] returns.
+    pub fn report(&self, event: DeviceEvent) -> bool {
+        self.0.report(event)
+    }
+
+    /// Waits until the inbox has room for events again.
+    pub async fn room(&self) {
+        self.0.room().await;
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, Failure> {
+        let (answer, answered) = oneshot::channel();
+        if !self.0.ask(ask(answer)) {
+            return Err(Failure::Overloaded);
+        }
+        answered.await.unwrap_or(Err(Failure::Unavailable))
+    }
+}

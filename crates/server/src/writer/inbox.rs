@@ -1,0 +1,99 @@
+//! Where everything for the writer arrives, bounded, in the order of arrival per kind.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::Ask;
+use crate::link::DeviceEvent;
+
+/// Events that may wait before devices are no longer read from: a few turns' worth.
+const EVENTS_MAX: usize = 32_768;
+/// Questions that may wait before callers are turned away; each belongs to an open HTTP request.
+const ASKS_MAX: usize = 4_096;
+
+/// What came in since the last turn.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// From devices.
+    pub events: Vec<DeviceEvent>,
+    /// From operators.
+    pub asks: Vec<Ask>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    received: Received,
+    closed: bool,
+}
+
+/// The writer's bounded inbox.
+pub struct Inbox {
+    waiting: Mutex<Waiting>,
+    wake: Box<dyn Fn() + Send + Sync>,
+    room: Notify,
+}
+
+impl Inbox {
+    /// An empty inbox that calls `wake` when something arrives in it.
+    #[must_use]
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { waiting: Mutex::new(Waiting::default()), wake: Box::new(wake), room: Notify::new() })
+    }
+
+    /// Takes a question in; false if there are too many, or if the server is stopping.
+    pub fn ask(&self, ask: Ask) -> bool {
+        let mut waiting = self.waiting.lock();
+        if waiting.closed || waiting.received.asks.len() >= ASKS_MAX {
+            return false;
+        }
+        waiting.received.asks.push(ask);
+        drop(waiting);
+        (self.wake)();
+        true
+    }
+
+    /// Takes an event in; false if its sender should now pause. A PUBACK alone does not wake an idle writer: it waits
+    /// for company, at most until the writer's next look.
+    pub fn report(&self, event: DeviceEvent) -> bool {
+        let urgent = !matches!(event, DeviceEvent::Acked { .. });
+        let mut waiting = self.waiting.lock();
+        waiting.received.events.push(event);
+        let full = waiting.received.events.len() >= EVENTS_MAX;
+        drop(waiting);
+        if urgent {
+            (self.wake)();
+        }
+        !full
+    }
+
+    /// Everything that has arrived; senders that paused may go on.
+    pub fn take(&self) -> Received {
+        let received = std::mem::take(&mut self.waiting.lock().received);
+        self.room.notify_waiters();
+        received
+    }
+
+    /// Whether something that is worth a turn waits.
+    pub fn is_empty(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.received.events.is_empty() && waiting.received.asks.is_empty()
+    }
+
+    /// No more questions are taken; events still are, so that replies read are recorded.
+    pub fn close(&self) {
+        self.waiting.lock().closed = true;
+    }
+
+    /// Waits until there is room for events.
+    pub async fn room(&self) {
+        loop {
+            let notified = self.room.notified();
+            if self.waiting.lock().received.events.len() < EVENTS_MAX {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
