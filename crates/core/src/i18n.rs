@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::violation::Violation;
 
 /// Longest value of a name, in characters; a name is a label, not a text.
 pub const VALUE_CHARS_MAX: usize = 128;
@@ -18,25 +21,6 @@ pub struct I18nText {
     pub i18n_value: BTreeMap<String, String>,
 }
 
-/// What is wrong with a name, and in which of its fields.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// The default is missing or empty.
-    #[error("defaultValue: text expected")]
-    NoDefault,
-    /// A value is longer than [`VALUE_CHARS_MAX`].
-    #[error("{field}: at most {VALUE_CHARS_MAX} characters expected, found {chars}")]
-    TooLong {
-        /// `defaultValue` or `i18nValue.<locale>`.
-        field: String,
-        /// Its length.
-        chars: usize,
-    },
-    /// A key is no locale.
-    #[error("i18nValue.{0}: a locale such as en_US expected as key")]
-    Locale(String),
-}
-
 impl I18nText {
     /// A name without translations.
     #[must_use]
@@ -47,20 +31,51 @@ impl I18nText {
         }
     }
 
+    /// Reads and checks a name from JSON.
+    ///
+    /// # Errors
+    /// It is no such object, or the first rule that is broken, with its field.
+    pub fn read(value: &Value) -> Result<Self, Violation> {
+        let fields = value
+            .as_object()
+            .ok_or_else(|| Violation::of(value, "object with defaultValue"))?;
+        let text = |value: &Value| {
+            value
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| Violation::of(value, "text"))
+        };
+        let default = fields.get("defaultValue").unwrap_or(&Value::Null);
+        let mut name = Self::plain(text(default).map_err(|violation| violation.within("defaultValue"))?);
+        match fields.get("i18nValue").unwrap_or(&Value::Null) {
+            Value::Null => {}
+            Value::Object(translations) => {
+                for (locale, value) in translations {
+                    let value = text(value).map_err(|violation| violation.within(&format!("i18nValue.{locale}")))?;
+                    name.i18n_value.insert(locale.clone(), value);
+                }
+            }
+            other => return Err(Violation::of(other, "object of texts by locale").within("i18nValue")),
+        }
+        name.validate()?;
+        Ok(name)
+    }
+
     /// Checks the default, all lengths and locales.
     ///
     /// # Errors
     /// The first rule that is broken, with its field.
-    pub fn validate(&self) -> Result<(), Error> {
+    pub fn validate(&self) -> Result<(), Violation> {
         if self.default_value.is_empty() {
-            return Err(Error::NoDefault);
+            return Err(Violation::of(&Value::Null, "text").within("defaultValue"));
         }
-        check_length("defaultValue".to_owned(), &self.default_value)?;
+        check_length(&self.default_value).map_err(|violation| violation.within("defaultValue"))?;
         for (locale, value) in &self.i18n_value {
+            let place = format!("i18nValue.{locale}");
             if !is_locale(locale) {
-                return Err(Error::Locale(locale.clone()));
+                return Err(Violation::of_text(locale, "locale such as en_US as key").within(&place));
             }
-            check_length(format!("i18nValue.{locale}"), value)?;
+            check_length(value).map_err(|violation| violation.within(&place))?;
         }
         Ok(())
     }
@@ -89,13 +104,14 @@ pub fn is_locale(text: &str) -> bool {
     a.is_ascii_lowercase() && b.is_ascii_lowercase() && c.is_ascii_uppercase() && d.is_ascii_uppercase()
 }
 
-fn check_length(field: String, value: &str) -> Result<(), Error> {
-    let chars = value.chars().count();
-    if chars > VALUE_CHARS_MAX {
-        Err(Error::TooLong { field, chars })
-    } else {
-        Ok(())
+fn check_length(value: &str) -> Result<(), Violation> {
+    if value.chars().count() <= VALUE_CHARS_MAX {
+        return Ok(());
     }
+    Err(Violation::of_text(
+        value,
+        format!("text of at most {VALUE_CHARS_MAX} characters"),
+    ))
 }
 
 fn null_as_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
@@ -124,26 +140,56 @@ mod tests {
         let cases = [
             (name("n", &[]), None),
             (name(&fits, &[("zh_CN", "风机"), ("en_US", "")]), None),
-            (name("", &[]), Some("defaultValue: text expected")),
+            (name("", &[]), Some("defaultValue: text expected, found nothing")),
             (
                 name(&long, &[]),
-                Some("defaultValue: at most 128 characters expected, found 129"),
+                Some("defaultValue: text of at most 128 characters expected, found \"é"),
             ),
             (
                 name("n", &[("zh_CN", &long)]),
-                Some("i18nValue.zh_CN: at most 128 characters expected, found 129"),
+                Some("i18nValue.zh_CN: text of at most 128 characters expected, found \"é"),
             ),
             (
                 name("n", &[("zh-CN", "x")]),
-                Some("i18nValue.zh-CN: a locale such as en_US expected as key"),
+                Some("i18nValue.zh-CN: locale such as en_US as key expected, found \"zh-CN\""),
             ),
         ];
         for (name, expected) in cases {
-            assert_eq!(
-                name.validate().err().map(|e| e.to_string()).as_deref(),
-                expected,
-                "{name:?}"
-            );
+            let error = name.validate().err().map(|violation| violation.to_string());
+            match expected {
+                None => assert_eq!(error, None),
+                Some(start) => assert!(
+                    error.as_ref().is_some_and(|error| error.starts_with(start)),
+                    "{error:?}"
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_in_json_is_an_object_of_texts() {
+        use serde_json::json;
+        assert_eq!(
+            I18nText::read(&json!({"defaultValue": "a", "i18nValue": null, "x": 1})),
+            Ok(I18nText::plain("a"))
+        );
+        let translated = json!({"defaultValue": "a", "i18nValue": {"en_US": "b"}});
+        assert_eq!(I18nText::read(&translated), Ok(name("a", &[("en_US", "b")])));
+        let bad = [
+            (json!("a"), "object with defaultValue expected, found \"a\""),
+            (json!({}), "defaultValue: text expected, found nothing"),
+            (json!({"defaultValue": 3}), "defaultValue: text expected, found 3"),
+            (
+                json!({"defaultValue": "a", "i18nValue": []}),
+                "i18nValue: object of texts by locale expected, found []",
+            ),
+            (
+                json!({"defaultValue": "a", "i18nValue": {"en_US": 1}}),
+                "i18nValue.en_US: text expected, found 1",
+            ),
+        ];
+        for (json, expected) in bad {
+            assert_eq!(I18nText::read(&json).unwrap_err().to_string(), expected);
         }
     }
 

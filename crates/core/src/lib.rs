@@ -1,1 +1,16 @@
+//! The pure heart of Aldis: what a command, a job and a task are, and how a task moves.
+//!
+//! Nothing in this crate does I/O, reads a clock or draws a random number; time, ids and chance come in as arguments.
+//! Everything that decides a task's fate is here, so that the live server, a restart and a simulation decide alike.
 
+pub mod command;
+pub mod expression;
+pub mod i18n;
+pub mod ids;
+pub mod job;
+pub mod model;
+pub mod tags;
+pub mod task;
+pub mod time;
+pub mod timezone;
+pub mod violation;

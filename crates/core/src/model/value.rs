@@ -1,0 +1,140 @@
+//! Whether a value is of a data type.
+
+use serde_json::{Map, Value};
+
+use super::data_type::{ARRAY_LENGTH_MAX, DataSpec, DataType, EnumKind, Member};
+use crate::violation::Violation;
+
+impl DataType {
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// What was expected, with the path inside the value.
+    pub fn check_value(&self, value: &Value) -> Result<(), Violation> {
+        self.accept(value).map(drop)
+    }
+
+    /// Checks a value and gives it back; members that a STRUCT lacks are filled in with their defaults, all else stays
+    /// as it was written.
+    ///
+    /// # Errors
+    /// What was expected, with the path inside the value.
+    pub fn accept(&self, value: &Value) -> Result<Value, Violation> {
+        let fits = match self {
+            Self::Int => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+            Self::Float | Self::Double => value.is_number(),
+            Self::Bool => value.is_boolean() || matches!(value.as_i64(), Some(0 | 1)),
+            Self::Enum {
+                kind: EnumKind::Int,
+                keys,
+            } => value.as_i64().is_some_and(|number| keys.contains(&number.to_string())),
+            Self::Enum {
+                kind: EnumKind::String,
+                keys,
+            } => value.as_str().is_some_and(|text| keys.contains(text)),
+            Self::String { bytes_max } => value.as_str().is_some_and(|text| text.len() <= *bytes_max),
+            Self::Timestamp => is_timestamp(value),
+            Self::Date => value.as_str().is_some_and(is_date),
+            Self::File => value.is_string(),
+            Self::Array(item) => return accept_elements(item, value),
+            Self::Struct(members) => return accept_members(members, value),
+        };
+        if fits {
+            Ok(value.clone())
+        } else {
+            Err(Violation::of(value, self.describe()))
+        }
+    }
+
+    /// The type as a message describes it.
+    fn describe(&self) -> String {
+        match self {
+            Self::Int | Self::Float | Self::Double | Self::Struct(_) => self.name().to_owned(),
+            Self::Bool => "BOOL (true, false, 1 or 0)".to_owned(),
+            Self::Enum { keys, .. } => {
+                format!(
+                    "ENUM ({})",
+                    keys.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+                )
+            }
+            Self::String { bytes_max } => format!("STRING of at most {bytes_max} bytes"),
+            Self::Timestamp => "TIMESTAMP (milliseconds)".to_owned(),
+            Self::Date => "DATE (yyyy-MM-dd HH:mm:ss)".to_owned(),
+            Self::Array(item) => format!("ARRAY of at most {ARRAY_LENGTH_MAX} {}", item.name()),
+            Self::File => "FILE (text)".to_owned(),
+        }
+    }
+}
+
+fn accept_elements(item: &DataType, value: &Value) -> Result<Value, Violation> {
+    let elements = value.as_array().filter(|elements| elements.len() <= ARRAY_LENGTH_MAX);
+    let Some(elements) = elements else {
+        return Err(Violation::of(value, DataType::Array(Box::new(item.clone())).describe()));
+    };
+    for (index, element) in elements.iter().enumerate() {
+        item.check_value(element)
+            .map_err(|violation| violation.within(&format!("[{index}]")))?;
+    }
+    Ok(value.clone())
+}
+
+fn accept_members(members: &[Member], value: &Value) -> Result<Value, Violation> {
+    let given = value.as_object().ok_or_else(|| Violation::of(value, "STRUCT"))?;
+    let slots = members
+        .iter()
+        .map(|member| (member.identifier.as_str(), &member.spec, member.required))
+        .collect();
+    accept_named(slots, given, "member").map(Value::Object)
+}
+
+/// Checks named values, of a STRUCT or of a service's input: each known name has its type or, if absent or null, its
+/// default; the required are there and nothing else is.
+pub(super) fn accept_named(
+    slots: Vec<(&str, &DataSpec, bool)>,
+    given: &Map<String, Value>,
+    word: &str,
+) -> Result<Map<String, Value>, Violation> {
+    if let Some(unknown) = given
+        .keys()
+        .find(|name| slots.iter().all(|(known, _, _)| known != name))
+    {
+        let known = slots.iter().map(|(name, _, _)| *name).collect::<Vec<_>>().join(", ");
+        let expected = if known.is_empty() {
+            format!("no {word}")
+        } else {
+            format!("one of the {word}s {known}")
+        };
+        return Err(Violation::of_text(unknown, expected).within(unknown));
+    }
+    let mut accepted = Map::new();
+    for (name, spec, required) in slots {
+        let value = match (given.get(name), &spec.default) {
+            (None | Some(Value::Null), Some(default)) => default.clone(),
+            (None | Some(Value::Null), None) if required => {
+                return Err(Violation::of(&Value::Null, spec.data_type.describe()).within(name));
+            }
+            (None | Some(Value::Null), None) => continue,
+            (Some(value), _) => spec
+                .data_type
+                .accept(value)
+                .map_err(|violation| violation.within(name))?,
+        };
+        accepted.insert(name.to_owned(), value);
+    }
+    Ok(accepted)
+}
+
+fn is_timestamp(value: &Value) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<i64>().is_ok();
+    value.as_i64().is_some_and(|ms| ms >= 0) || value.as_str().is_some_and(digits)
+}
+
+/// Only the two documented forms: jiff alone would read more than devices do.
+fn is_date(text: &str) -> bool {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    match shape.as_str() {
+        "0000-00-00 00:00:00" => text.parse::<jiff::civil::DateTime>().is_ok(),
+        "0000-00-00" => text.parse::<jiff::civil::Date>().is_ok(),
+        _ => false,
+    }
+}
