@@ -208,10 +208,21 @@ mod tests {
 
     #[test]
     fn foreign_ids_are_refused() {
-        for text in ["", "1", "abc", "10000000000000000000", "0999999999999999999", "9223372036854775807", "-100000000000000000"] {
+        for text in [
+            "",
+            "1",
+            "abc",
+            "10000000000000000000",
+            "0999999999999999999",
+            "9223372036854775807",
+            "-100000000000000000",
+        ] {
             assert_eq!(text.parse::<WireId>(), Err(NotAnId), "{text}");
         }
-        assert_eq!(TaskNo::from_task_id(&WireId::new(TaskNo(5), AttemptNo(1)).to_string()), None);
+        assert_eq!(
+            TaskNo::from_task_id(&WireId::new(TaskNo(5), AttemptNo(1)).to_string()),
+            None
+        );
         assert_eq!(JobNo::from_job_id(&TaskNo(5).to_task_id()), None);
     }
 

@@ -55,7 +55,11 @@ impl Rules {
     /// How long a round may wait, from its due moment: the TTL, or without one a reply timeout for the turn to come.
     #[must_use]
     pub fn window_ms(&self) -> i64 {
-        if self.policy.ttl_ms > 0 { self.policy.ttl_ms } else { self.policy.reply_timeout_ms }
+        if self.policy.ttl_ms > 0 {
+            self.policy.ttl_ms
+        } else {
+            self.policy.reply_timeout_ms
+        }
     }
 
     /// The end of round 0's window, one for all tasks of the job.
@@ -102,7 +106,11 @@ impl Counters {
     /// Written tasks that are final.
     #[must_use]
     pub fn ended(&self) -> u64 {
-        State::ALL.into_iter().filter(|state| state.is_final()).map(|state| self.of(state)).sum()
+        State::ALL
+            .into_iter()
+            .filter(|state| state.is_final())
+            .map(|state| self.of(state))
+            .sum()
     }
 }
 
@@ -131,7 +139,11 @@ mod tests {
         assert_eq!(roll_up(Some(0), &counters, false), JobState::Finished);
         assert_eq!(roll_up(Some(2), &counters, false), JobState::InProgress);
         counters.add(State::Succeeded, 1);
-        assert_eq!(roll_up(Some(2), &counters, false), JobState::InProgress, "one row is not yet written");
+        assert_eq!(
+            roll_up(Some(2), &counters, false),
+            JobState::InProgress,
+            "one row is not yet written"
+        );
         counters.add(State::Queued, 1);
         assert_eq!(roll_up(Some(2), &counters, false), JobState::InProgress);
         counters.add(State::Queued, -1);

@@ -28,7 +28,10 @@ pub(super) fn unsent(task: &Task, why: &str) -> String {
     };
     let retry = u32::from(task.retries.auto) + u32::from(task.retries.manual);
     if last.sent {
-        return format!("{why}; retry {retry} not sent{LAST_ATTEMPT}{}: {} {}", task.attempt.0, last.code, last.desc);
+        return format!(
+            "{why}; retry {retry} not sent{LAST_ATTEMPT}{}: {} {}",
+            task.attempt.0, last.code, last.desc
+        );
     }
     match last.desc.split_once(LAST_ATTEMPT) {
         Some((_, attempt)) => format!("{why}; retry {retry} not sent{LAST_ATTEMPT}{attempt}"),

@@ -22,8 +22,16 @@ pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Time
     let why = describe::waiting(condition);
     if rules.policy.ttl_ms > 0 {
         let desc = describe::unsent(&task, &why);
-        let outcome = Outcome { code: code::NOT_SENT_IN_TIME, desc, output: None, sent: false };
-        return Task { result: Some(outcome), ..moved(&task, State::TtlTimedOut, now) };
+        let outcome = Outcome {
+            code: code::NOT_SENT_IN_TIME,
+            desc,
+            output: None,
+            sent: false,
+        };
+        return Task {
+            result: Some(outcome),
+            ..moved(&task, State::TtlTimedOut, now)
+        };
     }
     let code = match condition.presence {
         Presence::Present | Presence::Returning => code::NOT_SENT_IN_TIME,
@@ -35,14 +43,22 @@ pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Time
 /// The operator cancels. What the device is executing goes on, but is not tried again.
 pub(super) fn cancel(task: &Task, withdrawn: bool, now: Timestamp) -> Result<Step, Refused> {
     match task.state {
-        State::Init | State::Queued | State::RetryWait => {
-            Ok(quietly(cancelled(task, describe::unsent(task, describe::WITHDRAWN), now)))
-        }
+        State::Init | State::Queued | State::RetryWait => Ok(quietly(cancelled(
+            task,
+            describe::unsent(task, describe::WITHDRAWN),
+            now,
+        ))),
         State::Published => Ok(cancel_published(task, withdrawn, now)),
         State::InProgress if task.disarmed => Err(Refused::Running),
         State::InProgress => {
-            let task = Task { disarmed: true, ..task.clone() };
-            Ok(Step { declined: Some(Refused::Running), ..quietly(task) })
+            let task = Task {
+                disarmed: true,
+                ..task.clone()
+            };
+            Ok(Step {
+                declined: Some(Refused::Running),
+                ..quietly(task)
+            })
         }
         State::Succeeded | State::Failed | State::Cancelled | State::ResponseTimedOut | State::TtlTimedOut => {
             Err(Refused::WrongState)
@@ -56,16 +72,40 @@ fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
     } else {
         (How::Cancelled, describe::SENT_BEFORE_CANCEL)
     };
-    let times = AttemptTimes { ended: Some(now), ..task.times };
-    let outcome = Outcome { code: code::CANCELLED, desc: desc.to_owned(), output: None, sent: !withdrawn };
-    let ended = vec![Ended { attempt: task.attempt, how, times, outcome }];
-    let task = Task { times, ..cancelled(task, desc.to_owned(), now) };
+    let times = AttemptTimes {
+        ended: Some(now),
+        ..task.times
+    };
+    let outcome = Outcome {
+        code: code::CANCELLED,
+        desc: desc.to_owned(),
+        output: None,
+        sent: !withdrawn,
+    };
+    let ended = vec![Ended {
+        attempt: task.attempt,
+        how,
+        times,
+        outcome,
+    }];
+    let task = Task {
+        times,
+        ..cancelled(task, desc.to_owned(), now)
+    };
     Step { ended, ..quietly(task) }
 }
 
 fn cancelled(task: &Task, desc: String, now: Timestamp) -> Task {
-    let outcome = Outcome { code: code::CANCELLED, desc, output: None, sent: false };
-    Task { result: Some(outcome), ..moved(task, State::Cancelled, now) }
+    let outcome = Outcome {
+        code: code::CANCELLED,
+        desc,
+        output: None,
+        sent: false,
+    };
+    Task {
+        result: Some(outcome),
+        ..moved(task, State::Cancelled, now)
+    }
 }
 
 /// A device that was disabled gets nothing more; an attempt that is out runs out.
@@ -82,6 +122,14 @@ fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step
     if !matches!(task.state, State::Queued | State::RetryWait) {
         return Err(Refused::WrongState);
     }
-    let outcome = Outcome { code, desc: describe::unsent(task, why), output: None, sent: false };
-    Ok(quietly(Task { result: Some(outcome), ..moved(task, State::Failed, now) }))
+    let outcome = Outcome {
+        code,
+        desc: describe::unsent(task, why),
+        output: None,
+        sent: false,
+    };
+    Ok(quietly(Task {
+        result: Some(outcome),
+        ..moved(task, State::Failed, now)
+    }))
 }

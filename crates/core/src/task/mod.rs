@@ -13,6 +13,8 @@ pub use replies::{OUTPUT_MAX_BYTES, Reply};
 pub use rounds::QUEUE_MAX;
 pub use step::step;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{AttemptNo, DeviceNo, TaskNo};
 use crate::job::Rules;
 use crate::time::Timestamp;
@@ -361,8 +363,14 @@ pub enum How {
 
 impl How {
     /// All of them, in the order of their stored numbers. Never renumber.
-    pub const ALL: [Self; 6] =
-        [Self::Succeeded, Self::Failed, Self::TimedOut, Self::NotSent, Self::Cancelled, Self::Late];
+    pub const ALL: [Self; 6] = [
+        Self::Succeeded,
+        Self::Failed,
+        Self::TimedOut,
+        Self::NotSent,
+        Self::Cancelled,
+        Self::Late,
+    ];
 
     /// The number under which it is stored.
     #[must_use]
@@ -396,7 +404,7 @@ pub struct Publish {
 }
 
 /// Why nothing changes. Late and doubled messages are everyday: refusals are values, not failures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 pub enum Refused {
     /// The event does not concern a task in this state.
     #[error("the task's state does not allow it")]

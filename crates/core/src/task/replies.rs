@@ -38,9 +38,21 @@ impl Reply {
             Some(code) => code,
             None => code::BAD_REPLY,
         };
-        let too_large = self.output.as_ref().is_some_and(|output| output.len() > OUTPUT_MAX_BYTES);
-        let desc = describe::reply(self, describe::shortened(self.message.as_deref(), MESSAGE_MAX_BYTES), too_large);
-        Outcome { code, desc, output: self.output.clone().filter(|_| !too_large), sent: true }
+        let too_large = self
+            .output
+            .as_ref()
+            .is_some_and(|output| output.len() > OUTPUT_MAX_BYTES);
+        let desc = describe::reply(
+            self,
+            describe::shortened(self.message.as_deref(), MESSAGE_MAX_BYTES),
+            too_large,
+        );
+        Outcome {
+            code,
+            desc,
+            output: self.output.clone().filter(|_| !too_large),
+            sent: true,
+        }
     }
 }
 
@@ -57,8 +69,15 @@ pub(super) fn acked(
     if task.attempt != attempt {
         return Err(Refused::NotThatAttempt);
     }
-    let times = AttemptTimes { acked: Some(now), handed: handed.or(task.times.handed), ..task.times };
-    Ok(quietly(Task { times, ..moved(task, State::InProgress, now) }))
+    let times = AttemptTimes {
+        acked: Some(now),
+        handed: handed.or(task.times.handed),
+        ..task.times
+    };
+    Ok(quietly(Task {
+        times,
+        ..moved(task, State::InProgress, now)
+    }))
 }
 
 /// The reply to the open attempt ends it; any other is late.
@@ -77,13 +96,28 @@ pub(super) fn replied(
         return Ok(late(quietly(task.clone()), attempt, reply, now));
     }
     let outcome = reply.outcome();
-    let times = AttemptTimes { handed: handed.or(task.times.handed), ended: Some(now), ..task.times };
+    let times = AttemptTimes {
+        handed: handed.or(task.times.handed),
+        ended: Some(now),
+        ..task.times
+    };
     let task = Task { times, ..task.clone() };
     if reply.is_success() {
-        return Ok(quietly(Task { result: Some(outcome), ..moved(&task, State::Succeeded, now) }));
+        return Ok(quietly(Task {
+            result: Some(outcome),
+            ..moved(&task, State::Succeeded, now)
+        }));
     }
-    let ended = vec![Ended { attempt, how: How::Failed, times, outcome: outcome.clone() }];
-    Ok(Step { ended, ..quietly(fail(task, rules, outcome, State::Failed, Heals::WithTime, now)) })
+    let ended = vec![Ended {
+        attempt,
+        how: How::Failed,
+        times,
+        outcome: outcome.clone(),
+    }];
+    Ok(Step {
+        ended,
+        ..quietly(fail(task, rules, outcome, State::Failed, Heals::WithTime, now))
+    })
 }
 
 /// A reply that reaches a task just cancelled by this very step.
@@ -98,20 +132,39 @@ pub(super) fn after_the_end(ended: Step, event: Event<'_>, now: Timestamp) -> Re
 
 /// A reply to an attempt that has already ended. Only a success changes anything: it forbids further attempts.
 fn late(step: Step, attempt: AttemptNo, reply: &Reply, now: Timestamp) -> Step {
-    let outcome = Outcome { desc: describe::late(attempt, &reply.outcome()), ..reply.outcome() };
-    let times = AttemptTimes { ended: Some(now), ..AttemptTimes::default() };
+    let outcome = Outcome {
+        desc: describe::late(attempt, &reply.outcome()),
+        ..reply.outcome()
+    };
+    let times = AttemptTimes {
+        ended: Some(now),
+        ..AttemptTimes::default()
+    };
     let mut ended = step.ended;
-    ended.push(Ended { attempt, how: How::Late, times, outcome: outcome.clone() });
-    let task = if reply.is_success() { with_late_success(step.task, outcome, now) } else { step.task };
+    ended.push(Ended {
+        attempt,
+        how: How::Late,
+        times,
+        outcome: outcome.clone(),
+    });
+    let task = if reply.is_success() {
+        with_late_success(step.task, outcome, now)
+    } else {
+        step.task
+    };
     Step { task, ended, ..step }
 }
 
 fn with_late_success(task: Task, outcome: Outcome, now: Timestamp) -> Task {
     match task.state {
-        State::Queued | State::RetryWait => Task { result: Some(outcome), ..moved(&task, State::Succeeded, now) },
-        State::Published | State::InProgress | State::Failed | State::ResponseTimedOut | State::TtlTimedOut => {
-            Task { late_success: task.late_success.or(Some(outcome)), ..task }
-        }
+        State::Queued | State::RetryWait => Task {
+            result: Some(outcome),
+            ..moved(&task, State::Succeeded, now)
+        },
+        State::Published | State::InProgress | State::Failed | State::ResponseTimedOut | State::TtlTimedOut => Task {
+            late_success: task.late_success.or(Some(outcome)),
+            ..task
+        },
         State::Init | State::Succeeded | State::Cancelled => task,
     }
 }
@@ -131,10 +184,34 @@ pub(super) fn silent(
     if task.attempt != attempt {
         return Err(Refused::NotThatAttempt);
     }
-    let times = AttemptTimes { handed: handed.or(task.times.handed), ended: Some(now), ..task.times };
+    let times = AttemptTimes {
+        handed: handed.or(task.times.handed),
+        ended: Some(now),
+        ..task.times
+    };
     let desc = describe::silence(&times, link);
-    let outcome = Outcome { code: code::NO_REPLY, desc, output: None, sent: true };
-    let ended = vec![Ended { attempt, how: How::TimedOut, times, outcome: outcome.clone() }];
+    let outcome = Outcome {
+        code: code::NO_REPLY,
+        desc,
+        output: None,
+        sent: true,
+    };
+    let ended = vec![Ended {
+        attempt,
+        how: How::TimedOut,
+        times,
+        outcome: outcome.clone(),
+    }];
     let task = Task { times, ..task.clone() };
-    Ok(Step { ended, ..quietly(fail(task, rules, outcome, State::ResponseTimedOut, Heals::WithTime, now)) })
+    Ok(Step {
+        ended,
+        ..quietly(fail(
+            task,
+            rules,
+            outcome,
+            State::ResponseTimedOut,
+            Heals::WithTime,
+            now,
+        ))
+    })
 }

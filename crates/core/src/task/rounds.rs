@@ -2,7 +2,8 @@
 
 use super::step::{moved, quietly};
 use super::{
-    AttemptTimes, Condition, Ended, How, Outcome, Presence, Publish, Refused, State, Step, Task, code, describe, endings,
+    AttemptTimes, Condition, Ended, How, Outcome, Presence, Publish, Refused, State, Step, Task, code, describe,
+    endings,
 };
 use crate::ids::AttemptNo;
 use crate::job::Rules;
@@ -50,7 +51,13 @@ pub(super) fn retry_asked(task: &Task, rules: &Rules, condition: &Condition, now
     if !condition.disabled && condition.queued >= QUEUE_MAX {
         return Err(Refused::QueueFull);
     }
-    let mut task = Task { due: Some(now), disarmed: false, mark: rules.cancel_mark, late_success: None, ..task.clone() };
+    let mut task = Task {
+        due: Some(now),
+        disarmed: false,
+        mark: rules.cancel_mark,
+        late_success: None,
+        ..task.clone()
+    };
     task.retries.used = 0;
     task.retries.manual = task.retries.manual.saturating_add(1);
     Ok(quietly(start(task, rules, condition, now)))
@@ -65,7 +72,14 @@ fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Ta
         return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Heals::Never, now);
     }
     if let (Presence::Absent { .. }, 0) = (condition.presence, rules.policy.ttl_ms) {
-        return unsent(task, rules, absence_code(condition), &describe::waiting(condition), Heals::WithTime, now);
+        return unsent(
+            task,
+            rules,
+            absence_code(condition),
+            &describe::waiting(condition),
+            Heals::WithTime,
+            now,
+        );
     }
     if condition.queued >= QUEUE_MAX {
         let why = format!("{QUEUE_MAX} commands already wait for the device");
@@ -79,7 +93,11 @@ fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Ta
 
 /// Offline and never seen at all have codes of their own.
 pub(super) fn absence_code(condition: &Condition) -> i64 {
-    if condition.activated { code::OFFLINE } else { code::NOT_ACTIVE }
+    if condition.activated {
+        code::OFFLINE
+    } else {
+        code::NOT_ACTIVE
+    }
 }
 
 /// Whether trying again later can help.
@@ -91,24 +109,42 @@ pub(super) enum Heals {
 
 /// A round ends without anything having been sent.
 pub(super) fn unsent(task: Task, rules: &Rules, code: i64, why: &str, heals: Heals, now: Timestamp) -> Task {
-    let outcome = Outcome { code, desc: describe::unsent(&task, why), output: None, sent: false };
+    let outcome = Outcome {
+        code,
+        desc: describe::unsent(&task, why),
+        output: None,
+        sent: false,
+    };
     fail(task, rules, outcome, State::Failed, heals, now)
 }
 
 /// A round ends badly: a success that came late wins, then an automatic retry, then the bad end itself.
 pub(super) fn fail(task: Task, rules: &Rules, outcome: Outcome, end: State, heals: Heals, now: Timestamp) -> Task {
     if let Some(success) = task.late_success.clone() {
-        return Task { result: Some(success), ..moved(&task, State::Succeeded, now) };
+        return Task {
+            result: Some(success),
+            ..moved(&task, State::Succeeded, now)
+        };
     }
     let armed = heals == Heals::WithTime && !task.disarmed && !task.is_covered_by_mark(rules);
-    let retry = rules.policy.retry.filter(|retry| armed && task.retries.used < retry.count);
+    let retry = rules
+        .policy
+        .retry
+        .filter(|retry| armed && task.retries.used < retry.count);
     let result = Some(outcome);
     match retry {
         Some(retry) => {
             let due = now.plus_ms(retry.interval_ms.max(RETRY_AFTER_MIN_MS));
-            Task { due: Some(due), result, ..moved(&task, State::RetryWait, now) }
+            Task {
+                due: Some(due),
+                result,
+                ..moved(&task, State::RetryWait, now)
+            }
         }
-        None => Task { result, ..moved(&task, end, now) },
+        None => Task {
+            result,
+            ..moved(&task, end, now)
+        },
     }
 }
 
@@ -123,12 +159,33 @@ pub(super) fn claim(task: &Task, rules: &Rules, now: Timestamp) -> Result<Step, 
     }
     let Some(attempt) = task.attempt.next() else {
         let why = "all attempt numbers are used up";
-        return Ok(quietly(unsent(task.clone(), rules, code::NUMBERS_USED_UP, why, Heals::Never, now)));
+        return Ok(quietly(unsent(
+            task.clone(),
+            rules,
+            code::NUMBERS_USED_UP,
+            why,
+            Heals::Never,
+            now,
+        )));
     };
-    let times = AttemptTimes { intent: Some(now), ..AttemptTimes::default() };
-    let task = Task { attempt, times, ..moved(task, State::Published, now) };
+    let times = AttemptTimes {
+        intent: Some(now),
+        ..AttemptTimes::default()
+    };
+    let task = Task {
+        attempt,
+        times,
+        ..moved(task, State::Published, now)
+    };
     let reply_deadline = now.plus_ms(rules.policy.reply_timeout_ms);
-    Ok(Step { publish: Some(Publish { attempt, reply_deadline, window_end }), ..quietly(task) })
+    Ok(Step {
+        publish: Some(Publish {
+            attempt,
+            reply_deadline,
+            window_end,
+        }),
+        ..quietly(task)
+    })
 }
 
 /// The attempt certainly never left: the task keeps its place, and no retry is used.
@@ -145,16 +202,38 @@ pub(super) fn not_sent(
     if task.attempt != attempt {
         return Err(Refused::NotThatAttempt);
     }
-    let times = AttemptTimes { ended: Some(now), ..task.times };
-    let outcome = Outcome { code: code::NOT_SENT_IN_TIME, desc: "never left".to_owned(), output: None, sent: false };
-    let ended = vec![Ended { attempt, how: How::NotSent, times, outcome }];
-    let task = Task { times, ..moved(task, State::Queued, now) };
-    Ok(Step { ended, ..quietly(back_in_queue(task, rules, condition, now)) })
+    let times = AttemptTimes {
+        ended: Some(now),
+        ..task.times
+    };
+    let outcome = Outcome {
+        code: code::NOT_SENT_IN_TIME,
+        desc: "never left".to_owned(),
+        output: None,
+        sent: false,
+    };
+    let ended = vec![Ended {
+        attempt,
+        how: How::NotSent,
+        times,
+        outcome,
+    }];
+    let task = Task {
+        times,
+        ..moved(task, State::Queued, now)
+    };
+    Ok(Step {
+        ended,
+        ..quietly(back_in_queue(task, rules, condition, now))
+    })
 }
 
 fn back_in_queue(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
     if let Some(success) = task.late_success.clone() {
-        return Task { result: Some(success), ..moved(&task, State::Succeeded, now) };
+        return Task {
+            result: Some(success),
+            ..moved(&task, State::Succeeded, now)
+        };
     }
     if condition.deleted {
         return unsent(task, rules, code::DEVICE_GONE, "device deleted", Heals::Never, now);

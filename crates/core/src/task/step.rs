@@ -21,7 +21,10 @@ fn under_mark(task: &Task, event: Event<'_>, now: Timestamp) -> Result<Step, Ref
     let cancelled = endings::cancel(task, withdrawn, now)?;
     match event {
         Event::Replied { .. } => replies::after_the_end(cancelled, event, now),
-        Event::RetryAsked(_) => Ok(Step { declined: Some(Refused::WrongState), ..cancelled }),
+        Event::RetryAsked(_) => Ok(Step {
+            declined: Some(Refused::WrongState),
+            ..cancelled
+        }),
         Event::Due(_)
         | Event::Claimed
         | Event::NotSent(..)
@@ -52,10 +55,19 @@ fn unmarked(task: &Task, rules: &Rules, event: Event<'_>, now: Timestamp) -> Res
 
 /// A step that only changes the task.
 pub(super) fn quietly(task: Task) -> Step {
-    Step { task, ended: Vec::new(), publish: None, declined: None }
+    Step {
+        task,
+        ended: Vec::new(),
+        publish: None,
+        declined: None,
+    }
 }
 
 /// The task in another state.
 pub(super) fn moved(task: &Task, state: State, now: Timestamp) -> Task {
-    Task { state, updated: now, ..task.clone() }
+    Task {
+        state,
+        updated: now,
+        ..task.clone()
+    }
 }
