@@ -1,1 +1,42 @@
-//! .
+//! The HTTP API: decodes requests, calls `app`, encodes answers. The wire's spellings live here and nowhere else in the
+//! server.
+//!
+//! Every action stands in one list ([`actions`]), from which dispatch ([`entry`]) and the API's own description
+//! ([`openapi`]) are made. One file per resource holds its actions, their request and answer types, and a few lines each
+//! that call `app`. docs/api.md tells the facts in prose.
+
+mod action;
+mod body;
+mod call;
+mod decode;
+mod entry;
+mod envelope;
+mod error;
+mod names;
+mod openapi;
+mod paging;
+mod projection;
+mod query;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod thing_models;
+mod tokens;
+
+use axum::Router;
+
+pub use self::body::{BYTES_MAX, DEPTH_MAX, RECEIVE_MAX};
+pub use self::paging::PAGE_SIZE_MAX;
+pub use self::serve::{CONNECTIONS_MAX, HEADERS_MAX, serve};
+use crate::app::App;
+
+/// Every action of every resource.
+fn actions() -> Vec<action::Action> {
+    [thing_models::actions()].into_iter().flatten().collect()
+}
+
+/// Answers every request to the API.
+#[must_use]
+pub fn router(app: App) -> Router {
+    Router::new().fallback(entry::answer).with_state(app)
+}

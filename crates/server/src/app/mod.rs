@@ -1,1 +1,163 @@
-//! What callers want, one file per intent: authorize, validate against `core`, one commit.
+//! What callers intend, decided here: one file per kind of thing, plain types in and out.
+//!
+//! Nothing here knows HTTP, JSON bodies or wire spellings (that is `api`), and nothing here changes stored state by itself:
+//! changes go to the [`Writer`], reads run beside the network threads ([`App::read`]).
+
+pub mod access;
+mod chance;
+mod error;
+pub mod idempotency;
+mod text;
+pub mod thing_models;
+pub mod tokens;
+
+use std::sync::Arc;
+
+use aldis_core::ids::OrgId;
+use aldis_core::time::{Clock, Timestamp};
+use aldis_store::rows::Action;
+use aldis_store::{Done, Presence, Read, Refusal, Write};
+
+pub use self::access::Caller;
+pub use self::chance::{Chance, SystemChance};
+pub use self::error::Error;
+use self::tokens::Tokens;
+use crate::writer::Writer;
+
+/// What an operator may set about the answers of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Unsigned calls are accepted, and organizations come into being when they are named.
+    pub no_auth: bool,
+    /// Most tasks of one job; `None`: as many as there are.
+    pub tasks_per_job_max: Option<u64>,
+    /// Most devices of one product; `None`: as many as there are.
+    pub devices_per_product_max: Option<u64>,
+}
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// Answers questions.
+    pub store: Arc<dyn Read>,
+    /// Makes changes.
+    pub writer: Writer,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Knows who is online.
+    pub presence: Arc<dyn Presence>,
+    /// Draws ids and secrets.
+    pub chance: Arc<dyn Chance>,
+    /// Seals access tokens; the same after a restart, so that tokens survive it.
+    pub token_key: [u8; 32],
+    /// What an operator may set.
+    pub settings: Settings,
+}
+
+struct Inner {
+    parts: Parts,
+    tokens: Tokens,
+}
+
+/// The application; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let tokens = Tokens::new(parts.token_key);
+        Self(Arc::new(Inner { parts, tokens }))
+    }
+
+    /// Asks the store, off the network threads.
+    ///
+    /// # Errors
+    /// What `question` returns; [`Error::Internal`] if it panics.
+    pub async fn read<T, E>(
+        &self,
+        question: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        E: Into<Error> + Send + 'static,
+    {
+        let app = self.clone();
+        tokio::task::spawn_blocking(move || question(app.0.parts.store.as_ref()))
+            .await
+            .map_err(|source| Error::Internal(source.to_string()))?
+            .map_err(Into::into)
+    }
+
+    /// The handle of the writer.
+    #[must_use]
+    pub fn writer(&self) -> &Writer {
+        &self.0.parts.writer
+    }
+
+    /// The current moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+
+    /// Who is online.
+    #[must_use]
+    pub fn presence(&self) -> &dyn Presence {
+        self.0.parts.presence.as_ref()
+    }
+
+    /// What an operator has set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.0.parts.settings
+    }
+
+    pub(crate) fn chance(&self) -> &dyn Chance {
+        self.0.parts.chance.as_ref()
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// One write in a commit of its own (or with others that arrive together); the refusal as a value.
+    ///
+    /// # Errors
+    /// The store failed or the server takes no more work.
+    pub async fn write_one(&self, write: Write) -> Result<Result<Done, Refusal>, Error> {
+        let mut done = self.writer().write(vec![write]).await?;
+        match done.pop() {
+            Some(Done::Refused(refusal)) => Ok(Err(refusal)),
+            Some(done) => Ok(Ok(done)),
+            None => Err(Error::Internal("the writer answered a write with nothing".to_owned())),
+        }
+    }
+
+    /// Remembers who did something that is already done. A failure is logged, not answered: what was asked for has
+    /// happened, and the caller must not be told otherwise.
+    pub(crate) async fn note(&self, caller: &Caller, verb: &'static str, subjects: impl IntoIterator<Item = String>) {
+        self.note_in(caller.org.clone(), caller, verb, subjects).await;
+    }
+
+    pub(crate) async fn note_in(
+        &self,
+        org: OrgId,
+        caller: &Caller,
+        verb: &'static str,
+        subjects: impl IntoIterator<Item = String>,
+    ) {
+        let note = |subject| {
+            Write::Note(Action {
+                org: org.clone(),
+                verb,
+                subject,
+                by: caller.actor(),
+            })
+        };
+        let notes: Vec<Write> = subjects.into_iter().map(note).collect();
+        if let Err(failure) = self.writer().write(notes).await {
+            tracing::warn!(verb, request = %caller.request_id, %failure, "who did this could not be noted");
+        }
+    }
+}

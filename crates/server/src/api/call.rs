@@ -1,0 +1,72 @@
+//! One call of an action, after its caller is known: parameters, body, headers.
+
+use aldis_core::violation::Violation;
+use aldis_store::rows::Idempotency;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::decode::decode;
+use super::query::Query;
+use crate::app::{Caller, Error, idempotency};
+
+/// A call.
+pub(super) struct Call {
+    /// Who calls.
+    pub(super) caller: Caller,
+    /// The path that was called, with single slashes.
+    pub(super) path: &'static str,
+    /// The documented name of the action that was called.
+    pub(super) action: &'static str,
+    /// The query.
+    pub(super) query: Query,
+    /// The body.
+    pub(super) body: Value,
+    /// The header `Idempotency-Key`.
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Call {
+    /// The body as a `T`.
+    pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        decode(&self.body).map_err(|violation| Error::Invalid(in_body(violation)))
+    }
+
+    /// A parameter: from the query or, because clients differ, a text of that name in the body.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let in_body = || {
+            self.body
+                .get(name)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
+        self.query.get(name).or_else(in_body)
+    }
+
+    /// A parameter that has to be there.
+    pub(super) fn required(&self, name: &str) -> Result<&str, Error> {
+        let missing = || Error::Invalid(Violation::of(&Value::Null, "a value").within(name));
+        self.get(name).ok_or_else(missing)
+    }
+
+    /// What makes a repetition of this call recognisable, if its sender wants that. `subject` is what the query names.
+    pub(super) fn idempotency(&self, subject: &str) -> Result<Option<Idempotency>, Error> {
+        let Some(key) = &self.idempotency_key else {
+            return Ok(None);
+        };
+        Ok(Some(idempotency::mark(
+            &self.caller,
+            key,
+            self.action,
+            subject,
+            &self.body,
+        )?))
+    }
+}
+
+fn in_body(violation: Violation) -> Violation {
+    if violation.path.is_empty() {
+        violation.within("body")
+    } else {
+        violation
+    }
+}

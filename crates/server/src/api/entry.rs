@@ -1,0 +1,233 @@
+//! The way in for every request: path, action, method, body, caller, then the action itself.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
+
+use aldis_core::violation::Violation;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use serde_json::Value;
+
+use super::action::Action;
+use super::call::Call;
+use super::envelope::{self, Answer};
+use super::error::{self, Failing};
+use super::query::Query;
+use super::{body, openapi, tokens};
+use crate::app::access::Signed;
+use crate::app::{App, Error};
+
+/// Every action, by path.
+pub(super) struct Table {
+    pub(super) actions: Vec<Action>,
+    by_path: HashMap<&'static str, Vec<usize>>,
+}
+
+/// The one table of this server.
+pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(super::actions()));
+
+impl Table {
+    fn new(actions: Vec<Action>) -> Self {
+        let mut by_path: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, action) in actions.iter().enumerate() {
+            for path in action.paths {
+                by_path.entry(*path).or_default().push(index);
+            }
+        }
+        Self { actions, by_path }
+    }
+
+    fn on_path(&self, path: &str) -> Option<(&'static str, Vec<&Action>)> {
+        let (path, indices) = self.by_path.get_key_value(path)?;
+        Some((
+            path,
+            indices.iter().filter_map(|index| self.actions.get(*index)).collect(),
+        ))
+    }
+}
+
+/// Answers a request; a panic inside an action costs that request alone.
+pub(super) async fn answer(State(app): State<App>, request: Request) -> Response {
+    let request_id = app.chance().uuid();
+    let answered = AssertUnwindSafe(route(&app, request, &request_id)).catch_unwind().await;
+    match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(failing)) => envelope::failure(&failing, &request_id),
+        Err(_) => {
+            let panicked = Error::Internal("a request panicked".to_owned());
+            error::log(&panicked, "?", &request_id);
+            envelope::failure(&Failing::from(&panicked), &request_id)
+        }
+    }
+}
+
+async fn route(app: &App, request: Request, request_id: &str) -> Result<Response, Failing> {
+    let path = single_slashes(request.uri().path());
+    match path.as_str() {
+        "/openapi.json" => return on_get(&request, openapi::response),
+        "/health" => {
+            return on_get(&request, || {
+                envelope::response(StatusCode::OK, &serde_json::json!({"status": "up"}))
+            });
+        }
+        tokens::GET | tokens::REFRESH => return Ok(tokens::answer(app, request, path == tokens::REFRESH).await),
+        _ => {}
+    }
+    let Some((path, actions)) = TABLE.on_path(&path) else {
+        return Err(Failing::gateway(
+            StatusCode::NOT_FOUND,
+            format!("there is nothing at {path}"),
+        ));
+    };
+    let query_text = request.uri().query().unwrap_or_default().to_owned();
+    let query = Query::read(&query_text);
+    let action = find(&actions, query.get("action"))?;
+    if let Some(refused) = wrong_method(request.method(), action.reads, request_id) {
+        return Ok(refused);
+    }
+    let (parts, body) = request.into_parts();
+    let held = body::receive(body)
+        .await
+        .map_err(|unreadable| Failing::from(&unreadable))?;
+    let name = action.names.first().copied().unwrap_or_default();
+    let outcome = async {
+        let signed = signed(&parts.headers, &query_text, &held.bytes)?;
+        let caller = app.caller(signed, query.get("orgId"), request_id).await?;
+        if !action.needs.met_by(caller.role) {
+            return Err(Error::RoleTooLow(name.to_owned()));
+        }
+        let body = match body::parse(&held.bytes) {
+            Ok(body) => body,
+            Err(unreadable) => return Ok(Err(Failing::from(&unreadable))),
+        };
+        drop(held);
+        let idempotency_key = header(&parts.headers, "idempotency-key");
+        let call = Call {
+            caller,
+            path,
+            action: name,
+            query,
+            body,
+            idempotency_key,
+        };
+        (action.run)(app.clone(), call).await.map(Ok)
+    };
+    match outcome.await {
+        Ok(Ok(answer)) => Ok(Answer::into_response(answer, request_id)),
+        Ok(Err(failing)) => Err(failing),
+        Err(refused) => {
+            error::log(&refused, name, request_id);
+            Err(Failing::from(&refused))
+        }
+    }
+}
+
+fn on_get(request: &Request, answer: impl FnOnce() -> Response) -> Result<Response, Failing> {
+    match *request.method() {
+        Method::GET | Method::HEAD => Ok(answer()),
+        _ => Err(Failing::gateway(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET is possible here",
+        )),
+    }
+}
+
+/// The page of one documented sample has two slashes in a row.
+fn single_slashes(path: &str) -> String {
+    let mut single = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c != '/' || !single.ends_with('/') {
+            single.push(c);
+        }
+    }
+    if single.len() > 1 && single.ends_with('/') {
+        single.pop();
+    }
+    single
+}
+
+fn find<'a>(actions: &[&'a Action], wanted: Option<&str>) -> Result<&'a Action, Failing> {
+    let found = wanted.and_then(|wanted| actions.iter().find(|action| action.names.contains(&wanted)));
+    found.copied().ok_or_else(|| {
+        let known: Vec<&str> = actions
+            .iter()
+            .filter_map(|action| action.names.first().copied())
+            .collect();
+        let found = wanted.map_or(Value::Null, Value::from);
+        let violation = Violation::of(&found, format!("one of {}", known.join(", "))).within("action");
+        Failing::from(&Error::Invalid(violation))
+    })
+}
+
+fn wrong_method(method: &Method, reads: bool, request_id: &str) -> Option<Response> {
+    let (fits, allowed) = match reads {
+        true => (*method == Method::GET || *method == Method::POST, "GET, POST"),
+        false => (*method == Method::POST, "POST"),
+    };
+    if fits {
+        return None;
+    }
+    let message = format!("method: {allowed} expected, found {method}");
+    let failing = Failing::gateway(StatusCode::METHOD_NOT_ALLOWED, message);
+    let mut response = envelope::failure(&failing, request_id);
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    Some(response)
+}
+
+/// What the call is signed with; `None` if it is not signed at all.
+fn signed<'a>(headers: &'a HeaderMap, query: &'a str, body: &'a [u8]) -> Result<Option<Signed<'a>>, Error> {
+    let get = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let (token, signature, timestamp) = (get("apim-accesstoken"), get("apim-signature"), get("apim-timestamp"));
+    match (token, signature, timestamp) {
+        (None, None, None) => Ok(None),
+        (Some(token), Some(signature), Some(timestamp)) => Ok(Some(Signed {
+            token,
+            signature,
+            timestamp,
+            query,
+            body,
+        })),
+        _ => Err(Error::Unauthenticated("one of the three headers is missing")),
+    }
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_in_a_row_count_as_one() {
+        for (path, expected) in [
+            ("/a//b/", "/a/b"),
+            ("//", "/"),
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("///a", "/a"),
+        ] {
+            assert_eq!(single_slashes(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_two_actions_share_a_path_and_a_name() {
+        let mut seen = std::collections::HashSet::new();
+        for action in &TABLE.actions {
+            for path in action.paths {
+                for name in action.names {
+                    assert!(seen.insert((path, name)), "{path}?action={name}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The one shape of every answer: `code`, `msg`, `requestId`, `data` and, where documented, pagination or sizes
+//! (docs/api.md, "Envelope").
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::error::Failing;
+use crate::app::Error;
+
+/// The one content type.
+const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
+
+/// What an action answers when it succeeds.
+#[derive(Debug)]
+pub(super) struct Answer {
+    data: Option<Box<RawValue>>,
+    pagination: Option<Pagination>,
+    sizes: Option<Sizes>,
+}
+
+/// Where a page stands in the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Pagination {
+    /// The page, from 1.
+    pub(super) page_no: u64,
+    /// Rows per page.
+    pub(super) page_size: u64,
+    /// All matches.
+    pub(super) total_size: u64,
+    /// Always null: the order is fixed.
+    #[schema(value_type = Option<String>)]
+    pub(super) sorted_by: Option<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sizes {
+    success: usize,
+    total: usize,
+}
+
+/// One entry of a batch answer.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Entry<T> {
+    /// 0, or why this entry failed.
+    pub(super) code: i32,
+    /// `OK`, or why this entry failed.
+    pub(super) msg: String,
+    /// The entry's own data.
+    pub(super) data: Option<T>,
+}
+
+impl<T> Entry<T> {
+    /// An entry that succeeded.
+    pub(super) fn ok(data: T) -> Self {
+        Self {
+            code: 0,
+            msg: OK.to_owned(),
+            data: Some(data),
+        }
+    }
+
+    /// An entry that failed.
+    pub(super) fn failed(error: &Error) -> Self {
+        let failing = Failing::from(error);
+        Self {
+            code: failing.code,
+            msg: failing.message,
+            data: None,
+        }
+    }
+}
+
+impl Answer {
+    /// Nothing but success.
+    pub(super) fn done() -> Self {
+        Self {
+            data: None,
+            pagination: None,
+            sizes: None,
+        }
+    }
+
+    /// Data.
+    pub(super) fn data(data: &impl Serialize) -> Result<Self, Error> {
+        let raw = serde_json::value::to_raw_value(data).map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(Self {
+            data: Some(raw),
+            pagination: None,
+            sizes: None,
+        })
+    }
+
+    /// A page of a search.
+    pub(super) fn page(data: &impl Serialize, pagination: Pagination) -> Result<Self, Error> {
+        Ok(Self {
+            pagination: Some(pagination),
+            ..Self::data(data)?
+        })
+    }
+
+    /// The entries of a batch.
+    pub(super) fn batch<T: Serialize>(entries: &[Entry<T>]) -> Result<Self, Error> {
+        let success = entries.iter().filter(|entry| entry.code == 0).count();
+        Self::sized(&entries, success, entries.len())
+    }
+
+    /// Data with sizes of its own.
+    pub(super) fn sized(data: &impl Serialize, success: usize, total: usize) -> Result<Self, Error> {
+        Ok(Self {
+            sizes: Some(Sizes { success, total }),
+            ..Self::data(data)?
+        })
+    }
+
+    pub(super) fn into_response(self, request_id: &str) -> Response {
+        let envelope = Envelope {
+            code: 0,
+            msg: OK,
+            request_id,
+            data: self.data.as_deref(),
+            pagination: self.pagination.as_ref(),
+            success_size: self.sizes.map(|sizes| sizes.success),
+            total_size: self.sizes.map(|sizes| sizes.total),
+        };
+        response(StatusCode::OK, &envelope)
+    }
+}
+
+const OK: &str = "OK";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    code: i32,
+    msg: &'a str,
+    request_id: &'a str,
+    data: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<&'a Pagination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success_size: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_size: Option<usize>,
+}
+
+/// The answer to a request that failed.
+pub(super) fn failure(failing: &Failing, request_id: &str) -> Response {
+    let envelope = Envelope {
+        code: failing.code,
+        msg: &failing.message,
+        request_id,
+        data: None,
+        pagination: None,
+        success_size: None,
+        total_size: None,
+    };
+    response(failing.status, &envelope)
+}
+
+/// Any JSON with a status.
+pub(super) fn response(status: StatusCode, content: &impl Serialize) -> Response {
+    let text = serde_json::to_vec(content).expect("answers are texts, numbers and maps with text keys");
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}

@@ -1,0 +1,136 @@
+//! The one place where a refusal or a failure gets its code, its public message and its HTTP status
+//! (docs/api.md, "Errors").
+
+use axum::http::StatusCode;
+
+use super::body::Unreadable;
+use crate::app::Error;
+
+/// A parameter is missing or wrong.
+pub(super) const INVALID: i32 = 99400;
+/// The caller may not.
+pub(super) const DENIED: i32 = 99403;
+/// Something named does not exist.
+pub(super) const NOT_FOUND: i32 = 99404;
+/// The server failed.
+pub(super) const INTERNAL: i32 = 99500;
+
+/// How a request fails, as its sender sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failing {
+    pub(super) status: StatusCode,
+    pub(super) code: i32,
+    pub(super) message: String,
+}
+
+impl Failing {
+    pub(super) fn new(status: StatusCode, code: i32, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A failure whose code is its HTTP status: the request never reached an action.
+    pub(super) fn gateway(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, i32::from(status.as_u16()), message)
+    }
+
+    fn refusal(code: i32, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::OK, code, message)
+    }
+
+    fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            INTERNAL,
+            "internal server error; the server's log says more",
+        )
+    }
+}
+
+impl From<&Error> for Failing {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Invalid(violation) => Self::refusal(INVALID, violation.to_string()),
+            Error::Expression(error) => Self::refusal(INVALID, error.to_string()),
+            // One answer for all of them: what was wrong with it would help someone who guesses.
+            Error::Unauthenticated(_) => Self::gateway(StatusCode::UNAUTHORIZED, "invalid authentication credentials"),
+            Error::TokenExpired => Self::new(StatusCode::UNAUTHORIZED, 1203, "the access token has expired"),
+            Error::ForeignOrganization(org) => Self::refusal(
+                DENIED,
+                format!("orgId: organization of the caller expected, found \"{org}\""),
+            ),
+            Error::RoleTooLow(action) => {
+                Self::refusal(DENIED, format!("the access key's role does not permit {action}"))
+            }
+            Error::Missing { what, id } => Self::refusal(NOT_FOUND, format!("{what} {id} does not exist")),
+            Error::NoProduct(key) => Self::refusal(11611, format!("productKey: product {key} does not exist")),
+            Error::NoProductToUpdate(key) => Self::refusal(11651, format!("productKey: product {key} does not exist")),
+            Error::NoModel(id) => Self::refusal(11699, format!("modelId: thing model {id} does not exist")),
+            Error::ProductHasDevices(key) => Self::refusal(
+                11619,
+                format!("productKey: product without devices expected, {key} has some"),
+            ),
+            Error::DeviceKeyTaken(key) => Self::refusal(11702, format!("deviceKey: {key} is in use in this product")),
+            Error::SameDeviceKey(key) => Self::refusal(
+                11704,
+                format!("newDeviceKey: another key than the device's own expected, found {key}"),
+            ),
+            Error::NoFreeKey => Self::refusal(11714, "no unused key could be generated; try again"),
+            Error::DeviceAlready(state) => Self::refusal(11721, format!("the device already is {state}")),
+            Error::TooManyDevices { product, max } => Self::refusal(
+                11739,
+                format!("productKey: at most {max} devices are allowed in product {product}"),
+            ),
+            Error::CustomFormat(product) => Self::refusal(
+                11810,
+                format!("product {product} has dataFormat Custom; commands can be sent to products with Json only"),
+            ),
+            Error::NoPublicKey => Self::refusal(11858, "requireSecret: no public key is known for this access key"),
+            Error::NoJob(id) => Self::refusal(24404, format!("job {id} does not exist")),
+            Error::JobRunning(id) => Self::refusal(24618, format!("job {id} is running; cancel it first")),
+            Error::Overloaded => Self::overloaded(),
+            Error::Store(_) | Error::Unavailable | Error::Internal(_) => Self::internal(),
+        }
+    }
+}
+
+impl Failing {
+    fn overloaded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            INTERNAL,
+            "the server is overloaded or stopping; try again later",
+        )
+    }
+}
+
+impl From<&Unreadable> for Failing {
+    fn from(unreadable: &Unreadable) -> Self {
+        let message = unreadable.to_string();
+        match unreadable {
+            Unreadable::TooLarge => Self::gateway(StatusCode::PAYLOAD_TOO_LARGE, message),
+            Unreadable::Overloaded => Self::overloaded(),
+            Unreadable::TooSlow | Unreadable::BrokenOff | Unreadable::TooDeep | Unreadable::NotJson(_) => {
+                Self::new(StatusCode::BAD_REQUEST, INVALID, message)
+            }
+        }
+    }
+}
+
+/// Writes the log line of a failure of the server's own, once; refusals are the caller's affair.
+pub(super) fn log(error: &Error, action: &str, request_id: &str) {
+    match error {
+        Error::Store(source) => {
+            let cause = std::error::Error::source(source).map(ToString::to_string);
+            tracing::error!(action, request = request_id, error = %source, cause, "a request failed in the store");
+        }
+        Error::Unavailable | Error::Internal(_) => {
+            tracing::error!(action, request = request_id, %error, "a request failed");
+        }
+        Error::Overloaded => tracing::warn!(action, request = request_id, "a request was turned away"),
+        _ => tracing::debug!(action, request = request_id, %error, "a request was refused"),
+    }
+}

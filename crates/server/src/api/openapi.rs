@@ -1,0 +1,233 @@
+//! `/openapi.json`: the API's description (OpenAPI 3.1), generated from the list of actions and their types.
+//!
+//! Actions of one resource share a path and differ in the query, which OpenAPI has no word for: each gets a path key of its
+//! own that includes `?action=…`.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use bytes::Bytes;
+use utoipa::PartialSchema;
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Ref,
+    RefOr, Required, ResponseBuilder, Schema,
+};
+
+use super::action::{Action, Doc, Shape};
+use super::entry::TABLE;
+use super::envelope::Pagination;
+use super::tokens::{self, TokenAnswer, TokenRequest};
+use crate::app::access::Needs;
+
+static DOCUMENT: LazyLock<Bytes> =
+    LazyLock::new(|| Bytes::from(serde_json::to_vec(&document()).expect("the document is made of texts and maps")));
+
+pub(super) fn response() -> Response {
+    let mut response = Response::new(Body::from(DOCUMENT.clone()));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json;charset=UTF-8"),
+    );
+    response
+}
+
+/// The whole document.
+pub(super) fn document() -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::new();
+    schemas.insert("Pagination".to_owned(), Pagination::schema());
+    for action in &TABLE.actions {
+        schemas.extend(action.doc.schemas.iter().cloned());
+        for path in action.paths {
+            for name in action.names {
+                paths = paths.path(format!("{path}?action={name}"), item(action, name, path));
+            }
+        }
+    }
+    let token = Doc::new("Get an access token")
+        .body::<TokenRequest>()
+        .answer::<TokenAnswer>();
+    schemas.extend(token.schemas.iter().cloned());
+    for (path, name, summary) in [
+        (tokens::GET, "getToken", "Get the current access token, or a new one"),
+        (tokens::REFRESH, "refreshToken", "Replace an access token by a new one"),
+    ] {
+        paths = paths.path(
+            path,
+            PathItem::new(HttpMethod::Post, token_operation(name, summary, &token)),
+        );
+    }
+    let components = ["apim-accesstoken", "apim-signature", "apim-timestamp"]
+        .into_iter()
+        .fold(
+            ComponentsBuilder::new().schemas_from_iter(schemas),
+            |components, name| {
+                components.security_scheme(name, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(name))))
+            },
+        );
+    let info = InfoBuilder::new()
+        .title("Aldis")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Device command jobs over an API that EnOS clients know."));
+    OpenApiBuilder::new()
+        .info(info.build())
+        .paths(paths)
+        .components(Some(components.build()))
+        .build()
+}
+
+fn item(action: &Action, name: &str, path: &str) -> PathItem {
+    let post = operation(action, name, path);
+    if !action.reads {
+        return PathItem::new(HttpMethod::Post, post);
+    }
+    let mut get = post.clone();
+    get.request_body = None;
+    get.operation_id = get.operation_id.map(|id| format!("{id}_get"));
+    let mut item = PathItem::new(HttpMethod::Post, post);
+    item.get = Some(get);
+    item
+}
+
+fn operation(action: &Action, name: &str, path: &str) -> Operation {
+    let doc = &action.doc;
+    let id: String = path
+        .chars()
+        .chain(['_'])
+        .chain(name.chars())
+        .map(|c| if c.is_alphanumeric() { c } else { '_' })
+        .collect();
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(id.trim_matches('_')))
+        .summary(Some(doc.summary))
+        .description(Some(role(action.needs)))
+        .tag(path.rsplit('/').next().unwrap_or_default())
+        .parameter(fixed_action(name))
+        .parameter(query("orgId", true, "The caller's organization"))
+        .security(
+            SecurityRequirement::new("apim-accesstoken", [] as [&str; 0])
+                .add("apim-signature", [] as [&str; 0])
+                .add("apim-timestamp", [] as [&str; 0]),
+        );
+    for parameter in &doc.parameters {
+        operation = operation.parameter(query(parameter.name, parameter.required, parameter.text));
+    }
+    if doc.idempotent {
+        operation = operation.parameter(idempotency_key());
+    }
+    if let Some(body) = &doc.body {
+        operation = operation.request_body(Some(request_body(body.clone())));
+    }
+    operation.response("200", answer(envelope(doc))).build()
+}
+
+fn role(needs: Needs) -> &'static str {
+    match needs {
+        Needs::Read => "Every role.",
+        Needs::Change => "Roles operator and admin.",
+        Needs::Admin => "Role admin.",
+    }
+}
+
+fn token_operation(id: &str, summary: &str, doc: &Doc) -> Operation {
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(id))
+        .summary(Some(summary))
+        .tag("token");
+    if let (Some(body), Some(data)) = (&doc.body, &doc.answer) {
+        operation = operation
+            .request_body(Some(request_body(body.clone())))
+            .response("200", answer(data.clone()));
+    }
+    operation.build()
+}
+
+fn fixed_action(name: &str) -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([name]));
+    let parameter = ParameterBuilder::new()
+        .name("action")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::True);
+    parameter
+        .description(Some("What is to be done"))
+        .schema(Some(schema))
+        .build()
+}
+
+fn query(name: &str, required: bool, text: &str) -> Parameter {
+    let required = if required { Required::True } else { Required::False };
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(required);
+    parameter
+        .description(Some(text))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+fn idempotency_key() -> Parameter {
+    let parameter = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header);
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(crate::app::idempotency::KEY_CHARS_MAX));
+    let text = "A repetition with the same key within 24 h does nothing and is answered as the first request was";
+    parameter
+        .required(Required::False)
+        .description(Some(text))
+        .schema(Some(schema))
+        .build()
+}
+
+fn request_body(schema: RefOr<Schema>) -> utoipa::openapi::request_body::RequestBody {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    RequestBodyBuilder::new().content("application/json", content).build()
+}
+
+fn answer(schema: RefOr<Schema>) -> utoipa::openapi::Response {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description("Success if `code` is 0; else `data` is null")
+        .content("application/json", content)
+        .build()
+}
+
+fn envelope(doc: &Doc) -> RefOr<Schema> {
+    let of = |kind: Type| ObjectBuilder::new().schema_type(kind);
+    let nothing = || {
+        RefOr::T(Schema::Object(
+            ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).build(),
+        ))
+    };
+    let mut object = ObjectBuilder::new()
+        .property("code", of(Type::Integer).description(Some("0, or what went wrong")))
+        .property(
+            "msg",
+            of(Type::String).description(Some("`OK`, or what went wrong and where")),
+        )
+        .property(
+            "requestId",
+            of(Type::String).description(Some("Names this request in the server's log")),
+        )
+        .property("data", doc.answer.clone().unwrap_or_else(nothing));
+    for field in ["code", "msg", "requestId", "data"] {
+        object = object.required(field);
+    }
+    let object = match doc.shape {
+        Shape::Plain => object,
+        Shape::Page => object.property("pagination", Ref::from_schema_name("Pagination")),
+        Shape::Batch => object
+            .property("successSize", of(Type::Integer))
+            .property("totalSize", of(Type::Integer)),
+    };
+    object.into()
+}

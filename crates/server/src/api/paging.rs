@@ -1,0 +1,111 @@
+//! The common part of all searches: expression, page, projection (docs/api.md, "Pagination", "Expressions").
+
+use aldis_core::expression::{Field, Filter};
+use aldis_core::violation::Violation;
+use aldis_store::{Found, Page};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::call::Call;
+use super::envelope::{Answer, Pagination};
+use super::projection::Projection;
+use crate::app::Error;
+
+/// Most rows of a page.
+pub const PAGE_SIZE_MAX: u64 = 1000;
+/// Rows of a page unless said otherwise.
+const PAGE_SIZE_DEFAULT: u64 = 10;
+/// The last page that can be asked for; with the largest pages that is more than there are task numbers in a year.
+const PAGE_NO_MAX: u64 = 1_000_000_000;
+
+/// The body of a search.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SearchRequest {
+    /// Which rows: `status = 'online' and deviceTags.floor in ('1', '2')`. All if absent.
+    expression: Option<String>,
+    /// Which page of them.
+    pagination: Option<PageRequest>,
+    /// The fields that are wanted, as paths such as `deviceName.defaultValue` or `targets[*].assetId`. All if absent.
+    projection: Option<Vec<String>>,
+}
+
+/// Which page of a search.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageRequest {
+    /// From 1; 1 if absent.
+    #[schema(minimum = 1)]
+    page_no: Option<i64>,
+    /// 0 to 1000; 10 if absent. 0 asks for the total alone.
+    #[schema(minimum = 0, maximum = 1000)]
+    page_size: Option<i64>,
+}
+
+/// A search as it was asked for.
+pub(super) struct Search<F> {
+    /// Which rows; `None` for all.
+    pub(super) filter: Option<Filter<F>>,
+    no: u64,
+    size: u64,
+    projection: Projection,
+}
+
+impl Call {
+    /// Reads the body of a search over the fields `F`.
+    pub(super) fn search<F: Field>(&self) -> Result<Search<F>, Error> {
+        let request: SearchRequest = self.decode()?;
+        let text = request.expression.filter(|text| !text.trim().is_empty());
+        let filter = text.map(|text| Filter::parse(&text)).transpose()?;
+        let (no, size) = request
+            .pagination
+            .map_or((None, None), |page| (page.page_no, page.page_size));
+        Ok(Search {
+            filter,
+            no: within("pagination.pageNo", no, 1, PAGE_NO_MAX, 1)?,
+            size: within("pagination.pageSize", size, 0, PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT)?,
+            projection: Projection::read(request.projection.as_deref().unwrap_or_default())?,
+        })
+    }
+}
+
+fn within(field: &str, given: Option<i64>, min: u64, max: u64, default: u64) -> Result<u64, Violation> {
+    let Some(number) = given else { return Ok(default) };
+    let read = u64::try_from(number).ok().filter(|number| (min..=max).contains(number));
+    read.ok_or_else(|| Violation::of(&Value::from(number), format!("whole number from {min} to {max}")).within(field))
+}
+
+impl<F> Search<F> {
+    /// The page, as the store wants it.
+    pub(super) fn page(&self) -> Page {
+        Page {
+            skip: (self.no - 1) * self.size,
+            take: self.size,
+        }
+    }
+
+    /// The answer, each row as `describe` puts it.
+    pub(super) fn answer<T, D: Serialize>(
+        &self,
+        found: Found<T>,
+        describe: impl Fn(T) -> Result<D, Error>,
+    ) -> Result<Answer, Error> {
+        let rows: Vec<D> = found.rows.into_iter().map(describe).collect::<Result<_, _>>()?;
+        let pagination = Pagination {
+            page_no: self.no,
+            page_size: self.size,
+            total_size: found.total,
+            sorted_by: None,
+        };
+        if self.projection.is_everything() {
+            return Answer::page(&rows, pagination);
+        }
+        let data = serde_json::to_value(&rows).map_err(|error| Error::Internal(error.to_string()))?;
+        let Value::Array(rows) = data else {
+            return Err(Error::Internal("rows are a list".to_owned()));
+        };
+        let rows: Vec<Value> = rows.into_iter().map(|row| self.projection.crop(row)).collect();
+        Answer::page(&rows, pagination)
+    }
+}

@@ -1,0 +1,91 @@
+//! The listener of the API: accepts connections, bounds what they may cost, and stops without cutting answers off.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::router;
+use crate::app::App;
+
+/// How long the headers of a request may take, counted from the end of the answer before: an idle connection is closed
+/// after this time as well.
+pub const HEADERS_MAX: Duration = Duration::from_secs(10);
+/// Most connections at a time; more wait in the listener's backlog.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// How long answers under way may take once the server stops; the whole stop has 10 s.
+const FINISH_MAX: Duration = Duration::from_secs(5);
+/// Pause after a failed accept: it fails when file descriptors run out, and they do not come back at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves the API on `listener` until `stop` comes true; then takes no new requests and finishes those under way.
+pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
+    let service = TowerToHyperService::new(router(app));
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (stopping, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let place = Arc::clone(&places).acquire_owned();
+        let accepted = async {
+            let place = place.await;
+            (listener.accept().await, place)
+        };
+        let (socket, place) = tokio::select! {
+            () = &mut stop => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = accepted => match accepted {
+                (Ok((socket, _)), place) => (socket, place),
+                (Err(error), _) => {
+                    tracing::warn!(%error, "an HTTP connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let (service, stopped) = (service.clone(), stopped.clone());
+        connections.spawn(async move {
+            let _place = place;
+            connection(socket, service, stopped).await;
+        });
+    }
+    drop(listener);
+    stopping.send_replace(true);
+    let finish = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(FINISH_MAX, finish).await.is_err() {
+        tracing::warn!(
+            left = connections.len(),
+            "HTTP requests were cut off by the stop of the server"
+        );
+    }
+}
+
+async fn connection(socket: TcpStream, service: TowerToHyperService<axum::Router>, mut stopped: watch::Receiver<bool>) {
+    // Without it, small answers wait for the peer's delayed acknowledgement; a failure costs speed only.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_MAX)
+        .half_close(true);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}

@@ -1,0 +1,231 @@
+//! Who calls, for which organization, and whether they may (docs/api.md, "Access").
+//!
+//! A key and its organization are looked up on every call, so that disabling or deleting either holds at once.
+
+use aldis_core::ids::{AppKey, OrgId};
+use aldis_core::time::Timestamp;
+use aldis_core::violation::Violation;
+use aldis_protocol::api_signature;
+use aldis_store::rows::{AccessKey, Actor, Organization, Role};
+use aldis_store::{Refusal, Write};
+use serde_json::Value;
+
+use super::{App, Error, text};
+
+/// How far a caller's clock may be off, either way.
+pub const CLOCK_SKEW_MAX_MS: i64 = 15 * 60 * 1000;
+
+/// Who calls, and for which organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The organization.
+    pub org: OrgId,
+    /// What the caller may do.
+    pub role: Role,
+    /// The access key; `None` for an unsigned call.
+    pub app_key: Option<AppKey>,
+    /// The id of this request.
+    pub request_id: String,
+}
+
+impl Caller {
+    /// Who is remembered to have done something.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor {
+            app_key: self.app_key.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+/// What an action asks of its caller's role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Changes nothing: every role.
+    Read,
+    /// Changes something: operators and administrators.
+    Change,
+    /// Keys and organizations: administrators.
+    Admin,
+}
+
+impl Needs {
+    /// Whether a role is enough.
+    #[must_use]
+    pub fn met_by(self, role: Role) -> bool {
+        match self {
+            Self::Read => true,
+            Self::Change => matches!(role, Role::Operator | Role::Admin),
+            Self::Admin => role == Role::Admin,
+        }
+    }
+}
+
+/// What a signed call carries.
+#[derive(Debug, Clone, Copy)]
+pub struct Signed<'a> {
+    /// The access token.
+    pub token: &'a str,
+    /// The signature.
+    pub signature: &'a str,
+    /// The caller's time, epoch milliseconds in decimal, as sent.
+    pub timestamp: &'a str,
+    /// The query exactly as sent, without `?`.
+    pub query: &'a str,
+    /// The body exactly as sent.
+    pub body: &'a [u8],
+}
+
+impl App {
+    /// Finds out who calls, and checks that they may call for `org`.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::TokenExpired`], [`Error::ForeignOrganization`]; [`Error::Invalid`] without `org`.
+    pub async fn caller(
+        &self,
+        signed: Option<Signed<'_>>,
+        org: Option<&str>,
+        request_id: &str,
+    ) -> Result<Caller, Error> {
+        match signed {
+            Some(signed) => self.signed_caller(signed, org, request_id).await,
+            None if self.settings().no_auth => self.unsigned_caller(org, request_id).await,
+            None => Err(Error::Unauthenticated("no access token")),
+        }
+    }
+
+    async fn signed_caller(&self, signed: Signed<'_>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
+        let now = self.now();
+        check_clock(signed.timestamp, now)?;
+        let app_key = self.tokens().owner(signed.token, now)?;
+        let key = self
+            .live_key(app_key)
+            .await?
+            .ok_or(Error::Unauthenticated("unknown or disabled key"))?;
+        let secret = &key.secret.0;
+        let right = api_signature::verify_call(
+            signed.signature,
+            signed.token,
+            signed.query,
+            signed.body,
+            signed.timestamp,
+            secret,
+        );
+        if !right {
+            return Err(Error::Unauthenticated("wrong signature"));
+        }
+        let org = org.ok_or_else(missing_org)?;
+        if org != key.org.as_str() {
+            return Err(Error::ForeignOrganization(org.to_owned()));
+        }
+        Ok(Caller {
+            org: key.org,
+            role: key.role,
+            app_key: Some(key.app_key),
+            request_id: request_id.to_owned(),
+        })
+    }
+
+    /// An access key that may be used: it exists, and neither it nor its organization is disabled.
+    pub(crate) async fn live_key(&self, app_key: AppKey) -> Result<Option<AccessKey>, Error> {
+        self.read(move |store| {
+            let Some(key) = store.access_key(&app_key)?.filter(|key| !key.disabled) else {
+                return Ok(None);
+            };
+            let org = store.organization(&key.org)?.filter(|org| !org.disabled);
+            Ok::<_, aldis_store::Error>(org.map(|_| key))
+        })
+        .await
+    }
+
+    async fn unsigned_caller(&self, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
+        let org = org.ok_or_else(missing_org)?;
+        text::check_key("orgId", org)?;
+        let id = OrgId::from(org);
+        let known = self.read(move |store| store.organization(&id)).await?;
+        if known.as_ref().is_some_and(|known| known.disabled) {
+            return Err(Error::ForeignOrganization(org.to_owned()));
+        }
+        if known.is_none() {
+            self.found_organization(org).await?;
+        }
+        Ok(Caller {
+            org: OrgId::from(org),
+            role: Role::Admin,
+            app_key: None,
+            request_id: request_id.to_owned(),
+        })
+    }
+
+    /// Another call may have been faster; both are right.
+    async fn found_organization(&self, org: &str) -> Result<(), Error> {
+        let row = Organization {
+            id: OrgId::from(org),
+            name: org.to_owned(),
+            disabled: false,
+            created: self.now(),
+        };
+        match self.write_one(Write::CreateOrganization(row)).await? {
+            Ok(_) | Err(Refusal::Taken) => Ok(()),
+            Err(refusal) => Err(Error::unexpected(refusal)),
+        }
+    }
+}
+
+fn missing_org() -> Error {
+    Error::Invalid(Violation::of(&Value::Null, "id of an organization").within("orgId"))
+}
+
+fn check_clock(timestamp: &str, now: Timestamp) -> Result<(), Error> {
+    match timestamp.parse::<i64>() {
+        Ok(theirs) if is_near(Timestamp(theirs), now) => Ok(()),
+        Ok(_) => Err(Error::Unauthenticated("the clock is more than 15 minutes off")),
+        Err(_) => Err(Error::Unauthenticated("the timestamp is no number of milliseconds")),
+    }
+}
+
+/// Whether a caller's time is close enough to ours.
+pub(crate) fn is_near(theirs: Timestamp, ours: Timestamp) -> bool {
+    theirs.ms_since(ours).saturating_abs() <= CLOCK_SKEW_MAX_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_only_read_and_only_administrators_manage_access() {
+        let table = [
+            (Role::Reader, [true, false, false]),
+            (Role::Operator, [true, true, false]),
+            (Role::Admin, [true, true, true]),
+        ];
+        for (role, expected) in table {
+            let met = [Needs::Read, Needs::Change, Needs::Admin].map(|needs| needs.met_by(role));
+            assert_eq!(met, expected, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_may_be_fifteen_minutes_off_either_way() {
+        let now = Timestamp(1_700_000_000_000);
+        for (off, right) in [
+            (0, true),
+            (900_000, true),
+            (-900_000, true),
+            (900_001, false),
+            (-900_001, false),
+        ] {
+            assert_eq!(
+                check_clock(&now.plus_ms(off).0.to_string(), now).is_ok(),
+                right,
+                "{off}"
+            );
+        }
+        for bad in ["", "soon", "1e3", "99999999999999999999"] {
+            assert!(check_clock(bad, now).is_err(), "{bad}");
+        }
+        assert!(check_clock(&i64::MIN.to_string(), now).is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! Thing models: create, read, change, search, delete.
+
+use aldis_core::expression::{Filter, ModelField};
+use aldis_core::ids::ModelId;
+use aldis_core::model::ThingModel;
+use aldis_store::rows::Model;
+use aldis_store::{Found, Page, Refusal, Write};
+use serde_json::Value;
+
+use super::{App, Caller, Error};
+
+impl App {
+    /// Creates a thing model; its id.
+    ///
+    /// # Errors
+    /// It is no thing model; its id is in use.
+    pub async fn create_model(&self, caller: &Caller, document: &Value) -> Result<ModelId, Error> {
+        let mut model = ThingModel::read(document)?;
+        model.org_id = Some(caller.org.to_string());
+        let id = ModelId::from(model.model_id.as_str());
+        let now = self.now();
+        let document = model.to_document();
+        let row = Model {
+            org: caller.org.clone(),
+            id: id.clone(),
+            document,
+            created: now,
+            updated: now,
+        };
+        match self.write_one(Write::CreateModel(row)).await? {
+            Ok(_) => {}
+            Err(Refusal::Taken) => return Err(Error::taken("modelId", id.as_str())),
+            Err(refusal) => return Err(Error::unexpected(refusal)),
+        }
+        self.note(caller, "model.create", [id.to_string()]).await;
+        Ok(id)
+    }
+
+    /// A thing model of the caller's organization.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn model(&self, caller: &Caller, id: &str) -> Result<Model, Error> {
+        let (org, model) = (caller.org.clone(), ModelId::from(id));
+        let found = self.read(move |store| store.model(&org, &model)).await?;
+        found.ok_or_else(|| Error::missing("thing model", id))
+    }
+
+    /// Changes the parts of a thing model that `patch` names. Jobs that exist keep what was accepted with them.
+    ///
+    /// # Errors
+    /// There is none; it would be no thing model.
+    pub async fn update_model(&self, caller: &Caller, id: &str, patch: &Value) -> Result<(), Error> {
+        let stored = self.model(caller, id).await?;
+        let model = ThingModel::read(&stored.document)
+            .map_err(|violation| Error::Internal(format!("stored thing model {id}: {violation}")))?;
+        let mut document = model.patched(patch)?;
+        document.org_id = Some(caller.org.to_string());
+        let write = Write::UpdateModel {
+            org: stored.org,
+            id: stored.id,
+            document: document.to_document(),
+        };
+        match self.write_one(write).await? {
+            Ok(_) => {}
+            Err(Refusal::Missing) => return Err(Error::missing("thing model", id)),
+            Err(refusal) => return Err(Error::unexpected(refusal)),
+        }
+        self.note(caller, "model.update", [id.to_owned()]).await;
+        Ok(())
+    }
+
+    /// Thing models of the caller's organization.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn search_models(
+        &self,
+        caller: &Caller,
+        filter: Option<Filter<ModelField>>,
+        page: Page,
+    ) -> Result<Found<Model>, Error> {
+        let org = caller.org.clone();
+        self.read(move |store| store.search_models(&org, filter.as_ref(), page))
+            .await
+    }
+
+    /// Deletes a thing model that no product has.
+    ///
+    /// # Errors
+    /// There is none; a product has it.
+    pub async fn delete_model(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+        let write = Write::DeleteModel {
+            org: caller.org.clone(),
+            id: ModelId::from(id),
+        };
+        match self.write_one(write).await? {
+            Ok(_) => {}
+            Err(Refusal::Missing) => return Err(Error::missing("thing model", id)),
+            Err(Refusal::InUse) => return Err(Error::in_use("modelId", id, "thing model without products")),
+            Err(refusal) => return Err(Error::unexpected(refusal)),
+        }
+        self.note(caller, "model.delete", [id.to_owned()]).await;
+        Ok(())
+    }
+}
