@@ -9,14 +9,19 @@ mod action;
 mod body;
 mod call;
 mod decode;
+mod devices;
 mod entry;
 mod envelope;
 mod error;
+mod keys;
 mod names;
 mod openapi;
+mod organizations;
 mod paging;
+mod products;
 mod projection;
 mod query;
+mod register_devices;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -27,12 +32,21 @@ use axum::Router;
 
 pub use self::body::{BYTES_MAX, DEPTH_MAX, RECEIVE_MAX};
 pub use self::paging::PAGE_SIZE_MAX;
+pub use self::register_devices::BATCH_MAX;
 pub use self::serve::{CONNECTIONS_MAX, HEADERS_MAX, serve};
 use crate::app::App;
 
 /// Every action of every resource.
 fn actions() -> Vec<action::Action> {
-    [thing_models::actions()].into_iter().flatten().collect()
+    let resources = [
+        thing_models::actions(),
+        products::actions(),
+        register_devices::actions(),
+        devices::actions(),
+        keys::actions(),
+        organizations::actions(),
+    ];
+    resources.into_iter().flatten().collect()
 }
 
 /// Answers every request to the API.

@@ -5,8 +5,13 @@
 
 pub mod access;
 mod chance;
+pub mod devices;
 mod error;
 pub mod idempotency;
+pub mod keys;
+pub mod organizations;
+pub mod products;
+pub mod register_devices;
 mod text;
 pub mod thing_models;
 pub mod tokens;

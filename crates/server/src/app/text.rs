@@ -1,14 +1,14 @@
 //! Checks of texts that callers choose themselves.
 
 use aldis_core::violation::Violation;
-use serde_json::Value;
+use aldis_protocol::keys::{self, BadKey};
 
-/// Longest key, id or secret that a caller may choose: they stand in topics and in user names.
-pub const KEY_CHARS_MAX: usize = 64;
+/// Longest id that a caller may choose for something that devices do not know of.
+pub(crate) const KEY_CHARS_MAX: usize = 64;
 /// Longest description, in characters.
-pub const DESC_CHARS_MAX: usize = 1024;
+pub(crate) const DESC_CHARS_MAX: usize = 1024;
 
-/// Checks a key or id that a caller chose. It becomes part of topics and of MQTT user names, hence no `/`, `+`, `#`, `&`.
+/// Checks an id that a caller chose for something that devices do not know of.
 pub(crate) fn check_key(field: &str, key: &str) -> Result<(), Violation> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '@');
     if !key.is_empty() && key.len() <= KEY_CHARS_MAX && key.chars().all(known) {
@@ -18,18 +18,39 @@ pub(crate) fn check_key(field: &str, key: &str) -> Result<(), Violation> {
     Err(Violation::of_text(key, rule).within(field))
 }
 
+/// Checks a product key that a caller chose.
+pub(crate) fn check_product_key(field: &str, key: &str) -> Result<(), Violation> {
+    keys::check_product_key(key).map_err(|bad| {
+        let rule = format!("{} of at most {} bytes", KEY_RULE, keys::PRODUCT_KEY_MAX_BYTES);
+        wrong_key(field, key, rule, bad)
+    })
+}
+
+/// Checks a device key that a caller chose.
+pub(crate) fn check_device_key(field: &str, key: &str) -> Result<(), Violation> {
+    keys::check_device_key(key).map_err(|bad| {
+        let rule = format!("{} of at most {} bytes", KEY_RULE, keys::DEVICE_KEY_MAX_BYTES);
+        wrong_key(field, key, rule, bad)
+    })
+}
+
+const KEY_RULE: &str = "key without control characters and / + # & |";
+
+fn wrong_key(field: &str, key: &str, rule: String, bad: BadKey) -> Violation {
+    let mut violation = Violation::of_text(key, rule).within(field);
+    violation.found = format!("{}, which {bad}", violation.found);
+    violation
+}
+
 /// Checks a secret that a caller chose; the message does not repeat it.
 pub(crate) fn check_secret(field: &str, secret: &str) -> Result<(), Violation> {
-    let printable = |c: char| c.is_ascii_graphic();
-    if !secret.is_empty() && secret.len() <= KEY_CHARS_MAX && secret.chars().all(printable) {
-        return Ok(());
-    }
-    let rule = format!("1 to {KEY_CHARS_MAX} printable ASCII characters without spaces");
-    let found = "another text (not shown, being a secret)".to_owned();
-    Err(Violation {
-        path: field.to_owned(),
-        expected: rule,
-        found,
+    keys::check_secret(secret).map_err(|bad| {
+        let expected = format!("1 to {} bytes without control characters", keys::SECRET_MAX_BYTES);
+        Violation {
+            path: field.to_owned(),
+            expected,
+            found: format!("one that {bad}"),
+        }
     })
 }
 
@@ -41,18 +62,13 @@ pub(crate) fn check_desc(field: &str, desc: &str) -> Result<(), Violation> {
     Err(Violation::of_text(desc, format!("text of at most {DESC_CHARS_MAX} characters")).within(field))
 }
 
-/// A parameter that has to be there.
-pub(crate) fn required<T>(field: &str, value: Option<T>) -> Result<T, Violation> {
-    value.ok_or_else(|| Violation::of(&Value::Null, "a value").within(field))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn chosen_keys_and_secrets_have_limits_and_secrets_are_not_repeated() {
-        for good in ["a", "dev-1_2.3:4@5", &"k".repeat(64)] {
+        for good in ["a", "org-1_2.3:4@5", &"k".repeat(64)] {
             assert_eq!(check_key("deviceKey", good), Ok(()), "{good}");
         }
         for bad in ["", "a/b", "a+b", "a#", "a&b", "a b", "é", &"k".repeat(65)] {

@@ -1,0 +1,291 @@
+//! `/connect-service/v2.1/devices`, also on v2.0 and v2.4: everything but registering (docs/api.md, "Devices").
+
+use std::collections::BTreeMap;
+
+use aldis_core::expression::DeviceField;
+use aldis_store::DeviceStatus;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::action::{Action, Doc};
+use super::call::Call;
+use super::envelope::Answer;
+use super::names::StringI18n;
+use super::paging::SearchRequest;
+use super::products::{format_word, read_tags, type_word};
+use crate::app::devices::{DeviceChange, DeviceName, DeviceView};
+use crate::app::{App, Error};
+
+/// All versions do the same, except for secrets on v2.4.
+pub(super) const PATHS: &[&str] = &[
+    "/connect-service/v2.1/devices",
+    "/connect-service/v2.4/devices",
+    "/connect-service/v2.0/devices",
+];
+
+pub(super) const REQUIRE_SECRET: &str =
+    "On v2.4: whether the secret is wanted; refused, since there are no key pairs to encrypt it for";
+
+pub(super) fn actions() -> Vec<Action> {
+    let named = |summary| {
+        Doc::new(summary)
+            .takes("assetId", "The device's asset id; or both keys")
+            .takes("productKey", "The device's product, together with deviceKey")
+            .takes("deviceKey", "The device's key, together with productKey")
+    };
+    vec![
+        Action::read(
+            PATHS,
+            &["get"],
+            |app, call| Box::pin(get(app, call)),
+            named("A device")
+                .takes("requireSecret", REQUIRE_SECRET)
+                .answer::<Device>(),
+        ),
+        Action::read(
+            PATHS,
+            &["search"],
+            |app, call| Box::pin(search(app, call)),
+            Doc::new("Search devices")
+                .takes("requireSecret", REQUIRE_SECRET)
+                .body::<SearchRequest>()
+                .page::<Device>(),
+        ),
+        Action::change(
+            PATHS,
+            &["update"],
+            |app, call| Box::pin(update(app, call)),
+            named("Change a device").body::<UpdateDevice>(),
+        ),
+        Action::change(
+            PATHS,
+            &["delete"],
+            |app, call| Box::pin(delete(app, call)),
+            named("Delete a device; what waits for it fails"),
+        ),
+        Action::change(
+            PATHS,
+            &["enable"],
+            |app, call| Box::pin(disable(app, call, false)),
+            named("Let a disabled device log in again"),
+        ),
+        Action::change(
+            PATHS,
+            &["disable"],
+            |app, call| Box::pin(disable(app, call, true)),
+            named("Disable a device: its connection ends, what waits for it fails"),
+        ),
+        Action::change(
+            PATHS,
+            &["replace"],
+            |app, call| Box::pin(replace(app, call)),
+            named("Give a device another key; asset id, secret and tasks stay with it")
+                .body::<ReplaceDevice>()
+                .answer::<ReplacedDevice>(),
+        ),
+    ]
+}
+
+/// The body of `update`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct UpdateDevice {
+    /// Its name.
+    device_name: StringI18n,
+    /// Stays if absent.
+    device_desc: Option<String>,
+    /// All its attributes; they stay if absent.
+    device_attributes: Option<BTreeMap<String, Value>>,
+    /// All its tags; they stay if absent.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    device_tags: Option<Value>,
+}
+
+/// The body of `replace`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReplaceDevice {
+    /// Its key from now on.
+    #[schema(max_length = 64)]
+    new_device_key: String,
+}
+
+/// A device after `replace`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReplacedDevice {
+    asset_id: String,
+    product_key: String,
+    device_key: String,
+}
+
+/// A device.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Device {
+    org_id: String,
+    asset_id: String,
+    model_id: String,
+    /// The thing model's path, from its topmost parent.
+    model_id_path: Option<String>,
+    product_key: String,
+    product_name: StringI18n,
+    /// `Device` or `Gateway`.
+    product_type: &'static str,
+    /// `Json` or `Custom`.
+    data_format: &'static str,
+    device_key: String,
+    device_name: StringI18n,
+    /// Null on v2.4.
+    device_secret: Option<String>,
+    device_desc: String,
+    timezone: String,
+    device_attributes: BTreeMap<String, Value>,
+    device_tags: BTreeMap<String, String>,
+    /// Epoch milliseconds.
+    create_time: i64,
+    /// `online`, `offline`, `inactive` or `disabled`.
+    status: &'static str,
+    /// Its first login, epoch milliseconds.
+    active_time: Option<i64>,
+    /// Its last login, epoch milliseconds.
+    last_online_time: Option<i64>,
+    /// The end of its last session, epoch milliseconds.
+    last_offline_time: Option<i64>,
+    /// Always null: what devices report is not kept.
+    #[schema(value_type = Option<i64>)]
+    measurepoint_last_update: Option<()>,
+    /// Always null.
+    #[schema(value_type = Option<i64>)]
+    event_last_update: Option<()>,
+    /// Always null.
+    #[schema(value_type = Option<i64>)]
+    attribute_last_update: Option<()>,
+    /// Always null.
+    #[schema(value_type = Option<i64>)]
+    feature_last_update: Option<()>,
+}
+
+impl Device {
+    fn new(view: DeviceView, with_secret: bool) -> Self {
+        let DeviceView {
+            device,
+            product,
+            model_path,
+            status,
+        } = view;
+        Self {
+            org_id: device.is.org.0,
+            asset_id: device.is.asset.0,
+            model_id: product.model.0.clone(),
+            model_id_path: model_path,
+            product_key: device.is.product.0,
+            product_name: product.name.clone().into(),
+            product_type: type_word(&product),
+            data_format: format_word(&product),
+            device_key: device.is.key.0,
+            device_name: device.is.name.into(),
+            device_secret: with_secret.then_some(device.is.secret.0),
+            device_desc: device.is.desc,
+            timezone: device.is.timezone,
+            device_attributes: device.is.attributes,
+            device_tags: device.is.tags,
+            create_time: device.created.0,
+            status: status_word(status),
+            active_time: device.activated.map(|at| at.0),
+            last_online_time: device.last_online.map(|at| at.0),
+            last_offline_time: device.last_offline.map(|at| at.0),
+            measurepoint_last_update: None,
+            event_last_update: None,
+            attribute_last_update: None,
+            feature_last_update: None,
+        }
+    }
+}
+
+fn status_word(status: DeviceStatus) -> &'static str {
+    match status {
+        DeviceStatus::Online => "online",
+        DeviceStatus::Offline => "offline",
+        DeviceStatus::Inactive => "inactive",
+        DeviceStatus::Disabled => "disabled",
+    }
+}
+
+impl Call {
+    /// The device that this call names.
+    fn device_name(&self) -> DeviceName {
+        let get = |name| self.get(name).map(str::to_owned);
+        DeviceName {
+            asset: get("assetId"),
+            product: get("productKey"),
+            key: get("deviceKey"),
+        }
+    }
+
+    /// Whether the answer shows secrets. On v2.4 they would have to be encrypted for a key pair of the caller's.
+    pub(super) fn shows_secrets(&self) -> Result<bool, Error> {
+        if !self.path.contains("/v2.4/") {
+            return Ok(true);
+        }
+        let in_query = self
+            .query
+            .get("requireSecret")
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        if in_query || self.body.get("requireSecret") == Some(&Value::Bool(true)) {
+            return Err(Error::NoPublicKey);
+        }
+        Ok(false)
+    }
+}
+
+async fn get(app: App, call: Call) -> Result<Answer, Error> {
+    let with_secret = call.shows_secrets()?;
+    let view = app.view_device(&call.caller, &call.device_name()).await?;
+    Answer::data(&Device::new(view, with_secret))
+}
+
+async fn search(app: App, call: Call) -> Result<Answer, Error> {
+    let with_secret = call.shows_secrets()?;
+    let mut search = call.search::<DeviceField>()?;
+    let found = app
+        .search_devices(&call.caller, search.filter.take(), search.page())
+        .await?;
+    search.answer(found, |view| Ok(Device::new(view, with_secret)))
+}
+
+async fn update(app: App, call: Call) -> Result<Answer, Error> {
+    let body: UpdateDevice = call.decode()?;
+    let change = DeviceChange {
+        name: body.device_name.read("deviceName")?,
+        desc: body.device_desc,
+        attributes: body.device_attributes,
+        tags: read_tags("deviceTags", body.device_tags)?,
+    };
+    app.update_device(&call.caller, &call.device_name(), change).await?;
+    Ok(Answer::done())
+}
+
+async fn delete(app: App, call: Call) -> Result<Answer, Error> {
+    app.delete_device(&call.caller, &call.device_name()).await?;
+    Ok(Answer::done())
+}
+
+async fn disable(app: App, call: Call, disabled: bool) -> Result<Answer, Error> {
+    app.disable_device(&call.caller, &call.device_name(), disabled).await?;
+    Ok(Answer::done())
+}
+
+async fn replace(app: App, call: Call) -> Result<Answer, Error> {
+    let body: ReplaceDevice = call.decode()?;
+    let device = app
+        .replace_device(&call.caller, &call.device_name(), &body.new_device_key)
+        .await?
+        .is;
+    Answer::data(&ReplacedDevice {
+        asset_id: device.asset.0,
+        product_key: device.product.0,
+        device_key: device.key.0,
+    })
+}
