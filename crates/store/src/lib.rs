@@ -13,6 +13,7 @@ pub mod memory;
 mod presence;
 mod read;
 pub mod rows;
+pub mod words;
 mod write;
 
 pub use error::Error;

@@ -90,7 +90,8 @@ pub struct TaskInfo {
 ///
 /// Deleted devices and deleted jobs are found only where it says so.
 pub trait Read: Send + Sync {
-    /// The last commit's number and the engine's clock at it.
+    /// The last commit's number and the engine's clock at it; both 0 before the first. Every commit adds one, also one whose
+    /// writes are all refused.
     fn last_commit(&self) -> Result<(CommitNo, Timestamp), Error>;
 
     /// An organization.
@@ -148,9 +149,9 @@ pub trait Read: Send + Sync {
         filter: Option<&Filter<TaskField>>,
         page: Page,
     ) -> Result<Found<TaskInfo>, Error>;
-    /// A task's history rows, by attempt and time.
+    /// A task's history rows, by attempt and time; of deleted jobs none.
     fn history(&self, task: TaskNo) -> Result<Vec<Ended>, Error>;
-    /// Rows of one job after a number (`None`: from its first), by number.
+    /// Rows of one job after a number (`None`: from its first), by number; `usize::MAX` is no limit. Of deleted jobs none.
     fn job_tasks(&self, job: &Job, which: JobTasks, after: Option<TaskNo>, limit: usize) -> Result<Vec<Task>, Error>;
     /// Members of a triggered product job that have no row yet, by number. A deleted device may be among them.
     fn members(&self, job: &Job, limit: usize) -> Result<Vec<DeviceFacts>, Error>;

@@ -250,11 +250,11 @@ pub struct Job {
     pub state: JobState,
     /// How many tasks it has; `None` before the trigger. (A device list's INIT rows exist before.)
     pub total: Option<u64>,
-    /// Its first task's number; `None` before any is allocated.
+    /// Its first task's number; `None` while none is allocated, so also for a job without any member.
     pub first_task: Option<TaskNo>,
     /// How many task numbers are allocated from `first_task` on.
     pub allocated: u64,
-    /// When its tasks were created: with the job, or at its trigger.
+    /// When its tasks were created: with the job, or for whole products at its trigger.
     pub tasks_created: Timestamp,
     /// For whole products: which members are still to be written.
     pub members: Option<Members>,
@@ -288,7 +288,8 @@ impl Job {
     }
 }
 
-/// The members of a product job: fixed by the commit that triggered it, whatever happens to the devices afterwards.
+/// The members of a product job: fixed by the commit that triggered it, whatever happens to the devices afterwards. Its
+/// devices are those of the job's organization that were neither deleted nor disabled then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Members {
     /// The products.
@@ -347,7 +348,7 @@ pub struct Idempotency {
 pub struct Remembered {
     /// The digest of that request.
     pub digest: [u8; 32],
-    /// The answer: the job's number, or the text that the application stored.
+    /// The answer: the job's number in decimal digits, or the text that the application stored.
     pub answer: String,
     /// When.
     pub at: Timestamp,

@@ -12,13 +12,16 @@ use crate::rows::{
 };
 
 /// One intent. Applied whole or refused whole, except where its answer has an entry per element.
+///
+/// The writes of one commit see each other in their order. Writes that say who asked (`by`) keep it as an action, see
+/// [`crate::words::verb`]. Deleted devices and jobs are `Missing`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// A new organization. Refused: `Taken`.
     CreateOrganization(Organization),
     /// Disable or enable an organization. Refused: `Missing`.
     DisableOrganization { org: OrgId, disabled: bool },
-    /// Delete an organization. Refused: `Missing`; `InUse` while it has keys, models, products or jobs.
+    /// Delete an organization. Refused: `Missing`; `InUse` while it has keys, models, products or jobs that are not deleted.
     DeleteOrganization { org: OrgId },
     /// A new access key. Refused: `Taken`; `Missing` organization.
     CreateKey(AccessKey),
@@ -29,19 +32,20 @@ pub enum Write {
 
     /// A new thing model. Refused: `Taken`.
     CreateModel(Model),
-    /// Replace a thing model's document. Refused: `Missing`.
+    /// Replace a thing model's document; `updated` becomes the commit's moment. Refused: `Missing`.
     UpdateModel { org: OrgId, id: ModelId, document: Value },
     /// Delete a thing model. Refused: `Missing`; `InUse` while a product has it.
     DeleteModel { org: OrgId, id: ModelId },
 
     /// A new product. Refused: `Taken`; `Missing` model.
     CreateProduct(Product),
-    /// Replace a product's row, found by key. Refused: `Missing`.
+    /// Replace a product's row, found by key. Refused: `Missing` product or model.
     UpdateProduct(Product),
     /// Delete a product. Refused: `Missing`; `InUse` while it has devices.
     DeleteProduct { org: OrgId, key: ProductKey },
 
-    /// New devices; the answer is `Done::Devices`, an entry each (`Taken`, `AssetTaken`, `Missing` product).
+    /// New devices; the answer is `Done::Devices`, an entry each (`Missing` product, `Taken`, `AssetTaken`, in this order).
+    /// Numbers are given out from 1 without gaps; a refused entry uses none.
     CreateDevices(Vec<NewDevice>),
     /// Change what an operator may change. Refused: `Missing`.
     UpdateDevice {
@@ -54,35 +58,38 @@ pub enum Write {
     /// Disable or enable devices. The history of this is kept, because it fixes who is a member of a product job.
     /// Refused: `Missing`; `Unchanged` if it already is so.
     DisableDevice { device: DeviceNo, disabled: bool, by: Actor },
-    /// Delete a device. Its row stays, its keys become free. Refused: `Missing`.
+    /// Delete a device. Its row stays, its keys and asset id become free. Refused: `Missing`.
     DeleteDevice { device: DeviceNo, by: Actor },
     /// Give a device another key; asset and tasks stay with it. Refused: `Missing`, `Taken`.
     ReplaceDevice { device: DeviceNo, key: DeviceKey, by: Actor },
-    /// Logins and logouts; unknown devices are passed over.
+    /// Logins and logouts; unknown and deleted devices are passed over. `None` leaves a moment as it was.
     Activity(Vec<Activity>),
 
     /// A new job. A device list's rows are written in state `Init` with it. Answer `Done::Job`. With an idempotency key that
-    /// is remembered: `Done::Job` of the earlier one if the digest is equal, else refused as `Mismatch`.
+    /// is remembered: `Done::Job` of the earlier one if the digest is equal, else refused as `Mismatch`. Job and task numbers
+    /// are given out from 1 without gaps.
     CreateJob(NewJob),
     /// The trigger: fixes `total`, and for whole products the members, by watermark and this commit's number, and allocates
-    /// their task numbers. Answer `Done::Count` with the total. Refused: `Missing` (also deleted), `Unchanged` if it has triggered already.
+    /// their task numbers. Changes of devices that stand before it in the same commit count, later ones do not. Answer
+    /// `Done::Count` with the total. Refused: `Missing`; `Unchanged` if it has triggered already or was cancelled before.
     TriggerJob { job: JobNo },
     /// Rows of a product job, in the order of their numbers, following those already written. Counters follow. Refused:
-    /// `Unchanged` if the stored cursor is not `after`.
+    /// `Missing`; `Unchanged` if the stored cursor is not `after`, or if it has not triggered.
     WriteTasks { job: JobNo, after: DeviceNo, cursor: DeviceNo, tasks: Vec<StepWrite> },
-    /// Steps of existing tasks, each only if its row is still as the step saw it. Counters follow. Answer `Done::Steps`.
+    /// Steps of existing tasks, each only if its row is still as the step saw it. Counters follow; a lost step writes nothing,
+    /// also no history. Steps of deleted jobs are lost. Answer `Done::Steps`.
     Steps(Vec<StepWrite>),
     /// What each of these devices' slots holds from now on.
     Slots(Vec<(DeviceNo, Option<Slot>)>),
     /// Cancel a whole job: raises its mark by one. Answer `Done::Count`: how many tasks were eligible (cancellable rows and
     /// rows not yet written). A job that has not triggered is finished by it. Refused: `Missing`.
     CancelJob { job: JobNo, by: Actor },
-    /// All rows have been settled under this mark.
+    /// All rows have been settled under this mark. Refused: `Missing`.
     SettledJob { job: JobNo, mark: u16 },
     /// Delete a job: gone from the API at once. Refused: `Missing`; `InUse` unless it is INIT or FINISHED.
     DeleteJob { job: JobNo, by: Actor },
     /// Remove up to `limit` rows (tasks with their history) of a deleted job. Answer `Done::Count`: rows removed; the job's
-    /// own row goes with the last, and its numbers are never used again.
+    /// own row goes with the last, and its numbers are never used again. Refused: `Missing` if it is not there or not deleted.
     PurgeJob { job: JobNo, limit: usize },
 
     /// Remember an answer. Refused: `Taken` if the key is remembered.
