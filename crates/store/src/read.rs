@@ -8,7 +8,9 @@ use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 
 use crate::Error;
-use crate::rows::{AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot};
+use crate::rows::{
+    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot,
+};
 
 /// One page of a search, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +108,12 @@ pub trait Read: Send + Sync {
     /// A thing model.
     fn model(&self, org: &OrgId, id: &ModelId) -> Result<Option<Model>, Error>;
     /// Thing models of an organization, newest first.
-    fn search_models(&self, org: &OrgId, filter: Option<&Filter<ModelField>>, page: Page) -> Result<Found<Model>, Error>;
+    fn search_models(
+        &self,
+        org: &OrgId,
+        filter: Option<&Filter<ModelField>>,
+        page: Page,
+    ) -> Result<Found<Model>, Error>;
     /// A product, of whatever organization.
     fn product(&self, key: &ProductKey) -> Result<Option<Product>, Error>;
     /// Products of an organization, newest first.
@@ -132,7 +139,12 @@ pub trait Read: Send + Sync {
     /// A job with its text, of whatever organization.
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error>;
     /// Jobs of an organization, newest first.
-    fn search_jobs(&self, org: &OrgId, filter: Option<&Filter<JobField>>, page: Page) -> Result<Found<JobDetail>, Error>;
+    fn search_jobs(
+        &self,
+        org: &OrgId,
+        filter: Option<&Filter<JobField>>,
+        page: Page,
+    ) -> Result<Found<JobDetail>, Error>;
     /// Every job that the engine has to do with: not finished, or with a cancel to settle, or deleted with rows left.
     fn jobs_at_work(&self) -> Result<Vec<Job>, Error>;
     /// The jobs that own these tasks, deduplicated, in any order; those of deleted jobs are left out.

@@ -272,7 +272,11 @@ impl Job {
     /// The job's part in `core::task::step`.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        Rules { release: self.release, policy: self.policy, cancel_mark: self.cancel_mark }
+        Rules {
+            release: self.release,
+            policy: self.policy,
+            cancel_mark: self.cancel_mark,
+        }
     }
 
     /// The job has triggered, and every task has its row.
@@ -284,7 +288,8 @@ impl Job {
     /// Whether `task` lies in the job's range.
     #[must_use]
     pub fn owns(&self, task: TaskNo) -> bool {
-        self.first_task.is_some_and(|first| task.0 >= first.0 && task.0 - first.0 < self.allocated)
+        self.first_task
+            .is_some_and(|first| task.0 >= first.0 && task.0 - first.0 < self.allocated)
     }
 }
 

@@ -57,11 +57,19 @@ pub enum Write {
     },
     /// Disable or enable devices. The history of this is kept, because it fixes who is a member of a product job.
     /// Refused: `Missing`; `Unchanged` if it already is so.
-    DisableDevice { device: DeviceNo, disabled: bool, by: Actor },
+    DisableDevice {
+        device: DeviceNo,
+        disabled: bool,
+        by: Actor,
+    },
     /// Delete a device. Its row stays, its keys and asset id become free. Refused: `Missing`.
     DeleteDevice { device: DeviceNo, by: Actor },
     /// Give a device another key; asset and tasks stay with it. Refused: `Missing`, `Taken`.
-    ReplaceDevice { device: DeviceNo, key: DeviceKey, by: Actor },
+    ReplaceDevice {
+        device: DeviceNo,
+        key: DeviceKey,
+        by: Actor,
+    },
     /// Logins and logouts; unknown and deleted devices are passed over. `None` leaves a moment as it was.
     Activity(Vec<Activity>),
 
@@ -75,7 +83,12 @@ pub enum Write {
     TriggerJob { job: JobNo },
     /// Rows of a product job, in the order of their numbers, following those already written. Counters follow. Refused:
     /// `Missing`; `Unchanged` if the stored cursor is not `after`, or if it has not triggered.
-    WriteTasks { job: JobNo, after: DeviceNo, cursor: DeviceNo, tasks: Vec<StepWrite> },
+    WriteTasks {
+        job: JobNo,
+        after: DeviceNo,
+        cursor: DeviceNo,
+        tasks: Vec<StepWrite>,
+    },
     /// Steps of existing tasks, each only if its row is still as the step saw it. Counters follow; a lost step writes nothing,
     /// also no history. Steps of deleted jobs are lost. Answer `Done::Steps`.
     Steps(Vec<StepWrite>),
@@ -157,4 +170,3 @@ pub struct Committed {
     /// What became of each write.
     pub done: Vec<Done>,
 }
-

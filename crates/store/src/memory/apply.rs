@@ -1,0 +1,59 @@
+//! From a write to the function that applies it.
+
+use super::Contents;
+use crate::{Done, Refusal, Write};
+
+/// What a write came to. A refusal must be found before anything is changed.
+pub(super) type Applied = Result<Done, Refusal>;
+
+impl Contents {
+    pub(super) fn apply(&mut self, write: &Write) -> Done {
+        self.try_apply(write).unwrap_or_else(Done::Refused)
+    }
+
+    fn try_apply(&mut self, write: &Write) -> Applied {
+        match write {
+            Write::CreateOrganization(organization) => self.create_organization(organization),
+            Write::DisableOrganization { org, disabled } => self.disable_organization(org, *disabled),
+            Write::DeleteOrganization { org } => self.delete_organization(org),
+            Write::CreateKey(key) => self.create_key(key),
+            Write::DisableKey { key, disabled } => self.disable_key(key, *disabled),
+            Write::DeleteKey { key } => self.delete_key(key),
+            Write::CreateModel(model) => self.create_model(model),
+            Write::UpdateModel { org, id, document } => self.update_model(org, id, document),
+            Write::DeleteModel { org, id } => self.delete_model(org, id),
+            Write::CreateProduct(product) => self.create_product(product),
+            Write::UpdateProduct(product) => self.update_product(product),
+            Write::DeleteProduct { org, key } => self.delete_product(org, key),
+            Write::CreateDevices(devices) => Ok(self.create_devices(devices)),
+            Write::UpdateDevice {
+                device,
+                name,
+                desc,
+                attributes,
+                tags,
+            } => self.update_device(*device, name, desc, attributes, tags),
+            Write::DisableDevice { device, disabled, by } => self.disable_device(*device, *disabled, by),
+            Write::DeleteDevice { device, by } => self.delete_device(*device, by),
+            Write::ReplaceDevice { device, key, by } => self.replace_device(*device, key, by),
+            Write::Activity(activities) => Ok(self.note_activity(activities)),
+            Write::CreateJob(job) => self.create_job(job),
+            Write::TriggerJob { job } => self.trigger_job(*job),
+            Write::WriteTasks {
+                job,
+                after,
+                cursor,
+                tasks,
+            } => self.write_tasks(*job, *after, *cursor, tasks),
+            Write::Steps(steps) => Ok(self.take_steps(steps)),
+            Write::Slots(slots) => Ok(self.set_slots(slots)),
+            Write::CancelJob { job, by } => self.cancel_job(*job, by),
+            Write::SettledJob { job, mark } => self.settled_job(*job, *mark),
+            Write::DeleteJob { job, by } => self.delete_job(*job, by),
+            Write::PurgeJob { job, limit } => self.purge_job(*job, *limit),
+            Write::Remember { idempotency, answer } => self.remember(idempotency, answer),
+            Write::Forget { before } => Ok(self.forget(*before)),
+            Write::Note(action) => Ok(self.note(action)),
+        }
+    }
+}

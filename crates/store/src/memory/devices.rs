@@ -1,0 +1,198 @@
+//! Devices, and the history of their being disabled and deleted, which says who was a member of a product when.
+
+use std::collections::BTreeMap;
+
+use aldis_core::i18n::I18nText;
+use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, OrgId, ProductKey};
+use serde_json::Value;
+
+use super::Contents;
+use super::apply::Applied;
+use crate::rows::{Activity, Actor, Device, NewDevice};
+use crate::words::verb;
+use crate::{DeviceRef, Done, Refusal};
+
+#[derive(Default)]
+pub(super) struct Devices {
+    /// All that ever were, also deleted ones.
+    rows: BTreeMap<DeviceNo, Device>,
+    by_keys: BTreeMap<(ProductKey, DeviceKey), DeviceNo>,
+    by_asset: BTreeMap<AssetId, DeviceNo>,
+    /// Whether a device could be a member after each change of that; before its first change it could.
+    changes: Vec<(DeviceNo, bool)>,
+}
+
+/// A point in the history of changes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ChangeMark(usize);
+
+impl Devices {
+    pub(super) fn get(&self, no: DeviceNo) -> Option<&Device> {
+        self.rows.get(&no)
+    }
+
+    /// Those not deleted, by number.
+    pub(super) fn live(&self) -> impl DoubleEndedIterator<Item = &Device> {
+        self.rows.values().filter(|device| !device.deleted)
+    }
+
+    pub(super) fn find(&self, by: &DeviceRef) -> Option<&Device> {
+        let no = match by {
+            DeviceRef::Keys(product, key) => *self.by_keys.get(&(product.clone(), key.clone()))?,
+            DeviceRef::Asset(asset) => *self.by_asset.get(asset)?,
+            DeviceRef::No(no) => *no,
+        };
+        self.get(no)
+    }
+
+    pub(super) fn last_no(&self) -> DeviceNo {
+        self.rows.last_key_value().map(|(no, _)| *no).unwrap_or_default()
+    }
+
+    pub(super) fn mark(&self) -> ChangeMark {
+        ChangeMark(self.changes.len())
+    }
+
+    /// The devices of these products up to `last` that were neither disabled nor deleted at `mark`, by number.
+    pub(super) fn members(
+        &self,
+        org: &OrgId,
+        products: &[ProductKey],
+        last: DeviceNo,
+        mark: ChangeMark,
+    ) -> Vec<DeviceNo> {
+        let eligible: BTreeMap<DeviceNo, bool> = self.changes[..mark.0].iter().copied().collect();
+        self.rows
+            .range(..=last)
+            .filter(|(_, device)| device.is.org == *org && products.contains(&device.is.product))
+            .map(|(no, _)| *no)
+            .filter(|no| eligible.get(no).copied().unwrap_or(true))
+            .collect()
+    }
+
+    fn live_mut(&mut self, no: DeviceNo) -> Result<&mut Device, Refusal> {
+        self.rows
+            .get_mut(&no)
+            .filter(|device| !device.deleted)
+            .ok_or(Refusal::Missing)
+    }
+
+    fn is_taken(&self, product: &ProductKey, key: &DeviceKey) -> bool {
+        self.by_keys.contains_key(&(product.clone(), key.clone()))
+    }
+}
+
+impl Contents {
+    pub(super) fn create_devices(&mut self, devices: &[NewDevice]) -> Done {
+        Done::Devices(devices.iter().map(|device| self.create_device(device)).collect())
+    }
+
+    fn create_device(&mut self, new: &NewDevice) -> Result<DeviceNo, Refusal> {
+        self.registry
+            .product_of(&new.org, &new.product)
+            .ok_or(Refusal::Missing)?;
+        let devices = &mut self.devices;
+        if devices.is_taken(&new.product, &new.key) {
+            return Err(Refusal::Taken);
+        }
+        if devices.by_asset.contains_key(&new.asset) {
+            return Err(Refusal::AssetTaken);
+        }
+        let no = DeviceNo(devices.last_no().0 + 1);
+        devices.by_keys.insert((new.product.clone(), new.key.clone()), no);
+        devices.by_asset.insert(new.asset.clone(), no);
+        let device = Device {
+            no,
+            is: new.clone(),
+            disabled: false,
+            deleted: false,
+            created: self.clock,
+            updated: self.clock,
+            activated: None,
+            last_online: None,
+            last_offline: None,
+        };
+        devices.rows.insert(no, device);
+        Ok(no)
+    }
+
+    pub(super) fn update_device(
+        &mut self,
+        no: DeviceNo,
+        name: &I18nText,
+        desc: &str,
+        attributes: &BTreeMap<String, Value>,
+        tags: &BTreeMap<String, String>,
+    ) -> Applied {
+        let device = self.devices.live_mut(no)?;
+        device.is.name = name.clone();
+        desc.clone_into(&mut device.is.desc);
+        device.is.attributes.clone_from(attributes);
+        device.is.tags.clone_from(tags);
+        device.updated = self.clock;
+        Ok(Done::Yes)
+    }
+
+    pub(super) fn disable_device(&mut self, no: DeviceNo, disabled: bool, by: &Actor) -> Applied {
+        let device = self.devices.live_mut(no)?;
+        if device.disabled == disabled {
+            return Err(Refusal::Unchanged);
+        }
+        device.disabled = disabled;
+        self.devices.changes.push((no, !disabled));
+        let verb = if disabled {
+            verb::DISABLE_DEVICE
+        } else {
+            verb::ENABLE_DEVICE
+        };
+        Ok(self.changed_device(no, verb, by))
+    }
+
+    pub(super) fn delete_device(&mut self, no: DeviceNo, by: &Actor) -> Applied {
+        let devices = &mut self.devices;
+        let device = devices.live_mut(no)?;
+        device.deleted = true;
+        let keys = (device.is.product.clone(), device.is.key.clone());
+        let asset = device.is.asset.clone();
+        devices.by_keys.remove(&keys);
+        devices.by_asset.remove(&asset);
+        devices.changes.push((no, false));
+        Ok(self.changed_device(no, verb::DELETE_DEVICE, by))
+    }
+
+    pub(super) fn replace_device(&mut self, no: DeviceNo, key: &DeviceKey, by: &Actor) -> Applied {
+        let devices = &mut self.devices;
+        let (product, old) = {
+            let device = devices.live_mut(no)?;
+            (device.is.product.clone(), device.is.key.clone())
+        };
+        if devices.is_taken(&product, key) {
+            return Err(Refusal::Taken);
+        }
+        devices.live_mut(no)?.is.key = key.clone();
+        devices.by_keys.remove(&(product.clone(), old));
+        devices.by_keys.insert((product, key.clone()), no);
+        Ok(self.changed_device(no, verb::REPLACE_DEVICE, by))
+    }
+
+    pub(super) fn note_activity(&mut self, activities: &[Activity]) -> Done {
+        for activity in activities {
+            let Ok(device) = self.devices.live_mut(activity.device) else {
+                continue;
+            };
+            device.activated = device.activated.or(activity.online);
+            device.last_online = activity.online.or(device.last_online);
+            device.last_offline = activity.offline.or(device.last_offline);
+        }
+        Done::Yes
+    }
+
+    fn changed_device(&mut self, no: DeviceNo, verb: &'static str, by: &Actor) -> Done {
+        if let Some(device) = self.devices.rows.get_mut(&no) {
+            device.updated = self.clock;
+            let (org, subject) = (device.is.org.clone(), device.is.asset.to_string());
+            self.act(org, verb, subject, by);
+        }
+        Done::Yes
+    }
+}
