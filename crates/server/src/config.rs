@@ -1,1 +1,208 @@
-//! .
+//! All settings of `aldis serve`: flags over environment over file over defaults (docs/operating.md, "Settings").
+//!
+//! Each setting has one name in three spellings: the flag `--data-dir`, the variable `ALDIS_DATA_DIR`, the key `data_dir`.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where the HTTP API listens unless told otherwise: this machine only, until its owner decides.
+const HTTP_DEFAULT: &str = "127.0.0.1:8080";
+/// Where devices connect unless told otherwise; the port is the one that device SDKs have built in.
+const MQTT_DEFAULT: &str = "127.0.0.1:11883";
+/// Where everything is kept unless told otherwise.
+const DATA_DIR_DEFAULT: &str = "./aldis-data";
+
+/// Settings as given in one place: a file, the environment or flags. What is absent is left to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// Directory of the database, its key and the first access key.
+    pub data_dir: Option<PathBuf>,
+    /// Address of the HTTP API, `host:port`; port 0 picks a free one.
+    pub http: Option<String>,
+    /// Address for devices, `host:port`; port 0 picks a free one.
+    pub mqtt: Option<String>,
+    /// Accept unsigned API calls; loopback only.
+    pub no_auth: Option<bool>,
+    /// File with the 32 bytes that encrypt secrets at rest, as 64 hexadecimal digits; default `secret.key` in the data directory.
+    pub secret_key_file: Option<PathBuf>,
+    /// Most tasks of a job; absent: no limit.
+    pub tasks_per_job_max: Option<u64>,
+    /// Most devices of a product; absent: no limit.
+    pub devices_per_product_max: Option<u64>,
+}
+
+/// Why the settings do not stand.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the settings file {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the settings file {path} is wrong: {what}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        what: String,
+    },
+    /// A value is not what it should be.
+    #[error("{name}: {what}")]
+    Value {
+        /// Which setting.
+        name: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Settings that stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Directory of the database, its key and the first access key.
+    pub data_dir: PathBuf,
+    /// Address of the HTTP API.
+    pub http: SocketAddr,
+    /// Address for devices.
+    pub mqtt: SocketAddr,
+    /// Unsigned API calls are accepted.
+    pub no_auth: bool,
+    /// The key that encrypts secrets, if it does not lie in the data directory.
+    pub secret_key: Option<[u8; 32]>,
+    /// Most tasks of a job.
+    pub tasks_per_job_max: Option<u64>,
+    /// Most devices of a product.
+    pub devices_per_product_max: Option<u64>,
+}
+
+impl Given {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// It cannot be read, is no TOML, or has a key that does not exist.
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+        toml::from_str(&text)
+            .map_err(|error| Error::Malformed { path: path.to_owned(), what: error.to_string() })
+    }
+
+    /// These settings, and where they are silent, those.
+    #[must_use]
+    pub fn over(self, other: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(other.data_dir),
+            http: self.http.or(other.http),
+            mqtt: self.mqtt.or(other.mqtt),
+            no_auth: self.no_auth.or(other.no_auth),
+            secret_key_file: self.secret_key_file.or(other.secret_key_file),
+            tasks_per_job_max: self.tasks_per_job_max.or(other.tasks_per_job_max),
+            devices_per_product_max: self.devices_per_product_max.or(other.devices_per_product_max),
+        }
+    }
+
+    /// Fills in the defaults and checks what is left.
+    ///
+    /// # Errors
+    /// An address cannot be understood, a key file is wrong, or unsigned calls would be open to other machines.
+    pub fn settle(self) -> Result<Settings, Error> {
+        let http = address("http", self.http.as_deref().unwrap_or(HTTP_DEFAULT))?;
+        let mqtt = address("mqtt", self.mqtt.as_deref().unwrap_or(MQTT_DEFAULT))?;
+        let no_auth = self.no_auth.unwrap_or(false);
+        if no_auth && !http.ip().is_loopback() {
+            let what = format!("unsigned calls are accepted on a loopback address only, not on {http}");
+            return Err(Error::Value { name: "no_auth", what });
+        }
+        Ok(Settings {
+            data_dir: self.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
+            http,
+            mqtt,
+            no_auth,
+            secret_key: self.secret_key_file.as_deref().map(secret_key).transpose()?,
+            tasks_per_job_max: self.tasks_per_job_max,
+            devices_per_product_max: self.devices_per_product_max,
+        })
+    }
+}
+
+fn address(name: &'static str, text: &str) -> Result<SocketAddr, Error> {
+    let wrong = |what: String| Error::Value { name, what };
+    let mut found = text.to_socket_addrs().map_err(|error| wrong(format!("`{text}` is no host:port: {error}")))?;
+    found.next().ok_or_else(|| wrong(format!("`{text}` names no address")))
+}
+
+fn secret_key(path: &Path) -> Result<[u8; 32], Error> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    let digits = text.trim().as_bytes();
+    let wrong = || Error::Value { name: "secret_key_file", what: "64 hexadecimal digits expected".to_owned() };
+    let mut key = [0; 32];
+    if digits.len() != key.len() * 2 {
+        return Err(wrong());
+    }
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_not_text| wrong())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_not_hex| wrong())?;
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../config/aldis.example.toml");
+
+    #[test]
+    fn the_example_file_shows_every_setting_with_its_default() {
+        let uncommented: String = EXAMPLE
+            .lines()
+            .map(|line| line.strip_prefix("#= ").unwrap_or(line))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let given: Given = toml::from_str(&uncommented).unwrap();
+        assert_eq!(given.data_dir.as_deref(), Some(Path::new(DATA_DIR_DEFAULT)));
+        assert_eq!(given.http.as_deref(), Some(HTTP_DEFAULT));
+        assert_eq!(given.mqtt.as_deref(), Some(MQTT_DEFAULT));
+        assert_eq!(given.no_auth, Some(false));
+        assert!(given.secret_key_file.is_some());
+        assert!(given.tasks_per_job_max.is_some());
+        assert!(given.devices_per_product_max.is_some());
+        toml::from_str::<Given>(EXAMPLE).unwrap().settle().unwrap();
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let error = toml::from_str::<Given>("data_dri = 'x'").unwrap_err().to_string();
+        assert!(error.contains("data_dri"), "{error}");
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let flag = Given { http: Some("127.0.0.1:1".to_owned()), ..Given::default() };
+        let file = Given { http: Some("127.0.0.1:2".to_owned()), no_auth: Some(true), ..Given::default() };
+        let settings = flag.over(file).settle().unwrap();
+        assert_eq!(settings.http.port(), 1);
+        assert!(settings.no_auth);
+    }
+
+    #[test]
+    fn unsigned_calls_are_for_loopback_only() {
+        let given = Given { http: Some("0.0.0.0:8080".to_owned()), no_auth: Some(true), ..Given::default() };
+        assert!(given.settle().is_err());
+    }
+
+    #[test]
+    fn a_wrong_address_is_named() {
+        let error = Given { mqtt: Some("nonsense".to_owned()), ..Given::default() }.settle().unwrap_err();
+        assert!(error.to_string().starts_with("mqtt: "), "{error}");
+    }
+}

@@ -6,6 +6,7 @@ use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo};
 use aldis_core::task::Refused;
 use aldis_store::rows::{Actor, Idempotency};
 use aldis_store::{Done, Refusal, Write};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::Inbox;
@@ -26,7 +27,7 @@ pub enum Failure {
 }
 
 /// What became of one task that a caller named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
     /// As asked.
     Done,
@@ -44,7 +45,7 @@ pub enum Entry {
 }
 
 /// What became of a whole job's tasks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WholeJob {
     /// How many tasks were eligible; all of them are, or will be, as asked.
     pub eligible: u64,
@@ -53,14 +54,24 @@ pub struct WholeJob {
 }
 
 /// The answer to a retry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Retried {
     /// Tasks that were named: an entry each, in order.
     Named(Vec<(TaskNo, Entry)>),
     /// All eligible tasks of the job.
     Whole(WholeJob),
-    /// A request with the same idempotency key was answered before; this is what was remembered of it.
-    Before(String),
+}
+
+impl Retried {
+    /// The text under which the answer is remembered for a repeated request.
+    pub(crate) fn remember(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads back what was remembered.
+    pub(crate) fn recall(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
 }
 
 /// Everything that goes through the writer.

@@ -1,0 +1,236 @@
+//! What operators ask for, decided on the rows as they are in this very turn.
+
+use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo};
+use aldis_core::task::{Event, Refused};
+use aldis_store::rows::{Action, Actor, Idempotency};
+use aldis_store::{Done, Error, JobTasks, Refusal, Write};
+
+use super::bulk::{Bulk, LISTED_MAX, RetryAll};
+use super::turn::{Applied, Turn};
+use crate::writer::{Answer, Ask, Entry, Failure, Retried, WholeJob};
+
+impl Turn<'_> {
+    /// Decides one question; its answer goes out with the commit.
+    pub(super) fn ask(&mut self, ask: Ask) -> Result<(), Error> {
+        match ask {
+            Ask::Write(writes, answer) => {
+                self.write(writes, Box::new(move |done| drop(answer.send(done.map(<[Done]>::to_vec)))));
+                Ok(())
+            }
+            Ask::CancelTasks(job, tasks, by, answer) => self.cancel_tasks(job, &tasks, by, answer),
+            Ask::CancelJob(job, by, answer) => self.cancel_job(job, by, answer),
+            Ask::Retry(job, tasks, by, idempotency, answer) => self.retry_asked(job, tasks, by, idempotency, answer),
+            Ask::DisableDevice(device, disabled, by, answer) => self.disable_device(device, disabled, by, answer),
+            Ask::DeleteDevice(device, by, answer) => self.delete_device(device, by, answer),
+            Ask::EndSession(device) => {
+                self.end_session(device);
+                Ok(())
+            }
+        }
+    }
+
+    fn cancel_tasks(&mut self, job: JobNo, tasks: &[TaskNo], by: Actor, answer: Answer<Vec<Entry>>) -> Result<(), Error> {
+        if !self.find_job(job)? {
+            refuse(answer, Refusal::Missing);
+            return Ok(());
+        }
+        self.load(tasks)?;
+        let entries: Vec<Entry> = tasks.iter().map(|task| self.cancel_one(job, *task)).collect();
+        let note = self.note(job, "task.cancel", by);
+        self.write(note, Box::new(move |done| drop(answer.send(done.map(|_| entries)))));
+        Ok(())
+    }
+
+    fn cancel_one(&mut self, job: JobNo, task: TaskNo) -> Entry {
+        if !self.is_of(job, task) {
+            return Entry::Missing;
+        }
+        let applied = self.cancel(task);
+        self.entry(task, applied)
+    }
+
+    fn is_of(&self, job: JobNo, task: TaskNo) -> bool {
+        self.task(task).is_some() && self.memory.jobs.of(task).is_some_and(|owner| owner.no == job)
+    }
+
+    fn entry(&self, task: TaskNo, applied: Result<Applied, Refused>) -> Entry {
+        let next = self.task(task).and_then(|task| task.attempt.next()).unwrap_or(AttemptNo(0));
+        match applied {
+            Ok(Applied { declined: None, .. }) => Entry::Done,
+            Ok(Applied { declined: Some(why), .. }) => Entry::Declined { why, next_attempt: next, disarmed: true },
+            Err(why) => Entry::Declined { why, next_attempt: next, disarmed: false },
+        }
+    }
+
+    fn note(&self, job: JobNo, verb: &'static str, by: Actor) -> Vec<Write> {
+        let org = self.memory.jobs.get(job).map(|job| job.org.clone());
+        org.map(|org| Write::Note(Action { org, verb, subject: job.to_job_id(), by })).into_iter().collect()
+    }
+
+    /// One mark, in one commit: from the next line on nothing of the job is sent any more.
+    fn cancel_job(&mut self, no: JobNo, by: Actor, answer: Answer<WholeJob>) -> Result<(), Error> {
+        if !self.find_job(no)? {
+            refuse(answer, Refusal::Missing);
+            return Ok(());
+        }
+        let first = self.first_cancellable(no)?;
+        if let Some(job) = self.memory.jobs.get_mut(no) {
+            job.cancel_mark += 1;
+        }
+        let cancel = Write::CancelJob { job: no, by };
+        self.write(vec![cancel], Box::new(move |done| drop(answer.send(whole(done, first)))));
+        Ok(())
+    }
+
+    fn first_cancellable(&mut self, no: JobNo) -> Result<Vec<TaskNo>, Error> {
+        let Some(job) = self.memory.jobs.get(no) else { return Ok(Vec::new()) };
+        let mut first = Vec::new();
+        let mut after = None;
+        while first.len() < LISTED_MAX {
+            let rows = self.store.job_tasks(job, JobTasks::Unfinished, after, LISTED_MAX)?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.no);
+            first.extend(rows.iter().filter(|task| task.state.is_cancellable()).map(|task| task.no));
+        }
+        first.truncate(LISTED_MAX);
+        Ok(first)
+    }
+
+    fn retry_asked(
+        &mut self,
+        job: JobNo,
+        tasks: Option<Vec<TaskNo>>,
+        by: Actor,
+        idempotency: Option<Idempotency>,
+        answer: Answer<Retried>,
+    ) -> Result<(), Error> {
+        if let Some(before) = self.before(idempotency.as_ref())? {
+            drop(answer.send(before.map_err(Failure::Refused)));
+            return Ok(());
+        }
+        if !self.find_job(job)? {
+            refuse(answer, Refusal::Missing);
+            return Ok(());
+        }
+        match tasks {
+            Some(tasks) => self.retry_named(job, &tasks, by, idempotency, answer),
+            None => {
+                let so_far = WholeJob { eligible: 0, first: Vec::new() };
+                let retry = RetryAll { job, after: None, so_far, by, idempotency, answer };
+                self.memory.bulk.push_back(Bulk::Retry(Box::new(retry)));
+                Ok(())
+            }
+        }
+    }
+
+    /// What an earlier request with this idempotency key was answered.
+    fn before(&self, idempotency: Option<&Idempotency>) -> Result<Option<Result<Retried, Refusal>>, Error> {
+        let Some(asked) = idempotency else { return Ok(None) };
+        let Some(remembered) = self.store.remembered(&asked.scope, &asked.key)? else { return Ok(None) };
+        if remembered.digest != asked.digest {
+            return Ok(Some(Err(Refusal::Mismatch)));
+        }
+        Ok(Some(Retried::recall(&remembered.answer).ok_or(Refusal::Mismatch)))
+    }
+
+    fn retry_named(
+        &mut self,
+        job: JobNo,
+        tasks: &[TaskNo],
+        by: Actor,
+        idempotency: Option<Idempotency>,
+        answer: Answer<Retried>,
+    ) -> Result<(), Error> {
+        self.load(tasks)?;
+        let devices: Vec<DeviceNo> = tasks.iter().filter_map(|task| self.task(*task)).map(|task| task.device).collect();
+        self.know(&devices)?;
+        let entries = tasks.iter().map(|task| (*task, self.retry_one(job, *task))).collect();
+        let retried = Retried::Named(entries);
+        let mut writes = self.note(job, "task.retry", by);
+        if let Some(idempotency) = idempotency {
+            writes.push(Write::Remember { idempotency, answer: retried.remember() });
+        }
+        self.write(writes, Box::new(move |done| drop(answer.send(done.map(|_| retried)))));
+        Ok(())
+    }
+
+    fn retry_one(&mut self, job: JobNo, task: TaskNo) -> Entry {
+        if !self.is_of(job, task) {
+            return Entry::Missing;
+        }
+        let applied = self.retry(task);
+        self.entry(task, applied)
+    }
+
+    /// A disabled device is shown out, and what waits for it ends.
+    fn disable_device(&mut self, device: DeviceNo, disabled: bool, by: Actor, answer: Answer<()>) -> Result<(), Error> {
+        self.know(&[device])?;
+        match self.facts_mut(device).filter(|facts| !facts.deleted) {
+            None => {
+                refuse(answer, Refusal::Missing);
+                return Ok(());
+            }
+            Some(facts) if facts.disabled == disabled => {
+                refuse(answer, Refusal::Unchanged);
+                return Ok(());
+            }
+            Some(facts) => facts.disabled = disabled,
+        }
+        if disabled {
+            self.end_waiting(device, Event::DeviceDisabled)?;
+            self.end_session(device);
+        }
+        self.write(vec![Write::DisableDevice { device, disabled, by }], plainly(answer));
+        Ok(())
+    }
+
+    fn delete_device(&mut self, device: DeviceNo, by: Actor, answer: Answer<()>) -> Result<(), Error> {
+        self.know(&[device])?;
+        match self.facts_mut(device).filter(|facts| !facts.deleted) {
+            None => {
+                refuse(answer, Refusal::Missing);
+                return Ok(());
+            }
+            Some(facts) => facts.deleted = true,
+        }
+        self.end_waiting(device, Event::DeviceDeleted)?;
+        self.end_session(device);
+        self.write(vec![Write::DeleteDevice { device, by }], plainly(answer));
+        Ok(())
+    }
+
+    fn end_waiting(&mut self, device: DeviceNo, event: Event<'_>) -> Result<(), Error> {
+        let rows = self.store.waiting(device)?;
+        let tasks: Vec<TaskNo> = rows.iter().map(|task| task.no).collect();
+        self.memory.know_jobs(self.store, &tasks)?;
+        self.take_in(rows);
+        for task in self.at_hand_of(device) {
+            // Only waiting tasks are concerned; what is out runs out.
+            let _refused = self.apply(task, event);
+        }
+        Ok(())
+    }
+}
+
+fn refuse<T>(answer: Answer<T>, refusal: Refusal) {
+    drop(answer.send(Err(Failure::Refused(refusal))));
+}
+
+fn plainly(answer: Answer<()>) -> super::turn::OnCommit {
+    Box::new(move |done| {
+        let result = match done {
+            Ok([Done::Refused(refusal), ..]) => Err(Failure::Refused(*refusal)),
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        drop(answer.send(result));
+    })
+}
+
+fn whole(done: Result<&[Done], Failure>, first: Vec<TaskNo>) -> Result<WholeJob, Failure> {
+    match done? {
+        [Done::Count(eligible), ..] => Ok(WholeJob { eligible: *eligible, first }),
+        [Done::Refused(refusal), ..] => Err(Failure::Refused(*refusal)),
+        _ => Err(Failure::Unavailable),
+    }
+}

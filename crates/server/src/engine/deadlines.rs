@@ -1,0 +1,133 @@
+//! Moments that have come: reply deadlines, the tasks' own moments, and the ends of whole jobs' windows.
+
+use aldis_core::ids::{DeviceNo, TaskNo};
+use aldis_core::task::{Event, Link, State};
+use aldis_store::Error;
+
+use super::bulk::Bulk;
+use super::devices::Held;
+use super::jobs::Timer;
+use super::turn::Turn;
+
+/// Moments handled in one turn: what is left comes in the next, after devices have been heard again.
+pub(super) const MOMENTS_PER_TURN: usize = 10_000;
+
+impl Turn<'_> {
+    /// Expiries come before anything is sent.
+    pub(super) fn pass_deadlines(&mut self) -> Result<(), Error> {
+        if self.memory.stopping {
+            self.take_back_unsent()?;
+        }
+        self.pass_reply_deadlines()?;
+        self.end_first_windows()?;
+        self.pass_own_moments()
+    }
+
+    fn pass_reply_deadlines(&mut self) -> Result<(), Error> {
+        let devices = self.memory.devices.past_deadline(self.now, MOMENTS_PER_TURN);
+        self.load_held(&devices)?;
+        for device in devices {
+            self.pass_reply_deadline(device);
+        }
+        Ok(())
+    }
+
+    fn load_held(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
+        let tasks: Vec<TaskNo> =
+            devices.iter().filter_map(|device| self.memory.devices.held(*device)).map(|held| held.slot.task).collect();
+        self.load(&tasks)?;
+        self.know(devices)
+    }
+
+    /// An attempt that never left goes back to the queue. One that may have left is given up, and if the device has not
+    /// even acknowledged it, its bytes may be stuck in the socket: the link is reset before anything else goes there.
+    fn pass_reply_deadline(&mut self, device: DeviceNo) {
+        let Some(held) = self.memory.devices.held(device).cloned() else { return };
+        if self.withdraw_open(device, &held) {
+            return;
+        }
+        let wire = held.wire();
+        let acked = self.task(wire.task()).is_some_and(|task| task.state == State::InProgress);
+        let link = held.lost_at.map_or(Link::Up, Link::LostAt);
+        let event = Event::ReplyDeadline { attempt: wire.attempt(), handed: held.handed(), link };
+        // A task that was cancelled or deleted meanwhile has nothing more to lose; its slot is free all the same.
+        let _refused = self.apply(wire.task(), event);
+        self.free_slot(device, wire);
+        let session = self.memory.devices.session(device).map(|session| session.no);
+        if !acked && held.session.is_some() && held.session == session {
+            self.end_session(device);
+        }
+    }
+
+    fn withdraw_open(&mut self, device: DeviceNo, held: &Held) -> bool {
+        let wire = held.wire();
+        if !self.withdraw(device, wire) {
+            return false;
+        }
+        let condition = self.condition(device);
+        let _refused = self.apply(wire.task(), Event::NotSent(wire.attempt(), &condition));
+        true
+    }
+
+    /// The server is stopping: each outgoing attempt is either handed over by now, or committed as not sent.
+    fn take_back_unsent(&mut self) -> Result<(), Error> {
+        let devices: Vec<DeviceNo> = self.memory.devices.all_held().map(|held| held.slot.device).collect();
+        self.load_held(&devices)?;
+        for device in devices {
+            if let Some(held) = self.memory.devices.held(device).cloned() {
+                self.withdraw_open(device, &held);
+            }
+        }
+        Ok(())
+    }
+
+    /// One timer per job ends the first round's window of all its tasks, slice by slice.
+    fn end_first_windows(&mut self) -> Result<(), Error> {
+        for job in self.memory.jobs.take_due(self.now, Timer::FirstWindowEnd, MOMENTS_PER_TURN) {
+            let Some(detail) = self.store.job(job)? else { continue };
+            if !detail.job.is_written() || detail.job.counters.of(State::Queued) > 0 {
+                self.memory.bulk.push_back(Bulk::Expire { job, after: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// Due retries, and ends of the windows of retries.
+    fn pass_own_moments(&mut self) -> Result<(), Error> {
+        if self.memory.next_due.is_none_or(|due| due > self.now) {
+            return Ok(());
+        }
+        let due = self.store.due_tasks(self.now, MOMENTS_PER_TURN)?;
+        let more = due.len() >= MOMENTS_PER_TURN;
+        let devices: Vec<DeviceNo> = due.iter().map(|task| task.device).collect();
+        let tasks: Vec<TaskNo> = due.iter().map(|task| task.no).collect();
+        self.memory.know_jobs(self.store, &tasks)?;
+        self.take_in(due);
+        self.know(&devices)?;
+        self.memory.next_due = if more { Some(self.now) } else { self.store.next_due(self.now)? };
+        for no in tasks {
+            self.pass_own_moment(no);
+        }
+        Ok(())
+    }
+
+    fn pass_own_moment(&mut self, no: TaskNo) {
+        let Some(task) = self.task(no) else { return };
+        let condition = self.condition(task.device);
+        let event = match task.state {
+            State::RetryWait => Event::Due(&condition),
+            State::Queued => Event::WindowEnded(&condition),
+            // Something else of this turn has moved it on.
+            State::Init
+            | State::Published
+            | State::InProgress
+            | State::Succeeded
+            | State::Failed
+            | State::Cancelled
+            | State::ResponseTimedOut
+            | State::TtlTimedOut => return,
+        };
+        // Moved on, and by now waiting for another moment: that one is noted.
+        let _too_early = self.apply(no, event);
+    }
+}

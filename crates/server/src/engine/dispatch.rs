@@ -1,0 +1,78 @@
+//! Who gets what next: every present device that has settled, whose slot is free, gets the head of its queue.
+
+use std::sync::Arc;
+
+use aldis_core::ids::{DeviceNo, TaskNo, WireId};
+use aldis_core::task::{Event, Publish, Refused};
+use aldis_store::Error;
+use aldis_store::rows::Slot;
+
+use super::devices::{Held, Place, Session};
+use super::turn::Turn;
+use crate::link::{Gate, Order, Outgoing};
+
+/// Devices looked at in one turn: bounds a commit, and with it the wait of whoever replies meanwhile.
+const DEVICES_PER_TURN: usize = 4_096;
+
+impl Turn<'_> {
+    /// Claims the next task of every device that can take one, in this turn's own commit.
+    pub(super) fn dispatch(&mut self) -> Result<(), Error> {
+        if !self.memory.may_dispatch() {
+            return Ok(());
+        }
+        let mut devices = self.memory.devices.take_look(DEVICES_PER_TURN);
+        while !devices.is_empty() {
+            let next: Vec<(DeviceNo, Session, Place)> =
+                devices.iter().filter_map(|device| self.eligible(*device)).collect();
+            let tasks: Vec<TaskNo> = next.iter().map(|(_, _, place)| place.2).collect();
+            self.load(&tasks)?;
+            devices = next.into_iter().filter_map(|(device, session, place)| self.claim(device, session, place)).collect();
+            self.know(&devices)?;
+        }
+        Ok(())
+    }
+
+    fn eligible(&self, device: DeviceNo) -> Option<(DeviceNo, Session, Place)> {
+        let (session, place) = self.memory.devices.next_for(device)?;
+        let kind = self.memory.jobs.get(place.1)?.command.kind();
+        session.kinds.contain(kind).then_some((device, session, place))
+    }
+
+    /// Claims one task. If the task could not be sent after all, the device is returned: its queue has another head now.
+    fn claim(&mut self, device: DeviceNo, session: Session, place: Place) -> Option<DeviceNo> {
+        let no = place.2;
+        match self.apply(no, Event::Claimed) {
+            Ok(applied) => {
+                if let Some(publish) = applied.publish {
+                    self.publish(device, session, no, publish);
+                    return None;
+                }
+            }
+            Err(Refused::WindowOver) => self.expire_head(device, no),
+            // The queue is a mirror of the rows; a head that is not queued does not belong there.
+            Err(_) => self.memory.devices.quit(device, &place),
+        }
+        Some(device)
+    }
+
+    fn expire_head(&mut self, device: DeviceNo, no: TaskNo) {
+        let condition = self.condition(device);
+        let _refused = self.apply(no, Event::WindowEnded(&condition));
+    }
+
+    fn publish(&mut self, device: DeviceNo, session: Session, no: TaskNo, publish: Publish) {
+        let Some(command) = self.memory.jobs.of(no).map(|job| Arc::clone(&job.command)) else { return };
+        let gate = Arc::new(Gate::default());
+        let slot = Slot {
+            device,
+            task: no,
+            attempt: publish.attempt,
+            reply_deadline: publish.reply_deadline,
+            acked: false,
+        };
+        self.take_slot(Held { slot, gate: Some(Arc::clone(&gate)), session: Some(session.no), lost_at: None });
+        let wire = WireId::new(no, publish.attempt);
+        let not_after = publish.reply_deadline.min(publish.window_end);
+        self.order(Order::Publish(Outgoing { session: session.no, device, wire, command, gate, not_after }));
+    }
+}

@@ -1,0 +1,222 @@
+//! All that the engine keeps between turns. It can be read again from the store, but for the sessions themselves.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
+
+use aldis_core::ids::{JobNo, TaskNo};
+use aldis_core::job::JobState;
+use aldis_core::task::{State, Task};
+use aldis_core::time::Timestamp;
+use aldis_store::rows::Job;
+use aldis_store::{Committed, Done, Error, Read, Write};
+
+use super::bulk::Bulk;
+use super::devices::{Devices, Place};
+use super::jobs::Jobs;
+use super::tally::Tally;
+
+/// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way back.
+const RETURNING_MS: i64 = 60_000;
+/// Commits after which jobs that have nothing left to do are dropped from memory.
+const COMMITS_PER_SWEEP: u64 = 512;
+
+pub(super) struct Memory {
+    pub(super) jobs: Jobs,
+    pub(super) devices: Devices,
+    pub(super) bulk: VecDeque<Bulk>,
+    /// The earliest moment at which a task of its own has to be looked at.
+    pub(super) next_due: Option<Timestamp>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) stopping: bool,
+    /// What is in memory may not be what is stored.
+    pub(super) stale: bool,
+    started: Timestamp,
+    /// Dispatch is held until the wall clock has caught up with this moment of the store's.
+    held_until: Option<Timestamp>,
+    commits: u64,
+}
+
+impl Memory {
+    pub(super) fn new(started: Timestamp, held_until: Option<Timestamp>) -> Self {
+        Self {
+            jobs: Jobs::default(),
+            devices: Devices::default(),
+            bulk: VecDeque::new(),
+            next_due: None,
+            tally: Arc::new(Tally::default()),
+            stopping: false,
+            stale: false,
+            started,
+            held_until,
+            commits: 0,
+        }
+    }
+
+    /// Reads everything again but the sessions, whose queues are read anew.
+    pub(super) fn reload(&mut self, store: &dyn Read, now: Timestamp) -> Result<(), Error> {
+        self.jobs = Jobs::default();
+        let waiting = std::mem::take(&mut self.bulk);
+        self.bulk.extend(waiting.into_iter().filter(Bulk::outlives_a_reload));
+        for job in store.jobs_at_work()? {
+            self.take_up(job);
+        }
+        self.devices.restore_slots(store.slots()?);
+        self.reload_queues(store)?;
+        self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
+        self.stale = false;
+        Ok(())
+    }
+
+    fn reload_queues(&mut self, store: &dyn Read) -> Result<(), Error> {
+        let present = self.devices.present();
+        let queues = store.queued(&present)?;
+        let tasks: Vec<TaskNo> = queues.iter().flatten().map(|task| task.no).collect();
+        self.know_jobs(store, &tasks)?;
+        for (device, queue) in present.into_iter().zip(queues) {
+            let places = self.places(&queue);
+            self.devices.set_queue(device, places);
+        }
+        Ok(())
+    }
+
+    /// A job as it is stored, with the bulk work that it still needs.
+    fn take_up(&mut self, job: Job) {
+        let no = job.no;
+        if job.deleted {
+            self.bulk.push_back(Bulk::Purge { job: no });
+        } else {
+            if job.cancel_mark > job.settled_mark {
+                self.bulk.push_back(Bulk::Settle { job: no, mark: job.cancel_mark, after: None });
+            }
+            let triggered = job.members.as_ref().is_some_and(|members| members.trigger.is_some());
+            if triggered && !job.is_written() {
+                self.bulk.push_back(Bulk::WriteMembers { job: no });
+            }
+        }
+        self.jobs.add(job);
+    }
+
+    /// Makes the jobs of these tasks known, as far as they exist.
+    pub(super) fn know_jobs(&mut self, store: &dyn Read, tasks: &[TaskNo]) -> Result<(), Error> {
+        let unknown: Vec<TaskNo> = tasks.iter().copied().filter(|task| self.jobs.of(*task).is_none()).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        for job in store.jobs_of(&unknown)? {
+            if self.jobs.get(job.no).is_none() {
+                self.jobs.add(job);
+            }
+        }
+        Ok(())
+    }
+
+    /// The places of queued tasks. A task whose job is not known any more has none.
+    pub(super) fn places(&self, tasks: &[Task]) -> BTreeSet<Place> {
+        tasks.iter().filter_map(|task| self.place(task)).collect()
+    }
+
+    pub(super) fn place(&self, task: &Task) -> Option<Place> {
+        let job = self.jobs.of(task.no)?;
+        Some((task.due_at(&job.rules()), job.no, task.no))
+    }
+
+    /// What a commit has made new: jobs created, jobs triggered.
+    pub(super) fn learn(&mut self, store: &dyn Read, writes: &[Write], committed: &Committed) -> Result<(), Error> {
+        for (write, done) in writes.iter().zip(&committed.done) {
+            match (write, done) {
+                (Write::CreateJob(_), Done::Job { no, created: true }) => self.learn_job(store, *no)?,
+                (Write::TriggerJob { job }, Done::Count(_)) => self.learn_job(store, *job)?,
+                (Write::WriteTasks { job, .. }, Done::Yes) => self.refresh_job(store, *job)?,
+                (Write::CancelJob { job, .. }, Done::Count(_)) => self.settle_job(store, *job)?,
+                (Write::PurgeJob { job, limit }, Done::Count(removed)) if *removed >= *limit as u64 => {
+                    self.bulk.push_back(Bulk::Purge { job: *job });
+                }
+                (Write::DeleteJob { job, .. }, Done::Yes) => self.forget_deleted(*job),
+                (Write::Steps(steps), Done::Steps(applied)) if applied.contains(&false) => {
+                    tracing::error!(lost = applied.iter().filter(|applied| !**applied).count(), of = steps.len(), "steps lost their race");
+                    self.stale = true;
+                }
+                _ => {}
+            }
+        }
+        self.commits += 1;
+        if self.commits.is_multiple_of(COMMITS_PER_SWEEP) {
+            self.sweep(store)?;
+        }
+        Ok(())
+    }
+
+    fn learn_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
+        if let Some(detail) = store.job(no)? {
+            self.take_up(detail.job);
+        }
+        Ok(())
+    }
+
+    /// A slice of members has been written; the next follows.
+    fn refresh_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
+        let Some(detail) = store.job(no)? else { return Ok(()) };
+        if !detail.job.is_written() {
+            self.bulk.push_back(Bulk::WriteMembers { job: no });
+        }
+        self.jobs.add(detail.job);
+        Ok(())
+    }
+
+    fn settle_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
+        let Some(detail) = store.job(no)? else { return Ok(()) };
+        self.bulk.push_back(Bulk::Settle { job: no, mark: detail.job.cancel_mark, after: None });
+        self.jobs.add(detail.job);
+        Ok(())
+    }
+
+    fn forget_deleted(&mut self, no: JobNo) {
+        self.jobs.forget(no);
+        self.bulk.push_back(Bulk::Purge { job: no });
+    }
+
+    fn sweep(&mut self, store: &dyn Read) -> Result<(), Error> {
+        let mut keep: HashSet<JobNo> = store.jobs_at_work()?.into_iter().map(|job| job.no).collect();
+        keep.extend(self.jobs.iter().filter(|job| job.state == JobState::Init).map(|job| job.no));
+        keep.extend(self.devices.all_held().filter_map(|held| self.jobs.of(held.slot.task)).map(|job| job.no));
+        self.jobs.keep_only(&keep);
+        Ok(())
+    }
+
+    /// A device not seen since the start may yet come back.
+    pub(super) fn is_returning(&self, now: Timestamp) -> bool {
+        now < self.started.plus_ms(RETURNING_MS)
+    }
+
+    pub(super) fn may_dispatch(&self) -> bool {
+        !self.stopping && self.held_until.is_none()
+    }
+
+    /// The wall clock shows this moment.
+    pub(super) fn clock_moved(&mut self, wall: Timestamp) {
+        if self.held_until.is_some_and(|until| wall >= until) {
+            self.held_until = None;
+            for device in self.devices.present() {
+                self.devices.look_again(device);
+            }
+        }
+    }
+
+    /// A task has a moment of its own.
+    pub(super) fn note_due(&mut self, at: Option<Timestamp>) {
+        self.next_due = self.next_due.into_iter().chain(at).min();
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        self.stale || !self.bulk.is_empty() || (self.may_dispatch() && self.devices.has_look())
+    }
+
+    pub(super) fn next_moment(&self) -> Option<Timestamp> {
+        [self.jobs.next_timer(), self.devices.next_deadline(), self.next_due].into_iter().flatten().min()
+    }
+}
+
+/// A task that waits for its turn.
+pub(super) fn is_queued(task: &Task) -> bool {
+    task.state == State::Queued
+}

@@ -1,0 +1,79 @@
+//! Devices come and go. Their queues are read when they come, before anything else of the turn has touched a row.
+
+use std::collections::HashMap;
+
+use aldis_core::ids::DeviceNo;
+use aldis_core::task::Task;
+use aldis_store::Error;
+use aldis_store::rows::Activity;
+
+use super::turn::Turn;
+use crate::link::{DeviceEvent, Kinds, Order, SessionNo};
+
+impl Turn<'_> {
+    /// Applies logins, readiness and ends of sessions, in order.
+    pub(super) fn presence(&mut self, events: &[DeviceEvent]) -> Result<(), Error> {
+        let mut queues = self.read_queues(events)?;
+        for event in events {
+            match event {
+                DeviceEvent::Connected { session, device } => {
+                    self.connected(*session, *device, queues.get(device).map_or(&[][..], Vec::as_slice));
+                }
+                DeviceEvent::Ready { session, device, kinds } => self.ready(*session, *device, *kinds),
+                DeviceEvent::Disconnected { session, device } => self.disconnected(*session, *device),
+                DeviceEvent::NotSent { .. } | DeviceEvent::Acked { .. } | DeviceEvent::Replied { .. } => {}
+            }
+        }
+        queues.clear();
+        Ok(())
+    }
+
+    fn read_queues(&mut self, events: &[DeviceEvent]) -> Result<HashMap<DeviceNo, Vec<Task>>, Error> {
+        let arriving: Vec<DeviceNo> = events
+            .iter()
+            .filter_map(|event| match event {
+                DeviceEvent::Connected { device, .. } => Some(*device),
+                _ => None,
+            })
+            .collect();
+        if arriving.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.know(&arriving)?;
+        let queues = self.store.queued(&arriving)?;
+        let tasks: Vec<_> = queues.iter().flatten().map(|task| task.no).collect();
+        self.memory.know_jobs(self.store, &tasks)?;
+        Ok(arriving.into_iter().zip(queues).collect())
+    }
+
+    /// A device that was disabled or deleted between its login's check and now is shown out again.
+    fn connected(&mut self, session: SessionNo, device: DeviceNo, queue: &[Task]) {
+        let places = self.memory.places(queue);
+        self.memory.devices.enter(device, session, places);
+        self.note_activity(Activity { device, online: Some(self.now), offline: None });
+        if self.facts(device).is_none_or(|facts| facts.disabled || facts.deleted) {
+            self.end_session(device);
+        }
+    }
+
+    fn ready(&mut self, session: SessionNo, device: DeviceNo, kinds: Kinds) {
+        if let Some(current) = self.memory.devices.session_mut(device).filter(|current| current.no == session) {
+            current.kinds = kinds;
+        }
+    }
+
+    /// Nothing of the device's tasks moves: whatever is out may still be answered on its next connection.
+    fn disconnected(&mut self, session: SessionNo, device: DeviceNo) {
+        if self.memory.devices.leave(device, session, self.now) {
+            self.note_activity(Activity { device, online: None, offline: Some(self.now) });
+        }
+    }
+
+    /// Ends a device's live session: nothing more goes to it, and its link is reset after the commit.
+    pub(super) fn end_session(&mut self, device: DeviceNo) {
+        let Some(session) = self.memory.devices.session_mut(device).filter(|session| !session.closing) else { return };
+        session.closing = true;
+        let session = session.no;
+        self.order(Order::Reset { session });
+    }
+}

@@ -1,0 +1,97 @@
+//! Word from devices: PUBACKs, replies, and attempts that certainly never left.
+
+use aldis_core::ids::{DeviceNo, TaskNo, WireId};
+use aldis_core::task::{Event, Reply};
+use aldis_store::Error;
+
+use super::devices::Held;
+use super::tally::Tally;
+use super::turn::Turn;
+use crate::link::{AnswerTo, DeviceEvent, Order};
+
+impl Turn<'_> {
+    /// Applies what devices said, in the order in which it came.
+    pub(super) fn record_replies(&mut self, events: &[DeviceEvent]) -> Result<(), Error> {
+        let tasks: Vec<TaskNo> = events.iter().filter_map(named).map(WireId::task).collect();
+        self.load(&tasks)?;
+        let unsent: Vec<DeviceNo> = events
+            .iter()
+            .filter_map(|event| match event {
+                DeviceEvent::NotSent { device, .. } => Some(*device),
+                _ => None,
+            })
+            .collect();
+        self.know(&unsent)?;
+        for event in events {
+            match event {
+                DeviceEvent::Acked { device, wire } => self.acked(*device, *wire),
+                DeviceEvent::NotSent { device, wire } => self.not_sent(*device, *wire),
+                DeviceEvent::Replied { session, device, wire, to, reply, packet } => {
+                    self.replied(*device, *wire, to, reply);
+                    if let Some(packet) = *packet {
+                        self.order(Order::Acknowledge { session: *session, packet });
+                    }
+                }
+                DeviceEvent::Connected { .. } | DeviceEvent::Ready { .. } | DeviceEvent::Disconnected { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn acked(&mut self, device: DeviceNo, wire: WireId) {
+        let handed = self.memory.devices.held(device).filter(|held| held.wire() == wire).and_then(Held::handed);
+        let event = Event::Acked { attempt: wire.attempt(), handed };
+        if !self.is_for(device, wire) || self.apply(wire.task(), event).is_err() {
+            Tally::count(&self.memory.tally.stray_acks);
+        }
+    }
+
+    fn not_sent(&mut self, device: DeviceNo, wire: WireId) {
+        self.free_slot(device, wire);
+        let condition = self.condition(device);
+        // A task that was cancelled or deleted meanwhile refuses this, and is right to.
+        let _refused = self.apply(wire.task(), Event::NotSent(wire.attempt(), &condition));
+    }
+
+    /// The slot is freed by the attempt's reply whatever became of its task: cancelled, given up, deleted.
+    fn replied(&mut self, device: DeviceNo, wire: Option<WireId>, to: &AnswerTo, reply: &Reply) {
+        let Some(wire) = wire else {
+            Tally::count(&self.memory.tally.unreadable_replies);
+            return;
+        };
+        let held = self.memory.devices.held(device).filter(|held| held.wire() == wire).cloned();
+        let known = self.memory.jobs.of(wire.task()).is_some();
+        if known && !(self.is_for(device, wire) && self.fits(wire, to)) || !known && held.is_none() {
+            Tally::count(&self.memory.tally.foreign_replies);
+            return;
+        }
+        let event = Event::Replied { attempt: wire.attempt(), handed: held.as_ref().and_then(Held::handed), reply };
+        let open = self.task(wire.task()).is_some_and(|task| task.state.is_out() && task.attempt == wire.attempt());
+        if self.apply(wire.task(), event).is_err() && known {
+            Tally::count(&self.memory.tally.foreign_replies);
+            return;
+        }
+        if !open {
+            Tally::count(&self.memory.tally.late_replies);
+        }
+        self.free_slot(device, wire);
+    }
+
+    /// The id names a task of this very device.
+    fn is_for(&self, device: DeviceNo, wire: WireId) -> bool {
+        self.task(wire.task()).is_some_and(|task| task.device == device)
+    }
+
+    /// The topic is that of the task's command.
+    fn fits(&self, wire: WireId, to: &AnswerTo) -> bool {
+        self.memory.jobs.of(wire.task()).is_some_and(|job| to.fits(&job.command))
+    }
+}
+
+fn named(event: &DeviceEvent) -> Option<WireId> {
+    match event {
+        DeviceEvent::Acked { wire, .. } | DeviceEvent::NotSent { wire, .. } => Some(*wire),
+        DeviceEvent::Replied { wire, .. } => *wire,
+        DeviceEvent::Connected { .. } | DeviceEvent::Ready { .. } | DeviceEvent::Disconnected { .. } => None,
+    }
+}

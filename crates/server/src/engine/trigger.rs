@@ -1,0 +1,43 @@
+//! Jobs whose moment has come.
+
+use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
+use aldis_core::task::{Event, State};
+use aldis_store::{Error, JobTasks, Write};
+
+use super::jobs::Timer;
+use super::turn::Turn;
+
+/// Jobs triggered in one turn: a device list has at most a thousand rows, so a turn stays within its ten thousand.
+const JOBS_PER_TURN: usize = 10;
+
+impl Turn<'_> {
+    /// Triggers due jobs. A device list's rows exist and become due in the same commit; of a whole product only the members
+    /// are fixed here, their rows follow in slices.
+    pub(super) fn trigger(&mut self) -> Result<(), Error> {
+        for job in self.memory.jobs.take_due(self.now, Timer::Trigger, JOBS_PER_TURN) {
+            self.trigger_job(job)?;
+        }
+        Ok(())
+    }
+
+    fn trigger_job(&mut self, no: JobNo) -> Result<(), Error> {
+        let Some(job) = self.memory.jobs.get(no).filter(|job| job.cancel_mark == 0) else { return Ok(()) };
+        let rows = match job.members {
+            Some(_) => Vec::new(),
+            None => self.store.job_tasks(job, JobTasks::Init, None, usize::MAX)?,
+        };
+        self.write_quietly(Write::TriggerJob { job: no });
+        let devices: Vec<DeviceNo> = rows.iter().map(|task| task.device).collect();
+        let tasks: Vec<TaskNo> = rows.iter().map(|task| task.no).collect();
+        self.take_in(rows);
+        self.know(&devices)?;
+        for (task, device) in tasks.into_iter().zip(devices) {
+            let condition = self.condition(device);
+            if self.task(task).is_some_and(|task| task.state == State::Init) {
+                // Only a moment that has not come could be refused, and it has.
+                let _refused = self.apply(task, Event::Due(&condition));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,306 @@
+//! One turn's working set: rows are read once, stepped in memory, and written once.
+//!
+//! Several events may concern one task within a turn (a PUBACK, the reply, the next retry); each sees what the one before
+//! left. Whatever leaves the process (orders, answers) is only collected here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
+use aldis_core::job::Rules;
+use aldis_core::task::{Condition, Ended, Event, Presence, Publish, Refused, State, Task, step};
+use aldis_core::time::Timestamp;
+use aldis_store::rows::{Activity, Slot};
+use aldis_store::{DeviceFacts, Done, Error, StepWrite, Store, Write};
+
+use super::devices::{Held, Place};
+use super::memory::{Memory, is_queued};
+use crate::link::{DeviceEvent, Order};
+use crate::writer::Failure;
+
+/// Called once the commit has been made, or has failed, with what became of the caller's own writes.
+pub(super) type OnCommit = Box<dyn FnOnce(Result<&[Done], Failure>) + Send>;
+
+/// What a turn came to.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) writes: Vec<Write>,
+    pub(super) orders: Vec<Order>,
+    pub(super) answers: Vec<(Range<usize>, OnCommit)>,
+    /// Tasks that exist only once this is committed, and then join their devices' queues.
+    pub(super) newborn: Vec<(DeviceNo, Place)>,
+    withdrawn: Vec<(DeviceNo, WireId)>,
+}
+
+impl Batch {
+    /// If the commit fails, none of these attempts has left: neither those to be sent nor those taken back.
+    pub(super) fn not_sent(&self) -> Vec<DeviceEvent> {
+        let published = self.orders.iter().filter_map(|order| match order {
+            Order::Publish(outgoing) => Some((outgoing.device, outgoing.wire)),
+            Order::Acknowledge { .. } | Order::Reset { .. } => None,
+        });
+        let withdrawn = self.withdrawn.iter().copied();
+        published.chain(withdrawn).map(|(device, wire)| DeviceEvent::NotSent { device, wire }).collect()
+    }
+}
+
+struct Worked {
+    from: (State, AttemptNo),
+    job: JobNo,
+    task: Task,
+    ended: Vec<Ended>,
+    changed: bool,
+}
+
+/// What a step that applied means for the rest of the turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Applied {
+    pub(super) publish: Option<Publish>,
+    pub(super) declined: Option<Refused>,
+}
+
+pub(super) struct Turn<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) memory: &'a mut Memory,
+    pub(super) now: Timestamp,
+    worked: BTreeMap<TaskNo, Worked>,
+    facts: HashMap<DeviceNo, DeviceFacts>,
+    queued_change: HashMap<DeviceNo, isize>,
+    unborn: HashMap<DeviceNo, usize>,
+    slots: BTreeMap<DeviceNo, Option<Slot>>,
+    activities: Vec<Activity>,
+    batch: Batch,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(store: &'a dyn Store, memory: &'a mut Memory, now: Timestamp) -> Self {
+        Self {
+            store,
+            memory,
+            now,
+            worked: BTreeMap::new(),
+            facts: HashMap::new(),
+            queued_change: HashMap::new(),
+            unborn: HashMap::new(),
+            slots: BTreeMap::new(),
+            activities: Vec::new(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Reads these tasks and their jobs, as far as they exist and are not at hand.
+    pub(super) fn load(&mut self, tasks: &[TaskNo]) -> Result<(), Error> {
+        self.memory.know_jobs(self.store, tasks)?;
+        let mut wanted: Vec<TaskNo> = tasks.iter().copied().filter(|task| !self.worked.contains_key(task)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let rows = self.store.tasks(&wanted)?;
+        self.take_in(rows.into_iter().flatten().collect());
+        Ok(())
+    }
+
+    /// Takes in rows just read, unless a newer version is at hand. Rows of jobs that are gone are passed over.
+    pub(super) fn take_in(&mut self, rows: Vec<Task>) {
+        for task in rows {
+            let Some(job) = self.memory.jobs.of(task.no).map(|job| job.no) else { continue };
+            self.worked.entry(task.no).or_insert_with(|| Worked {
+                from: (task.state, task.attempt),
+                job,
+                task,
+                ended: Vec::new(),
+                changed: false,
+            });
+        }
+    }
+
+    /// A task at hand, as it now is.
+    pub(super) fn task(&self, no: TaskNo) -> Option<&Task> {
+        self.worked.get(&no).map(|worked| &worked.task)
+    }
+
+    pub(super) fn rules(&self, no: TaskNo) -> Option<Rules> {
+        self.memory.jobs.of(no).map(aldis_store::rows::Job::rules)
+    }
+
+    /// Reads what is not yet known of these devices.
+    pub(super) fn know(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
+        let mut wanted: Vec<DeviceNo> = devices.iter().copied().filter(|device| !self.facts.contains_key(device)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let read = self.store.device_facts(&wanted)?;
+        self.facts.extend(read.into_iter().flatten().map(|facts| (facts.device, facts)));
+        Ok(())
+    }
+
+    /// What was just read of devices on another way.
+    pub(super) fn note_facts(&mut self, facts: &[DeviceFacts]) {
+        for facts in facts {
+            self.facts.entry(facts.device).or_insert(*facts);
+        }
+    }
+
+    pub(super) fn facts(&self, device: DeviceNo) -> Option<&DeviceFacts> {
+        self.facts.get(&device)
+    }
+
+    pub(super) fn facts_mut(&mut self, device: DeviceNo) -> Option<&mut DeviceFacts> {
+        self.facts.get_mut(&device)
+    }
+
+    /// The device's condition at this point of the turn. Facts must be known; a device without any is gone.
+    pub(super) fn condition(&self, device: DeviceNo) -> Condition {
+        let present = self.memory.devices.session(device).is_some();
+        let facts = self.facts.get(&device);
+        let activated = present || facts.is_some_and(|facts| facts.activated);
+        let presence = if present {
+            Presence::Present
+        } else if activated && self.memory.is_returning(self.now) {
+            Presence::Returning
+        } else {
+            Presence::Absent { since: facts.and_then(|facts| facts.last_offline) }
+        };
+        Condition {
+            deleted: facts.is_none_or(|facts| facts.deleted),
+            disabled: facts.is_some_and(|facts| facts.disabled),
+            activated,
+            presence,
+            queued: self.queued(device),
+            busy_with: self.memory.devices.held(device).map(|held| held.slot.task),
+        }
+    }
+
+    fn queued(&self, device: DeviceNo) -> usize {
+        let known = self.memory.devices.queue_len(device).unwrap_or_else(|| {
+            let stored = self.facts.get(&device).map_or(0, |facts| facts.queued);
+            stored.saturating_add_signed(self.queued_change.get(&device).copied().unwrap_or_default())
+        });
+        known + self.unborn.get(&device).copied().unwrap_or_default()
+    }
+
+    /// The only way in which a task changes during a turn.
+    pub(super) fn apply(&mut self, no: TaskNo, event: Event<'_>) -> Result<Applied, Refused> {
+        let Some(rules) = self.rules(no) else { return Err(Refused::WrongState) };
+        let Some(worked) = self.worked.get_mut(&no) else { return Err(Refused::WrongState) };
+        let step = step(&worked.task, &rules, event, self.now)?;
+        let before = std::mem::replace(&mut worked.task, step.task);
+        worked.ended.extend(step.ended);
+        worked.changed = true;
+        let wake_at = worked.task.wake_at(&rules);
+        self.memory.note_due(wake_at);
+        self.follow_queue(&before, no);
+        Ok(Applied { publish: step.publish, declined: step.declined })
+    }
+
+    /// Keeps the device's queue equal to its tasks.
+    fn follow_queue(&mut self, before: &Task, no: TaskNo) {
+        let Some(after) = self.worked.get(&no).map(|worked| &worked.task) else { return };
+        let device = before.device;
+        match (is_queued(before), is_queued(after)) {
+            (false, true) => {
+                if let Some(place) = self.memory.place(after) {
+                    self.memory.devices.join(device, place);
+                }
+                *self.queued_change.entry(device).or_default() += 1;
+            }
+            (true, false) => {
+                if let Some(place) = self.memory.place(before) {
+                    self.memory.devices.quit(device, &place);
+                }
+                *self.queued_change.entry(device).or_default() -= 1;
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// A row that does not exist yet: it is written by the caller, and joins its device's queue after the commit.
+    pub(super) fn newborn(&mut self, task: &Task) {
+        if is_queued(task)
+            && let Some(place) = self.memory.place(task)
+        {
+            self.batch.newborn.push((task.device, place));
+            *self.unborn.entry(task.device).or_default() += 1;
+        }
+    }
+
+    /// The tasks at hand of one device.
+    pub(super) fn at_hand_of(&self, device: DeviceNo) -> Vec<TaskNo> {
+        self.worked.values().filter(|worked| worked.task.device == device).map(|worked| worked.task.no).collect()
+    }
+
+    /// Takes the device's slot: part of this turn's commit, so that it is a stored fact before the attempt leaves.
+    pub(super) fn take_slot(&mut self, held: Held) {
+        self.slots.insert(held.slot.device, Some(held.slot));
+        self.memory.devices.take_slot(held);
+    }
+
+    /// Frees the device's slot if this very attempt holds it.
+    pub(super) fn free_slot(&mut self, device: DeviceNo, wire: WireId) -> Option<Held> {
+        if !self.memory.devices.holds(device, wire) {
+            return None;
+        }
+        self.slots.insert(device, None);
+        self.memory.devices.free_slot(device)
+    }
+
+    /// Takes back the attempt that holds the device's slot, if it has not left. Its slot is free then.
+    pub(super) fn withdraw(&mut self, device: DeviceNo, wire: WireId) -> bool {
+        let open = self.memory.devices.held(device).is_some_and(|held| held.wire() == wire && held.withdraw());
+        if open {
+            self.batch.withdrawn.push((device, wire));
+            self.free_slot(device, wire);
+        }
+        open
+    }
+
+    pub(super) fn note_activity(&mut self, activity: Activity) {
+        self.activities.push(activity);
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        self.batch.orders.push(order);
+    }
+
+    /// Writes of a caller's own, and what to do once they are committed.
+    pub(super) fn write(&mut self, writes: Vec<Write>, answer: OnCommit) {
+        let start = self.batch.writes.len();
+        self.batch.writes.extend(writes);
+        self.batch.answers.push((start..self.batch.writes.len(), answer));
+    }
+
+    pub(super) fn write_quietly(&mut self, write: Write) {
+        self.batch.writes.push(write);
+    }
+
+    /// Everything in the order of a commit: steps, slots and presence first, then what callers asked for.
+    pub(super) fn finish(self) -> Batch {
+        let mut writes = Vec::new();
+        let steps = self.worked.into_values().filter(|worked| worked.changed).map(|worked| {
+            let wake_at = self.memory.jobs.get(worked.job).and_then(|job| worked.task.wake_at(&job.rules()));
+            StepWrite { job: worked.job, from: worked.from, task: worked.task, wake_at, ended: worked.ended }
+        });
+        let steps: Vec<StepWrite> = steps.collect();
+        if !steps.is_empty() {
+            writes.push(Write::Steps(steps));
+        }
+        if !self.slots.is_empty() {
+            writes.push(Write::Slots(self.slots.into_iter().collect()));
+        }
+        if !self.activities.is_empty() {
+            writes.push(Write::Activity(self.activities));
+        }
+        let shift = writes.len();
+        let mut batch = self.batch;
+        writes.append(&mut batch.writes);
+        batch.writes = writes;
+        for (range, _) in &mut batch.answers {
+            *range = range.start + shift..range.end + shift;
+        }
+        batch
+    }
+}
