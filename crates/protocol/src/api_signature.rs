@@ -1,7 +1,7 @@
 //! How API callers prove that they know their application secret: when they ask for a token, and in every call.
 //!
 //! Both are plain SHA-256 digests over text that ends with the secret. Whether the timestamp is recent, and whether the
-//! token is known, is decided elsewhere: there is no clock here (docs/api.md, "Authentication").
+//! token is known, is decided elsewhere: there is no clock here (docs/api.md, "Access").
 
 use sha2::Sha256;
 
