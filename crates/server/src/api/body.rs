@@ -54,8 +54,12 @@ pub(super) struct Held {
 }
 
 /// Receives a body.
-pub(super) async fn receive(mut body: Body) -> Result<Held, Unreadable> {
-    let received = tokio::time::timeout(RECEIVE_MAX, collect(&mut body)).await;
+pub(super) async fn receive(body: Body) -> Result<Held, Unreadable> {
+    receive_within(RECEIVE_MAX, body).await
+}
+
+async fn receive_within(limit: Duration, mut body: Body) -> Result<Held, Unreadable> {
+    let received = tokio::time::timeout(limit, collect(&mut body)).await;
     let received = received.unwrap_or(Err(Unreadable::TooSlow));
     if matches!(received, Err(Unreadable::TooLarge)) {
         // Whether the sender ever finishes is its own affair.
@@ -68,14 +72,14 @@ async fn collect(body: &mut Body) -> Result<Held, Unreadable> {
     let mut bytes = BytesMut::new();
     let mut share: Option<SemaphorePermit<'static>> = None;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Unreadable::BrokenOff)?.into_data() else {
+        let Ok(data) = frame.map_err(|_cut| Unreadable::BrokenOff)?.into_data() else {
             continue;
         };
         if bytes.len() + data.len() > BYTES_MAX {
             return Err(Unreadable::TooLarge);
         }
-        let more = u32::try_from(data.len()).map_err(|_| Unreadable::TooLarge)?;
-        let more = HELD.try_acquire_many(more).map_err(|_| Unreadable::Overloaded)?;
+        let more = u32::try_from(data.len()).map_err(|_beyond_u32| Unreadable::TooLarge)?;
+        let more = HELD.try_acquire_many(more).map_err(|_full| Unreadable::Overloaded)?;
         match &mut share {
             Some(share) => share.merge(more),
             None => share = Some(more),
@@ -173,6 +177,13 @@ mod tests {
         assert!(parse(json!({"a": "[".repeat(1000)}).to_string().as_bytes()).is_ok());
         assert!(parse(json!({"a\"[": "\\\"[[".repeat(1000)}).to_string().as_bytes()).is_ok());
         assert!(parse("[[],".repeat(3).as_bytes()).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_in_time_is_given_up() {
+        let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let received = receive_within(Duration::from_millis(1), never).await;
+        assert_eq!(received.err(), Some(Unreadable::TooSlow));
     }
 
     proptest! {

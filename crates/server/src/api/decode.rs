@@ -72,14 +72,14 @@ impl<'de> Decoder<'de> {
         let number = self.0.as_i64().ok_or_else(|| self.wrong("whole number"))?;
         visitor
             .visit_i64(number)
-            .map_err(|_: Wrong| self.wrong("smaller whole number"))
+            .map_err(|_beyond: Wrong| self.wrong("whole number closer to 0"))
     }
 
     fn positive<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         let number = self.0.as_u64().ok_or_else(|| self.wrong("whole number from 0"))?;
         visitor
             .visit_u64(number)
-            .map_err(|_: Wrong| self.wrong("smaller whole number"))
+            .map_err(|_beyond: Wrong| self.wrong("smaller whole number"))
     }
 
     fn number<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {

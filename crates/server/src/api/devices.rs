@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aldis_core::expression::DeviceField;
-use aldis_store::DeviceStatus;
+use aldis_store::words;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use super::call::Call;
 use super::envelope::Answer;
 use super::names::StringI18n;
 use super::paging::SearchRequest;
-use super::products::{format_word, read_tags, type_word};
+use super::products::{format_word, read_tags};
 use crate::app::devices::{DeviceChange, DeviceName, DeviceView};
 use crate::app::{App, Error};
 
@@ -182,7 +182,7 @@ impl Device {
             model_id_path: model_path,
             product_key: device.is.product.0,
             product_name: product.name.clone().into(),
-            product_type: type_word(&product),
+            product_type: words::product_type(product.gateway),
             data_format: format_word(&product),
             device_key: device.is.key.0,
             device_name: device.is.name.into(),
@@ -192,7 +192,7 @@ impl Device {
             device_attributes: device.is.attributes,
             device_tags: device.is.tags,
             create_time: device.created.0,
-            status: status_word(status),
+            status: words::device_status(status),
             active_time: device.activated.map(|at| at.0),
             last_online_time: device.last_online.map(|at| at.0),
             last_offline_time: device.last_offline.map(|at| at.0),
@@ -201,15 +201,6 @@ impl Device {
             attribute_last_update: None,
             feature_last_update: None,
         }
-    }
-}
-
-fn status_word(status: DeviceStatus) -> &'static str {
-    match status {
-        DeviceStatus::Online => "online",
-        DeviceStatus::Offline => "offline",
-        DeviceStatus::Inactive => "inactive",
-        DeviceStatus::Disabled => "disabled",
     }
 }
 

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
 
 use aldis_core::violation::Violation;
+use aldis_protocol::api_signature::SignedCall;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -186,11 +187,13 @@ fn signed<'a>(headers: &'a HeaderMap, query: &'a str, body: &'a [u8]) -> Result<
     match (token, signature, timestamp) {
         (None, None, None) => Ok(None),
         (Some(token), Some(signature), Some(timestamp)) => Ok(Some(Signed {
-            token,
+            call: SignedCall {
+                token,
+                query,
+                body,
+                timestamp,
+            },
             signature,
-            timestamp,
-            query,
-            body,
         })),
         _ => Err(Error::Unauthenticated("one of the three headers is missing")),
     }

@@ -50,7 +50,6 @@ fn actions() -> Vec<action::Action> {
 }
 
 /// Answers every request to the API.
-#[must_use]
 pub fn router(app: App) -> Router {
     Router::new().fallback(entry::answer).with_state(app)
 }

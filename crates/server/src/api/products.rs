@@ -6,7 +6,7 @@ use aldis_core::expression::ProductField;
 use aldis_core::ids::ModelId;
 use aldis_core::violation::Violation;
 use aldis_core::{i18n::I18nText, tags};
-use aldis_store::rows;
+use aldis_store::{rows, words};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -150,12 +150,7 @@ struct Product {
     max_valid_day: Option<()>,
 }
 
-/// The words for what kind of devices a product has.
-pub(super) fn type_word(product: &rows::Product) -> &'static str {
-    if product.gateway { "Gateway" } else { "Device" }
-}
-
-/// The words for what its devices speak.
+/// The word for what its devices speak.
 pub(super) fn format_word(product: &rows::Product) -> &'static str {
     if product.json { "Json" } else { "Custom" }
 }
@@ -163,7 +158,7 @@ pub(super) fn format_word(product: &rows::Product) -> &'static str {
 impl Product {
     fn new(row: rows::Product, with_secret: bool) -> Self {
         Self {
-            product_type: type_word(&row),
+            product_type: words::product_type(row.gateway),
             data_format: format_word(&row),
             org_id: row.org.0,
             product_key: row.key.0,

@@ -108,7 +108,7 @@ fn read(request: TokenRequest, refresh: bool) -> Result<tokens::Request, NoToken
     let given = |field, value: Option<String>| value.filter(|text| !text.is_empty()).ok_or(NoToken::Absent(field));
     let timestamp = match request.timestamp.ok_or(NoToken::Absent("timestamp"))? {
         Value::Number(number) => number.as_i64().ok_or(Value::Number(number)),
-        Value::String(digits) => digits.parse().map_err(|_| Value::String(digits)),
+        Value::String(digits) => digits.parse().map_err(|_no_number| Value::String(digits)),
         other => Err(other),
     };
     let wrong = |value| NoToken::Invalid(Violation::of(&value, "epoch milliseconds").within("timestamp"));

@@ -5,7 +5,7 @@
 use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
-use aldis_protocol::api_signature;
+use aldis_protocol::api_signature::SignedCall;
 use aldis_store::rows::{AccessKey, Actor, Organization, Role};
 use aldis_store::{Refusal, Write};
 use serde_json::Value;
@@ -65,16 +65,10 @@ impl Needs {
 /// What a signed call carries.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
-    /// The access token.
-    pub token: &'a str,
+    /// What the signature covers.
+    pub call: SignedCall<'a>,
     /// The signature.
     pub signature: &'a str,
-    /// The caller's time, epoch milliseconds in decimal, as sent.
-    pub timestamp: &'a str,
-    /// The query exactly as sent, without `?`.
-    pub query: &'a str,
-    /// The body exactly as sent.
-    pub body: &'a [u8],
 }
 
 impl App {
@@ -97,22 +91,13 @@ impl App {
 
     async fn signed_caller(&self, signed: Signed<'_>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
         let now = self.now();
-        check_clock(signed.timestamp, now)?;
-        let app_key = self.tokens().owner(signed.token, now)?;
+        check_clock(signed.call.timestamp, now)?;
+        let app_key = self.tokens().owner(signed.call.token, now)?;
         let key = self
             .live_key(app_key)
             .await?
             .ok_or(Error::Unauthenticated("unknown or disabled key"))?;
-        let secret = &key.secret.0;
-        let right = api_signature::verify_call(
-            signed.signature,
-            signed.token,
-            signed.query,
-            signed.body,
-            signed.timestamp,
-            secret,
-        );
-        if !right {
+        if !signed.call.verify(&key.secret.0, signed.signature) {
             return Err(Error::Unauthenticated("wrong signature"));
         }
         let org = org.ok_or_else(missing_org)?;

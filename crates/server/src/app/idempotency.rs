@@ -56,7 +56,9 @@ mod tests {
     fn the_same_request_in_another_layout_has_the_same_mark() {
         let body: Value = serde_json::from_str(r#"{"a":1,"b":[2]}"#).unwrap();
         let same: Value = serde_json::from_str("{ \"b\": [ 2 ],\n \"a\": 1 }").unwrap();
-        let mark = |caller: &Caller, action, subject, body| super::mark(caller, "k", action, subject, body).unwrap();
+        fn mark(caller: &Caller, action: &str, subject: &str, body: &Value) -> Idempotency {
+            super::mark(caller, "k", action, subject, body).unwrap()
+        }
         let first = mark(&caller(Some("app")), "createJob", "", &body);
         assert_eq!(first, mark(&caller(Some("app")), "createJob", "", &same));
         assert_ne!(

@@ -69,16 +69,21 @@ mod tests {
     #[test]
     fn chosen_keys_and_secrets_have_limits_and_secrets_are_not_repeated() {
         for good in ["a", "org-1_2.3:4@5", &"k".repeat(64)] {
-            assert_eq!(check_key("deviceKey", good), Ok(()), "{good}");
+            assert_eq!(check_key("assetId", good), Ok(()), "{good}");
         }
         for bad in ["", "a/b", "a+b", "a#", "a&b", "a b", "é", &"k".repeat(65)] {
-            assert!(check_key("deviceKey", bad).is_err(), "{bad}");
+            assert!(check_key("assetId", bad).is_err(), "{bad}");
         }
         assert_eq!(check_secret("deviceSecret", "s3cr&t/+"), Ok(()));
-        let refusal = check_secret("deviceSecret", "top secret").unwrap_err().to_string();
+        let refusal = check_secret("deviceSecret", "top\nsecret").unwrap_err().to_string();
         assert!(
             refusal.starts_with("deviceSecret: 1 to 64") && !refusal.contains("top"),
             "{refusal}"
         );
+        let refusal = check_product_key("productKey", "a/b").unwrap_err().to_string();
+        let expected = r#"productKey: key without control characters and / + # & | of at most 20 bytes expected"#;
+        assert!(refusal.starts_with(expected), "{refusal}");
+        assert!(check_product_key("productKey", &"k".repeat(21)).is_err());
+        assert_eq!(check_device_key("deviceKey", &"k".repeat(64)), Ok(()));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use aldis_core::ids::AppKey;
 use aldis_core::time::Timestamp;
-use aldis_protocol::api_signature;
+use aldis_protocol::api_signature::verify_token_request;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -89,7 +89,7 @@ impl App {
             .await?
             .ok_or(Denied::UnknownKey)?;
         let timestamp = request.timestamp.to_string();
-        if !api_signature::verify_encryption(&request.encryption, key.app_key.as_str(), &timestamp, &key.secret.0) {
+        if !verify_token_request(key.app_key.as_str(), &timestamp, &key.secret.0, &request.encryption) {
             return Err(Denied::WrongEncryption);
         }
         let tokens = self.tokens();

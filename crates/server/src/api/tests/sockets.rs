@@ -1,0 +1,120 @@
+//! What only shows on a real socket: bodies that break off or are too large, keep-alive, the stop of the server.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::world::World;
+use crate::api::{BYTES_MAX, serve};
+
+const TARGET: &str = "/model-service/v2.1/thing-models?action=search&orgId=o1";
+
+struct Served {
+    address: std::net::SocketAddr,
+    stop: oneshot::Sender<()>,
+    stopped: JoinHandle<()>,
+}
+
+async fn served() -> Served {
+    let world = World::open().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, wait) = oneshot::channel::<()>();
+    let stopped = tokio::spawn(serve(listener, world.app.clone(), async { drop(wait.await) }));
+    Served { address, stop, stopped }
+}
+
+async fn connect(served: &Served) -> TcpStream {
+    TcpStream::connect(served.address).await.unwrap()
+}
+
+/// Reads one answer: its status and its body.
+async fn answer(socket: &mut TcpStream) -> (u16, Value) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let (_, rest) = head.split_once("content-length: ").unwrap();
+    let mut body = vec![0; rest.split("\r\n").next().unwrap().parse().unwrap()];
+    socket.read_exact(&mut body).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+fn post(length: usize) -> String {
+    format!("POST {TARGET} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_connection_carries_one_request_after_another() {
+    let served = served().await;
+    let mut socket = connect(&served).await;
+    for _ in 0..3 {
+        socket.write_all(format!("{}{{}}", post(2)).as_bytes()).await.unwrap();
+        let (status, body) = answer(&mut socket).await;
+        assert_eq!((status, &body["code"]), (200, &json!(0)));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_answered_with_400() {
+    let served = served().await;
+    let mut socket = connect(&served).await;
+    socket
+        .write_all(format!("{}{{\"half\":", post(100)).as_bytes())
+        .await
+        .unwrap();
+    socket.shutdown().await.unwrap();
+    let (status, body) = answer(&mut socket).await;
+    assert_eq!(
+        (status, &body["code"], &body["data"]),
+        (400, &json!(99400), &Value::Null)
+    );
+    assert!(body["msg"].as_str().unwrap().starts_with("body: "), "{body}");
+}
+
+#[tokio::test]
+async fn the_sender_of_a_body_that_is_too_large_gets_to_see_the_answer() {
+    let served = served().await;
+    let mut socket = connect(&served).await;
+    let length = BYTES_MAX * 2;
+    socket.write_all(post(length).as_bytes()).await.unwrap();
+    socket.write_all(&vec![b' '; length]).await.unwrap();
+    let (status, body) = answer(&mut socket).await;
+    assert_eq!((status, &body["code"]), (413, &json!(413)));
+}
+
+#[tokio::test]
+async fn a_stop_closes_idle_connections_and_ends() {
+    let served = served().await;
+    let mut socket = connect(&served).await;
+    socket.write_all(format!("{}{{}}", post(2)).as_bytes()).await.unwrap();
+    answer(&mut socket).await;
+    served.stop.send(()).unwrap();
+    assert_eq!(
+        socket.read(&mut [0; 1]).await.unwrap(),
+        0,
+        "the idle connection is closed"
+    );
+    served.stopped.await.unwrap();
+    TcpStream::connect(served.address).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_request_under_way_finish() {
+    let served = served().await;
+    let mut socket = connect(&served).await;
+    socket.write_all(format!("{}{{", post(2)).as_bytes()).await.unwrap();
+    // One round trip on another connection: by then the first request has been accepted.
+    let mut other = connect(&served).await;
+    other.write_all(format!("{}{{}}", post(2)).as_bytes()).await.unwrap();
+    answer(&mut other).await;
+    served.stop.send(()).unwrap();
+    socket.write_all(b"}").await.unwrap();
+    let (status, body) = answer(&mut socket).await;
+    assert_eq!((status, &body["code"]), (200, &json!(0)));
+    served.stopped.await.unwrap();
+}
