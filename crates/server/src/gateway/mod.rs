@@ -1,1 +1,43 @@
-//! .
+//! The device gateway: MQTT 3.1.1 over TCP (docs/device-protocol.md).
+//!
+//! Not a broker: nothing is routed between devices, nothing retained, no subscription decides what is delivered. One task
+//! per connection: it logs the device in, tells the engine about it, sends what the engine orders and reports what the
+//! device says. A reply's PUBACK goes out only when the engine says that it is durable.
+//!
+//! `listener` accepts · `admission` decides who may come in · `connection` lives a connection · `upstream` reads what a
+//! device publishes · `settling` says when it may be sent what · `sessions` knows who is online and carries out orders.
+
+mod admission;
+mod connection;
+mod listener;
+mod sessions;
+mod settling;
+mod throttle;
+mod upstream;
+mod wire;
+
+use std::sync::Arc;
+
+use aldis_core::time::Clock;
+
+pub use listener::serve;
+pub use sessions::Sessions;
+
+use crate::app::App;
+use throttle::Throttle;
+
+/// What every connection shares.
+pub struct Gateway {
+    app: App,
+    clock: Arc<dyn Clock>,
+    sessions: Arc<Sessions>,
+    throttle: Throttle,
+}
+
+impl Gateway {
+    /// A gateway that admits devices of `app` into `sessions`.
+    #[must_use]
+    pub fn new(app: App, clock: Arc<dyn Clock>, sessions: Arc<Sessions>) -> Arc<Self> {
+        Arc::new(Self { app, clock, sessions, throttle: Throttle::default() })
+    }
+}

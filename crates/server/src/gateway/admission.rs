@@ -1,0 +1,45 @@
+//! Who may come in: the strings of CONNECT, checked against what is registered.
+
+use aldis_core::ids::DeviceNo;
+use aldis_protocol::login::{Compression, Login, SecureMode};
+use rmqtt_codec::v3::{Connect, ConnectAckReason};
+
+use super::Gateway;
+use crate::app::admit_device::{NotAdmitted, admit_device};
+
+/// A device that has proved who it is.
+pub(super) struct Admitted {
+    pub(super) device: DeviceNo,
+    pub(super) product_key: String,
+    pub(super) device_key: String,
+    /// Seconds between two signs of life; 0: none are promised.
+    pub(super) keep_alive: u16,
+}
+
+impl Gateway {
+    /// Checks a CONNECT; the CONNACK code if it is refused. Every failed proof gets the same code, whatever is wrong.
+    pub(super) async fn admit(&self, connect: &Connect) -> Result<Admitted, ConnectAckReason> {
+        if connect.protocol.level() != MQTT_3_1_1 {
+            return Err(ConnectAckReason::UnacceptableProtocolVersion);
+        }
+        let (Some(user_name), Some(password)) = (&connect.username, &connect.password) else {
+            return Err(ConnectAckReason::NotAuthorized);
+        };
+        let login = Login::parse(&connect.client_id, user_name).map_err(|error| {
+            tracing::debug!(%error, "a login makes no sense");
+            ConnectAckReason::NotAuthorized
+        })?;
+        if login.secure_mode != SecureMode::DeviceSecret || login.compression != Compression::None {
+            tracing::debug!(mode = ?login.secure_mode, compression = ?login.compression, "a login wants what is not served");
+            return Err(ConnectAckReason::NotAuthorized);
+        }
+        let (product_key, device_key) = (login.product_key.0.clone(), login.device_key.0.clone());
+        match admit_device(&self.app, login, password.to_vec()).await {
+            Ok(device) => Ok(Admitted { device, product_key, device_key, keep_alive: connect.keep_alive }),
+            Err(NotAdmitted::NotAuthorized) => Err(ConnectAckReason::NotAuthorized),
+            Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
+        }
+    }
+}
+
+const MQTT_3_1_1: u8 = 4;
