@@ -89,6 +89,11 @@ impl From<&Error> for Failing {
                 format!("product {product} has dataFormat Custom; commands can be sent to products with Json only"),
             ),
             Error::NoPublicKey => Self::refusal(11858, "requireSecret: no public key is known for this access key"),
+            Error::UnknownTargets(violation) => Self::refusal(NOT_FOUND, violation.to_string()),
+            Error::TooManyTasks { tasks, max } => Self::refusal(
+                11739,
+                format!("targetScope: at most {max} tasks are allowed in a job, found {tasks}"),
+            ),
             Error::NoJob(id) => Self::refusal(24404, format!("job {id} does not exist")),
             Error::JobRunning(id) => Self::refusal(24618, format!("job {id} is running; cancel it first")),
             Error::Overloaded => Self::overloaded(),

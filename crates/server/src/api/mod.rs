@@ -8,13 +8,19 @@
 mod action;
 mod body;
 mod call;
+mod command_info;
+mod command_jobs;
+mod command_tasks;
+mod create_job;
 mod decode;
 mod devices;
 mod entry;
 mod envelope;
 mod error;
+mod job_info;
 mod keys;
 mod names;
+mod numbers;
 mod openapi;
 mod organizations;
 mod paging;
@@ -23,6 +29,8 @@ mod projection;
 mod query;
 mod register_devices;
 mod serve;
+mod task_entries;
+mod task_info;
 #[cfg(test)]
 mod tests;
 mod thing_models;
@@ -31,6 +39,8 @@ mod tokens;
 use axum::Router;
 
 pub use self::body::{BYTES_MAX, DEPTH_MAX, RECEIVE_MAX};
+pub use self::command_tasks::TASK_IDS_MAX;
+pub use self::create_job::TARGETS_MAX;
 pub use self::paging::PAGE_SIZE_MAX;
 pub use self::register_devices::BATCH_MAX;
 pub use self::serve::{CONNECTIONS_MAX, HEADERS_MAX, serve};
@@ -43,6 +53,8 @@ fn actions() -> Vec<action::Action> {
         products::actions(),
         register_devices::actions(),
         devices::actions(),
+        command_jobs::actions(),
+        command_tasks::actions(),
         keys::actions(),
         organizations::actions(),
     ];

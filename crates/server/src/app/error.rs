@@ -73,6 +73,17 @@ pub enum Error {
     /// A command for devices that speak a format of their own.
     #[error("product {0} has a custom format")]
     CustomFormat(String),
+    /// Targets of a new job that do not exist; the violation names them.
+    #[error("{0}")]
+    UnknownTargets(Violation),
+    /// A job would have more tasks than the operator allows.
+    #[error("{tasks} tasks, more than {max}")]
+    TooManyTasks {
+        /// How many it would have.
+        tasks: u64,
+        /// How many it may have.
+        max: u64,
+    },
     /// A job does not exist.
     #[error("no job {0}")]
     NoJob(String),

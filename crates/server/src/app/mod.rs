@@ -4,14 +4,23 @@
 //! changes go to the [`Writer`], reads run beside the network threads ([`App::read`]).
 
 pub mod access;
+pub mod admit_device;
+mod cancel_tasks;
 mod chance;
+pub mod create_job;
+mod delete_job;
 pub mod devices;
 mod error;
 pub mod idempotency;
+mod job_command;
+mod job_targets;
 pub mod keys;
 pub mod organizations;
 pub mod products;
+mod query_jobs;
+pub mod query_tasks;
 pub mod register_devices;
+mod retry_tasks;
 mod text;
 pub mod thing_models;
 pub mod tokens;

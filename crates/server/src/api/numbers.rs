@@ -1,0 +1,65 @@
+//! Whole numbers in requests, read as tolerantly as the original does: 30, 30.0 and "30" are the same.
+
+use std::ops::RangeInclusive;
+
+use aldis_core::violation::Violation;
+use serde_json::Value;
+
+/// A whole number within `range`, or nothing; `field` is where it stands.
+pub(super) fn whole(given: Option<&Value>, field: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Violation> {
+    let Some(value) = given else { return Ok(None) };
+    let read = read(value).filter(|number| range.contains(number));
+    let wrong = || {
+        let expected = match (*range.start(), *range.end()) {
+            (i64::MIN, _) => "whole number".to_owned(),
+            (min, max) => format!("whole number from {min} to {max}"),
+        };
+        Violation::of(value, expected).within(field)
+    };
+    read.map(Some).ok_or_else(wrong)
+}
+
+fn read(value: &Value) -> Option<i64> {
+    match value {
+        // A whole float prints without a fraction; any other does not parse.
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64()?.to_string().parse().ok()),
+        Value::String(text) => text.parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_read_in_three_spellings_and_have_a_range() {
+        let read = |value: Value| whole(Some(&value), "f", 0..=900).map_err(|violation| violation.to_string());
+        for value in [json!(30), json!(30.0), json!("30")] {
+            assert_eq!(read(value.clone()), Ok(Some(30)), "{value}");
+        }
+        for value in [
+            json!(-1),
+            json!(901),
+            json!(1.5),
+            json!("x"),
+            json!(""),
+            json!(true),
+            json!([1]),
+            json!({}),
+            json!(1e300),
+            json!(u64::MAX),
+        ] {
+            let refused = read(value.clone()).unwrap_err();
+            assert_eq!(
+                refused,
+                format!("f: whole number from 0 to 900 expected, found {value}")
+            );
+        }
+        assert_eq!(whole(None, "f", 0..=1), Ok(None));
+        let any = whole(Some(&json!("soon")), "f", i64::MIN..=i64::MAX).unwrap_err();
+        assert_eq!(any.to_string(), r#"f: whole number expected, found "soon""#);
+    }
+}
