@@ -1,0 +1,133 @@
+//! Searches, and the walk through all their pages.
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::client::Client;
+use crate::error::Error;
+
+/// Largest page that the API gives; walks use it, since each page costs one request.
+pub const PAGE_SIZE_MAX: u64 = 1000;
+
+/// Body of a search.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Search {
+    /// Which rows (docs/api.md, "Expressions"); absent: all.
+    pub expression: Option<String>,
+    /// Which page; absent: the first, of 10 rows.
+    pub pagination: Option<PageRequest>,
+}
+
+/// Which page of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageRequest {
+    /// From 1.
+    pub page_no: u64,
+    /// 0 to [`PAGE_SIZE_MAX`]; 0 asks for the total only.
+    pub page_size: u64,
+}
+
+impl Search {
+    /// One page of the rows that match `expression`.
+    #[must_use]
+    pub fn page(expression: Option<&str>, page_no: u64, page_size: u64) -> Self {
+        Self {
+            expression: expression.map(str::to_owned),
+            pagination: Some(PageRequest { page_no, page_size }),
+        }
+    }
+}
+
+/// Where a page stands among all matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageInfo {
+    /// From 1.
+    pub page_no: u64,
+    /// As asked for.
+    pub page_size: u64,
+    /// All matches.
+    pub total_size: u64,
+}
+
+/// A walk through all rows of a search, page by page. Rows that appear or vanish meanwhile may be missed or met twice.
+#[derive(Debug)]
+pub struct Pages<T> {
+    client: Client,
+    path: &'static str,
+    action: &'static str,
+    expression: Option<String>,
+    page_no: u64,
+    page_size: u64,
+    ended: bool,
+    rows: VecDeque<T>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Pages<T> {
+    pub(crate) fn new(client: &Client, path: &'static str, action: &'static str, expression: Option<&str>) -> Self {
+        Self {
+            client: client.clone(),
+            path,
+            action,
+            expression: expression.map(str::to_owned),
+            page_no: 1,
+            page_size: PAGE_SIZE_MAX,
+            ended: false,
+            rows: VecDeque::new(),
+            kind: PhantomData,
+        }
+    }
+
+    /// Asks for smaller pages, 1 to [`PAGE_SIZE_MAX`] rows each.
+    #[must_use]
+    pub fn page_size(mut self, rows: u64) -> Self {
+        self.page_size = rows.clamp(1, PAGE_SIZE_MAX);
+        self
+    }
+
+    /// The next page, never an empty one; `None` after the last.
+    ///
+    /// # Errors
+    /// Those of the search; the walk can be continued by calling again.
+    pub async fn next_page(&mut self) -> Result<Option<Answer<Vec<T>>>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let search = Search::page(self.expression.as_deref(), self.page_no, self.page_size);
+        let page: Answer<Vec<T>> = self.client.search(self.path, self.action, &search).await?;
+        let seen = self.page_no.saturating_mul(self.page_size);
+        self.page_no += 1;
+        self.ended = page.is_empty() || page.pagination.is_some_and(|info| seen >= info.total_size);
+        Ok(Some(page).filter(|page| !page.is_empty()))
+    }
+
+    /// The next row; `None` after the last.
+    ///
+    /// # Errors
+    /// As [`Pages::next_page`].
+    pub async fn next(&mut self) -> Result<Option<T>, Error> {
+        if self.rows.is_empty() {
+            let page = self.next_page().await?;
+            self.rows = page.map(|page| page.data).unwrap_or_default().into();
+        }
+        Ok(self.rows.pop_front())
+    }
+}
+
+impl Client {
+    pub(crate) async fn search<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        action: &str,
+        search: &Search,
+    ) -> Result<Answer<Vec<T>>, Error> {
+        self.send(Call::post(path, action).json(search).repeatable()).await
+    }
+}
