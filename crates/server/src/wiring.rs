@@ -1,1 +1,220 @@
-//! .
+//! Where threads, sockets, the real clock and chance are attached to the plain objects, and detached again in order.
+//!
+//! Three threads' worth of work: the writer on a thread of its own, devices on a single-threaded runtime of their own, the
+//! HTTP API on the caller's runtime.
+
+mod clock;
+mod first_start;
+mod limits;
+mod listen;
+mod writer_thread;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use aldis_store::{Error as StoreError, Presence, Store};
+use aldis_store_sqlite::{OpenError, Options, SqliteReader};
+use sha2::{Digest, Sha256};
+
+pub use clock::SystemClock;
+pub use first_start::FirstStartError;
+pub use limits::raise_file_limit;
+
+use crate::api;
+use crate::app::{self, App, Parts, SystemChance};
+use crate::config::Settings;
+use crate::engine::Engine;
+use crate::gateway::{self, Gateway, Sessions};
+use crate::shutdown::{self, Stop};
+use crate::writer::{Inbox, Writer};
+use aldis_core::time::Clock;
+use writer_thread::{Signal, WriterThread};
+
+/// Connections for reading: API calls read side by side, and a long search must not hold up a login.
+const READERS: usize = 4;
+/// How long device connections may take to end after they were told to; all of a stop has to fit in ten seconds.
+const CONNECTIONS_END_WITHIN: Duration = Duration::from_secs(3);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first organization and key cannot be made.
+    #[error(transparent)]
+    FirstStart(#[from] FirstStartError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file or a thread is refused by the operating system.
+    #[error("{what}")]
+    System {
+        /// What was being done.
+        what: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A server that accepts calls and devices.
+pub struct Server {
+    /// Where the HTTP API listens.
+    pub http: SocketAddr,
+    /// Where devices connect.
+    pub mqtt: SocketAddr,
+    stop_http: Stop,
+    stop_mqtt: Stop,
+    http_ends: tokio::task::JoinHandle<()>,
+    mqtt_ends: JoinHandle<()>,
+    sessions: Arc<Sessions>,
+    inbox: Arc<Inbox>,
+    writer: WriterThread,
+}
+
+impl Server {
+    /// Opens the data directory, reads what has to be known, and starts to listen. Whatever ended while the server was
+    /// down is settled before the first device is admitted.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let signal = Arc::new(Signal::default());
+        let inbox = Inbox::new({
+            let signal = Arc::clone(&signal);
+            move || signal.nudge()
+        });
+        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)));
+        let options = Options { key: settings.secret_key, readers: READERS };
+        let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
+        let (mut store, reader) = aldis_store_sqlite::open(&settings.data_dir, &options, Arc::clone(&presence))?;
+        first_start::prepare(&mut store, &settings.data_dir, clock.now(), &SystemChance)?;
+
+        let http = listen::on(settings.http)?;
+        let mqtt = listen::on(settings.mqtt)?;
+        let (http_at, mqtt_at) = (listen::address(&http, settings.http)?, listen::address(&mqtt, settings.mqtt)?);
+        let engine = start_engine(Box::new(store), &sessions, &inbox, &*clock)?;
+        let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal)?;
+
+        let app = app(settings, reader, &inbox, &clock, presence)?;
+        let (stop_http, http_stopped) = shutdown::channel();
+        let http_ends = tokio::spawn(api::serve(listen::on_this_runtime(http)?, app.clone(), http_stopped.wait()));
+        let gateway = Gateway::new(app, clock, Arc::clone(&sessions));
+        let (stop_mqtt, mqtt_ends) = serve_devices(gateway, mqtt)?;
+        Ok(Self {
+            http: http_at,
+            mqtt: mqtt_at,
+            stop_http,
+            stop_mqtt,
+            http_ends,
+            mqtt_ends,
+            sessions,
+            inbox,
+            writer,
+        })
+    }
+
+    /// Stops in order: no new calls or devices; attempts that have not left are taken back; replies read so far are
+    /// recorded and acknowledged; then the connections end, and with them the writer.
+    pub async fn stop(self) {
+        self.stop_http.stop();
+        self.stop_mqtt.stop();
+        let writer = tokio::task::spawn_blocking(move || {
+            self.writer.quiet();
+            self.writer
+        });
+        let http_ended = self.http_ends.await;
+        self.inbox.close();
+        let Ok(writer) = writer.await else { return };
+        self.sessions.end_all();
+        let mqtt_ends = self.mqtt_ends;
+        let ended = tokio::task::spawn_blocking(move || drop(mqtt_ends.join()));
+        if tokio::time::timeout(CONNECTIONS_END_WITHIN, ended).await.is_err() {
+            tracing::warn!("device connections were cut off by the stop of the server");
+        }
+        if tokio::task::spawn_blocking(move || writer.finish()).await.is_err() || http_ended.is_err() {
+            tracing::error!("a part of the server ended badly");
+        }
+    }
+}
+
+fn start_engine(
+    store: Box<dyn Store>,
+    sessions: &Arc<Sessions>,
+    inbox: &Arc<Inbox>,
+    clock: &dyn Clock,
+) -> Result<Engine, StartError> {
+    let link = Arc::clone(sessions) as _;
+    let mut engine = Engine::start(store, link, Arc::clone(inbox), clock.now())?;
+    engine.run_once(clock.now());
+    Ok(engine)
+}
+
+fn app(
+    settings: &Settings,
+    reader: SqliteReader,
+    inbox: &Arc<Inbox>,
+    clock: &Arc<dyn Clock>,
+    presence: Arc<dyn Presence>,
+) -> Result<App, StartError> {
+    Ok(App::new(Parts {
+        store: Arc::new(reader),
+        writer: Writer::new(Arc::clone(inbox)),
+        clock: Arc::clone(clock),
+        presence,
+        chance: Arc::new(SystemChance),
+        token_key: token_key(settings)?,
+        settings: app::Settings {
+            no_auth: settings.no_auth,
+            tasks_per_job_max: settings.tasks_per_job_max,
+            devices_per_product_max: settings.devices_per_product_max,
+        },
+    }))
+}
+
+/// Tokens are sealed with a key of their own, derived from the installation's: they survive a restart, and tell nothing
+/// about what seals the secrets.
+fn token_key(settings: &Settings) -> Result<[u8; 32], StartError> {
+    let path = settings.data_dir.join("secret.key");
+    let secret = match settings.secret_key {
+        Some(key) => key.to_vec(),
+        None => std::fs::read(&path)
+            .map_err(|source| StartError::System { what: format!("cannot read {}", path.display()), source })?,
+    };
+    Ok(Sha256::new().chain_update(b"aldis access tokens").chain_update(secret).finalize().into())
+}
+
+/// Devices are served by one thread: a connection's work is small, and handing it between threads costs more.
+fn serve_devices(gateway: Arc<Gateway>, listener: std::net::TcpListener) -> Result<(Stop, JoinHandle<()>), StartError> {
+    let system = |what: &str| {
+        let what = what.to_owned();
+        move |source| StartError::System { what, source }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("cannot start the devices' runtime"))?;
+    let (stop, stopped) = shutdown::channel();
+    let listener = {
+        let _entered = runtime.enter();
+        listen::on_this_runtime(listener)?
+    };
+    let thread = std::thread::Builder::new()
+        .name("devices".to_owned())
+        .spawn(move || runtime.block_on(gateway::serve(gateway, listener, stopped)))
+        .map_err(system("cannot start the devices' thread"))?;
+    Ok((stop, thread))
+}

@@ -141,7 +141,8 @@ impl Connection<'_> {
             Err(end) => end,
         };
         // Whoever says goodbye reads what was said before; nobody else gets bytes after the end.
-        self.wire.discard_on_close(!matches!(end, End::Disconnected));
+        let polite = matches!(end, End::Disconnected) || self.gateway.sessions.is_stopping();
+        self.wire.discard_on_close(!polite);
         end
     }
 
@@ -153,13 +154,14 @@ impl Connection<'_> {
         loop {
             self.flush()?;
             self.carry_out_orders()?;
+            let next = self.next_moment();
             tokio::select! {
                 ready = self.wire.ready() => {
                     ready?;
                     self.hear().await?;
                 }
                 () = self.mailbox.arrived.notified() => {}
-                () = tokio::time::sleep_until(self.next_moment().into()) => self.pass_time()?,
+                () = tokio::time::sleep_until(next.into()) => self.pass_time()?,
             }
         }
     }
@@ -284,7 +286,10 @@ impl Connection<'_> {
                         self.wire.put(Packet::PublishAck { packet_id })?;
                     }
                 }
-                Order::Reset { .. } => return Err(End::Reset),
+                Order::Reset { .. } => {
+                    self.flush()?;
+                    return Err(End::Reset);
+                }
             }
         }
         self.flush()?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aldis_core::ids::DeviceNo;
 use aldis_store::Presence;
@@ -63,13 +63,14 @@ pub struct Sessions {
     tables: RwLock<Tables>,
     numbers: AtomicU64,
     writer: Writer,
+    stopping: AtomicBool,
 }
 
 impl Sessions {
     /// No session yet; events go to `writer`.
     #[must_use]
     pub fn new(writer: Writer) -> Arc<Self> {
-        Arc::new(Self { tables: RwLock::default(), numbers: AtomicU64::new(1), writer })
+        Arc::new(Self { tables: RwLock::default(), numbers: AtomicU64::new(1), writer, stopping: AtomicBool::new(false) })
     }
 
     /// How many devices are online.
@@ -122,11 +123,17 @@ impl Sessions {
         }
     }
 
-    /// Ends every session: the server stops.
+    /// Ends every session, politely: what was said before is still delivered. The server stops.
     pub fn end_all(&self) {
+        self.stopping.store(true, Ordering::Release);
         for mailbox in self.tables.read().by_session.values() {
             mailbox.put(Order::Reset { session: mailbox.session });
         }
+    }
+
+    /// Whether sessions end because the server stops.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     pub(super) fn writer(&self) -> &Writer {

@@ -1,0 +1,79 @@
+//! `aldis serve`: the server itself (docs/operating.md).
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use aldis_server::config::Given;
+use aldis_server::telemetry;
+use aldis_server::wiring::{Server, raise_file_limit};
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serve the HTTP API and devices from one data directory.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Directory of the database, its key and the first access key [default: ./aldis-data]
+    #[arg(long, value_name = "DIR", env = "ALDIS_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address of the HTTP API; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", env = "ALDIS_HTTP")]
+    http: Option<String>,
+    /// Address for devices; port 0 picks a free one [default: 127.0.0.1:11883]
+    #[arg(long, value_name = "ADDR", env = "ALDIS_MQTT")]
+    mqtt: Option<String>,
+    /// Settings file (TOML); flags and environment win over it
+    #[arg(long, value_name = "FILE", env = "ALDIS_CONFIG")]
+    config: Option<PathBuf>,
+    /// Accept unsigned API calls; needs a loopback HTTP address
+    #[arg(long, env = "ALDIS_NO_AUTH", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    no_auth: Option<bool>,
+    /// File with the key that encrypts secrets, 64 hexadecimal digits [default: DIR/secret.key, made at the first start]
+    #[arg(long, value_name = "FILE", env = "ALDIS_SECRET_KEY_FILE")]
+    secret_key_file: Option<PathBuf>,
+    /// Most tasks of one job [default: no limit]
+    #[arg(long, value_name = "N", env = "ALDIS_TASKS_PER_JOB_MAX")]
+    tasks_per_job_max: Option<u64>,
+    /// Most devices of one product [default: no limit]
+    #[arg(long, value_name = "N", env = "ALDIS_DEVICES_PER_PRODUCT_MAX")]
+    devices_per_product_max: Option<u64>,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    telemetry::start();
+    let file = args.config.as_deref().map(Given::from_file).transpose()?.unwrap_or_default();
+    let given = Given {
+        data_dir: args.data_dir,
+        http: args.http,
+        mqtt: args.mqtt,
+        no_auth: args.no_auth,
+        secret_key_file: args.secret_key_file,
+        tasks_per_job_max: args.tasks_per_job_max,
+        devices_per_product_max: args.devices_per_product_max,
+    };
+    let settings = given.over(file).settle()?;
+    if let Some(files) = raise_file_limit() {
+        tracing::info!(files, "each connected device takes one of this many open files");
+    }
+    // From here on a signal means an orderly stop, also while the server is starting.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let server = Server::start(&settings).await?;
+    announce(&server)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}
+
+/// Scripts wait for these lines; nothing else goes to stdout.
+fn announce(server: &Server) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "http listening on {}", server.http)?;
+    writeln!(stdout, "mqtt listening on {}", server.mqtt)?;
+    writeln!(stdout, "ready")?;
+    stdout.flush()
+}

@@ -1,0 +1,174 @@
+//! The first start: an organization and a key with which its owner can make everything else.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use aldis_core::ids::{AppKey, OrgId};
+use aldis_core::time::Timestamp;
+use aldis_store::rows::{AccessKey, Organization, Role, Secret};
+use aldis_store::{Done, Error as StoreError, Store, Write};
+use serde::{Deserialize, Serialize};
+
+use crate::app::Chance;
+
+/// The organization that the first start makes.
+const FIRST_ORGANIZATION: &str = "default";
+const KEY_FILE: &str = "admin-key.json";
+/// Characters of an access key: enough that no two are alike.
+const APP_KEY_CHARS: usize = 20;
+/// Characters of its secret: more than 180 bits.
+const APP_SECRET_CHARS: usize = 32;
+
+/// The first access key, as the command line reads it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyFile {
+    org_id: String,
+    app_key: String,
+    app_secret: String,
+}
+
+/// Why the first start failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstStartError {
+    /// The key file cannot be written or read.
+    #[error("cannot use {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A key file from an earlier, unfinished start makes no sense.
+    #[error("{path} is no key file: {what}")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The store refuses.
+    #[error("the first organization and key cannot be stored")]
+    Store(#[source] Option<StoreError>),
+}
+
+impl From<StoreError> for FirstStartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Some(error))
+    }
+}
+
+/// Makes organization and key if there is none yet. The file is durable before the store knows the key: a start that is
+/// killed in between is finished by the next with the same file.
+pub(super) fn prepare(
+    store: &mut dyn Store,
+    dir: &Path,
+    now: Timestamp,
+    chance: &dyn Chance,
+) -> Result<(), FirstStartError> {
+    if !store.organizations()?.is_empty() {
+        return Ok(());
+    }
+    let path = dir.join(KEY_FILE);
+    let file = match read(&path)? {
+        Some(file) => file,
+        None => create(dir, &path, chance)?,
+    };
+    let org = OrgId(file.org_id);
+    let organization = Organization { id: org.clone(), name: org.0.clone(), disabled: false, created: now };
+    let key = AccessKey {
+        app_key: AppKey(file.app_key),
+        secret: Secret(file.app_secret),
+        org,
+        role: Role::Admin,
+        name: "first key".to_owned(),
+        disabled: false,
+        created: now,
+    };
+    let committed = store.commit(now, &[Write::CreateOrganization(organization), Write::CreateKey(key)])?;
+    if committed.done.iter().any(|done| matches!(done, Done::Refused(_))) {
+        return Err(FirstStartError::Store(None));
+    }
+    tracing::info!(key_file = %path.display(), "first start: organization `{FIRST_ORGANIZATION}` and its admin key were made");
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Option<KeyFile>, FirstStartError> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| FirstStartError::Malformed {
+            path: path.to_owned(),
+            what: error.to_string(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FirstStartError::File { path: path.to_owned(), source }),
+    }
+}
+
+fn create(dir: &Path, path: &Path, chance: &dyn Chance) -> Result<KeyFile, FirstStartError> {
+    let file = KeyFile {
+        org_id: FIRST_ORGANIZATION.to_owned(),
+        app_key: chance.text(APP_KEY_CHARS),
+        app_secret: chance.text(APP_SECRET_CHARS),
+    };
+    save(dir, path, &file).map_err(|source| FirstStartError::File { path: path.to_owned(), source })?;
+    Ok(file)
+}
+
+/// Complete or not there at all.
+fn save(dir: &Path, path: &Path, file: &KeyFile) -> std::io::Result<()> {
+    let unfinished = path.with_extension("json.new");
+    let mut options = std::fs::OpenOptions::new();
+    let mut opened = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    opened.write_all(serde_json::to_string(file)?.as_bytes())?;
+    opened.write_all(b"\n")?;
+    opened.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    std::fs::File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
+
+    use aldis_core::ids::DeviceNo;
+    use aldis_store::memory::MemoryStore;
+    use aldis_store::{Presence, Read};
+
+    use super::*;
+    use crate::app::SystemChance;
+
+    struct Nobody;
+
+    impl Presence for Nobody {
+        fn is_online(&self, _device: DeviceNo) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn the_first_start_makes_a_key_that_only_its_owner_can_read_and_later_ones_leave_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = MemoryStore::new(Arc::new(Nobody));
+        prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
+        let path = dir.path().join(KEY_FILE);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let made = read(&path).unwrap().unwrap();
+        let key = store.access_key(&AppKey(made.app_key.clone())).unwrap().unwrap();
+        assert_eq!((key.role, key.secret.0), (Role::Admin, made.app_secret));
+        prepare(&mut store, dir.path(), Timestamp(2), &SystemChance).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap().app_key, made.app_key);
+    }
+
+    #[test]
+    fn a_first_start_that_was_killed_half_way_is_finished_with_the_same_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(KEY_FILE);
+        let made = create(dir.path(), &path, &SystemChance).unwrap();
+        let mut store = MemoryStore::new(Arc::new(Nobody));
+        prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
+        assert!(store.access_key(&AppKey(made.app_key)).unwrap().is_some());
+    }
+}

@@ -1,0 +1,140 @@
+//! The writer's thread: runs the engine's turns, and sleeps until the next moment or a nudge.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use aldis_core::time::Clock;
+use parking_lot::{Condvar, Mutex};
+
+use super::StartError;
+use crate::engine::{Engine, Wake};
+use crate::writer::Inbox;
+
+/// The longest sleep: the wall clock may jump, and no sleep notices.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct State {
+    nudged: bool,
+    stop: bool,
+    finish: bool,
+    /// A turn has been run since the stop.
+    quiet: bool,
+}
+
+/// Wakes the writer.
+#[derive(Default)]
+pub(super) struct Signal {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Signal {
+    /// Something has arrived.
+    pub(super) fn nudge(&self) {
+        let mut state = self.state.lock();
+        if !state.nudged {
+            state.nudged = true;
+            self.changed.notify_all();
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock());
+        self.changed.notify_all();
+    }
+
+    fn sleep(&self, wake: Wake, clock: &dyn Clock) {
+        let longest = match wake {
+            Wake::Now => return,
+            Wake::At(at) => {
+                let ms = u64::try_from(at.ms_since(clock.now())).unwrap_or(0);
+                Duration::from_millis(ms).min(SLEEP_MAX)
+            }
+            Wake::Nudged => SLEEP_MAX,
+        };
+        let mut state = self.state.lock();
+        if !state.nudged && !state.finish {
+            self.changed.wait_for(&mut state, longest);
+        }
+    }
+
+    /// What is asked of the next turn.
+    fn begin_turn(&self) -> (bool, bool) {
+        let mut state = self.state.lock();
+        state.nudged = false;
+        (state.stop, state.finish)
+    }
+}
+
+/// The running writer.
+pub(super) struct WriterThread {
+    signal: Arc<Signal>,
+    thread: JoinHandle<()>,
+}
+
+impl WriterThread {
+    pub(super) fn start(
+        engine: Engine,
+        clock: Arc<dyn Clock>,
+        inbox: Arc<Inbox>,
+        signal: Arc<Signal>,
+    ) -> Result<Self, StartError> {
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn({
+                let signal = Arc::clone(&signal);
+                move || run(engine, &*clock, &inbox, &signal)
+            })
+            .map_err(|source| StartError::System { what: "cannot start the writer's thread".to_owned(), source })?;
+        Ok(Self { signal, thread })
+    }
+
+    /// Nothing is sent any more; returns once a turn has taken back what had not left. Blocks.
+    pub(super) fn quiet(&self) {
+        self.signal.set(|state| {
+            state.stop = true;
+            state.nudged = true;
+        });
+        let mut state = self.signal.state.lock();
+        while !state.quiet {
+            self.signal.changed.wait(&mut state);
+        }
+    }
+
+    /// Records what is still in the inbox and ends. Blocks.
+    pub(super) fn finish(self) {
+        self.signal.set(|state| state.finish = true);
+        if self.thread.join().is_err() {
+            tracing::error!("the writer's thread panicked");
+        }
+    }
+}
+
+fn run(mut engine: Engine, clock: &dyn Clock, inbox: &Inbox, signal: &Signal) {
+    // Whatever ends this thread, nobody waits for it for ever.
+    let _at_the_end = Quieting(signal);
+    loop {
+        let (stop, finish) = signal.begin_turn();
+        if stop {
+            engine.stop();
+        }
+        let wake = engine.run_once(clock.now());
+        if stop {
+            signal.set(|state| state.quiet = true);
+        }
+        if finish && inbox.is_empty() {
+            return;
+        }
+        signal.sleep(wake, clock);
+    }
+}
+
+struct Quieting<'s>(&'s Signal);
+
+impl Drop for Quieting<'_> {
+    fn drop(&mut self) {
+        self.0.set(|state| state.quiet = true);
+    }
+}
