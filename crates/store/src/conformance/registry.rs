@@ -1,0 +1,226 @@
+//! Organizations, access keys, thing models, products.
+
+use serde_json::json;
+
+use super::bench::{ALL, Bench, delete};
+use super::sample::{self, MODEL, ORG, OTHER_ORG, OTHER_PRODUCT, PRODUCT, device_job, org, texts};
+use crate::rows::{Model, Organization, Role, Secret};
+use crate::{Refusal, Write};
+
+pub fn organizations_are_created_disabled_and_deleted(bench: &mut Bench) {
+    let (wind, solar) = (sample::organization(ORG), sample::organization(OTHER_ORG));
+    bench.done(Write::CreateOrganization(wind.clone()));
+    bench.done(Write::CreateOrganization(solar.clone()));
+    bench.refused(Write::CreateOrganization(wind.clone()), Refusal::Taken);
+    assert_eq!(bench.read().organizations().unwrap(), [solar.clone(), wind.clone()]);
+    bench.done(Write::DisableOrganization {
+        org: org(),
+        disabled: true,
+    });
+    let disabled = Organization { disabled: true, ..wind };
+    assert_eq!(bench.read().organization(&org()).unwrap(), Some(disabled));
+    bench.done(Write::DeleteOrganization { org: org() });
+    assert_eq!(bench.read().organizations().unwrap(), [solar]);
+    assert_eq!(bench.read().organization(&org()).unwrap(), None);
+    bench.refused(Write::DeleteOrganization { org: org() }, Refusal::Missing);
+    bench.refused(
+        Write::DisableOrganization {
+            org: org(),
+            disabled: false,
+        },
+        Refusal::Missing,
+    );
+}
+
+pub fn an_organization_in_use_is_not_deleted(bench: &mut Bench) {
+    bench.done(Write::CreateOrganization(sample::organization(ORG)));
+    let deletion = Write::DeleteOrganization { org: org() };
+
+    bench.done(Write::CreateKey(sample::access_key(ORG, "k1")));
+    bench.refused(deletion.clone(), Refusal::InUse);
+    bench.done(Write::DeleteKey { key: "k1".into() });
+
+    bench.done(Write::CreateModel(sample::model(ORG, MODEL)));
+    bench.refused(deletion.clone(), Refusal::InUse);
+    bench.done(Write::CreateProduct(sample::product(ORG, PRODUCT)));
+    let devices = bench.devices(&["d1"]);
+    let job = bench.create(device_job(&devices));
+    bench.delete_device(devices[0]);
+    bench.done(Write::DeleteProduct {
+        org: org(),
+        key: PRODUCT.into(),
+    });
+    bench.done(Write::DeleteModel {
+        org: org(),
+        id: MODEL.into(),
+    });
+    bench.refused(deletion.clone(), Refusal::InUse);
+    bench.done(Write::DeleteJob { job, by: sample::by() });
+    bench.done(deletion);
+}
+
+pub fn access_keys_come_back_with_their_secrets(bench: &mut Bench) {
+    bench.done(Write::CreateOrganization(sample::organization(ORG)));
+    let mut key = sample::access_key(ORG, "k1");
+    key.secret = Secret("ключ with \u{0} and 'quotes'".to_owned());
+    bench.refused(Write::CreateKey(sample::access_key(OTHER_ORG, "k2")), Refusal::Missing);
+    for role in [Role::Admin, Role::Operator, Role::Reader] {
+        key.role = role;
+        bench.done(Write::CreateKey(key.clone()));
+        bench.refused(Write::CreateKey(key.clone()), Refusal::Taken);
+        assert_eq!(bench.read().access_key(&key.app_key).unwrap(), Some(key.clone()));
+        bench.done(Write::DeleteKey {
+            key: key.app_key.clone(),
+        });
+    }
+    assert_eq!(bench.read().access_key(&key.app_key).unwrap(), None);
+    bench.refused(
+        Write::DeleteKey {
+            key: key.app_key.clone(),
+        },
+        Refusal::Missing,
+    );
+    bench.refused(
+        Write::DisableKey {
+            key: key.app_key,
+            disabled: true,
+        },
+        Refusal::Missing,
+    );
+}
+
+pub fn access_keys_are_listed_by_organization(bench: &mut Bench) {
+    for org in [ORG, OTHER_ORG] {
+        bench.done(Write::CreateOrganization(sample::organization(org)));
+    }
+    for (org, key) in [(ORG, "b"), (OTHER_ORG, "c"), (ORG, "a")] {
+        bench.done(Write::CreateKey(sample::access_key(org, key)));
+    }
+    let disabling = Write::DisableKey {
+        key: "b".into(),
+        disabled: true,
+    };
+    bench.done(disabling);
+    let listed = |keys: Vec<crate::rows::AccessKey>| -> Vec<(String, bool)> {
+        keys.into_iter().map(|key| (key.app_key.0, key.disabled)).collect()
+    };
+    let owned = |keys: &[(&str, bool)]| -> Vec<(String, bool)> {
+        keys.iter()
+            .map(|(key, disabled)| ((*key).to_owned(), *disabled))
+            .collect()
+    };
+    let of_org = listed(bench.read().access_keys(Some(&org())).unwrap());
+    assert_eq!(of_org, owned(&[("a", false), ("b", true)]));
+    let all = listed(bench.read().access_keys(None).unwrap());
+    assert_eq!(all, owned(&[("a", false), ("b", true), ("c", false)]));
+}
+
+pub fn models_belong_to_one_organization(bench: &mut Bench) {
+    let (wind, solar) = (sample::model(ORG, MODEL), sample::model(OTHER_ORG, MODEL));
+    bench.done(Write::CreateModel(wind.clone()));
+    bench.done(Write::CreateModel(solar.clone()));
+    bench.refused(Write::CreateModel(wind.clone()), Refusal::Taken);
+    let document = json!({"modelId": MODEL, "name": {"defaultValue": "changed"}, "n": [1, 2.5, null]});
+    bench.done(Write::UpdateModel {
+        org: org(),
+        id: MODEL.into(),
+        document: document.clone(),
+    });
+    let changed = Model {
+        document: document.clone(),
+        updated: bench.now,
+        ..wind
+    };
+    assert_eq!(bench.read().model(&org(), &MODEL.into()).unwrap(), Some(changed));
+    assert_eq!(
+        bench.read().model(&OTHER_ORG.into(), &MODEL.into()).unwrap(),
+        Some(solar)
+    );
+    bench.refused(
+        Write::UpdateModel {
+            org: org(),
+            id: "unknown".into(),
+            document,
+        },
+        Refusal::Missing,
+    );
+}
+
+pub fn a_model_in_use_is_not_deleted(bench: &mut Bench) {
+    bench.found();
+    let deletion = Write::DeleteModel {
+        org: org(),
+        id: MODEL.into(),
+    };
+    bench.refused(deletion.clone(), Refusal::InUse);
+    bench.done(Write::DeleteProduct {
+        org: org(),
+        key: PRODUCT.into(),
+    });
+    bench.done(deletion.clone());
+    bench.refused(deletion, Refusal::Missing);
+    assert_eq!(bench.read().model(&org(), &MODEL.into()).unwrap(), None);
+    assert!(bench.read().model(&OTHER_ORG.into(), &MODEL.into()).unwrap().is_some());
+}
+
+pub fn products_come_back_with_their_secrets(bench: &mut Bench) {
+    bench.done(Write::CreateModel(sample::model(ORG, MODEL)));
+    let mut product = sample::product(ORG, PRODUCT);
+    product.name.i18n_value = texts(&[("zh_CN", "风机"), ("en_US", "")]);
+    bench.done(Write::CreateProduct(product.clone()));
+    let key = PRODUCT.into();
+    assert_eq!(bench.read().product(&key).unwrap(), Some(product.clone()));
+    (product.gateway, product.json) = (true, false);
+    (product.dynamic_activation, product.certificates) = (false, true);
+    (product.created_by, product.updated_by) = (None, Some("other".into()));
+    product.tags = texts(&[]);
+    product.secret = Secret("another".to_owned());
+    bench.done(Write::UpdateProduct(product.clone()));
+    assert_eq!(bench.read().product(&key).unwrap(), Some(product));
+}
+
+pub fn a_product_key_is_taken_over_the_whole_installation(bench: &mut Bench) {
+    bench.found();
+    bench.refused(
+        Write::CreateProduct(sample::product(OTHER_ORG, PRODUCT)),
+        Refusal::Taken,
+    );
+    let mut without_model = sample::product(ORG, "new");
+    without_model.model = "unknown".into();
+    bench.refused(Write::CreateProduct(without_model), Refusal::Missing);
+    bench.done(Write::DeleteProduct {
+        org: org(),
+        key: PRODUCT.into(),
+    });
+    bench.done(Write::CreateProduct(sample::product(OTHER_ORG, PRODUCT)));
+}
+
+pub fn a_product_is_changed_by_its_own_organization_alone(bench: &mut Bench) {
+    bench.found();
+    bench.refused(
+        Write::UpdateProduct(sample::product(ORG, OTHER_PRODUCT)),
+        Refusal::Missing,
+    );
+    let deletion = Write::DeleteProduct {
+        org: org(),
+        key: OTHER_PRODUCT.into(),
+    };
+    bench.refused(deletion, Refusal::Missing);
+    let mut without_model = sample::product(ORG, PRODUCT);
+    without_model.model = "unknown".into();
+    bench.refused(Write::UpdateProduct(without_model), Refusal::Missing);
+    let found = bench.read().search_products(&OTHER_ORG.into(), None, ALL).unwrap();
+    assert_eq!(found.rows, [sample::product(OTHER_ORG, OTHER_PRODUCT)]);
+}
+
+pub fn a_product_with_devices_is_not_deleted(bench: &mut Bench) {
+    let devices = bench.with_devices(&["d1"]);
+    let deletion = Write::DeleteProduct {
+        org: org(),
+        key: PRODUCT.into(),
+    };
+    bench.refused(deletion.clone(), Refusal::InUse);
+    bench.done(delete(devices[0]));
+    bench.done(deletion);
+    assert_eq!(bench.read().product(&PRODUCT.into()).unwrap(), None);
+}
