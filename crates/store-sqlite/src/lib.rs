@@ -1,1 +1,22 @@
+//! The embedded driver: everything in one SQLite file, `aldis.db`, in a data directory that one process holds.
+//!
+//! [`open`] gives the writer ([`SqliteStore`]) and a reader that may be cloned ([`SqliteReader`]). What the traits promise
+//! stands in `aldis_store`; here is only how it is kept: `write` turns a commit into one transaction, `read` answers
+//! from snapshots, `filter` turns search expressions into SQL. Nothing here decides what becomes of a task.
 
+mod cells;
+mod database;
+mod db;
+mod failure;
+mod filter;
+mod job_row;
+mod open;
+mod read;
+mod schema;
+mod secret;
+mod sql;
+mod task_row;
+mod write;
+
+pub use database::{Database, Pool, Sole, SqliteReader, SqliteStore};
+pub use open::{OpenError, Options, open};

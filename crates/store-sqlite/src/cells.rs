@@ -1,0 +1,86 @@
+//! Between SQLite's cells and our types. Reading goes from left to right; an unfit value names its table and column.
+
+use aldis_core::time::Timestamp;
+use rusqlite::Row;
+use rusqlite::types::FromSql;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::{Failure, Result};
+
+/// The cells of a row, in the order of the statement's columns.
+pub(crate) struct Cells<'r, 's> {
+    row: &'r Row<'s>,
+    table: &'static str,
+    next: usize,
+}
+
+impl<'r, 's> Cells<'r, 's> {
+    pub(crate) fn new(row: &'r Row<'s>, table: &'static str) -> Self {
+        Self { row, table, next: 0 }
+    }
+
+    /// Goes on with another table's columns of the same row.
+    pub(crate) fn table(&mut self, table: &'static str) -> &mut Self {
+        self.table = table;
+        self
+    }
+
+    pub(crate) fn get<T: FromSql>(&mut self, column: &'static str) -> Result<T> {
+        let value = self.row.get(self.next).map_err(|error| self.unfit(column, error))?;
+        self.next += 1;
+        Ok(value)
+    }
+
+    pub(crate) fn number<N: TryFrom<i64>>(&mut self, column: &'static str) -> Result<N> {
+        let value: i64 = self.get(column)?;
+        self.fit(column, value)
+    }
+
+    pub(crate) fn optional_number<N: TryFrom<i64>>(&mut self, column: &'static str) -> Result<Option<N>> {
+        let value: Option<i64> = self.get(column)?;
+        value.map(|value| self.fit(column, value)).transpose()
+    }
+
+    pub(crate) fn flag(&mut self, column: &'static str) -> Result<bool> {
+        Ok(self.get::<i64>(column)? != 0)
+    }
+
+    pub(crate) fn time(&mut self, column: &'static str) -> Result<Timestamp> {
+        self.get(column).map(Timestamp)
+    }
+
+    pub(crate) fn optional_time(&mut self, column: &'static str) -> Result<Option<Timestamp>> {
+        Ok(self.get::<Option<i64>>(column)?.map(Timestamp))
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&mut self, column: &'static str) -> Result<T> {
+        let text: String = self.get(column)?;
+        serde_json::from_str(&text).map_err(|error| self.unfit(column, error))
+    }
+
+    /// One of a list, stored by its place in it.
+    pub(crate) fn choice<T: Copy>(&mut self, column: &'static str, all: &[T]) -> Result<T> {
+        let index: usize = self.number(column)?;
+        let found = all.get(index).copied();
+        found.ok_or_else(|| self.unfit(column, format!("number {index} of {}", all.len())))
+    }
+
+    pub(crate) fn unfit(&self, column: &'static str, what: impl ToString) -> Failure {
+        Failure::corrupt(self.table, column, what)
+    }
+
+    fn fit<N: TryFrom<i64>>(&self, column: &'static str, value: i64) -> Result<N> {
+        N::try_from(value).map_err(|_out_of_range| self.unfit(column, format!("{value} is out of range")))
+    }
+}
+
+/// A number as SQLite keeps it. Ours are numbers of rows and stay far below 2^63; beyond, nothing is ever found.
+pub(crate) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A value as JSON text.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("rows are made of texts, numbers and maps with text keys")
+}

@@ -1,0 +1,283 @@
+//! Opening a data directory: the lock, the key, the database file, its schema.
+//!
+//! Nothing that is there is ever replaced: a file that is foreign, damaged or newer is refused. A new database is built
+//! under another name and renamed when it is complete, so that a start which is killed leaves nothing half made.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aldis_store::Presence;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::database::{Pool, Sole, SqliteReader, SqliteStore};
+use crate::db::{Db, READER_CACHE_KIB, WRITER_CACHE_KIB};
+use crate::failure::Failure;
+use crate::schema;
+use crate::secret::{self, Cipher, KEY_LEN};
+
+const DATABASE: &str = "aldis.db";
+const UNFINISHED: &str = "aldis.db.new";
+const KEY: &str = "secret.key";
+const LOCK: &str = "lock";
+
+/// How a data directory is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The secret key; `None`: the file `secret.key` in the directory, made at the first start.
+    pub key: Option<[u8; KEY_LEN]>,
+    /// Connections for reading, at least one.
+    pub readers: usize,
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file or the directory cannot be read or written.
+    #[error("cannot use {path}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process works with it.
+    #[error("{0} is in use by another process: one Aldis server per data directory")]
+    InUse(PathBuf),
+    /// There is a database, but the key of its secrets is gone.
+    #[error("{0} is missing: the database beside it holds secrets sealed with that key")]
+    KeyMissing(PathBuf),
+    /// The key is another one.
+    #[error("the secret key is not the one that {0} was made with")]
+    WrongKey(PathBuf),
+    /// The file is no database of ours.
+    #[error("{0} is not an Aldis database")]
+    Foreign(PathBuf),
+    /// The file is damaged.
+    #[error("{path} is damaged: {what}")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// A newer Aldis has written it.
+    #[error("{path} has schema {found}, this Aldis knows up to {known}: start the newer one")]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// SQLite failed otherwise.
+    #[error("cannot open {path}")]
+    Sqlite {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Opens a data directory, making it if need be: the writer, and a reader that may be cloned.
+///
+/// # Errors
+/// See [`OpenError`]; nothing that was there is changed then.
+pub fn open(
+    dir: &Path,
+    options: &Options,
+    presence: Arc<dyn Presence>,
+) -> Result<(SqliteStore, SqliteReader), OpenError> {
+    std::fs::create_dir_all(dir).map_err(|source| OpenError::Io {
+        path: dir.to_owned(),
+        source,
+    })?;
+    let lock = Arc::new(lock(dir)?);
+    let path = dir.join(DATABASE);
+    let exists = check_header(&path)?;
+    let cipher = Arc::new(Cipher::new(&key(dir, options, exists)?));
+    let explain = |failure| explain(&path, failure);
+    if !exists {
+        create(dir, &cipher)?;
+    }
+    let open = |flags, cache| -> Result<Db, Failure> {
+        Db::new(
+            Connection::open_with_flags(&path, flags)?,
+            cache,
+            Arc::clone(&cipher),
+            Arc::clone(&presence),
+        )
+    };
+    let write = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut writer = open(write, WRITER_CACHE_KIB).map_err(explain)?;
+    check_contents(&path, &mut writer, &cipher)?;
+    let read = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let readers = (0..options.readers.max(1))
+        .map(|_| open(read, READER_CACHE_KIB))
+        .collect::<Result<_, _>>();
+    let readers = Pool::new(readers.map_err(explain)?, Arc::clone(&lock));
+    Ok((SqliteStore::new(Sole::new(writer, lock)), SqliteReader::new(readers)))
+}
+
+/// The lock belongs to the open file, so it dies with the process, however that ends.
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    let file = file.map_err(|source| OpenError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse(dir.to_owned())),
+        Err(error) => Err(OpenError::Io {
+            path,
+            source: error.into(),
+        }),
+    }
+}
+
+fn key(dir: &Path, options: &Options, exists: bool) -> Result<[u8; KEY_LEN], OpenError> {
+    if let Some(key) = options.key {
+        return Ok(key);
+    }
+    let path = dir.join(KEY);
+    let failed = |source| OpenError::Io {
+        path: path.clone(),
+        source,
+    };
+    match secret::read_key(&path).map_err(failed)? {
+        Some(key) => Ok(key),
+        None if exists => Err(OpenError::KeyMissing(path)),
+        None => secret::create_key(&path).map_err(failed),
+    }
+}
+
+/// Whether there is a database. SQLite would take an empty file for a new one; here it is a damaged one.
+fn check_header(path: &Path) -> Result<bool, OpenError> {
+    use std::io::Read;
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    const HEADER_LEN: u64 = 100;
+    let failed = |source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let damaged = |what: &str| OpenError::Damaged {
+        path: path.to_owned(),
+        what: what.to_owned(),
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let log = path.with_extension("db-wal");
+            return if log.exists() {
+                Err(damaged("it is missing, but its log is there"))
+            } else {
+                Ok(false)
+            };
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let mut header = Vec::new();
+    file.take(HEADER_LEN).read_to_end(&mut header).map_err(failed)?;
+    match header.get(..MAGIC.len()) {
+        Some(start) if start != MAGIC => Err(OpenError::Foreign(path.to_owned())),
+        Some(_) if u64::try_from(header.len()).is_ok_and(|len| len == HEADER_LEN) => Ok(true),
+        _ => Err(damaged("it is shorter than a header")),
+    }
+}
+
+fn create(dir: &Path, cipher: &Cipher) -> Result<(), OpenError> {
+    let unfinished = dir.join(UNFINISHED);
+    let path = dir.join(DATABASE);
+    let failed = |source| OpenError::Io {
+        path: unfinished.clone(),
+        source,
+    };
+    for leftover in [
+        UNFINISHED.to_owned(),
+        format!("{UNFINISHED}-wal"),
+        format!("{UNFINISHED}-journal"),
+    ] {
+        match std::fs::remove_file(dir.join(leftover)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    // SQLite gives its log the permissions of the database.
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(failed)?;
+    schema::create(&unfinished, cipher).map_err(|failure| explain(&unfinished, failure))?;
+    File::open(&unfinished)
+        .and_then(|file| file.sync_all())
+        .map_err(failed)?;
+    std::fs::rename(&unfinished, &path)
+        .and_then(|()| secret::sync_directory_of(&path))
+        .map_err(failed)
+}
+
+fn check_contents(path: &Path, writer: &mut Db, cipher: &Cipher) -> Result<(), OpenError> {
+    let explain = |failure| explain(path, failure);
+    if !schema::is_ours(&writer.conn).map_err(explain)? {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    let found = schema::version(&writer.conn).map_err(explain)?;
+    if found > schema::KNOWN {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: schema::KNOWN,
+        });
+    }
+    if let Some(what) = schema::damage(&writer.conn).map_err(explain)? {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            what,
+        });
+    }
+    schema::migrate(&mut writer.conn).map_err(explain)?;
+    match schema::key_check(&writer.conn).map_err(explain)? {
+        None => Err(OpenError::Damaged {
+            path: path.to_owned(),
+            what: "the table meta is empty".to_owned(),
+        }),
+        Some(check) if cipher.is_key_of(&check) => Ok(()),
+        Some(_) => Err(OpenError::WrongKey(path.to_owned())),
+    }
+}
+
+fn explain(path: &Path, failure: Failure) -> OpenError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    let path = path.to_owned();
+    match failure {
+        Failure::Sqlite(error) => match error.sqlite_error_code() {
+            Some(DatabaseCorrupt) => OpenError::Damaged {
+                path,
+                what: error.to_string(),
+            },
+            Some(NotADatabase) => OpenError::Foreign(path),
+            _ => OpenError::Sqlite {
+                path,
+                source: Box::new(error),
+            },
+        },
+        Failure::Store(error) => OpenError::Damaged {
+            path,
+            what: error.to_string(),
+        },
+    }
+}

@@ -1,0 +1,197 @@
+//! Organizations, access keys, thing models and products. They are few: searches read an organization's and filter them
+//! in memory.
+
+use aldis_core::expression::{Filter, ModelField, ProductField};
+use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};
+use aldis_core::model::ThingModel;
+use aldis_store::rows::{AccessKey, Model, Organization, Product, Role};
+use aldis_store::{Found, Page};
+use rusqlite::{Connection, Row};
+
+use super::cut;
+use crate::cells::{Cells, int};
+use crate::db::Db;
+use crate::failure::{Failure, Result};
+use crate::secret::{Cipher, Owner};
+use crate::sql;
+
+/// By their stored numbers; never renumber.
+const ROLES: [Role; 3] = [Role::Admin, Role::Operator, Role::Reader];
+
+/// The number under which a role is stored.
+pub(crate) fn role_number(role: Role) -> i64 {
+    int(role as u64)
+}
+
+const ORGANIZATION: &str = "SELECT id, name, disabled, created FROM organization";
+
+pub(super) fn organization(conn: &Connection, org: &OrgId) -> Result<Option<Organization>> {
+    sql::first(
+        conn,
+        &format!("{ORGANIZATION} WHERE id = ?1"),
+        [&org.0],
+        read_organization,
+    )
+}
+
+pub(super) fn organizations(conn: &Connection) -> Result<Vec<Organization>> {
+    sql::all(conn, &format!("{ORGANIZATION} ORDER BY id"), [], read_organization)
+}
+
+fn read_organization(row: &Row<'_>) -> Result<Organization> {
+    let mut cells = Cells::new(row, "organization");
+    Ok(Organization {
+        id: OrgId(cells.get("id")?),
+        name: cells.get("name")?,
+        disabled: cells.flag("disabled")?,
+        created: cells.time("created")?,
+    })
+}
+
+const ACCESS_KEY: &str = "SELECT app_key, secret, org, role, name, disabled, created FROM access_key";
+
+pub(super) fn access_key(db: &Db, key: &AppKey) -> Result<Option<AccessKey>> {
+    let read = |row: &Row<'_>| read_access_key(&db.cipher, row);
+    sql::first(&db.conn, &format!("{ACCESS_KEY} WHERE app_key = ?1"), [&key.0], read)
+}
+
+pub(super) fn access_keys(db: &Db, org: Option<&OrgId>) -> Result<Vec<AccessKey>> {
+    let read = |row: &Row<'_>| read_access_key(&db.cipher, row);
+    match org {
+        Some(org) => sql::all(
+            &db.conn,
+            &format!("{ACCESS_KEY} WHERE org = ?1 ORDER BY app_key"),
+            [&org.0],
+            read,
+        ),
+        None => sql::all(&db.conn, &format!("{ACCESS_KEY} ORDER BY app_key"), [], read),
+    }
+}
+
+fn read_access_key(cipher: &Cipher, row: &Row<'_>) -> Result<AccessKey> {
+    let mut cells = Cells::new(row, "access_key");
+    let app_key: String = cells.get("app_key")?;
+    let sealed: Vec<u8> = cells.get("secret")?;
+    Ok(AccessKey {
+        secret: cipher.open(Owner::AccessKey(&app_key), &sealed)?,
+        app_key: AppKey(app_key),
+        org: OrgId(cells.get("org")?),
+        role: cells.choice("role", &ROLES)?,
+        name: cells.get("name")?,
+        disabled: cells.flag("disabled")?,
+        created: cells.time("created")?,
+    })
+}
+
+const MODEL: &str = "SELECT org, id, document, created, updated FROM model";
+
+pub(super) fn model(conn: &Connection, org: &OrgId, id: &ModelId) -> Result<Option<Model>> {
+    sql::first(
+        conn,
+        &format!("{MODEL} WHERE org = ?1 AND id = ?2"),
+        [&org.0, &id.0],
+        read_model,
+    )
+}
+
+pub(super) fn search_models(
+    conn: &Connection,
+    org: &OrgId,
+    filter: Option<&Filter<ModelField>>,
+    page: Page,
+) -> Result<Found<Model>> {
+    let mut found = Vec::new();
+    for model in sql::all(
+        conn,
+        &format!("{MODEL} WHERE org = ?1 ORDER BY no DESC"),
+        [&org.0],
+        read_model,
+    )? {
+        if passes(filter, &model)? {
+            found.push(model);
+        }
+    }
+    Ok(cut(found, page))
+}
+
+/// A model passes by its document.
+fn passes(filter: Option<&Filter<ModelField>>, model: &Model) -> Result<bool> {
+    let Some(filter) = filter else { return Ok(true) };
+    let document = ThingModel::read(&model.document);
+    let document = document.map_err(|violation| Failure::corrupt("model", "document", violation))?;
+    Ok(filter.matches(&document))
+}
+
+fn read_model(row: &Row<'_>) -> Result<Model> {
+    let mut cells = Cells::new(row, "model");
+    Ok(Model {
+        org: OrgId(cells.get("org")?),
+        id: ModelId(cells.get("id")?),
+        document: cells.json("document")?,
+        created: cells.time("created")?,
+        updated: cells.time("updated")?,
+    })
+}
+
+const PRODUCT: &str = "SELECT key, org, name, secret, description, gateway, json, tags, model, dynamic_activation,
+                              certificates, created, created_by, updated, updated_by
+                       FROM product";
+
+pub(super) fn product(db: &Db, key: &ProductKey) -> Result<Option<Product>> {
+    let read = |row: &Row<'_>| read_product(&db.cipher, row);
+    sql::first(&db.conn, &format!("{PRODUCT} WHERE key = ?1"), [&key.0], read)
+}
+
+pub(super) fn search_products(
+    db: &Db,
+    org: &OrgId,
+    filter: Option<&Filter<ProductField>>,
+    page: Page,
+) -> Result<Found<Product>> {
+    let read = |row: &Row<'_>| read_product(&db.cipher, row);
+    let mut found = sql::all(
+        &db.conn,
+        &format!("{PRODUCT} WHERE org = ?1 ORDER BY no DESC"),
+        [&org.0],
+        read,
+    )?;
+    found.retain(|product| filter.is_none_or(|filter| filter.matches(product)));
+    Ok(cut(found, page))
+}
+
+fn read_product(cipher: &Cipher, row: &Row<'_>) -> Result<Product> {
+    let mut cells = Cells::new(row, "product");
+    let key: String = cells.get("key")?;
+    let (org, name) = (OrgId(cells.get("org")?), cells.json("name")?);
+    let sealed: Vec<u8> = cells.get("secret")?;
+    Ok(Product {
+        org,
+        name,
+        secret: cipher.open(Owner::Product(&key), &sealed)?,
+        key: ProductKey(key),
+        desc: cells.get("description")?,
+        gateway: cells.flag("gateway")?,
+        json: cells.flag("json")?,
+        tags: cells.json("tags")?,
+        model: ModelId(cells.get("model")?),
+        dynamic_activation: cells.flag("dynamic_activation")?,
+        certificates: cells.flag("certificates")?,
+        created: cells.time("created")?,
+        created_by: cells.get::<Option<String>>("created_by")?.map(AppKey),
+        updated: cells.time("updated")?,
+        updated_by: cells.get::<Option<String>>("updated_by")?.map(AppKey),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_read_back_by_the_number_they_are_stored_under() {
+        for role in [Role::Admin, Role::Operator, Role::Reader] {
+            let index = usize::try_from(role_number(role)).unwrap();
+            assert_eq!(ROLES[index], role);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Searches for devices. A device's status is partly presence, which may change at any moment, so a search with a filter
+//! asks once, for the numbers of all that match, and takes total and page from them.
+
+use aldis_core::expression::{DeviceField, Filter};
+use aldis_core::ids::{DeviceNo, OrgId};
+use aldis_store::rows::Device;
+use aldis_store::{DeviceRef, DeviceStatus, Found, Page, words};
+use rusqlite::{Row, params, params_from_iter};
+
+use super::{cut, devices};
+use crate::cells::{Cells, int};
+use crate::db::Db;
+use crate::failure::Result;
+use crate::filter::{Query, accepts};
+use crate::sql;
+
+/// With the numbers that [`STATUS`] gives them.
+const STATES: [(i64, DeviceStatus); 4] = [
+    (0, DeviceStatus::Online),
+    (1, DeviceStatus::Offline),
+    (2, DeviceStatus::Inactive),
+    (3, DeviceStatus::Disabled),
+];
+
+/// As `aldis_store::device_status` has it.
+const STATUS: &str = "CASE WHEN disabled THEN 3 WHEN online(no) THEN 0 WHEN activated IS NOT NULL THEN 1 ELSE 2 END";
+
+pub(super) fn search(db: &Db, org: &OrgId, filter: Option<&Filter<DeviceField>>, page: Page) -> Result<Found<Device>> {
+    let found = match filter {
+        None => page_of_all(db, org, page)?,
+        Some(filter) => cut(matching(db, org, filter)?, page),
+    };
+    let mut rows = Vec::with_capacity(found.rows.len());
+    for no in found.rows {
+        rows.extend(devices::find(db, &DeviceRef::No(no))?);
+    }
+    Ok(Found {
+        rows,
+        total: found.total,
+    })
+}
+
+fn page_of_all(db: &Db, org: &OrgId, page: Page) -> Result<Found<DeviceNo>> {
+    let count = "SELECT count(*) FROM device INDEXED BY device_org WHERE org = ?1 AND deleted = 0";
+    let total = sql::first(&db.conn, count, [&org.0], |row| {
+        Cells::new(row, "device").number("count(*)")
+    })?;
+    let sql = "SELECT no FROM device INDEXED BY device_org WHERE org = ?1 AND deleted = 0
+               ORDER BY no DESC LIMIT ?2 OFFSET ?3";
+    let rows = sql::all(&db.conn, sql, params![org.0, int(page.take), int(page.skip)], read_no)?;
+    Ok(Found {
+        rows,
+        total: total.unwrap_or(0),
+    })
+}
+
+fn matching(db: &Db, org: &OrgId, filter: &Filter<DeviceField>) -> Result<Vec<DeviceNo>> {
+    let mut query = Query::new("SELECT no FROM device WHERE deleted = 0 AND org = ");
+    query.bind(org.0.clone()).push(" AND ").filter(filter, &condition);
+    query.push(" ORDER BY no DESC");
+    let (sql, bound) = query.finish(&db.conditions);
+    sql::all_once(&db.conn, &sql, params_from_iter(bound), read_no)
+}
+
+fn read_no(row: &Row<'_>) -> Result<DeviceNo> {
+    Cells::new(row, "device").number("no").map(DeviceNo)
+}
+
+fn condition(query: &mut Query, field: DeviceField, condition: &Filter<DeviceField>) {
+    match field {
+        DeviceField::AssetId => query.on_text("asset", condition),
+        DeviceField::ProductKey => query.on_text("product", condition),
+        DeviceField::DeviceKey => query.on_text("key", condition),
+        DeviceField::ModelId => {
+            query.on_text(
+                "(SELECT model FROM product WHERE product.key = device.product)",
+                condition,
+            );
+        }
+        DeviceField::ProductType => {
+            let kinds = [false, true]
+                .into_iter()
+                .filter(|gateway| accepts(condition, words::product_type(*gateway)));
+            let column = "(SELECT gateway FROM product WHERE product.key = device.product)";
+            query.on_choice(column, kinds.map(i64::from));
+        }
+        DeviceField::Name => query.on_name("name", condition),
+        DeviceField::Status => {
+            let states = STATES
+                .into_iter()
+                .filter(|(_, state)| accepts(condition, words::device_status(*state)));
+            query.on_choice(STATUS, states.map(|(number, _)| number));
+        }
+        DeviceField::Attributes => query.on_map("attributes", condition),
+        DeviceField::Tags => query.on_map("tags", condition),
+    }
+}

@@ -1,0 +1,82 @@
+//! The schema's versions: one file each, applied in order, never changed once released.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::failure::Result;
+use crate::secret::Cipher;
+
+/// Marks a file as ours: "ALDS".
+const APPLICATION_ID: i64 = 0x414C_4453;
+/// Small enough to make a random update cheap (docs/decisions: one page a task).
+const PAGE_SIZE: i64 = 4096;
+/// Up to this size a file is checked page by page at every start: a fraction of a second.
+const FULL_CHECK_MAX_PAGES: i64 = 16_384;
+
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_start.sql")];
+/// The newest schema that this program knows.
+pub(crate) const KNOWN: i64 = 1;
+
+/// Builds a new database and closes it again, with nothing left in a log.
+pub(crate) fn create(path: &Path, cipher: &Cipher) -> Result<()> {
+    let mut conn = Connection::open(path)?;
+    conn.pragma_update(None, "page_size", PAGE_SIZE)?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    migrate(&mut conn)?;
+    let sql = "INSERT INTO meta (one, commit_no, clock, next_device, next_job, next_task, key_check)
+               VALUES (1, 0, 0, 1, 1, 1, ?1)";
+    conn.execute(sql, [cipher.key_check()?])?;
+    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    conn.close().map_err(|(_conn, error)| error)?;
+    Ok(())
+}
+
+/// Applies the migrations that are missing, each in a transaction of its own.
+pub(crate) fn migrate(conn: &mut Connection) -> Result<()> {
+    let done = usize::try_from(version(conn)?).unwrap_or(0);
+    for (number, sql) in (1_i64..).zip(MIGRATIONS).skip(done) {
+        let transaction = conn.transaction()?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn is_ours(conn: &Connection) -> Result<bool> {
+    Ok(pragma(conn, "application_id")? == APPLICATION_ID)
+}
+
+pub(crate) fn version(conn: &Connection) -> Result<i64> {
+    pragma(conn, "user_version")
+}
+
+/// What is wrong with the file, as far as a look that does not take long can tell.
+pub(crate) fn damage(conn: &Connection) -> Result<Option<String>> {
+    if pragma(conn, "page_count")? > FULL_CHECK_MAX_PAGES {
+        return Ok(None);
+    }
+    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
+}
+
+pub(crate) fn key_check(conn: &Connection) -> Result<Option<Vec<u8>>> {
+    Ok(conn
+        .query_row("SELECT key_check FROM meta", [], |row| row.get(0))
+        .optional()?)
+}
+
+fn pragma(conn: &Connection, name: &str) -> Result<i64> {
+    Ok(conn.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_known_version_is_the_number_of_migrations() {
+        assert_eq!(usize::try_from(KNOWN).unwrap(), MIGRATIONS.len());
+    }
+}
