@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use aldis_protocol::login::{self as protocol, Compression, ConnectStrings, SecureMode, SignMethod};
 use rmqtt_codec::v3::Connect;
-use sha2::{Digest, Sha256};
 
 /// A device as its own program knows it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -37,21 +37,19 @@ impl DeviceIdentity {
         format!("/sys/{}/{}/{path}", self.product_key, self.device_key)
     }
 
-    /// What the vendor's libraries send in CONNECT for this device (docs/device-protocol.md, "Login").
+    /// What the vendor's libraries send in CONNECT for this device (docs/device-protocol.md, "Connecting").
     #[must_use]
     pub fn login(&self) -> Login {
-        let Self {
-            product_key,
-            device_key,
-            device_secret,
-        } = self;
-        Login {
-            client_id: format!("{device_key}|securemode=2,signmethod=sha256,timestamp={TIMESTAMP}|"),
-            user_name: format!("{device_key}&{product_key}"),
-            password: sign(product_key, device_key, device_secret),
-            clean_session: true,
-            keep_alive_secs: KEEP_ALIVE_SECS,
-        }
+        let claims = protocol::Login {
+            client_id: self.device_key.clone(),
+            device_key: self.device_key.as_str().into(),
+            product_key: self.product_key.as_str().into(),
+            secure_mode: SecureMode::DeviceSecret,
+            sign_method: SignMethod::Sha256,
+            timestamp: TIMESTAMP.to_owned(),
+            compression: Compression::None,
+        };
+        claims.to_connect(&self.device_secret).into()
     }
 }
 
@@ -66,15 +64,6 @@ const TIMESTAMP: &str = "1700000000000";
 /// What every vendor library chooses.
 const KEEP_ALIVE_SECS: u16 = 60;
 
-fn sign(product_key: &str, device_key: &str, secret: &str) -> String {
-    let content =
-        format!("clientId{device_key}deviceKey{device_key}productKey{product_key}timestamp{TIMESTAMP}{secret}");
-    Sha256::digest(content.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 /// The fields of a CONNECT packet, open to be tampered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
@@ -88,6 +77,19 @@ pub struct Login {
     pub clean_session: bool,
     /// The longest silence of the client in seconds; 0 for any.
     pub keep_alive_secs: u16,
+}
+
+impl From<ConnectStrings> for Login {
+    /// A login with these strings and the other fields as every vendor library sets them.
+    fn from(strings: ConnectStrings) -> Self {
+        Self {
+            client_id: strings.client_id,
+            user_name: strings.user_name,
+            password: strings.password,
+            clean_session: true,
+            keep_alive_secs: KEEP_ALIVE_SECS,
+        }
+    }
 }
 
 impl Login {

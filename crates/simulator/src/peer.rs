@@ -64,12 +64,13 @@ impl Accepted {
     }
 
     pub(crate) async fn connack(&mut self, return_code: ConnectAckReason) {
-        let session_present = false;
-        self.send(Packet::ConnectAck(ConnectAck {
-            return_code,
-            session_present,
-        }))
-        .await;
+        self.send(connack(return_code)).await;
+    }
+
+    /// Lets the device in and publishes with QoS 1, in one write.
+    pub(crate) async fn connack_and_publish(&mut self, topic: &str, payload: &str, packet_id: u16) {
+        self.wire.put(connack(ConnectAckReason::ConnectionAccepted)).unwrap();
+        self.publish(topic, payload, packet_id).await;
     }
 
     pub(crate) async fn send(&mut self, packet: Packet) {
@@ -137,4 +138,11 @@ impl Accepted {
     pub(crate) fn reset(self) {
         self.wire.reset();
     }
+}
+
+fn connack(return_code: ConnectAckReason) -> Packet {
+    Packet::ConnectAck(ConnectAck {
+        return_code,
+        session_present: false,
+    })
 }

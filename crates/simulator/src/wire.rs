@@ -6,12 +6,14 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use rmqtt_codec::error::{DecodeError, EncodeError};
 use rmqtt_codec::v3::{Codec, Packet};
-use tokio::io::Interest;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -122,36 +124,43 @@ impl Wire {
         Ok(())
     }
 
-    /// Waits until there is something to read, or until the rest of the output can be sent. Cancel safe.
-    pub(crate) async fn ready(&mut self) -> Result<(), LinkError> {
-        let interest = if self.output.is_empty() {
-            Interest::READABLE
-        } else {
-            Interest::READABLE | Interest::WRITABLE
-        };
-        self.stream.ready(interest).await?;
-        Ok(())
+    /// Reads once, waiting for something to arrive and meanwhile sending the rest of the output. [`Self::next_read`] gives
+    /// the packets. Cancel safe.
+    pub(crate) async fn fill(&mut self) -> Result<(), LinkError> {
+        std::future::poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    /// Reads once, without waiting. [`Self::next_read`] gives the packets.
-    pub(crate) fn try_fill(&mut self) -> Result<(), LinkError> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        while !self.output.is_empty() && self.stream.poll_write_ready(cx)?.is_ready() {
+            self.try_flush()?;
+        }
         if self.input.is_empty() {
             self.input = INPUT.take();
         }
         self.input.reserve(READ_BYTES);
-        match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => Err(LinkError::Closed),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error.into()),
+        // A fresh future each time, so that the borrowed buffer does not stay with it. A read that fills the buffer only in
+        // part tells tokio that there is no more: one system call less than asking for readiness and trying.
+        match pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(LinkError::Closed)),
+            Poll::Ready(read) => Poll::Ready(read.map(|_bytes| ()).map_err(LinkError::from)),
+            Poll::Pending => {
+                self.give_input_back();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn give_input_back(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > 0 {
+            INPUT.set(std::mem::take(&mut self.input));
         }
     }
 
     /// The next packet of what has been read; `None` once it is used up.
     pub(crate) fn next_read(&mut self) -> Result<Option<Packet>, LinkError> {
         let packet = self.codec.decode(&mut self.input)?.map(|(packet, _)| packet);
-        if packet.is_none() && self.input.is_empty() {
-            INPUT.set(std::mem::take(&mut self.input));
+        if packet.is_none() {
+            self.give_input_back();
         }
         Ok(packet)
     }
@@ -162,8 +171,7 @@ impl Wire {
             if let Some(packet) = self.next_read()? {
                 return Ok(packet);
             }
-            self.stream.readable().await?;
-            self.try_fill()?;
+            self.fill().await?;
         }
     }
 

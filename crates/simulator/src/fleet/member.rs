@@ -1,6 +1,7 @@
 //! One device of a fleet: connects, serves, loses its link, and comes back.
 
 use std::num::NonZeroU16;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,20 +85,23 @@ impl Member {
         let mut failures = 0;
         loop {
             let wanted = *control.borrow();
-            let absence = match wanted.presence {
+            let moved_on = |now: &Control| now.presence != wanted.presence;
+            match wanted.presence {
                 Presence::Stopped => return,
-                Presence::Offline => Absence::Left,
-                Presence::Online => self.live(&mut control, wanted.cuts).await,
-            };
-            failures = match absence {
-                Absence::Left => 0,
+                Presence::Offline => {
+                    change(&mut control, moved_on).await;
+                    continue;
+                }
+                Presence::Online => {}
+            }
+            failures = match self.live(&mut control, wanted.cuts).await {
+                Absence::Left => continue,
                 Absence::Lost => 1,
                 Absence::Unwanted => failures + 1,
             };
-            let pause = self.pause(failures);
             tokio::select! {
-                _ = change(&mut control, |now| now.presence != wanted.presence) => {}
-                () = sleep(pause), if failures > 0 => {}
+                _ = change(&mut control, moved_on) => {}
+                () = sleep(self.pause(failures)) => {}
             }
         }
     }
@@ -139,22 +143,13 @@ impl Member {
             pinged: None,
         };
         self.open(&mut session, now)?;
-        let mut timer = std::pin::pin!(sleep_until(self.wake(&session, now)));
+        let mut timer = pin!(sleep_until(self.wake(&session, now)));
+        let mut recalled = pin!(change(control, |wanted| {
+            wanted.presence != Presence::Online || wanted.cuts != cuts
+        }));
         loop {
-            let lose_link = tokio::select! {
-                wanted = change(control, |wanted| wanted.presence != Presence::Online || wanted.cuts != cuts) => {
-                    return leave(session, wanted).await;
-                }
-                ready = session.wire.ready() => {
-                    ready?;
-                    self.read(&mut session)?
-                }
-                () = &mut timer => {
-                    self.on_timer(&mut session)?;
-                    None
-                }
-            };
-            if let Some(moment) = lose_link {
+            // First, because packets may have come together with the CONNACK.
+            if let Some(moment) = self.read(&mut session)? {
                 return Err(lose(session, moment).await);
             }
             session.wire.try_flush()?;
@@ -163,6 +158,11 @@ impl Member {
             // A timer that is merely too early costs less than moving it with every command.
             if timer.is_elapsed() || wake < timer.deadline() {
                 timer.as_mut().reset(wake);
+            }
+            tokio::select! {
+                wanted = &mut recalled => return leave(session, wanted).await,
+                filled = session.wire.fill() => filled?,
+                () = &mut timer => self.on_timer(&mut session)?,
             }
         }
     }
@@ -174,8 +174,7 @@ impl Member {
             self.shared.counters.replies_repeated.add(1);
         }
         self.subscribe(session, now)?;
-        self.send_due(session, now)?;
-        session.wire.try_flush()
+        self.send_due(session, now)
     }
 
     fn subscribe(&self, session: &mut Session, now: Instant) -> Result<(), LinkError> {
@@ -225,7 +224,6 @@ impl Member {
 
     /// Handles what has arrived. Gives the moment if the device loses its link over a command.
     fn read(&mut self, session: &mut Session) -> Result<Option<LoseLink>, LinkError> {
-        session.wire.try_fill()?;
         while let Some(packet) = session.wire.next_read()? {
             if let Some(moment) = self.on_packet(session, packet)? {
                 return Ok(Some(moment));

@@ -130,6 +130,33 @@ async fn a_lost_server_is_looked_for_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_command_may_come_together_with_the_connack() {
+    let peer = Peer::bind().await;
+    let _fleet = Fleet::start(peer.addr(), identities(1), options(Behaviour::code(200))).unwrap();
+    let mut link = peer.accept().await;
+    let payload = format!(r#"{{"id":"{ID}"}}"#);
+    link.connack_and_publish(MULTIPLY, &payload, 1).await;
+    link.expect_puback(1).await;
+    link.expect_publish().await;
+}
+
+#[tokio::test]
+async fn a_command_longer_than_one_read_arrives_whole() {
+    let handler = |_: &Recipient<'_>, command: &Received| {
+        let text = command.params()["text"].as_str().map_or(0, str::len).to_string();
+        Behaviour::replying(Reply::Raw(text.into()))
+    };
+    let (_fleet, _peer, mut link) = one(FleetOptions::with(handler)).await;
+    let payload = format!(r#"{{"id":"{ID}","params":{{"text":"{}"}}}}"#, "a".repeat(500_000));
+    link.publish(MULTIPLY, &payload, 1).await;
+    link.command(MULTIPLY, ID + 1, 2).await;
+    for (packet_id, length) in [(1, "500000"), (2, "0")] {
+        link.expect_puback(packet_id).await;
+        assert_eq!(link.expect_publish().await.1, length);
+    }
+}
+
+#[tokio::test]
 async fn a_silent_device_only_acknowledges() {
     let (fleet, _peer, mut link) = one(options(Behaviour::silent())).await;
     link.command(MULTIPLY, ID, 1).await;
