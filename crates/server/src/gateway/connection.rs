@@ -93,29 +93,28 @@ async fn serve(gateway: &Gateway, wire: Wire, device: Admitted, early: Vec<Packe
         foreign: 0,
     };
     let end = connection.run(early).await;
-    tracing::debug!(device = mailbox.device.0, ?end, "a device's connection has ended");
+    tracing::debug!(device = mailbox.device.0, %end, "a device's connection has ended");
     gateway.sessions.leave(&mailbox);
 }
 
 /// How a connection ended.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum End {
     /// The device said goodbye.
+    #[error("the device disconnected")]
     Disconnected,
     /// The engine, a second login or the server's stop ended it.
+    #[error("the server ended it")]
     Reset,
-    /// The device was silent for too long.
+    /// The device promised signs of life and gave none.
+    #[error("the device was silent for too long")]
     Silent,
     /// It did what no device may.
+    #[error("the device misbehaved: {0}")]
     Misbehaved(&'static str),
     /// Its link is gone.
-    Link(WireError),
-}
-
-impl From<WireError> for End {
-    fn from(error: WireError) -> Self {
-        Self::Link(error)
-    }
+    #[error(transparent)]
+    Link(#[from] WireError),
 }
 
 struct Connection<'g> {
