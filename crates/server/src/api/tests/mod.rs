@@ -3,9 +3,14 @@
 mod access;
 mod devices;
 mod envelope;
+mod fleet;
+mod job_refusals;
+mod jobs;
 mod managing_access;
 mod openapi;
 mod products;
 mod sockets;
+mod task_actions;
+mod tasks;
 mod thing_models;
 mod world;

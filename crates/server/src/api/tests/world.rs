@@ -145,14 +145,22 @@ impl World {
     }
 
     pub(super) async fn with(settings: Settings) -> Self {
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let sessions = Arc::clone(&ended);
+        let mut world = Self::built(settings, |store, clock| writer(store, clock, sessions));
+        world.ended = ended;
+        world
+    }
+
+    /// A world with a writer of the caller's own.
+    pub(super) fn built(settings: Settings, writer: impl FnOnce(MemoryStore, Arc<Hands>) -> Writer) -> Self {
         let clock = Arc::new(Hands(AtomicI64::new(NOW)));
         let online = Arc::new(Online::default());
-        let ended = Arc::new(Mutex::new(Vec::new()));
         let presence: Arc<dyn Presence> = Arc::<Online>::clone(&online);
         let mut store = MemoryStore::new(Arc::clone(&presence));
         let reader: Arc<dyn Read> = Arc::new(store.clone());
         store.commit(Timestamp(NOW), &first_rows()).unwrap();
-        let writer = writer(store, Arc::clone(&clock), Arc::clone(&ended));
+        let writer = writer(store, Arc::clone(&clock));
         let app = App::new(Parts {
             store: Arc::clone(&reader),
             writer,
@@ -168,7 +176,7 @@ impl World {
             clock,
             online,
             store: reader,
-            ended,
+            ended: Arc::default(),
         }
     }
 
