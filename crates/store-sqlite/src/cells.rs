@@ -84,3 +84,22 @@ pub(crate) fn int(number: u64) -> i64 {
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("rows are made of texts, numbers and maps with text keys")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// serde_json reads numbers to the last digit only with its feature `float_roundtrip`.
+        #[test]
+        fn a_number_in_json_comes_back_to_the_last_digit(bits in any::<u64>()) {
+            let number = f64::from_bits(bits);
+            prop_assume!(number.is_finite());
+            let value = serde_json::json!({"value": number});
+            let back: serde_json::Value = serde_json::from_str(&json(&value)).unwrap();
+            prop_assert_eq!(back, value);
+        }
+    }
+}

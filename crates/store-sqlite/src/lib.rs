@@ -18,5 +18,8 @@ mod sql;
 mod task_row;
 mod write;
 
+#[cfg(test)]
+mod faults;
+
 pub use database::{Database, Pool, Sole, SqliteReader, SqliteStore};
 pub use open::{OpenError, Options, open};

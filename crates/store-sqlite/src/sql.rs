@@ -1,6 +1,6 @@
 //! The two shapes of a query: at most one row, or a list.
 
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use crate::failure::Result;
 
@@ -35,6 +35,24 @@ pub(crate) fn all_once<T>(
     read: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     collect(&mut conn.prepare(sql)?, params, read)
+}
+
+/// A statement that is asked for one row again and again.
+pub(crate) struct Lookup<'c>(CachedStatement<'c>);
+
+impl<'c> Lookup<'c> {
+    pub(crate) fn new(conn: &'c Connection, sql: &str) -> Result<Self> {
+        Ok(Self(conn.prepare_cached(sql)?))
+    }
+
+    /// The first row.
+    pub(crate) fn first<T>(
+        &mut self,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.0.query(params)?.next()?.map(read).transpose()
+    }
 }
 
 /// Whether there is any row.

@@ -4,14 +4,14 @@ use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, OrgId, ProductKey};
 use aldis_core::task::{QUEUE_MAX, State};
 use aldis_store::rows::{Device, NewDevice};
 use aldis_store::{DeviceFacts, DeviceRef};
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::owners;
 use crate::cells::{Cells, int};
 use crate::db::Db;
 use crate::failure::Result;
 use crate::secret::{Cipher, Owner};
-use crate::sql;
+use crate::sql::{self, Lookup};
 use crate::task_row::state_number;
 
 /// A device's queued tasks are counted up to this: enough to see that its queue is full.
@@ -77,11 +77,11 @@ fn read_device(cipher: &Cipher, row: &Row<'_>) -> Result<Device> {
 
 pub(super) fn facts(conn: &Connection, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>> {
     let mut queues = Queues::new(conn)?;
-    let sql = format!("SELECT {FACTS} FROM device WHERE no = ?1");
+    let mut lookup = Lookup::new(conn, &format!("SELECT {FACTS} FROM device WHERE no = ?1"))?;
     devices
         .iter()
         .map(|no| {
-            let facts = sql::first(conn, &sql, [int(no.0)], read_facts)?;
+            let facts = lookup.first([int(no.0)], read_facts)?;
             facts.map(|facts| queues.counted(facts)).transpose()
         })
         .collect()
@@ -105,7 +105,7 @@ pub(super) fn read_facts(row: &Row<'_>) -> Result<DeviceFacts> {
 
 /// Counts what is queued for devices.
 pub(super) struct Queues<'c> {
-    count: CachedStatement<'c>,
+    count: Lookup<'c>,
     /// No task with a smaller number is queued; `None`: none at all.
     lowest: Option<u64>,
 }
@@ -118,18 +118,17 @@ impl<'c> Queues<'c> {
             state_number(State::Queued)
         );
         Ok(Self {
-            count: conn.prepare_cached(&sql)?,
+            count: Lookup::new(conn, &sql)?,
             lowest: owners::lowest_in(conn, &[State::Queued])?,
         })
     }
 
     pub(super) fn counted(&mut self, facts: DeviceFacts) -> Result<DeviceFacts> {
         let Some(lowest) = self.lowest else { return Ok(facts) };
-        let mut rows = self.count.query(params![int(facts.device.0), int(lowest)])?;
-        let counted = rows
-            .next()?
-            .map(|row| Cells::new(row, "task").number("count(*)"))
-            .transpose()?;
+        let params = params![int(facts.device.0), int(lowest)];
+        let counted = self
+            .count
+            .first(params, |row| Cells::new(row, "task").number("count(*)"))?;
         Ok(DeviceFacts {
             queued: counted.unwrap_or(0),
             ..facts

@@ -17,15 +17,15 @@ use super::jobs;
 use super::owners::{Owners, lowest_in};
 use crate::cells::{Cells, int};
 use crate::failure::Result;
-use crate::sql;
+use crate::sql::{self, Lookup};
 use crate::task_row::{self, COLUMNS, state_number};
 
 pub(super) fn by_numbers(conn: &Connection, tasks: &[TaskNo]) -> Result<Vec<Option<Task>>> {
     let mut owners = Owners::new(conn);
-    let sql = format!("SELECT {COLUMNS} FROM task WHERE id = ?1");
+    let mut lookup = Lookup::new(conn, &format!("SELECT {COLUMNS} FROM task WHERE id = ?1"))?;
     let one = |no: &TaskNo| {
         let Some(owner) = owners.of(*no)? else { return Ok(None) };
-        sql::first(conn, &sql, [int(no.0)], |row| {
+        lookup.first([int(no.0)], |row| {
             task_row::read(&mut Cells::new(row, "task"), owner.release)
         })
     };
@@ -38,6 +38,7 @@ pub(super) fn infos(conn: &Connection, tasks: &[TaskNo]) -> Result<Vec<Option<Ta
     let sql = format!(
         "SELECT {COLUMNS}, asset, product, key FROM task JOIN device ON device.no = task.device WHERE task.id = ?1"
     );
+    let mut lookup = Lookup::new(conn, &sql)?;
     let mut found = Vec::with_capacity(tasks.len());
     for no in tasks {
         let Some(owner) = owners.of(*no)? else {
@@ -51,7 +52,7 @@ pub(super) fn infos(conn: &Connection, tasks: &[TaskNo]) -> Result<Vec<Option<Ta
             found.push(None);
             continue;
         };
-        found.push(sql::first(conn, &sql, [int(no.0)], |row| read_info(row, job))?);
+        found.push(lookup.first([int(no.0)], |row| read_info(row, job))?);
     }
     Ok(found)
 }
