@@ -3,6 +3,7 @@
 mod access;
 mod devices;
 mod envelope;
+mod error_pages;
 mod fleet;
 mod job_refusals;
 mod jobs;
