@@ -9,7 +9,7 @@ use crate::secret::Cipher;
 
 /// Marks a file as ours: "ALDS".
 const APPLICATION_ID: i64 = 0x414C_4453;
-/// Small enough to make a random update cheap (docs/decisions: one page a task).
+/// Small enough to make a random update cheap.
 const PAGE_SIZE: i64 = 4096;
 /// Up to this size a file is checked page by page at every start: a fraction of a second.
 const FULL_CHECK_MAX_PAGES: i64 = 16_384;
