@@ -1,26 +1,23 @@
-//! The binary `aldis`: the server and the command line that goes with it.
+//! The program `aldis`: the server's command line and everything an operator does from a shell.
+//!
+//! This file parses and reports; each subcommand is one file in [`command`].
 
+mod cli;
 mod command;
+mod context;
+mod exit;
+mod filter;
+mod moment;
+mod pick;
+mod screen;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Command jobs for device fleets: post one command, follow it on every device.
-#[derive(Debug, Parser)]
-#[command(name = "aldis", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+use crate::cli::Cli;
 
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// Serve the HTTP API and devices
-    Serve(command::serve::Args),
-}
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
-        Command::Serve(args) => command::serve::run(args).await,
-    }
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    exit::report(command::run(cli))
 }

@@ -338,12 +338,12 @@ struct TaskIds<'a> {
 }
 
 impl Client {
-    /// Creates a job and returns its id. Carries a new idempotency key, so that a broken connection creates no second
+    /// Creates a job from a [`NewJob`] or a JSON document of that shape and returns its id. Carries a new idempotency key, so that a broken connection creates no second
     /// job.
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn create_job(&self, job: &NewJob) -> Result<Answer<String>, Error> {
+    pub async fn create_job<T: Serialize + ?Sized>(&self, job: &T) -> Result<Answer<String>, Error> {
         self.send(Call::post(COMMANDS, "createJob").json(job).idempotent())
             .await
     }

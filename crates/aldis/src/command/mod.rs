@@ -1,3 +1,82 @@
-//! One file per subcommand.
+//! The subcommands, one file each.
 
-pub(crate) mod serve;
+mod access_key;
+mod device;
+mod device_import;
+mod document;
+mod job;
+mod model;
+mod organization;
+mod product;
+mod serve;
+mod simulate;
+mod task;
+
+use std::future::Future;
+
+use clap::Subcommand;
+use tokio::runtime::Builder;
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::exit::Outcome;
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the HTTP API and devices
+    Serve(serve::Args),
+    /// Simulate devices that answer commands, well or badly
+    Simulate(Box<simulate::Simulate>),
+    /// Thing models: what devices of a type can do
+    #[command(subcommand)]
+    Model(model::Model),
+    /// Products: device types
+    #[command(subcommand)]
+    Product(product::Product),
+    /// Devices
+    #[command(subcommand)]
+    Device(device::Device),
+    /// Command jobs: one command for many devices
+    #[command(subcommand)]
+    Job(job::Job),
+    /// Tasks: one device's share of a job
+    #[command(subcommand)]
+    Task(task::Task),
+    /// Access keys (for keys with the role admin)
+    #[command(subcommand)]
+    Key(access_key::Key),
+    /// Organizations (for keys with the role admin)
+    #[command(subcommand)]
+    Org(organization::Organization),
+}
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let context = Context::new(cli.global);
+    match cli.command {
+        Command::Serve(args) => serve(args),
+        Command::Simulate(simulate) => wait_for(simulate.run(&context)),
+        Command::Model(model) => wait_for(model.run(&context)),
+        Command::Product(product) => wait_for(product.run(&context)),
+        Command::Device(device) => wait_for(device.run(&context)),
+        Command::Job(job) => wait_for(job.run(&context)),
+        Command::Task(task) => wait_for(task.run(&context)),
+        Command::Key(key) => wait_for(key.run(&context)),
+        Command::Org(organization) => wait_for(organization.run(&context)),
+    }
+}
+
+/// The server uses every core.
+fn serve(args: serve::Args) -> anyhow::Result<Outcome> {
+    let served = Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve::run(args));
+    served.map(|()| Outcome::Done)
+}
+
+/// A client does one thing after another: one thread is enough.
+fn wait_for(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
+    Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

@@ -41,7 +41,12 @@ pub(crate) struct Args {
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::start();
-    let file = args.config.as_deref().map(Given::from_file).transpose()?.unwrap_or_default();
+    let file = args
+        .config
+        .as_deref()
+        .map(Given::from_file)
+        .transpose()?
+        .unwrap_or_default();
     let given = Given {
         data_dir: args.data_dir,
         http: args.http,

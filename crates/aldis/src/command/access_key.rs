@@ -1,0 +1,131 @@
+//! `aldis key`: access keys.
+
+use aldis_client::{KeyInfo, NewKey};
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::context::Context;
+use crate::exit::Outcome;
+use crate::screen::{facts, moment, table, text};
+
+/// What can be done with access keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Create an access key; its secret is shown this once
+    Create(Create),
+    /// Access keys
+    List {
+        /// Only those of this organization
+        #[arg(long, value_name = "ID")]
+        of: Option<String>,
+    },
+    /// Refuse an access key
+    Disable { app_key: String },
+    /// Accept a disabled access key again
+    Enable { app_key: String },
+    /// Delete an access key
+    Delete { app_key: String },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// What it may do
+    #[arg(long, value_enum)]
+    role: Role,
+    /// What you call it
+    #[arg(long)]
+    name: Option<String>,
+    /// The organization it is to belong to; yours if absent
+    #[arg(long = "for", value_name = "ID")]
+    organization: Option<String>,
+    /// A key that is in use elsewhere already
+    #[arg(long, requires = "app_secret")]
+    app_key: Option<String>,
+    /// The secret of --app-key
+    #[arg(long, requires = "app_key")]
+    app_secret: Option<String>,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Role {
+    /// Everything, also keys and organizations
+    Admin,
+    /// Everything but keys and organizations
+    Operator,
+    /// Only what changes nothing
+    Reader,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Reader => "reader",
+        }
+    }
+}
+
+impl Create {
+    fn request(&self) -> NewKey {
+        NewKey {
+            organization: self.organization.clone(),
+            name: self.name.clone(),
+            app_key: self.app_key.clone(),
+            app_secret: self.app_secret.clone(),
+            ..NewKey::new(self.role.word())
+        }
+    }
+}
+
+impl Key {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let client = context.client()?;
+        let screen = context.screen;
+        match self {
+            Self::Create(create) => screen.answer(&client.create_key(&create.request()).await?, whole)?,
+            Self::List { of } => {
+                let keys = client.keys(of.as_deref()).await?;
+                screen.answer(&keys, |keys| table(&HEAD, keys.iter().map(row)))?;
+            }
+            Self::Disable { app_key } => {
+                screen.answer(&client.disable_key(&app_key).await?, |()| format!("{app_key} disabled"))?;
+            }
+            Self::Enable { app_key } => {
+                screen.answer(&client.enable_key(&app_key).await?, |()| format!("{app_key} enabled"))?;
+            }
+            Self::Delete { app_key } => {
+                screen.answer(&client.delete_key(&app_key).await?, |()| format!("{app_key} deleted"))?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+const HEAD: [&str; 6] = ["APP KEY", "ORGANIZATION", "ROLE", "NAME", "STATE", "CREATED"];
+
+fn row(key: &KeyInfo) -> Vec<String> {
+    vec![
+        key.app_key.clone(),
+        key.org_id.clone(),
+        key.role.clone(),
+        text(key.name.as_deref()),
+        state(key.disabled),
+        moment(key.create_time).unwrap_or_default(),
+    ]
+}
+
+fn whole(key: &KeyInfo) -> String {
+    facts([
+        ("appKey", Some(key.app_key.clone())),
+        ("appSecret", key.app_secret.clone()),
+        ("organization", Some(key.org_id.clone())),
+        ("role", Some(key.role.clone())),
+        ("name", key.name.clone()),
+    ])
+}
+
+/// Whether keys, or those of an organization, are accepted.
+pub(super) fn state(disabled: bool) -> String {
+    if disabled { "disabled" } else { "enabled" }.to_owned()
+}

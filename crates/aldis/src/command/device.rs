@@ -1,0 +1,287 @@
+//! `aldis device`: devices, one at a time; `import` for many is [`super::device_import`].
+
+use std::collections::BTreeMap;
+
+use aldis_client::{Client, DeviceIds, DeviceRef, DeviceUpdate, NewDevice};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::device_import::Import;
+use super::document::{pair, value};
+use super::product::tags_text;
+use crate::context::Context;
+use crate::exit::Outcome;
+use crate::filter::Filter;
+use crate::pick::Pick;
+use crate::screen::{facts, moment, text};
+
+const REF: &str = "PRODUCT/DEVICE|ASSET";
+
+/// What can be done with devices.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Register a device; prints its keys and its secret
+    Create(Box<Create>),
+    /// Register many devices from a CSV file
+    Import(Import),
+    /// One device
+    Get {
+        #[arg(value_name = REF, value_parser = device_ref)]
+        device: DeviceRef,
+    },
+    /// Devices
+    #[command(visible_alias = "list")]
+    Search {
+        /// Only those of this product
+        #[arg(long, value_name = "PRODUCT_KEY")]
+        product: Option<String>,
+        /// Only those in this status: online, offline, inactive, disabled
+        #[arg(long)]
+        status: Option<String>,
+        /// Only those whose name contains this
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        pick: Pick,
+    },
+    /// Change what the flags name
+    Update(Update),
+    /// Delete a device; what waits for it fails
+    Delete {
+        #[arg(value_name = REF, value_parser = device_ref)]
+        device: DeviceRef,
+    },
+    /// Let a disabled device come back
+    Enable {
+        #[arg(value_name = REF, value_parser = device_ref)]
+        device: DeviceRef,
+    },
+    /// Shut a device out; what waits for it fails
+    Disable {
+        #[arg(value_name = REF, value_parser = device_ref)]
+        device: DeviceRef,
+    },
+    /// Give a device's place, asset and tasks to new hardware with another device key
+    Replace {
+        #[arg(value_name = REF, value_parser = device_ref)]
+        device: DeviceRef,
+        new_device_key: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Its product
+    #[arg(long, value_name = "PRODUCT_KEY")]
+    product: String,
+    /// What people call it; its key if absent
+    #[arg(long, required_unless_present = "device_key")]
+    name: Option<String>,
+    /// The key it is to have
+    #[arg(long = "key", value_name = "DEVICE_KEY")]
+    device_key: Option<String>,
+    /// The secret that is burnt in already
+    #[arg(long = "secret", value_name = "SECRET")]
+    device_secret: Option<String>,
+    /// The asset id it is to have
+    #[arg(long = "asset", value_name = "ID")]
+    asset_id: Option<String>,
+    /// ±HH:MM or an IANA name
+    #[arg(long, default_value = "+00:00", allow_hyphen_values = true)]
+    timezone: String,
+    /// A remark
+    #[arg(long)]
+    desc: Option<String>,
+    /// A label
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
+    /// An attribute of the thing model; VALUE is JSON or a plain string
+    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = pair)]
+    attributes: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    #[arg(value_name = REF, value_parser = device_ref)]
+    device: DeviceRef,
+    /// What people call it
+    #[arg(long)]
+    name: Option<String>,
+    /// A remark
+    #[arg(long)]
+    desc: Option<String>,
+    /// A label; all of them together replace the old ones
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
+    /// An attribute; all of them together replace the old ones
+    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = pair)]
+    attributes: Vec<(String, String)>,
+}
+
+/// Reads `PRODUCT/DEVICE` or an asset id; clap's form of a parser.
+pub(super) fn device_ref(text: &str) -> Result<DeviceRef, String> {
+    match text.split_once('/') {
+        None if text.is_empty() => Err("expected PRODUCT/DEVICE or an asset id".to_owned()),
+        None => Ok(DeviceRef::Asset(text.to_owned())),
+        Some(("", _) | (_, "")) => Err("expected both keys, as PRODUCT/DEVICE".to_owned()),
+        Some((product, device)) => Ok(DeviceRef::keys(product, device)),
+    }
+}
+
+fn shown(device: &DeviceRef) -> String {
+    match device {
+        DeviceRef::Asset(asset) => asset.clone(),
+        DeviceRef::Keys {
+            product_key,
+            device_key,
+        } => format!("{product_key}/{device_key}"),
+    }
+}
+
+impl Create {
+    fn request(&self) -> NewDevice {
+        let name = self.name.clone().or_else(|| self.device_key.clone());
+        NewDevice {
+            timezone: self.timezone.clone(),
+            device_key: self.device_key.clone(),
+            device_secret: self.device_secret.clone(),
+            asset_id: self.asset_id.clone(),
+            device_desc: self.desc.clone(),
+            device_tags: tags(&self.tags),
+            device_attributes: attributes(&self.attributes),
+            ..NewDevice::new(self.product.clone(), name.unwrap_or_default())
+        }
+    }
+}
+
+impl Update {
+    async fn request(&self, client: &Client) -> anyhow::Result<DeviceUpdate> {
+        // The API demands the name with every change: without a new one the old one is sent again.
+        let device_name = match &self.name {
+            Some(name) => name.as_str().into(),
+            None => client.get_device(&self.device).await?.data.device_name,
+        };
+        Ok(DeviceUpdate {
+            device_name,
+            device_desc: self.desc.clone(),
+            device_attributes: attributes(&self.attributes),
+            device_tags: tags(&self.tags),
+        })
+    }
+}
+
+fn tags(pairs: &[(String, String)]) -> Option<BTreeMap<String, String>> {
+    (!pairs.is_empty()).then(|| pairs.iter().cloned().collect())
+}
+
+fn attributes(pairs: &[(String, String)]) -> Option<serde_json::Map<String, Value>> {
+    let read = |(name, text): &(String, String)| (name.clone(), value(text));
+    (!pairs.is_empty()).then(|| pairs.iter().map(read).collect())
+}
+
+impl Device {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let client = context.client()?;
+        let screen = context.screen;
+        match self {
+            Self::Import(import) => return import.run(context, &client).await,
+            Self::Create(create) => screen.answer(&client.create_device(&create.request()).await?, ids)?,
+            Self::Get { device } => screen.answer(&client.get_device(&device).await?, whole)?,
+            Self::Search {
+                product,
+                status,
+                name,
+                pick,
+            } => {
+                let filter = Filter::starting_with(pick.expression.as_deref())
+                    .equals("productKey", product.as_deref())
+                    .equals("status", status.as_deref())
+                    .contains("deviceName", name.as_deref());
+                let devices = client.devices(filter.expression().as_deref());
+                pick.print(screen, devices, &HEAD, row).await?;
+            }
+            Self::Update(update) => {
+                let change = update.request(&client).await?;
+                let updated = client.update_device(&update.device, &change).await?;
+                screen.answer(&updated, |()| format!("{} updated", shown(&update.device)))?;
+            }
+            Self::Delete { device } => {
+                let deleted = client.delete_device(&device).await?;
+                screen.answer(&deleted, |()| format!("{} deleted", shown(&device)))?;
+            }
+            Self::Enable { device } => {
+                let enabled = client.enable_device(&device).await?;
+                screen.answer(&enabled, |()| format!("{} enabled", shown(&device)))?;
+            }
+            Self::Disable { device } => {
+                let disabled = client.disable_device(&device).await?;
+                screen.answer(&disabled, |()| format!("{} disabled", shown(&device)))?;
+            }
+            Self::Replace { device, new_device_key } => {
+                screen.answer(&client.replace_device(&device, &new_device_key).await?, ids)?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+const HEAD: [&str; 6] = ["PRODUCT", "DEVICE", "ASSET", "NAME", "STATUS", "LAST ONLINE"];
+
+fn row(device: &aldis_client::Device) -> Vec<String> {
+    vec![
+        device.product_key.clone(),
+        device.device_key.clone(),
+        device.asset_id.clone(),
+        device.device_name.default_value.clone(),
+        text(device.status.as_deref()),
+        moment(device.last_online_time).unwrap_or_default(),
+    ]
+}
+
+fn ids(device: &DeviceIds) -> String {
+    facts([
+        ("product", Some(device.product_key.clone())),
+        ("device", Some(device.device_key.clone())),
+        ("asset", Some(device.asset_id.clone())),
+        ("secret", device.device_secret.clone()),
+    ])
+}
+
+fn whole(device: &aldis_client::Device) -> String {
+    let attributes = device.device_attributes.as_ref().filter(|all| !all.is_empty());
+    facts([
+        ("product", Some(device.product_key.clone())),
+        ("device", Some(device.device_key.clone())),
+        ("asset", Some(device.asset_id.clone())),
+        ("name", Some(device.device_name.default_value.clone())),
+        ("status", device.status.clone()),
+        ("secret", device.device_secret.clone()),
+        ("description", device.device_desc.clone()),
+        ("model", device.model_id.clone()),
+        ("time zone", device.timezone.clone()),
+        ("tags", device.device_tags.as_ref().map(tags_text)),
+        (
+            "attributes",
+            attributes.map(|all| Value::Object(all.clone()).to_string()),
+        ),
+        ("created", moment(device.create_time)),
+        ("activated", moment(device.active_time)),
+        ("last online", moment(device.last_online_time)),
+        ("last offline", moment(device.last_offline_time)),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_by_keys_or_asset() {
+        assert_eq!(device_ref("pk/dk"), Ok(DeviceRef::keys("pk", "dk")));
+        assert_eq!(device_ref("pk/a/b"), Ok(DeviceRef::keys("pk", "a/b")));
+        assert_eq!(device_ref("AbCd1234"), Ok(DeviceRef::Asset("AbCd1234".into())));
+        for wrong in ["", "/dk", "pk/"] {
+            device_ref(wrong).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `aldis product`: device types.
+
+use std::path::PathBuf;
+
+use aldis_client::{Name, NewProduct};
+use clap::{Args, Subcommand};
+
+use super::document::{pair, read_json};
+use crate::context::Context;
+use crate::exit::{Outcome, usage};
+use crate::filter::Filter;
+use crate::pick::Pick;
+use crate::screen::{facts, moment, text};
+
+/// What can be done with products.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Product {
+    /// Create a product; prints its key
+    Create(Box<Create>),
+    /// One product
+    Get { product_key: String },
+    /// Products
+    #[command(visible_alias = "list")]
+    Search {
+        /// Only those of this thing model
+        #[arg(long, value_name = "ID")]
+        model: Option<String>,
+        /// Only those whose name contains this
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        pick: Pick,
+    },
+    /// Change what the flags name
+    Update {
+        product_key: String,
+        /// What people call it
+        #[arg(long)]
+        name: Option<String>,
+        /// A remark
+        #[arg(long)]
+        desc: Option<String>,
+        /// A label; all of them together replace the old ones
+        #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
+        tags: Vec<(String, String)>,
+    },
+    /// Delete a product without devices
+    Delete { product_key: String },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// What people call it
+    #[arg(long, required_unless_present = "file")]
+    name: Option<String>,
+    /// Its thing model
+    #[arg(long, value_name = "ID", required_unless_present = "file")]
+    model: Option<String>,
+    /// The key it is to have, for fleets that move in
+    #[arg(long = "key", value_name = "PRODUCT_KEY")]
+    product_key: Option<String>,
+    /// The secret it is to have
+    #[arg(long = "secret", value_name = "SECRET")]
+    product_secret: Option<String>,
+    /// A remark
+    #[arg(long)]
+    desc: Option<String>,
+    /// A product of gateways
+    #[arg(long)]
+    gateway: bool,
+    /// Devices may fetch their secret with the product's
+    #[arg(long)]
+    dynamic_activation: bool,
+    /// A label
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
+    /// The request as a JSON file instead of flags; - for stdin
+    #[arg(long, conflicts_with_all = ["name", "model", "product_key", "product_secret", "desc", "gateway",
+        "dynamic_activation", "tags"])]
+    file: Option<PathBuf>,
+}
+
+impl Create {
+    fn request(&self) -> anyhow::Result<NewProduct> {
+        if let Some(file) = &self.file {
+            return serde_json::from_value(read_json(file)?)
+                .map_err(|error| usage(format!("{}: {error}", file.display())));
+        }
+        let name = self.name.clone().unwrap_or_default();
+        let mut product = NewProduct::new(name, self.model.clone().unwrap_or_default());
+        if self.gateway {
+            product.product_type = Some("Gateway".to_owned());
+        }
+        product.product_key.clone_from(&self.product_key);
+        product.product_secret.clone_from(&self.product_secret);
+        product.product_desc.clone_from(&self.desc);
+        product.dynamic_activate_enabled = self.dynamic_activation.then_some(true);
+        product.product_tags = Some(self.tags.iter().cloned().collect());
+        Ok(product)
+    }
+}
+
+impl Product {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let client = context.client()?;
+        let screen = context.screen;
+        match self {
+            Self::Create(create) => {
+                let created = client.create_product(&create.request()?).await?;
+                screen.answer(&created, |key| format!("{key} created"))?;
+            }
+            Self::Get { product_key } => screen.answer(&client.get_product(&product_key).await?, whole)?,
+            Self::Search { model, name, pick } => {
+                let filter = Filter::starting_with(pick.expression.as_deref())
+                    .equals("modelId", model.as_deref())
+                    .contains("productName", name.as_deref());
+                let products = client.products(filter.expression().as_deref());
+                pick.print(screen, products, &HEAD, row).await?;
+            }
+            Self::Update {
+                product_key,
+                name,
+                desc,
+                tags,
+            } => {
+                // The API demands the name with every change: without a new one the old one is sent again.
+                let product_name = match name {
+                    Some(name) => Name::plain(name),
+                    None => client.get_product(&product_key).await?.data.product_name,
+                };
+                let change = NewProduct {
+                    product_desc: desc,
+                    product_tags: (!tags.is_empty()).then(|| tags.into_iter().collect()),
+                    ..change(product_name)
+                };
+                let updated = client.update_product(&product_key, &change).await?;
+                screen.answer(&updated, |()| format!("{product_key} updated"))?;
+            }
+            Self::Delete { product_key } => {
+                let deleted = client.delete_product(&product_key).await?;
+                screen.answer(&deleted, |()| format!("{product_key} deleted"))?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// A change of nothing but the name.
+fn change(product_name: Name) -> NewProduct {
+    NewProduct {
+        product_name,
+        model_id: None,
+        product_type: None,
+        data_format: None,
+        bi_directional_auth: None,
+        product_desc: None,
+        dynamic_activate_enabled: None,
+        product_tags: None,
+        product_key: None,
+        product_secret: None,
+    }
+}
+
+const HEAD: [&str; 6] = ["PRODUCT", "NAME", "MODEL", "TYPE", "FORMAT", "CREATED"];
+
+fn row(product: &aldis_client::Product) -> Vec<String> {
+    vec![
+        product.product_key.clone(),
+        product.product_name.default_value.clone(),
+        text(product.model_id.as_deref()),
+        text(product.product_type.as_deref()),
+        text(product.data_format.as_deref()),
+        moment(product.create_time).unwrap_or_default(),
+    ]
+}
+
+fn whole(product: &aldis_client::Product) -> String {
+    facts([
+        ("product", Some(product.product_key.clone())),
+        ("name", Some(product.product_name.default_value.clone())),
+        ("secret", product.product_secret.clone()),
+        ("description", product.product_desc.clone()),
+        ("model", product.model_id.clone()),
+        ("type", product.product_type.clone()),
+        ("format", product.data_format.clone()),
+        ("tags", product.product_tags.as_ref().map(tags_text)),
+        ("created", moment(product.create_time)),
+        ("updated", moment(product.update_time)),
+    ])
+}
+
+/// Labels on one line.
+pub(super) fn tags_text(tags: &std::collections::BTreeMap<String, String>) -> String {
+    let pairs = tags.iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,239 @@
+//! `aldis simulate`: a fleet of simulated devices on real MQTT sockets, as good or bad as told. Runs until a signal, or as
+//! long as told, and then says what happened.
+
+mod fleet_file;
+mod odds;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aldis_client::{Client, NewDevice};
+use aldis_server::wiring::raise_file_limit;
+use aldis_simulator::{Counts, DeviceIdentity, Fleet, FleetHandle, FleetOptions};
+use anyhow::{Context as _, ensure};
+use clap::{ArgGroup, Args};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::context::Context;
+use crate::exit::{Outcome, usage};
+use crate::screen::facts;
+
+/// Files that are open besides device sockets: the three standard ones, the runtime's, the API connection.
+const OTHER_FILES: u64 = 64;
+/// The most that the API takes in one call.
+const CHUNK: usize = 1000;
+/// How often the figures on the terminal change.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("who").args(["devices", "product"]).required(true),
+    after_help = "\
+Examples:
+  aldis simulate --product pump --count 1000 --register --latency 50..500 --failure 0.05
+  aldis simulate --devices fleet.csv --silence 0.1 --lost-link 0.02 --doubled 0.1 --late 0.05 --late-by 30000..60000"
+)]
+pub(crate) struct Simulate {
+    /// Where devices connect
+    #[arg(long, value_name = "ADDR", env = "ALDIS_MQTT", default_value = "127.0.0.1:11883")]
+    mqtt: String,
+    /// The devices: a CSV file or a JSON array with productKey, deviceKey and deviceSecret; - for stdin
+    #[arg(long, value_name = "FILE")]
+    devices: Option<PathBuf>,
+    /// The devices of this product, asked for over the API
+    #[arg(long, value_name = "PRODUCT_KEY")]
+    product: Option<String>,
+    /// How many of them; all if absent
+    #[arg(long, value_name = "N")]
+    count: Option<usize>,
+    /// Register what the product lacks
+    #[arg(long, requires_all = ["product", "count"])]
+    register: bool,
+    /// Stop after so many seconds; at SIGINT or SIGTERM if absent
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<u64>,
+    /// Devices that connect at the same time
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    parallel: usize,
+    /// Behave like the vendor's C library, which loses commands that come before its SUBACK
+    #[arg(long)]
+    subscribe: bool,
+    #[command(flatten)]
+    odds: odds::Odds,
+}
+
+impl Simulate {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let model = self.odds.model()?;
+        let mqtt = self.address().await?;
+        let mut identities = self.identities(context).await?;
+        identities.truncate(self.count.unwrap_or(usize::MAX));
+        ensure!(!identities.is_empty(), "there is no device to simulate");
+        check_room(identities.len())?;
+        let options = FleetOptions {
+            parallel_connects: self.parallel,
+            subscribes: self.subscribe,
+            ..FleetOptions::with(model)
+        };
+        let fleet = Fleet::start(mqtt, identities, options)?;
+        self.watch(&fleet).await?;
+        let counts = fleet.counts();
+        fleet.stop().await;
+        report(context, &counts)?;
+        Ok(if counts.accepted > 0 {
+            Outcome::Done
+        } else {
+            Outcome::NotAll
+        })
+    }
+
+    async fn address(&self) -> anyhow::Result<SocketAddr> {
+        let mut found = tokio::net::lookup_host(&self.mqtt)
+            .await
+            .map_err(|error| usage(format!("--mqtt {}: {error}", self.mqtt)))?;
+        found
+            .next()
+            .ok_or_else(|| usage(format!("--mqtt {}: no address", self.mqtt)))
+    }
+
+    async fn identities(&self, context: &Context) -> anyhow::Result<Vec<DeviceIdentity>> {
+        if let Some(file) = &self.devices {
+            return fleet_file::read(file);
+        }
+        let product = self.product.as_deref().unwrap_or_default();
+        let client = context.client()?;
+        let mut known = registered(&client, product, self.count).await?;
+        match self.count {
+            Some(count) if known.len() < count && self.register => {
+                known.extend(register(&client, product, count - known.len()).await?);
+            }
+            Some(count) if known.len() < count => {
+                let there = known.len();
+                return Err(usage(format!(
+                    "{product} has {there} devices, not {count}: --register makes the others"
+                )));
+            }
+            _ => {}
+        }
+        Ok(known)
+    }
+
+    /// Shows the figures until it is time to stop.
+    async fn watch(&self, fleet: &FleetHandle) -> anyhow::Result<()> {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let end = async {
+            match self.seconds {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let bar = ProgressBar::no_length().with_style(style());
+        let show = async {
+            loop {
+                bar.set_message(summary(fleet.size(), &fleet.counts()));
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = end => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = show => {}
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+fn check_room(devices: usize) -> anyhow::Result<()> {
+    let needed = u64::try_from(devices)?.saturating_add(OTHER_FILES);
+    match raise_file_limit() {
+        Some(allowed) if allowed < needed => Err(usage(format!(
+            "{devices} devices need {needed} open files, {allowed} are allowed here (ulimit -Hn): simulate at most {}",
+            allowed.saturating_sub(OTHER_FILES)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn registered(client: &Client, product: &str, count: Option<usize>) -> anyhow::Result<Vec<DeviceIdentity>> {
+    let expression = format!("productKey = {}", aldis_client::quoted(product));
+    let mut devices = client.devices(Some(&expression));
+    let mut found = Vec::new();
+    while found.len() < count.unwrap_or(usize::MAX)
+        && let Some(device) = devices.next().await?
+    {
+        if device.status.as_deref() == Some("disabled") {
+            continue;
+        }
+        let secret = device
+            .device_secret
+            .with_context(|| format!("the server tells no secret of {}", device.device_key))?;
+        found.push(DeviceIdentity::new(device.product_key, device.device_key, secret));
+    }
+    Ok(found)
+}
+
+async fn register(client: &Client, product: &str, count: usize) -> anyhow::Result<Vec<DeviceIdentity>> {
+    let mut made = Vec::with_capacity(count);
+    while made.len() < count {
+        let more = (count - made.len()).min(CHUNK);
+        let answer = client
+            .create_devices(&vec![NewDevice::new(product, "simulated"); more])
+            .await?;
+        for entry in answer.data {
+            let ids = entry.data.filter(|_| entry.code == 0);
+            let ids = ids.with_context(|| format!("registering a device: {} (code {})", entry.msg, entry.code))?;
+            let secret = ids.device_secret.unwrap_or_default();
+            made.push(DeviceIdentity::new(ids.product_key, ids.device_key, secret));
+        }
+    }
+    Ok(made)
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{elapsed_precise} {msg}").expect("the template is constant and right")
+}
+
+fn summary(size: usize, counts: &Counts) -> String {
+    let Counts {
+        connected,
+        commands,
+        replies,
+        lost,
+        refused,
+        ..
+    } = counts;
+    format!(
+        "{connected}/{size} connected  {commands} commands  {replies} replies  {lost} links lost  {refused} refused"
+    )
+}
+
+fn report(context: &Context, counts: &Counts) -> anyhow::Result<()> {
+    if context.screen.json {
+        let figures = json!({
+            "connected": counts.connected, "accepted": counts.accepted, "reconnected": counts.reconnected,
+            "putOff": counts.put_off, "refused": counts.refused, "unreachable": counts.unreachable,
+            "lost": counts.lost, "commands": counts.commands, "pubacks": counts.pubacks, "replies": counts.replies,
+            "repliesAcknowledged": counts.replies_acknowledged, "repliesRepeated": counts.replies_repeated,
+        });
+        return Ok(context.screen.line(figures)?);
+    }
+    let figure = |number: u64| Some(number.to_string());
+    context.screen.line(facts([
+        ("connected at the end", figure(counts.connected)),
+        ("connections accepted", figure(counts.accepted)),
+        ("of these, again", figure(counts.reconnected)),
+        ("connections refused", figure(counts.refused)),
+        ("connections failed", figure(counts.unreachable)),
+        ("links lost", figure(counts.lost)),
+        ("commands received", figure(counts.commands)),
+        ("replies sent", figure(counts.replies)),
+        ("replies acknowledged", figure(counts.replies_acknowledged)),
+        ("replies repeated", figure(counts.replies_repeated)),
+    ]))?;
+    Ok(())
+}

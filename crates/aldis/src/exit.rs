@@ -1,0 +1,108 @@
+//! How the program ends: the exit code, and one message on stderr that says what failed, why, and what may help.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use aldis_client::Error as ClientError;
+
+/// How a command ended that met no error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// As wanted.
+    Done,
+    /// It ran, and told so, but not everything it is about succeeded.
+    NotAll,
+}
+
+/// The command line, or a file that it names, is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// An error that ends the program as a usage error.
+pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
+    Usage(text.into()).into()
+}
+
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const UNREACHABLE: u8 = 3;
+
+/// Prints what went wrong, if anything, and gives the exit code.
+pub(crate) fn report(outcome: anyhow::Result<Outcome>) -> ExitCode {
+    let error = match outcome {
+        Ok(Outcome::Done) => return ExitCode::SUCCESS,
+        Ok(Outcome::NotAll) => return ExitCode::from(FAILED),
+        Err(error) => error,
+    };
+    if reader_left(&error) {
+        return ExitCode::SUCCESS;
+    }
+    let text = format!("aldis: {error:#}\n{}", hint(&error));
+    // With stderr closed too there is nobody left to tell.
+    drop(io::stderr().write_all(text.as_bytes()));
+    ExitCode::from(code(&error))
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<Usage>()) {
+        return WRONG_USAGE;
+    }
+    match client_error(error) {
+        Some(ClientError::Transport { .. }) => UNREACHABLE,
+        Some(ClientError::BadAddress { .. }) => WRONG_USAGE,
+        _ => FAILED,
+    }
+}
+
+fn client_error(error: &anyhow::Error) -> Option<&ClientError> {
+    error.chain().find_map(|cause| cause.downcast_ref())
+}
+
+fn hint(error: &anyhow::Error) -> &'static str {
+    match client_error(error) {
+        Some(ClientError::Transport { .. }) => "Is the server running? --url or ALDIS_URL says where.\n",
+        Some(ClientError::Unauthorized { .. }) => {
+            "Is this the right key file (--key-file), and does this computer's clock agree with the server's?\n"
+        }
+        _ => "",
+    }
+}
+
+/// `aldis … | head`: the reader has seen enough, which is no failure.
+fn reader_left(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_has_its_exit_code() {
+        let refused = ClientError::Refused {
+            code: 24404,
+            msg: "Job not found".into(),
+            request_id: "r".into(),
+        };
+        assert_eq!(code(&anyhow::Error::from(refused).context("showing the job")), FAILED);
+        assert_eq!(code(&usage("no such flag").context("reading x")), WRONG_USAGE);
+        let address = ClientError::BadAddress {
+            address: "x".into(),
+            reason: "y".into(),
+        };
+        assert_eq!(code(&address.into()), WRONG_USAGE);
+        assert_eq!(code(&anyhow::anyhow!("disk full")), FAILED);
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(reader_left(&anyhow::Error::from(closed).context("printing")));
+        assert!(!reader_left(&io::Error::from(io::ErrorKind::NotFound).into()));
+    }
+}

@@ -1,0 +1,103 @@
+//! What the program shows: data on stdout, as tables or as the API's own JSON; remarks on stderr.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use aldis_client::Answer;
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
+
+/// Where output goes and in which form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    /// JSON instead of tables.
+    pub(crate) json: bool,
+}
+
+impl Screen {
+    /// Shows an answer: its data as the server wrote it, or as told by `human`.
+    pub(crate) fn answer<T>(self, answer: &Answer<T>, human: impl FnOnce(&T) -> String) -> io::Result<()> {
+        if self.json {
+            self.line(answer.raw())
+        } else {
+            self.line(human(&answer.data))
+        }
+    }
+
+    /// One line, or several, on stdout.
+    pub(crate) fn line(self, text: impl Display) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{text}")
+    }
+
+    /// A remark on stderr that is not part of the result.
+    pub(crate) fn note(self, text: impl Display) -> io::Result<()> {
+        writeln!(io::stderr().lock(), "{text}")
+    }
+}
+
+/// A table with a head.
+pub(crate) fn table<R>(head: &[&str], rows: impl IntoIterator<Item = R>) -> String
+where
+    R: IntoIterator<Item = String>,
+{
+    let mut table = plain();
+    table.set_header(head.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    table.to_string()
+}
+
+/// Names and values of one thing, those without a value left out.
+pub(crate) fn facts(rows: impl IntoIterator<Item = (&'static str, Option<String>)>) -> String {
+    let mut table = plain();
+    for (name, value) in rows {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            table.add_row([name.to_owned(), value]);
+        }
+    }
+    table.to_string()
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
+
+/// A moment in epoch milliseconds, to the second, in UTC.
+pub(crate) fn moment(ms: Option<i64>) -> Option<String> {
+    let moment = Timestamp::from_millisecond(ms?).ok()?;
+    Some(moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// A text, or nothing for none.
+pub(crate) fn text(value: Option<&str>) -> String {
+    value.unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_without_a_value_are_left_out() {
+        let shown = facts([
+            ("id", Some("7".to_owned())),
+            ("desc", None),
+            ("tags", Some(String::new())),
+        ]);
+        assert!(
+            shown.contains("id") && !shown.contains("desc") && !shown.contains("tags"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn moments_are_shown_in_utc() {
+        assert_eq!(moment(Some(1_718_952_446_317)).unwrap(), "2024-06-21 06:47:26 UTC");
+        assert_eq!(moment(None), None);
+    }
+}
