@@ -14,7 +14,7 @@ use aldis_store::rows::{Idempotency, JobText, NewJob, TargetScope};
 use aldis_store::{Done, Read, Refusal, Write};
 use serde_json::Value;
 
-use super::{App, Caller, Error, job_command, job_targets};
+use super::{App, Caller, Error, idempotency, job_command, job_targets};
 
 /// Longest description of a job, in characters (Unicode scalar values).
 pub const DESC_CHARS_MAX: usize = 100;
@@ -48,9 +48,9 @@ impl App {
         &self,
         caller: &Caller,
         draft: JobDraft,
-        idempotency: Option<Idempotency>,
+        mark: Option<Idempotency>,
     ) -> Result<JobNo, Error> {
-        if let Some(mark) = &idempotency
+        if let Some(mark) = &mark
             && let Some(before) = self.created_before(mark).await?
         {
             return Ok(before);
@@ -69,21 +69,30 @@ impl App {
             command: accepted.command,
             policy: draft.policy,
             devices: accepted.devices,
-            idempotency,
+            idempotency: mark,
             by: caller.actor(),
         };
-        match self.write_one(Write::CreateJob(job)).await? {
-            Ok(Done::Job { no, .. }) => Ok(no),
-            Ok(other) => Err(Error::Internal(format!("a new job was answered with {other:?}"))),
-            Err(Refusal::Mismatch) => Err(other_request()),
-            Err(refusal) => Err(Error::unexpected(refusal)),
+        let mut done = match job.idempotency {
+            Some(_) => {
+                self.writer()
+                    .write(vec![idempotency::forget(now), Write::CreateJob(job)])
+                    .await?
+            }
+            None => self.writer().write(vec![Write::CreateJob(job)]).await?,
+        };
+        match done.pop() {
+            Some(Done::Job { no, .. }) => Ok(no),
+            Some(Done::Refused(Refusal::Mismatch)) => Err(other_request()),
+            other => Err(Error::Internal(format!("a new job was answered with {other:?}"))),
         }
     }
 
     /// The job that this very request created before. Asked first, because what it names may have changed since.
     async fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
         let (scope, key) = (mark.scope.clone(), mark.key.clone());
-        let Some(before) = self.read(move |store| store.remembered(&scope, &key)).await? else {
+        let oldest = self.now().plus_ms(-idempotency::KEPT_MS);
+        let before = self.read(move |store| store.remembered(&scope, &key)).await?;
+        let Some(before) = before.filter(|before| before.at >= oldest) else {
             return Ok(None);
         };
         if before.digest != mark.digest {

@@ -6,7 +6,7 @@ use aldis_store::rows::Idempotency;
 
 use super::cancel_tasks::refused;
 use super::create_job::other_request;
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, idempotency};
 use crate::writer::{Entry, Failure, Retried, WholeJob};
 
 impl App {
@@ -19,10 +19,10 @@ impl App {
         caller: &Caller,
         job: &str,
         tasks: &[Option<TaskNo>],
-        idempotency: Option<Idempotency>,
+        mark: Option<Idempotency>,
     ) -> Result<Vec<Entry>, Error> {
         let known: Vec<TaskNo> = tasks.iter().flatten().copied().collect();
-        let Retried::Named(entries) = self.retry(caller, job, Some(known), idempotency).await? else {
+        let Retried::Named(entries) = self.retry(caller, job, Some(known), mark).await? else {
             return Err(Error::Internal("named tasks were answered as a whole job".to_owned()));
         };
         let mut entries = entries.into_iter();
@@ -37,13 +37,8 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NoJob`]; the idempotency key came with another request.
-    pub async fn retry_job(
-        &self,
-        caller: &Caller,
-        job: &str,
-        idempotency: Option<Idempotency>,
-    ) -> Result<WholeJob, Error> {
-        match self.retry(caller, job, None, idempotency).await? {
+    pub async fn retry_job(&self, caller: &Caller, job: &str, mark: Option<Idempotency>) -> Result<WholeJob, Error> {
+        match self.retry(caller, job, None, mark).await? {
             Retried::Whole(whole) => Ok(whole),
             Retried::Named(_) => Err(Error::Internal("a whole job was answered as named tasks".to_owned())),
         }
@@ -54,10 +49,13 @@ impl App {
         caller: &Caller,
         job: &str,
         tasks: Option<Vec<TaskNo>>,
-        idempotency: Option<Idempotency>,
+        mark: Option<Idempotency>,
     ) -> Result<Retried, Error> {
         let no = self.job(caller, job).await?.job.no;
-        let retried = self.writer().retry(no, tasks, caller.actor(), idempotency).await;
+        if mark.is_some() {
+            self.writer().write(vec![idempotency::forget(self.now())]).await?;
+        }
+        let retried = self.writer().retry(no, tasks, caller.actor(), mark).await;
         retried.map_err(|failure| match failure {
             Failure::Refused(Refusal::Mismatch) => other_request(),
             other => refused(other, job),

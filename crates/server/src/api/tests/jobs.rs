@@ -372,6 +372,21 @@ async fn a_repeated_request_brings_the_same_job_and_another_one_is_refused() {
 }
 
 #[tokio::test]
+async fn an_idempotency_key_is_good_for_a_day() {
+    let fleet = Fleet::new().await;
+    let first = fleet.call_once("createJob", "k", brief()).await.data().clone();
+    let day = 24 * 3_600_000;
+    fleet.advance_ms(day);
+    assert_eq!(fleet.call_once("createJob", "k", brief()).await.data(), &first);
+    fleet.advance_ms(1);
+    let second = fleet.call_once("createJob", "k", brief()).await.data().clone();
+    assert_ne!(second, first);
+    let query = format!("retryTask&jobId={}", second.as_str().unwrap());
+    fleet.advance_ms(day + 1);
+    assert_eq!(fleet.call_once(&query, "k", json!({})).await.body["successSize"], 1);
+}
+
+#[tokio::test]
 async fn an_operator_can_limit_the_tasks_of_a_job() {
     let settings = Settings {
         no_auth: true,
