@@ -20,7 +20,6 @@ use sha2::{Digest, Sha256};
 
 pub use clock::SystemClock;
 pub use first_start::FirstStartError;
-pub use limits::raise_file_limit;
 
 use crate::api;
 use crate::app::{self, App, Parts, SystemChance};
@@ -112,7 +111,7 @@ impl Server {
         let app = app(settings, reader, &inbox, &clock, presence)?;
         let (stop_http, http_stopped) = shutdown::channel();
         let http_ends = tokio::spawn(api::serve(listen::on_this_runtime(http)?, app.clone(), http_stopped.wait()));
-        let gateway = Gateway::new(app, clock, Arc::clone(&sessions));
+        let gateway = Gateway::new(app, clock, Arc::clone(&sessions), limits::device_connections_max());
         let (stop_mqtt, mqtt_ends) = serve_devices(gateway, mqtt)?;
         Ok(Self {
             http: http_at,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aldis_server::config::Given;
 use aldis_server::telemetry;
-use aldis_server::wiring::{Server, raise_file_limit};
+use aldis_server::wiring::Server;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -57,9 +57,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         devices_per_product_max: args.devices_per_product_max,
     };
     let settings = given.over(file).settle()?;
-    if let Some(files) = raise_file_limit() {
-        tracing::info!(files, "each connected device takes one of this many open files");
-    }
     // From here on a signal means an orderly stop, also while the server is starting.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;

@@ -34,8 +34,8 @@ const UNSENT_MAX_BYTES: usize = 1 << 20;
 /// A refused client gets this long to read why before its socket is closed.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
-/// Lives one connection.
-pub(super) async fn live(gateway: Arc<Gateway>, stream: TcpStream, peer: SocketAddr, stopped: Stopped) {
+/// Lives one connection; without `room` only as long as it takes to say so.
+pub(super) async fn live(gateway: Arc<Gateway>, stream: TcpStream, peer: SocketAddr, stopped: Stopped, room: bool) {
     let Ok(mut wire) = Wire::over(stream) else { return };
     let mut early = Vec::new();
     let connect = tokio::select! {
@@ -44,6 +44,9 @@ pub(super) async fn live(gateway: Arc<Gateway>, stream: TcpStream, peer: SocketA
         () = stopped.wait() => return,
     };
     let Ok(connect) = connect else { return };
+    if !room {
+        return refuse(&gateway, wire, peer, ConnectAckReason::ServiceUnavailable).await;
+    }
     match gateway.admit(&connect).await {
         Ok(admitted) => serve(&gateway, wire, admitted, early).await,
         Err(code) => refuse(&gateway, wire, peer, code).await,

@@ -22,7 +22,11 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stopped: Stoppe
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection::live(Arc::clone(&gateway), stream, peer, stopped.clone()));
+                    let room = connections.len() < gateway.connections_max;
+                    if !room {
+                        tracing::warn!(%peer, connections_max = gateway.connections_max, "no room for another device connection");
+                    }
+                    connections.spawn(connection::live(Arc::clone(&gateway), stream, peer, stopped.clone(), room));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a device's connection could not be accepted");

@@ -32,12 +32,19 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     sessions: Arc<Sessions>,
     throttle: Throttle,
+    connections_max: usize,
 }
 
 impl Gateway {
-    /// A gateway that admits devices of `app` into `sessions`.
+    /// A gateway that admits devices of `app` into `sessions`, over at most `connections_max` connections.
     #[must_use]
-    pub fn new(app: App, clock: Arc<dyn Clock>, sessions: Arc<Sessions>) -> Arc<Self> {
-        Arc::new(Self { app, clock, sessions, throttle: Throttle::default() })
+    pub fn new(app: App, clock: Arc<dyn Clock>, sessions: Arc<Sessions>, connections_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            app,
+            clock,
+            sessions,
+            throttle: Throttle::default(),
+            connections_max,
+        })
     }
 }
