@@ -8,6 +8,7 @@ mod context;
 mod exit;
 mod filter;
 mod moment;
+mod open_files;
 mod pick;
 mod screen;
 

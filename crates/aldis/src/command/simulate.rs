@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aldis_client::{Client, NewDevice};
-use aldis_server::wiring::raise_file_limit;
 use aldis_simulator::{Counts, DeviceIdentity, Fleet, FleetHandle, FleetOptions};
 use anyhow::{Context as _, ensure};
 use clap::{ArgGroup, Args};
@@ -19,10 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::Context;
 use crate::exit::{Outcome, usage};
+use crate::open_files::make_room_for;
 use crate::screen::facts;
 
-/// Files that are open besides device sockets: the three standard ones, the runtime's, the API connection.
-const OTHER_FILES: u64 = 64;
 /// The most that the API takes in one call.
 const CHUNK: usize = 1000;
 /// How often the figures on the terminal change.
@@ -72,7 +70,7 @@ impl Simulate {
         let mut identities = self.identities(context).await?;
         identities.truncate(self.count.unwrap_or(usize::MAX));
         ensure!(!identities.is_empty(), "there is no device to simulate");
-        check_room(identities.len())?;
+        make_room_for(identities.len())?;
         let options = FleetOptions {
             parallel_connects: self.parallel,
             subscribes: self.subscribe,
@@ -145,17 +143,6 @@ impl Simulate {
         }
         bar.finish_and_clear();
         Ok(())
-    }
-}
-
-fn check_room(devices: usize) -> anyhow::Result<()> {
-    let needed = u64::try_from(devices)?.saturating_add(OTHER_FILES);
-    match raise_file_limit() {
-        Some(allowed) if allowed < needed => Err(usage(format!(
-            "{devices} devices need {needed} open files, {allowed} are allowed here (ulimit -Hn): simulate at most {}",
-            allowed.saturating_sub(OTHER_FILES)
-        ))),
-        _ => Ok(()),
     }
 }
 
