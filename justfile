@@ -1,0 +1,41 @@
+# Every recipe is one command that also stands in CONTRIBUTING.md, for those who have no just.
+
+# The main job in one terminal: server, simulated devices, one job over all of them.
+demo:
+    cargo run --release --locked -- demo
+
+# A server on ./aldis-data.
+serve:
+    cargo run --release --locked -- serve
+
+# Everything that is tested, with what the tests need.
+test:
+    scripts/test
+
+# What has to be green before a change lands.
+ci:
+    .ci/run
+
+# Lints as errors.
+lint:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Put the code into shape.
+fmt:
+    cargo fmt --all
+
+# The table of states and events, written anew from the code.
+bless:
+    ALDIS_BLESS=1 cargo test --locked -p aldis-core --test state_machine_table
+
+# Figures of docs/benchmarks.md.
+bench:
+    cargo run --release --locked -- bench
+
+# Licences, sources and known faults of dependencies (needs cargo-deny).
+deny:
+    cargo deny --locked check
+
+# The code's own documentation.
+doc:
+    cargo doc --locked --workspace --no-deps --open
