@@ -183,9 +183,10 @@ impl Memory {
         Ok(())
     }
 
-    /// A device not seen since the start may yet come back.
-    pub(super) fn is_returning(&self, now: Timestamp) -> bool {
-        now < self.started.plus_ms(RETURNING_MS)
+    /// A device not seen since the start may yet come back; one that has left since then was back.
+    pub(super) fn is_returning(&self, last_offline: Option<Timestamp>, now: Timestamp) -> bool {
+        let was_back = last_offline.is_some_and(|left| left >= self.started);
+        !was_back && now < self.started.plus_ms(RETURNING_MS)
     }
 
     pub(super) fn may_dispatch(&self) -> bool {

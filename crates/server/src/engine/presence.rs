@@ -14,6 +14,7 @@ impl Turn<'_> {
     /// Applies logins, readiness and ends of sessions, in order.
     pub(super) fn presence(&mut self, events: &[DeviceEvent]) -> Result<(), Error> {
         let mut queues = self.read_queues(events)?;
+        self.know_leaving(events)?;
         for event in events {
             match event {
                 DeviceEvent::Connected { session, device } => {
@@ -46,6 +47,16 @@ impl Turn<'_> {
         Ok(arriving.into_iter().zip(queues).collect())
     }
 
+    /// What this turn decides about a device that leaves in it must know that it has left.
+    fn know_leaving(&mut self, events: &[DeviceEvent]) -> Result<(), Error> {
+        let leaving = events.iter().filter_map(|event| match event {
+            DeviceEvent::Disconnected { device, .. } => Some(*device),
+            _ => None,
+        });
+        let leaving: Vec<DeviceNo> = leaving.collect();
+        self.know(&leaving)
+    }
+
     /// A device that was disabled or deleted between its login's check and now is shown out again.
     fn connected(&mut self, session: SessionNo, device: DeviceNo, queue: &[Task]) {
         let places = self.memory.places(queue);
@@ -65,7 +76,11 @@ impl Turn<'_> {
     /// Nothing of the device's tasks moves: whatever is out may still be answered on its next connection.
     fn disconnected(&mut self, session: SessionNo, device: DeviceNo) {
         if self.memory.devices.leave(device, session, self.now) {
-            self.note_activity(Activity { device, online: None, offline: Some(self.now) });
+            let left = Some(self.now);
+            self.note_activity(Activity { device, online: None, offline: left });
+            if let Some(facts) = self.facts_mut(device) {
+                facts.last_offline = left;
+            }
         }
     }
 

@@ -158,12 +158,13 @@ impl<'a> Turn<'a> {
         let present = self.memory.devices.session(device).is_some();
         let facts = self.facts.get(&device);
         let activated = present || facts.is_some_and(|facts| facts.activated);
+        let last_offline = facts.and_then(|facts| facts.last_offline);
         let presence = if present {
             Presence::Present
-        } else if activated && self.memory.is_returning(self.now) {
+        } else if activated && self.memory.is_returning(last_offline, self.now) {
             Presence::Returning
         } else {
-            Presence::Absent { since: facts.and_then(|facts| facts.last_offline) }
+            Presence::Absent { since: last_offline }
         };
         Condition {
             deleted: facts.is_none_or(|facts| facts.deleted),

@@ -8,4 +8,8 @@
 
 mod harness;
 
+mod actions;
+mod cancelling;
+mod order;
+mod retries;
 mod states;

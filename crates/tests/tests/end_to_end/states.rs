@@ -136,6 +136,9 @@ async fn silence_ends_with_the_reply_timeout() {
         assert_eq!((result.code, result.desc.as_deref()), (Some(11915), Some(desc)));
         assert_eq!(world.recounted(job).await.rsp_timeout, 1);
     }
+    // What may be stuck on the way to a device that acknowledged nothing is discarded with its connection.
+    mute.expect_closed().await.unwrap();
+    slow.ping().await.unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// Longer than anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks: short enough not to be felt, long enough to leave the processor to the server.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 

@@ -1,0 +1,187 @@
+//! The way to the devices: sessions with orders that are carried out when the simulation says so.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use aldis_core::ids::{DeviceNo, WireId};
+use aldis_server::link::{DeviceEvent, DeviceLink, Gate, Kinds, Order, Outgoing, SessionNo};
+use aldis_server::writer::Inbox;
+use aldis_store::Presence;
+use parking_lot::Mutex;
+
+/// What the engine has ordered since the last look.
+pub(super) enum Noted {
+    /// An attempt is to be sent: it is durable.
+    Ordered(DeviceNo, WireId, Arc<Gate>),
+    /// A reply is durable.
+    Durable(SessionNo, u16),
+}
+
+struct Session {
+    device: DeviceNo,
+    orders: VecDeque<Order>,
+    kinds: Kinds,
+}
+
+#[derive(Default)]
+struct Inner {
+    sessions: BTreeMap<SessionNo, Session>,
+    current: HashMap<DeviceNo, SessionNo>,
+    numbers: u64,
+    inbox: Option<Arc<Inbox>>,
+    noted: Vec<Noted>,
+}
+
+impl Inner {
+    fn report(&self, event: DeviceEvent) {
+        if let Some(inbox) = &self.inbox {
+            inbox.report(event);
+        }
+    }
+
+    fn hand_back(&self, order: Order) {
+        if let Order::Publish(outgoing) = order {
+            self.not_sent(&outgoing);
+        }
+    }
+
+    fn not_sent(&self, outgoing: &Outgoing) {
+        if outgoing.gate.withdraw() {
+            self.report(DeviceEvent::NotSent { device: outgoing.device, wire: outgoing.wire });
+        }
+    }
+}
+
+/// All sessions.
+#[derive(Default)]
+pub(super) struct Wires(Mutex<Inner>);
+
+impl Wires {
+    /// The process has started: no session, and this inbox.
+    pub(super) fn begin(&self, inbox: Arc<Inbox>) {
+        let mut inner = self.0.lock();
+        inner.sessions.clear();
+        inner.current.clear();
+        inner.inbox = Some(inbox);
+    }
+
+    /// The process has died, with everything that was on its way.
+    pub(super) fn end(&self) {
+        let mut inner = self.0.lock();
+        inner.sessions.clear();
+        inner.current.clear();
+        inner.inbox = None;
+    }
+
+    pub(super) fn noted(&self) -> Vec<Noted> {
+        std::mem::take(&mut self.0.lock().noted)
+    }
+
+    pub(super) fn enter(&self, device: DeviceNo) -> SessionNo {
+        let mut inner = self.0.lock();
+        inner.numbers += 1;
+        let session = SessionNo(inner.numbers);
+        if let Some(earlier) = inner.current.insert(device, session)
+            && let Some(session) = inner.sessions.get_mut(&earlier)
+        {
+            session.orders.push_back(Order::Reset { session: earlier });
+        }
+        let fresh = Session { device, orders: VecDeque::new(), kinds: Kinds::default() };
+        inner.sessions.insert(session, fresh);
+        inner.report(DeviceEvent::Connected { session, device });
+        session
+    }
+
+    pub(super) fn leave(&self, session: SessionNo) {
+        let mut inner = self.0.lock();
+        let Some(ended) = inner.sessions.remove(&session) else { return };
+        if inner.current.get(&ended.device) == Some(&session) {
+            inner.current.remove(&ended.device);
+        }
+        for order in ended.orders {
+            inner.hand_back(order);
+        }
+        inner.report(DeviceEvent::Disconnected { session, device: ended.device });
+    }
+
+    /// The kinds that a session may be sent only grow.
+    pub(super) fn settle(&self, session: SessionNo, kinds: Kinds) {
+        let mut inner = self.0.lock();
+        let Some(found) = inner.sessions.get_mut(&session) else { return };
+        found.kinds =
+            Kinds { services: found.kinds.services || kinds.services, points: found.kinds.points || kinds.points };
+        let (kinds, device) = (found.kinds, found.device);
+        inner.report(DeviceEvent::Ready { session, device, kinds });
+    }
+
+    /// What the device's session may be sent; `None` if it has none.
+    pub(super) fn kinds(&self, device: DeviceNo) -> Option<Kinds> {
+        let inner = self.0.lock();
+        let session = inner.current.get(&device)?;
+        inner.sessions.get(session).map(|session| session.kinds)
+    }
+
+    pub(super) fn current(&self, device: DeviceNo) -> Option<SessionNo> {
+        self.0.lock().current.get(&device).copied()
+    }
+
+    /// The sessions of a device, the present one and those that it has taken over.
+    pub(super) fn all_of(&self, device: DeviceNo) -> Vec<SessionNo> {
+        let inner = self.0.lock();
+        inner.sessions.iter().filter(|(_, session)| session.device == device).map(|(no, _)| *no).collect()
+    }
+
+    pub(super) fn is_live(&self, session: SessionNo) -> bool {
+        self.0.lock().sessions.contains_key(&session)
+    }
+
+    pub(super) fn take_order(&self, session: SessionNo) -> Option<Order> {
+        self.0.lock().sessions.get_mut(&session)?.orders.pop_front()
+    }
+
+    pub(super) fn not_sent(&self, outgoing: &Outgoing) {
+        self.0.lock().not_sent(outgoing);
+    }
+
+    pub(super) fn report(&self, event: DeviceEvent) {
+        self.0.lock().report(event);
+    }
+
+    /// An orderly stop tells every session to end after what was said before.
+    pub(super) fn end_all(&self) {
+        let mut inner = self.0.lock();
+        for (no, session) in &mut inner.sessions {
+            session.orders.push_back(Order::Reset { session: *no });
+        }
+    }
+}
+
+impl DeviceLink for Wires {
+    fn carry_out(&self, orders: Vec<Order>) {
+        let mut inner = self.0.lock();
+        for order in orders {
+            let session = match &order {
+                Order::Publish(outgoing) => {
+                    let noted = Noted::Ordered(outgoing.device, outgoing.wire, Arc::clone(&outgoing.gate));
+                    inner.noted.push(noted);
+                    outgoing.session
+                }
+                Order::Acknowledge { session, packet } => {
+                    inner.noted.push(Noted::Durable(*session, *packet));
+                    *session
+                }
+                Order::Reset { session } => *session,
+            };
+            match inner.sessions.get_mut(&session) {
+                Some(live) => live.orders.push_back(order),
+                None => inner.hand_back(order),
+            }
+        }
+    }
+}
+
+impl Presence for Wires {
+    fn is_online(&self, device: DeviceNo) -> bool {
+        self.0.lock().current.contains_key(&device)
+    }
+}

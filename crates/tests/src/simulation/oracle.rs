@@ -1,0 +1,323 @@
+//! What must hold, written down from outside: from what operators were answered and what devices received.
+//!
+//! Nothing here asks the engine. Each rule has a name, which a violation carries.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
+use aldis_core::time::Timestamp;
+use aldis_server::link::Gate;
+
+use super::operation::{Answer, Draft};
+use super::operator::Shown;
+
+/// Something that must never be was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// What was seen.
+    pub what: String,
+}
+
+pub(super) type Checked = Result<(), Violation>;
+
+pub(super) fn broken(rule: &'static str, what: impl Into<String>) -> Checked {
+    Err(Violation { rule, what: what.into() })
+}
+
+/// A job as its operator knows it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) name: String,
+    pub(super) draft: Draft,
+    /// Its devices' keys; empty for a whole product.
+    pub(super) keys: Vec<String>,
+    /// Known from the answer, or found later.
+    pub(super) no: Option<JobNo>,
+    /// Its creation was answered, so it must exist.
+    pub(super) acknowledged: bool,
+    /// Its deletion was answered, so it must not exist.
+    pub(super) deleted: bool,
+    /// Its deletion may have been carried out.
+    pub(super) maybe_deleted: bool,
+    pub(super) created: Timestamp,
+    barred: u64,
+    freed: u64,
+    retries_asked: u64,
+    /// It was cancelled as a whole, or that may have been carried out.
+    pub(super) maybe_cancelled: bool,
+}
+
+impl Job {
+    fn release(&self) -> Timestamp {
+        self.created.plus_ms(i64::from(self.draft.trigger_s) * 1_000)
+    }
+}
+
+#[derive(Debug, Default)]
+struct TaskFacts {
+    received: u64,
+    succeeded: bool,
+    codes: BTreeSet<Option<i64>>,
+    barred: u64,
+    freed: u64,
+    retries_asked: u64,
+    /// A success was made durable: nothing more is sent until somebody asks for this very task again.
+    success_durable: u64,
+    last: Option<Shown>,
+    retries_asked_at_last: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    wire: WireId,
+    deadline: Timestamp,
+    latest: Timestamp,
+    gate: Arc<Gate>,
+    taken: bool,
+    closed: bool,
+}
+
+/// All that is known from outside.
+#[derive(Default)]
+pub(super) struct Oracle {
+    pub(super) jobs: Vec<Job>,
+    tasks: BTreeMap<TaskNo, TaskFacts>,
+    job_of: BTreeMap<TaskNo, JobNo>,
+    left: HashSet<WireId>,
+    open: BTreeMap<DeviceNo, Open>,
+    disabled: BTreeSet<DeviceNo>,
+    gone: BTreeSet<DeviceNo>,
+    order: u64,
+    pub(super) received: u64,
+}
+
+impl Oracle {
+    fn tick(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
+    pub(super) fn created(&mut self, draft: Draft, keys: Vec<String>, name: String, no: Option<JobNo>, at: Timestamp) {
+        self.jobs.push(Job {
+            name,
+            draft,
+            keys,
+            no,
+            acknowledged: no.is_some(),
+            deleted: false,
+            maybe_deleted: false,
+            created: at,
+            barred: 0,
+            freed: 0,
+            retries_asked: 0,
+            maybe_cancelled: false,
+        });
+    }
+
+    fn job(&self, no: JobNo) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.no == Some(no))
+    }
+
+    /// Whose task this is; ranges of task numbers grow with the jobs, and views tell them.
+    fn job_of_task(&self, task: TaskNo) -> Option<&Job> {
+        self.job_of.get(&task).and_then(|no| self.job(*no))
+    }
+
+    // --- What operators asked for.
+
+    /// From now on nothing of these is sent until a retry is asked for.
+    pub(super) fn bar_tasks(&mut self, tasks: &[TaskNo]) {
+        let at = self.tick();
+        for task in tasks {
+            self.tasks.entry(*task).or_default().barred = at;
+        }
+    }
+
+    pub(super) fn bar_job(&mut self, job: usize) {
+        self.jobs[job].barred = self.tick();
+    }
+
+    /// A retry was asked for, whatever came of it.
+    pub(super) fn free_tasks(&mut self, tasks: &[TaskNo]) {
+        let at = self.tick();
+        for task in tasks {
+            let facts = self.tasks.entry(*task).or_default();
+            facts.freed = at;
+            facts.retries_asked += 1;
+        }
+    }
+
+    pub(super) fn free_job(&mut self, job: usize) {
+        let at = self.tick();
+        self.jobs[job].freed = at;
+        self.jobs[job].retries_asked += 1;
+    }
+
+    pub(super) fn disabled(&mut self, device: DeviceNo, disabled: bool) {
+        if disabled {
+            self.disabled.insert(device);
+        } else {
+            self.disabled.remove(&device);
+        }
+    }
+
+    pub(super) fn gone(&mut self, device: DeviceNo) {
+        self.gone.insert(device);
+    }
+
+    // --- What went to devices, and came from them.
+
+    /// An attempt was made: its device's place must be free.
+    pub(super) fn ordered(&mut self, device: DeviceNo, wire: WireId, gate: Arc<Gate>, now: Timestamp, reply_s: u32) -> Checked {
+        if let Some(open) = self.open.get(&device)
+            && open.taken
+            && !open.closed
+            && now < open.deadline
+        {
+            let (before, until) = (open.wire, open.deadline.0);
+            return broken("one_in_flight", format!("{wire} at {} while {before} is out until {until}", now.0));
+        }
+        let deadline = now.plus_ms(i64::from(reply_s) * 1_000);
+        self.open.insert(device, Open { wire, deadline, latest: deadline, gate, taken: false, closed: false });
+        Ok(())
+    }
+
+    /// The process has started: reply deadlines that are near are put off.
+    pub(super) fn restarted(&mut self, at: Timestamp) {
+        for open in self.open.values_mut() {
+            open.latest = open.latest.max(at.plus_ms(5_000));
+        }
+    }
+
+    /// The socket takes an attempt: from here on the device may have it.
+    pub(super) fn leaves(&mut self, device: DeviceNo, wire: WireId, wall: Timestamp) -> Checked {
+        if !self.left.insert(wire) {
+            return broken("never_doubled", format!("{wire} left twice"));
+        }
+        match self.open.get_mut(&device) {
+            Some(open) if open.wire == wire => open.taken = true,
+            _ => return broken("one_in_flight", format!("{wire} left though another attempt was made since")),
+        }
+        if self.disabled.contains(&device) {
+            return broken("nothing_to_the_disabled", format!("{wire} left for a disabled device"));
+        }
+        if self.gone.contains(&device) {
+            return broken("nothing_to_the_deleted", format!("{wire} left for a deleted device"));
+        }
+        self.received += 1;
+        let task = wire.task();
+        self.tasks.entry(task).or_default().received += 1;
+        self.may_leave(task, wire, wall)
+    }
+
+    fn may_leave(&self, task: TaskNo, wire: WireId, wall: Timestamp) -> Checked {
+        let Some(facts) = self.tasks.get(&task) else { return Ok(()) };
+        let Some(job) = self.job_of_task(task) else { return Ok(()) };
+        if job.deleted {
+            return broken("nothing_of_deleted_jobs", format!("{wire}"));
+        }
+        if facts.barred.max(job.barred) > facts.freed.max(job.freed) {
+            return broken("nothing_after_cancel", format!("{wire}"));
+        }
+        if facts.success_durable > facts.freed {
+            return broken("nothing_after_success", format!("{wire}"));
+        }
+        let first = job.draft.retries == 0 && facts.retries_asked == 0 && job.retries_asked == 0;
+        let window_s = if job.draft.ttl_s > 0 { job.draft.ttl_s } else { job.draft.reply_s };
+        if first && job.acknowledged && wall >= job.release().plus_ms(i64::from(window_s) * 1_000) {
+            return broken("nothing_after_its_window", format!("{wire} at {}", wall.0));
+        }
+        Ok(())
+    }
+
+    /// A device has said this about an attempt; it may still be lost.
+    pub(super) fn said(&mut self, wire: WireId, answer: Answer) {
+        let facts = self.tasks.entry(wire.task()).or_default();
+        match answer {
+            Answer::Well => facts.succeeded = true,
+            Answer::Badly(code) => drop(facts.codes.insert(Some(code))),
+            Answer::Rubbish => drop(facts.codes.insert(None)),
+        }
+    }
+
+    /// The server has acknowledged a reply: what it said must hold from now on.
+    pub(super) fn durable(&mut self, device: DeviceNo, wire: WireId, answer: Answer) {
+        let at = self.tick();
+        if let Some(open) = self.open.get_mut(&device).filter(|open| open.wire == wire) {
+            open.closed = true;
+        }
+        if answer == Answer::Well {
+            let facts = self.tasks.entry(wire.task()).or_default();
+            facts.success_durable = at;
+        }
+    }
+
+    /// The attempt that holds a device's place, if one does.
+    pub(super) fn holding(&self, device: DeviceNo) -> Option<WireId> {
+        self.open.get(&device).filter(|open| !open.closed).map(|open| open.wire)
+    }
+
+    pub(super) fn is_overdue(&self, device: DeviceNo, now: Timestamp) -> bool {
+        self.open.get(&device).is_none_or(|open| open.closed || now > open.latest)
+    }
+
+    /// Whether the device has, or may have, the attempt.
+    pub(super) fn has_left(&self, wire: WireId) -> bool {
+        self.left.contains(&wire)
+    }
+
+    pub(super) fn gate_of(&self, device: DeviceNo) -> Option<&Arc<Gate>> {
+        self.open.get(&device).map(|open| &open.gate)
+    }
+
+    // --- What the API shows.
+
+    /// These are the tasks of a job.
+    pub(super) fn learn(&mut self, job: JobNo, tasks: &[Shown]) {
+        for task in tasks {
+            self.job_of.insert(task.no, job);
+        }
+    }
+
+    /// One task, as shown.
+    pub(super) fn look_at(&mut self, index: usize, task: &Shown) -> Checked {
+        let job = &self.jobs[index];
+        let asked_of_job = job.retries_asked;
+        let budget = u64::from(job.draft.retries);
+        let facts = self.tasks.entry(task.no).or_default();
+        let asked = facts.retries_asked + asked_of_job;
+        let id = task.no.to_task_id();
+        if let Some(last) = &facts.last {
+            if last.is_final() && last.status != task.status && asked == facts.retries_asked_at_last {
+                return broken("final_stays_final", format!("{id} was {} and is {}", last.status, task.status));
+            }
+            if task.auto < last.auto || task.manual < last.manual {
+                return broken("counts_only_grow", format!("{id}: {last:?} became {task:?}"));
+            }
+        }
+        if task.status == "SUCCEED" && !facts.succeeded {
+            return broken("success_is_true", format!("{id} is SUCCEED, and its device never said so"));
+        }
+        if task.status == "FAILED" && task.code.is_some_and(|code| code >= 100_000) && !facts.codes.contains(&task.code) {
+            return broken("failure_is_true", format!("{id} failed with {:?}, which its device never said", task.code));
+        }
+        if task.status == "RSP_TIMEOUT" && facts.received == 0 {
+            return broken("silence_is_true", format!("{id} is RSP_TIMEOUT, and was never sent"));
+        }
+        if facts.received > 1 + task.auto + task.manual {
+            return broken("one_attempt_per_round", format!("{id} left {} times: {task:?}", facts.received));
+        }
+        if task.auto > budget * (1 + task.manual) {
+            return broken("retries_within_the_budget", format!("{id}: {task:?}"));
+        }
+        if task.manual > asked {
+            return broken("retries_are_asked_for", format!("{id}: {task:?}, asked for {asked}"));
+        }
+        facts.retries_asked_at_last = asked;
+        facts.last = Some(task.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,299 @@
+//! The system under test: everything of the server but sockets and threads, and the moments at which it dies.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::task::{Context, Poll, Wake as TaskWake, Waker};
+use std::thread::Thread;
+
+use aldis_core::time::{Clock, Timestamp};
+use aldis_server::api::router;
+use aldis_server::app::{App, Chance as AppChance, Parts, Settings};
+use aldis_server::engine::{Engine, Wake};
+use aldis_server::writer::{Inbox, Writer};
+use aldis_simulator::Chance;
+use aldis_store::memory::MemoryStore;
+use aldis_store::{Presence, Read};
+use axum::Router;
+use parking_lot::Mutex;
+
+use super::disk::{self, Disk, Switch};
+use super::link::Wires;
+use super::operation::Call;
+use super::run::Medium;
+
+/// When every history begins.
+const BEGIN: i64 = 1_700_000_000_000;
+/// More turns than any work of these small worlds needs: a writer that goes on is spinning.
+const TURNS_MAX: usize = 400;
+/// The writer's thread never sleeps longer.
+const SLEEP_MAX_MS: i64 = 1_000;
+/// Waits that are shorter keep every moment of the engine's.
+const EXACT_MS: i64 = 2_000;
+/// How far the clock may be behind the store at a start before the engine holds dispatch.
+const BEHIND_MAX_MS: i64 = 5 * 60_000;
+
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Dice(Mutex<Chance>);
+
+impl AppChance for Dice {
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut chance = self.0.lock();
+        for byte in bytes {
+            *byte = chance.draw().to_le_bytes()[0];
+        }
+    }
+}
+
+struct Alive {
+    engine: Engine,
+    inbox: Arc<Inbox>,
+    router: Router,
+    /// Dispatch is held until the clock shows this.
+    held_until: Option<Timestamp>,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub(super) enum Came<T> {
+    /// An answer.
+    To(T),
+    /// Nothing: the process died meanwhile.
+    Down,
+}
+
+/// The world.
+pub(super) struct World {
+    clock: Arc<Hands>,
+    dice: Arc<Dice>,
+    pub(super) link: Arc<Wires>,
+    pub(super) switch: Switch,
+    disk: Disk,
+    alive: Option<Alive>,
+    reader: Option<Arc<dyn Read>>,
+    nudged: Arc<AtomicBool>,
+    wake: Wake,
+    /// The engine's clock at its last turn: never runs backwards.
+    engine_now: Timestamp,
+    pub(super) started: Timestamp,
+    pub(super) turns: u64,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, medium: Medium) -> Self {
+        let link = Arc::new(Wires::default());
+        let presence: Arc<dyn Presence> = Arc::<Wires>::clone(&link);
+        let disk = match medium {
+            Medium::Memory => Disk::Memory(MemoryStore::new(presence)),
+            Medium::Sqlite => Disk::Directory(tempfile::tempdir().expect("a directory for the database")),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+        let mut world = Self {
+            clock: Arc::new(Hands(AtomicI64::new(BEGIN))),
+            dice: Arc::new(Dice(Mutex::new(Chance::new(!seed)))),
+            link,
+            switch: Switch::default(),
+            disk,
+            alive: None,
+            reader: None,
+            nudged: Arc::default(),
+            wake: Wake::Nudged,
+            engine_now: Timestamp(BEGIN),
+            started: Timestamp(BEGIN),
+            turns: 0,
+            runtime: runtime.expect("a runtime"),
+        };
+        world.start();
+        world
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn engine_now(&self) -> Timestamp {
+        self.engine_now
+    }
+
+    pub(super) fn reader(&self) -> &dyn Read {
+        self.reader.as_deref().expect("the process runs")
+    }
+
+    /// Whether the engine sends nothing because the clock is wrong.
+    pub(super) fn is_held(&self) -> bool {
+        self.alive.as_ref().is_some_and(|alive| alive.held_until.is_some_and(|until| self.now() < until))
+    }
+
+    /// As `wiring` does it. A disk that fails now keeps the process from starting, until it is well.
+    pub(super) fn start(&mut self) {
+        let nudged = Arc::clone(&self.nudged);
+        let inbox = Inbox::new(move || nudged.store(true, Ordering::SeqCst));
+        self.link.begin(Arc::clone(&inbox));
+        disk::heal(&self.switch);
+        let presence: Arc<dyn Presence> = Arc::<Wires>::clone(&self.link);
+        let (store, reader) = self.disk.open(&presence, &self.switch);
+        let (_, stored) = store.last_commit().expect("the disk is well");
+        let held_until = (stored.ms_since(self.now()) > BEHIND_MAX_MS).then_some(stored);
+        let link = Arc::<Wires>::clone(&self.link);
+        let engine = Engine::start(store, link, Arc::clone(&inbox), self.now()).expect("the disk is well");
+        let app = App::new(Parts {
+            store: Arc::clone(&reader),
+            writer: Writer::new(Arc::clone(&inbox)),
+            clock: Arc::<Hands>::clone(&self.clock),
+            presence,
+            chance: Arc::<Dice>::clone(&self.dice),
+            token_key: [7; 32],
+            settings: Settings { no_auth: true, ..Settings::default() },
+        });
+        self.alive = Some(Alive { engine, inbox, router: router(app), held_until });
+        self.reader = Some(reader);
+        self.engine_now = self.engine_now.max(self.now());
+        self.started = self.engine_now;
+        self.turn();
+    }
+
+    /// Everything that was not stored is gone.
+    pub(super) fn kill(&mut self) {
+        self.alive = None;
+        self.reader = None;
+        self.link.end();
+        self.nudged.store(false, Ordering::SeqCst);
+    }
+
+    /// Stops in order: nothing is sent any more; what was read is recorded.
+    pub(super) fn stop(&mut self) {
+        if let Some(alive) = &mut self.alive {
+            alive.engine.stop();
+        }
+        self.turn();
+        self.link.end_all();
+    }
+
+    pub(super) fn turn(&mut self) {
+        let now = self.now();
+        let Some(alive) = &mut self.alive else { return };
+        self.nudged.store(false, Ordering::SeqCst);
+        self.engine_now = self.engine_now.max(now);
+        self.wake = alive.engine.run_once(now);
+        self.turns += 1;
+    }
+
+    fn is_awake(&self) -> bool {
+        let due = match self.wake {
+            Wake::Now => true,
+            Wake::At(at) => at <= self.now(),
+            Wake::Nudged => false,
+        };
+        due || self.nudged.load(Ordering::SeqCst)
+    }
+
+    /// Runs the engine as long as it wants to; false if it never has enough.
+    #[must_use]
+    pub(super) fn drive(&mut self) -> bool {
+        for _ in 0..TURNS_MAX {
+            if self.alive.is_none() || !self.is_awake() {
+                return true;
+            }
+            self.turn();
+        }
+        false
+    }
+
+    /// Time passes, and the engine runs when it wanted to.
+    #[must_use]
+    pub(super) fn wait(&mut self, ms: i64) -> bool {
+        let end = self.now().plus_ms(ms);
+        while self.now() < end {
+            let left = end.ms_since(self.now());
+            let nap = self.now().plus_ms(if left > EXACT_MS { SLEEP_MAX_MS } else { left });
+            let next = match self.wake {
+                Wake::At(at) if left <= EXACT_MS || at > nap => at.min(end),
+                _ => nap,
+            };
+            self.clock.0.store(next.max(self.now().plus_ms(1)).0, Ordering::SeqCst);
+            if !self.drive() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Sets the wall clock; the writer's thread looks at it within a second.
+    pub(super) fn clock_jumps(&mut self, ms: i64) {
+        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+        self.turn();
+    }
+
+    pub(super) fn router(&self) -> Option<Router> {
+        self.alive.as_ref().map(|alive| alive.router.clone())
+    }
+
+    /// Carries out a call, running the engine whenever the call waits for it.
+    pub(super) fn carry_out<T>(&mut self, call: Call, work: impl Future<Output = T>) -> Came<T> {
+        let handle = self.runtime.handle().clone();
+        let _entered = handle.enter();
+        let woken = Arc::new(Woken { thread: std::thread::current(), flag: AtomicBool::new(false) });
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        let mut work = pin!(work);
+        let mut left = match call {
+            Call::Dies(steps) => Some(steps),
+            Call::Answered | Call::AnswerLost => None,
+        };
+        loop {
+            if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
+                return Came::To(done);
+            }
+            if self.has_asks() {
+                match &mut left {
+                    Some(0) => {
+                        self.kill();
+                        return Came::Down;
+                    }
+                    Some(steps) => *steps -= 1,
+                    None => {}
+                }
+                self.turn();
+                if left == Some(0) {
+                    self.kill();
+                    return Came::Down;
+                }
+                continue;
+            }
+            woken.wait();
+        }
+    }
+
+    fn has_asks(&self) -> bool {
+        self.alive.as_ref().is_some_and(|alive| self.nudged.load(Ordering::SeqCst) && !alive.inbox.is_empty())
+    }
+}
+
+struct Woken {
+    thread: Thread,
+    flag: AtomicBool,
+}
+
+impl Woken {
+    fn wait(&self) {
+        while !self.flag.swap(false, Ordering::SeqCst) {
+            std::thread::park();
+        }
+    }
+}
+
+impl TaskWake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.flag.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
