@@ -217,7 +217,7 @@ async fn tasks_are_cancelled_and_retried_with_an_entry_each() {
 async fn reads_take_get_and_post_and_slashes_in_a_row_count_as_one() {
     let world = World::new().await;
     let device = world.device("d1").await;
-    let job = world.create(&Plan::device(&device).ttl(600)).await;
+    let job = world.create(&Plan::device(&device).at(now_ms() + 3_600_000)).await;
     let query = format!("getJob&jobId={job}");
     let posted = world.api.command(&query, &json!({})).await.data().clone();
     for path in [

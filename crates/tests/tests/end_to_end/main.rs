@@ -8,8 +8,16 @@
 
 mod harness;
 
+mod access;
 mod actions;
+mod bad_input;
 mod cancelling;
+mod openapi;
 mod order;
+mod process;
+mod repeats;
+mod replies;
 mod retries;
+mod searching;
+mod sessions;
 mod states;

@@ -38,7 +38,7 @@ async fn automatic_retries_end_with_their_budget() {
     let world = World::open().await;
     let mut device = world.connected("d1").await;
     let job = world
-        .create(&Plan::device(device.identity()).reply_within(1).retry(0, 1))
+        .create(&Plan::device(device.identity()).ttl(60).reply_within(1).retry(0, 1))
         .await;
     let first = device.next_command().await.unwrap();
     device.puback(&first).await.unwrap();
@@ -83,7 +83,9 @@ async fn both_kinds_of_timeout_are_retried_by_hand() {
     let offline = world.device("offline").await;
     let mut mute = world.connected("mute").await;
     let ttl = world.create(&Plan::device(&offline).ttl(1)).await;
-    let rsp = world.create(&Plan::device(mute.identity()).reply_within(1)).await;
+    let rsp = world
+        .create(&Plan::device(mute.identity()).ttl(60).reply_within(1))
+        .await;
     let command = mute.next_command().await.unwrap();
     mute.puback(&command).await.unwrap();
     world.task_in(&ttl, TaskStatus::TtlTimeout).await;

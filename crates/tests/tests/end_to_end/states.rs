@@ -122,7 +122,7 @@ async fn waiting_for_a_device_ends_with_its_window() {
 async fn silence_ends_with_the_reply_timeout() {
     let world = World::open().await;
     let (mut mute, mut slow) = (world.connected("mute").await, world.connected("slow").await);
-    let plans = [&mute, &slow].map(|device| Plan::device(device.identity()).reply_within(1));
+    let plans = [&mute, &slow].map(|device| Plan::device(device.identity()).ttl(60).reply_within(1));
     let (unacknowledged, silent) = (world.create(&plans[0]).await, world.create(&plans[1]).await);
     mute.next_command().await.unwrap();
     let command = slow.next_command().await.unwrap();

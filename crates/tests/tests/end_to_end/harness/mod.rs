@@ -11,7 +11,7 @@ mod wait;
 mod world;
 
 pub(crate) use binary::program;
-pub(crate) use http::{Answered, Api, exchange};
+pub(crate) use http::{Answered, Api, COMMANDS, exchange, request, token};
 pub(crate) use job::Plan;
 pub(crate) use server::{Server, Start, now_ms};
 pub(crate) use wait::{PATIENCE, eventually};
