@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
@@ -69,6 +69,10 @@ async fn receive_within(limit: Duration, mut body: Body) -> Result<Held, Unreada
 }
 
 async fn collect(body: &mut Body) -> Result<Held, Unreadable> {
+    // What announces to be too large need not be waited for.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > BYTES_MAX) {
+        return Err(Unreadable::TooLarge);
+    }
     let mut bytes = BytesMut::new();
     let mut share: Option<SemaphorePermit<'static>> = None;
     while let Some(frame) = body.frame().await {

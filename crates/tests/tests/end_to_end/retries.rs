@@ -90,10 +90,15 @@ async fn both_kinds_of_timeout_are_retried_by_hand() {
     mute.puback(&command).await.unwrap();
     world.task_in(&ttl, TaskStatus::TtlTimeout).await;
     world.task_in(&rsp, TaskStatus::RspTimeout).await;
+    let mut offline = world.connect(&offline).await;
+    // A window of one second is over before a device that has just come has settled.
+    let probe = world.create(&Plan::device(offline.identity()).ttl(60)).await;
+    let command = offline.next_command().await.unwrap();
+    offline.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.task(&probe).await.status, TaskStatus::Succeed);
     for job in [&ttl, &rsp] {
         assert_eq!(world.client.retry_tasks(job, None).await.unwrap().success_size, Some(1));
     }
-    let mut offline = world.connect(&offline).await;
     for device in [&mut offline, &mut mute] {
         let command = device.next_command().await.unwrap();
         device.answer(&command, 200, json!({})).await.unwrap();
