@@ -12,6 +12,8 @@ mod access;
 mod actions;
 mod bad_input;
 mod cancelling;
+mod crashes;
+mod large;
 mod openapi;
 mod order;
 mod process;

@@ -142,6 +142,14 @@ impl Server {
         self.start_again();
     }
 
+    /// A start that is killed after so long, ready or not.
+    pub(crate) fn start_and_kill(&mut self, after: Duration) {
+        self.runs += 1;
+        self.child = spawn(&self.start, self.base.path(), self.runs, self.http, self.mqtt);
+        std::thread::sleep(after);
+        self.kill();
+    }
+
     /// The most memory that the process has used so far, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
