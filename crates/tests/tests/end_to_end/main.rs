@@ -17,6 +17,7 @@ mod large;
 mod openapi;
 mod order;
 mod process;
+mod registry;
 mod repeats;
 mod replies;
 mod retries;

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{Plan, World};
 
+/// Makes a reply's payload.
+type Write<'a> = &'a dyn Fn(&Received) -> String;
+
 fn reply_payload(command: &Received, code: i64) -> String {
     json!({"id": command.id(), "code": code, "data": {}, "message": ""}).to_string()
 }
@@ -90,23 +93,14 @@ async fn a_reply_from_the_wrong_place_is_acknowledged_and_dropped() {
     let (mut device, mut other) = (world.connected("d1").await, world.connected("d2").await);
     let job = world.create(&Plan::device(device.identity())).await;
     let command = device.next_command().await.unwrap();
-    let forged = [
-        // Another device on its own topic, and on the topic of the one that was asked.
-        (
-            &mut other,
-            "/sys/pump/d2/thing/service/multiply_reply".to_owned(),
-            reply_payload(&command, 200),
-        ),
-    ];
-    for (sender, topic, payload) in forged {
-        let sent = sender.publish(&topic, payload).await.unwrap();
-        sender.acknowledged(sent).await.unwrap();
+    // Another device, on its own topic and on the one of the device that was asked.
+    for topic in [
+        other.identity().topic("thing/service/multiply_reply"),
+        command.reply_topic(),
+    ] {
+        let sent = other.publish(&topic, reply_payload(&command, 200)).await.unwrap();
+        other.acknowledged(sent).await.unwrap();
     }
-    let sent = other
-        .publish(&command.reply_topic(), reply_payload(&command, 200))
-        .await
-        .unwrap();
-    other.acknowledged(sent).await.unwrap();
     // The right device, on another service's topic, with ids that were never sent, and with none.
     let own = device.identity().topic("thing/service/ping_reply");
     let never = json!({"id": "4611686018427387903", "code": 200}).to_string();
@@ -129,7 +123,7 @@ async fn odd_replies_are_read_as_far_as_they_can_be() {
     let world = World::open().await;
     let mut device = world.connected("d1").await;
     let id = |command: &Received| command.id().to_owned();
-    let cases: [(&dyn Fn(&Received) -> String, TaskStatus, i64, Option<Value>); 6] = [
+    let cases: [(Write<'_>, TaskStatus, i64, Option<Value>); 6] = [
         (
             &|c| format!(r#"{{"id":"{}","code":"200","data":[1]}}"#, id(c)),
             TaskStatus::Succeed,

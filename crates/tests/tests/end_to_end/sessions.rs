@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use aldis_client::DeviceRef;
-use aldis_simulator::{Device, DeviceIdentity};
+use aldis_simulator::{Device, DeviceIdentity, Login};
 use serde_json::json;
 
 use crate::harness::{Plan, World};
+
+/// Makes a login say something else.
+type Change<'a> = &'a dyn Fn(&mut Login);
 
 const NOT_AUTHORIZED: u8 = 5;
 
@@ -45,7 +48,7 @@ async fn only_a_known_enabled_device_with_its_secret_is_let_in() {
 async fn the_client_id_is_free_text_and_strings_that_make_no_login_are_refused() {
     let world = World::open().await;
     let identity = world.device("d1").await;
-    let cases: [(&dyn Fn(&mut aldis_simulator::Login), u8); 4] = [
+    let cases: [(Change<'_>, u8); 4] = [
         (&|login| login.client_id = "no parameters".into(), NOT_AUTHORIZED),
         (&|login| login.user_name = "d1".into(), NOT_AUTHORIZED),
         (&|login| login.password = String::new(), NOT_AUTHORIZED),

@@ -14,5 +14,5 @@ pub(crate) use binary::program;
 pub(crate) use http::{Answered, Api, COMMANDS, exchange, request, token};
 pub(crate) use job::Plan;
 pub(crate) use server::{Server, Start, now_ms};
-pub(crate) use wait::{PATIENCE, eventually};
+pub(crate) use wait::eventually;
 pub(crate) use world::World;

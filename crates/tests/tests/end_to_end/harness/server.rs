@@ -77,11 +77,6 @@ impl Server {
         self.base.path().join("data")
     }
 
-    /// A directory for a test's own files.
-    pub(crate) fn elsewhere(&self) -> &Path {
-        self.base.path()
-    }
-
     /// What the present run has written to standard output.
     pub(crate) fn stdout(&self) -> String {
         std::fs::read_to_string(output(self.base.path(), self.runs, "out")).unwrap()

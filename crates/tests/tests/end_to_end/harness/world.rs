@@ -149,17 +149,13 @@ impl World {
         wanted: impl Fn(&Task) -> bool,
     ) -> impl Future<Output = Task> {
         let what = format!("task of job {job} being {what:?}");
-        let wait = async move {
-            let last = std::sync::Mutex::new(None);
+        async move {
             eventually(&what, || async {
                 let task = self.task(job).await;
-                let found = wanted(&task).then(|| task.clone());
-                *last.lock().unwrap() = Some(task);
-                found
+                wanted(&task).then_some(task)
             })
             .await
-        };
-        wait
+        }
     }
 
     /// The statistics, as soon as they are as wanted.
