@@ -23,4 +23,6 @@ mod replies;
 mod retries;
 mod searching;
 mod sessions;
+mod settings;
 mod states;
+mod stopping;

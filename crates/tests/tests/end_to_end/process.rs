@@ -8,7 +8,7 @@ use aldis_client::TaskStatus;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Api, Plan, Server, Start, World, eventually, program};
+use crate::harness::{Api, Plan, Server, Start, World, program};
 
 #[tokio::test]
 async fn standard_output_is_exactly_three_lines() {
@@ -146,83 +146,6 @@ async fn a_port_that_is_taken_is_told() {
     assert!(!refused.status.success() && refused.stdout.is_empty());
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains(&server.http.to_string()), "{told}");
-}
-
-/// Starts the program with nothing but these flags and variables, waits until it is ready, and gives what it printed.
-async fn printed(flags: &[&str], variables: &[(&str, &str)], dir: &std::path::Path) -> String {
-    let out = dir.join("out");
-    let mut serve = Command::new(program());
-    serve
-        .arg("serve")
-        .args(flags)
-        .envs(variables.iter().copied())
-        .current_dir(dir);
-    serve
-        .stdin(Stdio::null())
-        .stdout(std::fs::File::create(&out).unwrap())
-        .stderr(Stdio::null());
-    let mut child = serve.spawn().unwrap();
-    let ready = eventually("a server that is ready", || async {
-        std::fs::read_to_string(&out)
-            .ok()
-            .filter(|text| text.ends_with("ready\n"))
-    });
-    let text = ready.await;
-    child.kill().unwrap();
-    child.wait().unwrap();
-    text
-}
-
-#[tokio::test]
-async fn every_setting_may_come_from_a_flag_a_variable_or_the_file() {
-    let any = "127.0.0.1:0";
-    let dir = tempfile::tempdir().unwrap();
-    let settings = dir.path().join("aldis.toml");
-    std::fs::write(
-        &settings,
-        "data_dir = 'by-file'\nhttp = '127.0.0.2:0'\nmqtt = '127.0.0.1:0'\nno_auth = true\n",
-    )
-    .unwrap();
-    let file = settings.to_str().unwrap();
-    printed(
-        &["--data-dir", "by-flag", "--http", any, "--mqtt", any],
-        &[],
-        dir.path(),
-    )
-    .await;
-    let variables = [
-        ("ALDIS_DATA_DIR", "by-variable"),
-        ("ALDIS_HTTP", any),
-        ("ALDIS_MQTT", any),
-        ("ALDIS_NO_AUTH", "true"),
-    ];
-    printed(&[], &variables, dir.path()).await;
-    let text = printed(&["--config", file], &[], dir.path()).await;
-    assert!(text.contains("http listening on 127.0.0.2:"), "{text}");
-    // A flag wins over the variable, and the variable over the file.
-    let text = printed(
-        &["--http", any],
-        &[("ALDIS_CONFIG", file), ("ALDIS_DATA_DIR", "wins")],
-        dir.path(),
-    )
-    .await;
-    assert!(text.contains("http listening on 127.0.0.1:"), "{text}");
-    for made in ["by-flag", "by-variable", "by-file", "wins"] {
-        assert!(dir.path().join(made).join("admin-key.json").exists(), "{made}");
-    }
-}
-
-#[tokio::test]
-async fn without_signatures_may_be_said_by_a_variable_too() {
-    let start = Start {
-        variables: vec![("ALDIS_NO_AUTH".into(), "true".into())],
-        ..Start::default()
-    };
-    let server = Server::start_with(start).await;
-    Api::unsigned(server.http, "o1")
-        .command("searchJob", &json!({}))
-        .await
-        .data();
 }
 
 #[tokio::test]
