@@ -84,6 +84,12 @@ impl Gate {
         self.state.compare_exchange(OPEN, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
+    /// Neither taken nor withdrawn, as of now.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state.load(Ordering::Acquire) == OPEN
+    }
+
     /// The engine takes the attempt back. False: bytes of it may have left.
     #[must_use]
     pub fn withdraw(&self) -> bool {

@@ -23,8 +23,8 @@ impl Turn<'_> {
             Ask::DisableDevice(device, disabled, by, answer) => self.disable_device(device, disabled, by, answer),
             Ask::DeleteDevice(device, by, answer) => self.delete_device(device, by, answer),
             Ask::EndSession(device) => {
-                self.end_session(device);
-                Ok(())
+                self.know(&[device])?;
+                self.show_out(device)
             }
         }
     }
@@ -74,12 +74,24 @@ impl Turn<'_> {
             return Ok(());
         }
         let first = self.first_cancellable(no)?;
+        let withdrawn = self.withdraw_all_of(no)?;
         if let Some(job) = self.memory.jobs.get_mut(no) {
             job.cancel_mark += 1;
         }
         let cancel = Write::CancelJob { job: no, by };
-        self.write(vec![cancel], Box::new(move |done| drop(answer.send(whole(done, first)))));
+        self.write(vec![cancel], Box::new(move |done| drop(answer.send(whole(done, withdrawn, first)))));
         Ok(())
+    }
+
+    /// Cancels what has been handed out and has not left, in the mark's own commit; how many those were. The other rows
+    /// of the job follow in slices, and none of them can leave meanwhile.
+    fn withdraw_all_of(&mut self, no: JobNo) -> Result<u64, Error> {
+        let unsent = self.memory.devices.all_held().filter(|held| held.is_open()).map(|held| held.slot.task);
+        let unsent = unsent.filter(|task| self.memory.jobs.of(*task).is_some_and(|job| job.no == no));
+        let unsent: Vec<TaskNo> = unsent.collect();
+        self.load(&unsent)?;
+        let cancelled = unsent.into_iter().filter(|task| self.cancel(*task).is_ok());
+        Ok(u64::try_from(cancelled.count()).unwrap_or(u64::MAX))
     }
 
     fn first_cancellable(&mut self, no: JobNo) -> Result<Vec<TaskNo>, Error> {
@@ -177,8 +189,8 @@ impl Turn<'_> {
             Some(facts) => facts.disabled = disabled,
         }
         if disabled {
+            self.show_out(device)?;
             self.end_waiting(device, Event::DeviceDisabled)?;
-            self.end_session(device);
         }
         self.write(vec![Write::DisableDevice { device, disabled, by }], plainly(answer));
         Ok(())
@@ -193,8 +205,8 @@ impl Turn<'_> {
             }
             Some(facts) => facts.deleted = true,
         }
+        self.show_out(device)?;
         self.end_waiting(device, Event::DeviceDeleted)?;
-        self.end_session(device);
         self.write(vec![Write::DeleteDevice { device, by }], plainly(answer));
         Ok(())
     }
@@ -227,9 +239,9 @@ fn plainly(answer: Answer<()>) -> super::turn::OnCommit {
     })
 }
 
-fn whole(done: Result<&[Done], Failure>, first: Vec<TaskNo>) -> Result<WholeJob, Failure> {
+fn whole(done: Result<&[Done], Failure>, withdrawn: u64, first: Vec<TaskNo>) -> Result<WholeJob, Failure> {
     match done? {
-        [Done::Count(eligible), ..] => Ok(WholeJob { eligible: *eligible, first }),
+        [Done::Count(eligible), ..] => Ok(WholeJob { eligible: *eligible + withdrawn, first }),
         [Done::Refused(refusal), ..] => Err(Failure::Refused(*refusal)),
         _ => Err(Failure::Unavailable),
     }

@@ -59,7 +59,7 @@ impl Turn<'_> {
         }
     }
 
-    fn withdraw_open(&mut self, device: DeviceNo, held: &Held) -> bool {
+    pub(super) fn withdraw_open(&mut self, device: DeviceNo, held: &Held) -> bool {
         let wire = held.wire();
         if !self.withdraw(device, wire) {
             return false;
@@ -104,7 +104,9 @@ impl Turn<'_> {
         self.memory.know_jobs(self.store, &tasks)?;
         self.take_in(due);
         self.know(&devices)?;
-        self.memory.next_due = if more { Some(self.now) } else { self.store.next_due(self.now)? };
+        let stored = if more { Some(self.now) } else { self.store.next_due(self.now)? };
+        // What this turn has decided before is not stored yet.
+        self.memory.next_due = stored.into_iter().chain(self.next_moment_at_hand()).min();
         for no in tasks {
             self.pass_own_moment(no);
         }

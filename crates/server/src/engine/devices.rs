@@ -48,6 +48,11 @@ impl Held {
         self.gate.as_ref().and_then(|gate| gate.handed())
     }
 
+    /// It has not left, as of now.
+    pub(super) fn is_open(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.is_open())
+    }
+
     /// Takes the attempt back; false if bytes of it may have left.
     pub(super) fn withdraw(&self) -> bool {
         self.gate.as_ref().is_some_and(|gate| gate.withdraw())
@@ -80,6 +85,13 @@ impl Devices {
 
     pub(super) fn present(&self) -> Vec<DeviceNo> {
         self.sessions.keys().copied().collect()
+    }
+
+    /// Sessions that were to be ended by a commit that failed go on: nobody was told to end them.
+    pub(super) fn reopen(&mut self) {
+        for session in self.sessions.values_mut() {
+            session.closing = false;
+        }
     }
 
     /// A device is present from now on, with this queue.

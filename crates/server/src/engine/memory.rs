@@ -61,6 +61,7 @@ impl Memory {
             self.take_up(job);
         }
         self.devices.restore_slots(store.slots()?);
+        self.devices.reopen();
         self.reload_queues(store)?;
         self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
         self.stale = false;

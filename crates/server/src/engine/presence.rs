@@ -84,7 +84,18 @@ impl Turn<'_> {
         }
     }
 
-    /// Ends a device's live session: nothing more goes to it, and its link is reset after the commit.
+    /// Ends a device's live session: nothing more goes to it, also nothing that has not left by now, and its link is reset
+    /// after the commit. What the device has got runs out.
+    pub(super) fn show_out(&mut self, device: DeviceNo) -> Result<(), Error> {
+        if let Some(held) = self.memory.devices.held(device).cloned() {
+            self.load(&[held.slot.task])?;
+            self.withdraw_open(device, &held);
+        }
+        self.end_session(device);
+        Ok(())
+    }
+
+    /// Resets a device's link after the commit.
     pub(super) fn end_session(&mut self, device: DeviceNo) {
         let Some(session) = self.memory.devices.session_mut(device).filter(|session| !session.closing) else { return };
         session.closing = true;

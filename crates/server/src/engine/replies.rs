@@ -1,7 +1,7 @@
 //! Word from devices: PUBACKs, replies, and attempts that certainly never left.
 
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
-use aldis_core::task::{Event, Reply};
+use aldis_core::task::{Event, Reply, State};
 use aldis_store::Error;
 
 use super::devices::Held;
@@ -27,7 +27,7 @@ impl Turn<'_> {
                 DeviceEvent::Acked { device, wire } => self.acked(*device, *wire),
                 DeviceEvent::NotSent { device, wire } => self.not_sent(*device, *wire),
                 DeviceEvent::Replied { session, device, wire, to, reply, packet } => {
-                    self.replied(*device, *wire, to, reply);
+                    self.replied(*device, *wire, to, reply)?;
                     if let Some(packet) = *packet {
                         self.order(Order::Acknowledge { session: *session, packet });
                     }
@@ -54,27 +54,40 @@ impl Turn<'_> {
     }
 
     /// The slot is freed by the attempt's reply whatever became of its task: cancelled, given up, deleted.
-    fn replied(&mut self, device: DeviceNo, wire: Option<WireId>, to: &AnswerTo, reply: &Reply) {
+    fn replied(&mut self, device: DeviceNo, wire: Option<WireId>, to: &AnswerTo, reply: &Reply) -> Result<(), Error> {
         let Some(wire) = wire else {
             Tally::count(&self.memory.tally.unreadable_replies);
-            return;
+            return Ok(());
         };
         let held = self.memory.devices.held(device).filter(|held| held.wire() == wire).cloned();
         let known = self.memory.jobs.of(wire.task()).is_some();
         if known && !(self.is_for(device, wire) && self.fits(wire, to)) || !known && held.is_none() {
             Tally::count(&self.memory.tally.foreign_replies);
-            return;
+            return Ok(());
         }
         let event = Event::Replied { attempt: wire.attempt(), handed: held.as_ref().and_then(Held::handed), reply };
         let open = self.task(wire.task()).is_some_and(|task| task.state.is_out() && task.attempt == wire.attempt());
         if self.apply(wire.task(), event).is_err() && known {
             Tally::count(&self.memory.tally.foreign_replies);
-            return;
-        }
-        if !open {
-            Tally::count(&self.memory.tally.late_replies);
+            return Ok(());
         }
         self.free_slot(device, wire);
+        if open {
+            return Ok(());
+        }
+        Tally::count(&self.memory.tally.late_replies);
+        self.spare_the_next_attempt(device, wire.task())
+    }
+
+    /// A late success forbids further attempts: one that has been made but has not left is taken back.
+    fn spare_the_next_attempt(&mut self, device: DeviceNo, no: TaskNo) -> Result<(), Error> {
+        let succeeded = self.task(no).is_some_and(|task| task.state == State::Published && task.late_success.is_some());
+        let held = self.memory.devices.held(device).filter(|held| succeeded && held.slot.task == no).cloned();
+        if let Some(held) = held {
+            self.know(&[device])?;
+            self.withdraw_open(device, &held);
+        }
+        Ok(())
     }
 
     /// The id names a task of this very device.

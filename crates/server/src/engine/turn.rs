@@ -229,6 +229,13 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// The first moment after now at which a task at hand has to be looked at.
+    pub(super) fn next_moment_at_hand(&self) -> Option<Timestamp> {
+        let changed = self.worked.values().filter(|worked| worked.changed);
+        let moments = changed.filter_map(|worked| worked.task.wake_at(&self.rules(worked.task.no)?));
+        moments.filter(|at| *at > self.now).min()
+    }
+
     /// The tasks at hand of one device.
     pub(super) fn at_hand_of(&self, device: DeviceNo) -> Vec<TaskNo> {
         self.worked.values().filter(|worked| worked.task.device == device).map(|worked| worked.task.no).collect()
