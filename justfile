@@ -39,3 +39,11 @@ deny:
 # The code's own documentation.
 doc:
     cargo doc --locked --workspace --no-deps --open
+
+# One history of the simulation again, shrunk if it fails.
+sim SEED:
+    cargo run --release --locked -p aldis-tests --bin simulate -- {{SEED}}
+
+# Many histories of the simulation.
+sims COUNT FIRST="1":
+    cargo run --release --locked -p aldis-tests --bin simulate -- --seeds {{COUNT}} {{FIRST}}

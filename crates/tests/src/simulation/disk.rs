@@ -60,30 +60,41 @@ pub(super) enum Disk {
 }
 
 impl Disk {
-    /// A store for the engine, and one for reading, as after a start of the process.
-    pub(super) fn open(&self, presence: &Arc<dyn Presence>, switch: &Switch) -> (Box<dyn Store>, Arc<dyn Read>) {
+    /// The ways to what is kept, as after a start of the process.
+    pub(super) fn open(&self, presence: &Arc<dyn Presence>, switch: &Switch) -> Opened {
         match self {
-            Self::Memory(store) => both(store.clone(), store.clone(), switch),
+            Self::Memory(store) => opened(store.clone(), store.clone(), switch),
             Self::Directory(directory) => open_directory(directory.path(), presence, switch),
         }
     }
 }
 
-fn open_directory(path: &Path, presence: &Arc<dyn Presence>, switch: &Switch) -> (Box<dyn Store>, Arc<dyn Read>) {
-    let options = Options { key: None, readers: 1 };
-    let (store, reader) = aldis_store_sqlite::open(path, &options, Arc::clone(presence)).expect("the directory is ours");
-    both(store, reader, switch)
+/// The ways to what is kept.
+pub(super) struct Opened {
+    /// The engine's.
+    pub(super) store: Box<dyn Store>,
+    /// The application's.
+    pub(super) reader: Arc<dyn Read>,
+    /// The observer's, which never fails.
+    pub(super) observer: Arc<dyn Read>,
 }
 
-fn both<S, R>(store: S, reader: R, switch: &Switch) -> (Box<dyn Store>, Arc<dyn Read>)
+fn open_directory(path: &Path, presence: &Arc<dyn Presence>, switch: &Switch) -> Opened {
+    let options = Options { key: None, readers: 1 };
+    let (store, reader) = aldis_store_sqlite::open(path, &options, Arc::clone(presence)).expect("the directory is ours");
+    opened(store, reader, switch)
+}
+
+fn opened<S, R>(store: S, reader: R, switch: &Switch) -> Opened
 where
     S: Store + 'static,
-    R: Read + 'static,
+    R: Read + Clone + 'static,
 {
-    (
-        Box::new(Failing { store, switch: Arc::clone(switch) }),
-        Arc::new(Failing { store: reader, switch: Arc::clone(switch) }),
-    )
+    Opened {
+        store: Box::new(Failing { store, switch: Arc::clone(switch) }),
+        observer: Arc::new(reader.clone()),
+        reader: Arc::new(Failing { store: reader, switch: Arc::clone(switch) }),
+    }
 }
 
 struct Failing<S> {

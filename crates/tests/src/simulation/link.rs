@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use aldis_core::ids::{DeviceNo, WireId};
-use aldis_server::link::{DeviceEvent, DeviceLink, Gate, Kinds, Order, Outgoing, SessionNo};
+use aldis_core::time::Timestamp;
+use aldis_server::link::{DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
 use aldis_server::writer::Inbox;
 use aldis_store::Presence;
 use parking_lot::Mutex;
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 /// What the engine has ordered since the last look.
 pub(super) enum Noted {
     /// An attempt is to be sent: it is durable.
-    Ordered(DeviceNo, WireId, Arc<Gate>),
+    Ordered(DeviceNo, WireId, Timestamp),
     /// A reply is durable.
     Durable(SessionNo, u16),
 }
@@ -30,6 +31,8 @@ struct Inner {
     numbers: u64,
     inbox: Option<Arc<Inbox>>,
     noted: Vec<Noted>,
+    /// The engine's clock in its present turn.
+    now: Timestamp,
 }
 
 impl Inner {
@@ -73,6 +76,11 @@ impl Wires {
         inner.inbox = None;
     }
 
+    /// A turn begins.
+    pub(super) fn turn(&self, now: Timestamp) {
+        self.0.lock().now = now;
+    }
+
     pub(super) fn noted(&self) -> Vec<Noted> {
         std::mem::take(&mut self.0.lock().noted)
     }
@@ -114,11 +122,12 @@ impl Wires {
         inner.report(DeviceEvent::Ready { session, device, kinds });
     }
 
-    /// What the device's session may be sent; `None` if it has none.
+    /// What the device's session may be sent; `None` if it has none, or is about to lose it.
     pub(super) fn kinds(&self, device: DeviceNo) -> Option<Kinds> {
         let inner = self.0.lock();
-        let session = inner.current.get(&device)?;
-        inner.sessions.get(session).map(|session| session.kinds)
+        let session = inner.sessions.get(inner.current.get(&device)?)?;
+        let ends = session.orders.iter().any(|order| matches!(order, Order::Reset { .. }));
+        (!ends).then_some(session.kinds)
     }
 
     pub(super) fn current(&self, device: DeviceNo) -> Option<SessionNo> {
@@ -159,11 +168,11 @@ impl Wires {
 impl DeviceLink for Wires {
     fn carry_out(&self, orders: Vec<Order>) {
         let mut inner = self.0.lock();
+        let now = inner.now;
         for order in orders {
             let session = match &order {
                 Order::Publish(outgoing) => {
-                    let noted = Noted::Ordered(outgoing.device, outgoing.wire, Arc::clone(&outgoing.gate));
-                    inner.noted.push(noted);
+                    inner.noted.push(Noted::Ordered(outgoing.device, outgoing.wire, now));
                     outgoing.session
                 }
                 Order::Acknowledge { session, packet } => {

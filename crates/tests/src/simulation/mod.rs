@@ -16,6 +16,7 @@ mod run;
 mod shrink;
 mod world;
 
-pub use operation::{Choice, Operation, draw};
+pub use operation::{Answer, Call, Choice, Draft, Fault, Operation, draw};
+pub use oracle::Violation;
 pub use run::{Figures, Medium, run};
 pub use shrink::shrink;

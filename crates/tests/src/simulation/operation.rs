@@ -109,7 +109,7 @@ pub enum Operation {
 }
 
 /// How many devices there are, with one bit each in [`Draft::devices`].
-pub const DEVICES: u8 = 6;
+pub(super) const DEVICES: u8 = 6;
 
 /// The history of a seed.
 #[must_use]
@@ -122,27 +122,27 @@ fn one(chance: &mut Chance) -> Operation {
     let device = number(chance, 1 << 16);
     let other = number(chance, 1 << 16);
     match number(chance, 1000) {
-        0..160 => Operation::Wait(wait(chance)),
-        160..240 => Operation::Connect(device),
-        240..330 => Operation::Settle(device, if number(chance, 5) == 0 { small(chance, 3) } else { 0 }),
-        330..360 => Operation::Drop(device),
-        360..480 => Operation::Deliver(device, number(chance, 12) == 0),
-        480..520 => Operation::DeliverAll,
-        520..570 => Operation::Acknowledge(device, back(chance)),
-        570..700 => Operation::Reply(device, back(chance), answer(chance)),
-        700..706 => Operation::Forge(device, other),
-        706..800 => Operation::Create(draft(chance), call(chance)),
-        800..830 => Operation::CancelTask(device, other, call(chance)),
-        830..842 => Operation::CancelJob(device, call(chance)),
-        842..872 => Operation::RetryTask(device, other, call(chance)),
-        872..884 => Operation::RetryJob(device, call(chance)),
-        884..896 => Operation::DeleteJob(device, call(chance)),
-        896..910 => Operation::Disable(device, number(chance, 3) == 0, call(chance)),
-        910..914 => Operation::Replace(device, call(chance)),
-        914..950 => Operation::Look(device),
-        950..962 => Operation::Kill(number(chance, 20_000)),
-        962..966 => Operation::Restart(number(chance, 20_000)),
-        966..990 => Operation::Fails(fault(chance)),
+        0..130 => Operation::Wait(wait(chance)),
+        130..210 => Operation::Connect(device),
+        210..330 => Operation::Settle(device, if number(chance, 6) == 0 { small(chance, 3) } else { 0 }),
+        330..350 => Operation::Drop(device),
+        350..430 => Operation::Deliver(device, number(chance, 12) == 0),
+        430..510 => Operation::DeliverAll,
+        510..570 => Operation::Acknowledge(device, back(chance)),
+        570..750 => Operation::Reply(device, back(chance), answer(chance)),
+        750..756 => Operation::Forge(device, other),
+        756..836 => Operation::Create(draft(chance), call(chance)),
+        836..856 => Operation::CancelTask(device, other, call(chance)),
+        856..866 => Operation::CancelJob(device, call(chance)),
+        866..886 => Operation::RetryTask(device, other, call(chance)),
+        886..896 => Operation::RetryJob(device, call(chance)),
+        896..912 => Operation::DeleteJob(device, call(chance)),
+        912..922 => Operation::Disable(device, number(chance, 3) == 0, call(chance)),
+        922..926 => Operation::Replace(device, call(chance)),
+        926..960 => Operation::Look(device),
+        960..968 => Operation::Kill(number(chance, 20_000)),
+        968..972 => Operation::Restart(number(chance, 20_000)),
+        972..992 => Operation::Fails(fault(chance)),
         _ => Operation::ClockJumps(jump(chance)),
     }
 }
@@ -163,10 +163,10 @@ fn back(chance: &mut Chance) -> Choice {
 /// Short ones let things overlap, long ones let windows end.
 fn wait(chance: &mut Chance) -> u32 {
     match number(chance, 10) {
-        0..4 => number(chance, 50),
-        4..7 => number(chance, 2_000),
-        7..9 => number(chance, 30_000),
-        _ => number(chance, 300_000),
+        0..5 => number(chance, 50),
+        5..8 => number(chance, 2_000),
+        8 => number(chance, 30_000),
+        _ => number(chance, 100_000),
     }
 }
 

@@ -141,7 +141,7 @@ impl World {
 
     /// The jobs with this description.
     pub(super) fn jobs_named(&mut self, desc: &str) -> Option<Vec<JobNo>> {
-        let body = json!({"expression": format!("name.default = '{desc}'")});
+        let body = json!({"expression": format!("name.default like '{desc}'")});
         match self.call(Call::Answered, &format!("{COMMANDS}?action=searchJob&orgId=o"), &body, None) {
             Answered::Done(data) => {
                 let ids = data.as_array().expect("a list").iter().map(|job| job["jobId"].as_str().unwrap_or_default());

@@ -3,11 +3,9 @@
 //! Nothing here asks the engine. Each rule has a name, which a violation carries.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::time::Timestamp;
-use aldis_server::link::Gate;
 
 use super::operation::{Answer, Draft};
 use super::operator::Shown;
@@ -58,6 +56,7 @@ impl Job {
 
 #[derive(Debug, Default)]
 struct TaskFacts {
+    made: u64,
     received: u64,
     succeeded: bool,
     codes: BTreeSet<Option<i64>>,
@@ -74,9 +73,9 @@ struct TaskFacts {
 struct Open {
     wire: WireId,
     deadline: Timestamp,
-    latest: Timestamp,
-    gate: Arc<Gate>,
     taken: bool,
+    /// Its device has said something about it; whether that is stored is another matter.
+    answered: bool,
     closed: bool,
 }
 
@@ -92,6 +91,8 @@ pub(super) struct Oracle {
     gone: BTreeSet<DeviceNo>,
     order: u64,
     pub(super) received: u64,
+    /// A commit was stored and nobody was told: attempts may have been made that were never handed out.
+    pub(super) unsure: bool,
 }
 
 impl Oracle {
@@ -171,25 +172,19 @@ impl Oracle {
     // --- What went to devices, and came from them.
 
     /// An attempt was made: its device's place must be free.
-    pub(super) fn ordered(&mut self, device: DeviceNo, wire: WireId, gate: Arc<Gate>, now: Timestamp, reply_s: u32) -> Checked {
+    pub(super) fn ordered(&mut self, device: DeviceNo, wire: WireId, now: Timestamp, reply_ms: i64) -> Checked {
         if let Some(open) = self.open.get(&device)
             && open.taken
-            && !open.closed
+            && !(open.closed || self.unsure && open.answered)
             && now < open.deadline
         {
             let (before, until) = (open.wire, open.deadline.0);
             return broken("one_in_flight", format!("{wire} at {} while {before} is out until {until}", now.0));
         }
-        let deadline = now.plus_ms(i64::from(reply_s) * 1_000);
-        self.open.insert(device, Open { wire, deadline, latest: deadline, gate, taken: false, closed: false });
+        self.tasks.entry(wire.task()).or_default().made += 1;
+        let deadline = now.plus_ms(reply_ms);
+        self.open.insert(device, Open { wire, deadline, taken: false, answered: false, closed: false });
         Ok(())
-    }
-
-    /// The process has started: reply deadlines that are near are put off.
-    pub(super) fn restarted(&mut self, at: Timestamp) {
-        for open in self.open.values_mut() {
-            open.latest = open.latest.max(at.plus_ms(5_000));
-        }
     }
 
     /// The socket takes an attempt: from here on the device may have it.
@@ -234,7 +229,10 @@ impl Oracle {
     }
 
     /// A device has said this about an attempt; it may still be lost.
-    pub(super) fn said(&mut self, wire: WireId, answer: Answer) {
+    pub(super) fn said(&mut self, device: DeviceNo, wire: WireId, answer: Answer) {
+        if let Some(open) = self.open.get_mut(&device).filter(|open| open.wire == wire) {
+            open.answered = true;
+        }
         let facts = self.tasks.entry(wire.task()).or_default();
         match answer {
             Answer::Well => facts.succeeded = true,
@@ -260,17 +258,9 @@ impl Oracle {
         self.open.get(&device).filter(|open| !open.closed).map(|open| open.wire)
     }
 
-    pub(super) fn is_overdue(&self, device: DeviceNo, now: Timestamp) -> bool {
-        self.open.get(&device).is_none_or(|open| open.closed || now > open.latest)
-    }
-
     /// Whether the device has, or may have, the attempt.
     pub(super) fn has_left(&self, wire: WireId) -> bool {
         self.left.contains(&wire)
-    }
-
-    pub(super) fn gate_of(&self, device: DeviceNo) -> Option<&Arc<Gate>> {
-        self.open.get(&device).map(|open| &open.gate)
     }
 
     // --- What the API shows.
@@ -304,8 +294,8 @@ impl Oracle {
         if task.status == "FAILED" && task.code.is_some_and(|code| code >= 100_000) && !facts.codes.contains(&task.code) {
             return broken("failure_is_true", format!("{id} failed with {:?}, which its device never said", task.code));
         }
-        if task.status == "RSP_TIMEOUT" && facts.received == 0 {
-            return broken("silence_is_true", format!("{id} is RSP_TIMEOUT, and was never sent"));
+        if task.status == "RSP_TIMEOUT" && facts.made == 0 && !self.unsure {
+            return broken("silence_is_true", format!("{id} is RSP_TIMEOUT, and no attempt was made"));
         }
         if facts.received > 1 + task.auto + task.manual {
             return broken("one_attempt_per_round", format!("{id} left {} times: {task:?}", facts.received));

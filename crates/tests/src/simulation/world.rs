@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll, Wake as TaskWake, Waker};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use aldis_core::time::{Clock, Timestamp};
 use aldis_server::api::router;
@@ -18,7 +19,7 @@ use aldis_store::{Presence, Read};
 use axum::Router;
 use parking_lot::Mutex;
 
-use super::disk::{self, Disk, Switch};
+use super::disk::{self, Disk, Opened, Switch};
 use super::link::Wires;
 use super::operation::Call;
 use super::run::Medium;
@@ -29,10 +30,15 @@ const BEGIN: i64 = 1_700_000_000_000;
 const TURNS_MAX: usize = 400;
 /// The writer's thread never sleeps longer.
 const SLEEP_MAX_MS: i64 = 1_000;
-/// Waits that are shorter keep every moment of the engine's.
+/// Waits that are no longer keep every moment of the engine's; in longer ones it may be late by a sleep.
 const EXACT_MS: i64 = 2_000;
 /// How far the clock may be behind the store at a start before the engine holds dispatch.
 const BEHIND_MAX_MS: i64 = 5 * 60_000;
+
+/// How long the engine pauses after a failed commit.
+const PAUSE_MS: i64 = 200;
+/// No read of these small worlds takes longer.
+const READ_MAX: Duration = Duration::from_millis(500);
 
 struct Hands(AtomicI64);
 
@@ -78,10 +84,10 @@ pub(super) struct World {
     pub(super) switch: Switch,
     disk: Disk,
     alive: Option<Alive>,
-    reader: Option<Arc<dyn Read>>,
+    observer: Option<Arc<dyn Read>>,
     nudged: Arc<AtomicBool>,
     wake: Wake,
-    /// The engine's clock at its last turn: never runs backwards.
+    /// The engine's clock at its last turn: never behind what is stored.
     engine_now: Timestamp,
     pub(super) started: Timestamp,
     pub(super) turns: u64,
@@ -104,7 +110,7 @@ impl World {
             switch: Switch::default(),
             disk,
             alive: None,
-            reader: None,
+            observer: None,
             nudged: Arc::default(),
             wake: Wake::Nudged,
             engine_now: Timestamp(BEGIN),
@@ -124,8 +130,9 @@ impl World {
         self.engine_now
     }
 
-    pub(super) fn reader(&self) -> &dyn Read {
-        self.reader.as_deref().expect("the process runs")
+    /// What is stored, by a way that never fails.
+    pub(super) fn stored(&self) -> Arc<dyn Read> {
+        self.observer.clone().expect("the process runs")
     }
 
     /// Whether the engine sends nothing because the clock is wrong.
@@ -140,13 +147,13 @@ impl World {
         self.link.begin(Arc::clone(&inbox));
         disk::heal(&self.switch);
         let presence: Arc<dyn Presence> = Arc::<Wires>::clone(&self.link);
-        let (store, reader) = self.disk.open(&presence, &self.switch);
+        let Opened { store, reader, observer } = self.disk.open(&presence, &self.switch);
         let (_, stored) = store.last_commit().expect("the disk is well");
         let held_until = (stored.ms_since(self.now()) > BEHIND_MAX_MS).then_some(stored);
         let link = Arc::<Wires>::clone(&self.link);
         let engine = Engine::start(store, link, Arc::clone(&inbox), self.now()).expect("the disk is well");
         let app = App::new(Parts {
-            store: Arc::clone(&reader),
+            store: reader,
             writer: Writer::new(Arc::clone(&inbox)),
             clock: Arc::<Hands>::clone(&self.clock),
             presence,
@@ -155,8 +162,8 @@ impl World {
             settings: Settings { no_auth: true, ..Settings::default() },
         });
         self.alive = Some(Alive { engine, inbox, router: router(app), held_until });
-        self.reader = Some(reader);
-        self.engine_now = self.engine_now.max(self.now());
+        self.observer = Some(observer);
+        self.engine_now = stored.max(self.now());
         self.started = self.engine_now;
         self.turn();
     }
@@ -164,7 +171,7 @@ impl World {
     /// Everything that was not stored is gone.
     pub(super) fn kill(&mut self) {
         self.alive = None;
-        self.reader = None;
+        self.observer = None;
         self.link.end();
         self.nudged.store(false, Ordering::SeqCst);
     }
@@ -183,6 +190,7 @@ impl World {
         let Some(alive) = &mut self.alive else { return };
         self.nudged.store(false, Ordering::SeqCst);
         self.engine_now = self.engine_now.max(now);
+        self.link.turn(self.engine_now);
         self.wake = alive.engine.run_once(now);
         self.turns += 1;
     }
@@ -208,18 +216,26 @@ impl World {
         false
     }
 
-    /// Time passes, and the engine runs when it wanted to.
+    /// Time passes, and the engine runs when it wanted to, or when its thread has slept for as long as it ever does.
     #[must_use]
     pub(super) fn wait(&mut self, ms: i64) -> bool {
         let end = self.now().plus_ms(ms);
+        let exact = ms <= EXACT_MS;
+        let mut slept = 0;
         while self.now() < end {
-            let left = end.ms_since(self.now());
-            let nap = self.now().plus_ms(if left > EXACT_MS { SLEEP_MAX_MS } else { left });
+            let now = self.now();
+            let longest = now.plus_ms(SLEEP_MAX_MS - slept).min(end);
             let next = match self.wake {
-                Wake::At(at) if left <= EXACT_MS || at > nap => at.min(end),
-                _ => nap,
+                Wake::At(at) if exact || at > longest => at.min(longest),
+                _ => longest,
             };
-            self.clock.0.store(next.max(self.now().plus_ms(1)).0, Ordering::SeqCst);
+            let next = next.max(now.plus_ms(1));
+            slept += next.ms_since(now);
+            self.clock.0.store(next.0, Ordering::SeqCst);
+            if slept >= SLEEP_MAX_MS {
+                self.turn();
+                slept = 0;
+            }
             if !self.drive() {
                 return false;
             }
@@ -253,23 +269,21 @@ impl World {
             if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
                 return Came::To(done);
             }
-            if self.has_asks() {
-                match &mut left {
-                    Some(0) => {
-                        self.kill();
-                        return Came::Down;
-                    }
-                    Some(steps) => *steps -= 1,
-                    None => {}
+            if let Some(steps) = left.as_mut().filter(|_| self.has_asks()) {
+                if *steps > 0 {
+                    self.turn();
                 }
-                self.turn();
-                if left == Some(0) {
+                *steps = steps.saturating_sub(1);
+                if *steps == 0 {
                     self.kill();
                     return Came::Down;
                 }
-                continue;
+            } else if self.is_awake() {
+                self.turn();
+            } else if !woken.wait() {
+                // Neither a read nor a turn is under way: the engine pauses after a fault, and the call waits for it.
+                self.clock.0.fetch_add(PAUSE_MS, Ordering::SeqCst);
             }
-            woken.wait();
         }
     }
 
@@ -284,10 +298,16 @@ struct Woken {
 }
 
 impl Woken {
-    fn wait(&self) {
+    /// False if nothing happens for longer than any read takes.
+    fn wait(&self) -> bool {
+        let end = Instant::now() + READ_MAX;
         while !self.flag.swap(false, Ordering::SeqCst) {
-            std::thread::park();
+            if Instant::now() >= end {
+                return false;
+            }
+            std::thread::park_timeout(READ_MAX);
         }
+        true
     }
 }
 
