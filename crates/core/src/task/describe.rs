@@ -28,9 +28,14 @@ pub(super) fn unsent(task: &Task, why: &str) -> String {
     };
     let retry = u32::from(task.retries.auto) + u32::from(task.retries.manual);
     if last.sent {
+        // If the latest number was given to an attempt that never left, the result is that of one before it.
+        let attempt = match task.times.intent {
+            Some(_) => task.attempt.0.to_string(),
+            None => format!("before {}", task.attempt.0),
+        };
         return format!(
-            "{why}; retry {retry} not sent{LAST_ATTEMPT}{}: {} {}",
-            task.attempt.0, last.code, last.desc
+            "{why}; retry {retry} not sent{LAST_ATTEMPT}{attempt}: {} {}",
+            last.code, last.desc
         );
     }
     match last.desc.split_once(LAST_ATTEMPT) {

@@ -86,11 +86,12 @@ fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
         attempt: task.attempt,
         how,
         times,
-        outcome,
+        outcome: outcome.clone(),
     }];
     let task = Task {
         times,
-        ..cancelled(task, desc.to_owned(), now)
+        result: Some(outcome),
+        ..moved(task, State::Cancelled, now)
     };
     Step { ended, ..quietly(task) }
 }

@@ -143,7 +143,7 @@ pub struct Retries {
     pub manual: u16,
 }
 
-/// When things happened to the latest attempt.
+/// When things happened to the latest attempt; nothing has, if it never left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AttemptTimes {
     /// The intent's commit.

@@ -48,7 +48,7 @@ pub(super) fn retry_asked(task: &Task, rules: &Rules, condition: &Condition, now
     if task.attempt.next().is_none() {
         return Err(Refused::NumbersUsedUp);
     }
-    if !condition.disabled && condition.queued >= QUEUE_MAX {
+    if would_wait(rules, condition) && condition.queued >= QUEUE_MAX {
         return Err(Refused::QueueFull);
     }
     let mut task = Task {
@@ -63,6 +63,16 @@ pub(super) fn retry_asked(task: &Task, rules: &Rules, condition: &Condition, now
     Ok(quietly(start(task, rules, condition, now)))
 }
 
+/// The round would need a place in the device's queue: it does not fail for another reason before.
+fn would_wait(rules: &Rules, condition: &Condition) -> bool {
+    !condition.disabled && !must_be_there(rules, condition)
+}
+
+/// The device is away, and the command does not wait for it.
+fn must_be_there(rules: &Rules, condition: &Condition) -> bool {
+    matches!(condition.presence, Presence::Absent { .. }) && rules.policy.ttl_ms <= 0
+}
+
 /// What trigger, due retry and retry by hand have in common.
 fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
     if condition.deleted {
@@ -71,7 +81,7 @@ fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Ta
     if condition.disabled {
         return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Heals::Never, now);
     }
-    if let (Presence::Absent { .. }, 0) = (condition.presence, rules.policy.ttl_ms) {
+    if must_be_there(rules, condition) {
         return unsent(
             task,
             rules,
@@ -218,8 +228,9 @@ pub(super) fn not_sent(
         times,
         outcome,
     }];
+    // To the row it is as if nothing had happened: its times are those of attempts that left.
     let task = Task {
-        times,
+        times: AttemptTimes::default(),
         ..moved(task, State::Queued, now)
     };
     Ok(Step {

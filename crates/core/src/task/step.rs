@@ -17,7 +17,11 @@ pub fn step(task: &Task, rules: &Rules, event: Event<'_>, now: Timestamp) -> Res
 
 /// The whole job was cancelled and the task's row has not been settled yet: whatever comes first settles it.
 fn under_mark(task: &Task, event: Event<'_>, now: Timestamp) -> Result<Step, Refused> {
-    let withdrawn = matches!(event, Event::NotSent(..) | Event::Cancelled { withdrawn: true });
+    let withdrawn = match event {
+        Event::NotSent(attempt, _) => attempt == task.attempt,
+        Event::Cancelled { withdrawn } => withdrawn,
+        _ => false,
+    };
     let cancelled = endings::cancel(task, withdrawn, now)?;
     match event {
         Event::Replied { .. } => replies::after_the_end(cancelled, event, now),
