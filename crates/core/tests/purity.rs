@@ -1,0 +1,218 @@
+//! The walls between the crates: who knows whom, and what the pure ones must not touch.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+const PURE: [&str; 2] = ["aldis-core", "aldis-protocol"];
+
+/// Crates that do I/O, read clocks, draw random numbers, start threads or log.
+const IMPURE: [&str; 24] = [
+    "async-std",
+    "axum",
+    "chrono",
+    "crossbeam-channel",
+    "fastrand",
+    "getrandom",
+    "hyper",
+    "libc",
+    "mio",
+    "nix",
+    "parking_lot",
+    "polling",
+    "rand",
+    "rayon",
+    "reqwest",
+    "rmqtt-codec",
+    "rusqlite",
+    "rustix",
+    "smol",
+    "socket2",
+    "tempfile",
+    "tokio",
+    "tracing",
+    "windows-sys",
+];
+
+/// What each crate may know of the others. Tests of a crate may know more, but see [`NEVER`].
+const MAY_KNOW: [(&str, &[&str]); 9] = [
+    ("aldis-core", &[]),
+    ("aldis-protocol", &["aldis-core"]),
+    ("aldis-store", &["aldis-core"]),
+    ("aldis-store-sqlite", &["aldis-core", "aldis-store"]),
+    (
+        "aldis-server",
+        &["aldis-core", "aldis-protocol", "aldis-store", "aldis-store-sqlite"],
+    ),
+    ("aldis-client", &["aldis-core", "aldis-protocol"]),
+    ("aldis-simulator", &["aldis-core", "aldis-protocol"]),
+    (
+        "aldis",
+        &[
+            "aldis-core",
+            "aldis-protocol",
+            "aldis-server",
+            "aldis-client",
+            "aldis-simulator",
+        ],
+    ),
+    ("aldis-tests", &EVERYTHING),
+];
+const EVERYTHING: [&str; 8] = [
+    "aldis-core",
+    "aldis-protocol",
+    "aldis-store",
+    "aldis-store-sqlite",
+    "aldis-server",
+    "aldis-client",
+    "aldis-simulator",
+    "aldis",
+];
+
+/// Not even for tests: these speak with the server as strangers do.
+const NEVER: [(&str, &str); 2] = [("aldis-client", "aldis-server"), ("aldis-simulator", "aldis-server")];
+
+/// What the sources of pure crates must not name.
+const FORBIDDEN: [&str; 12] = [
+    "std::net",
+    "std::fs",
+    "std::io",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::sync::mpsc",
+    "SystemTime",
+    "Instant",
+    "Timestamp::now",
+    "Zoned::now",
+    "TimeZone::system",
+];
+
+#[test]
+fn pure_crates_depend_on_nothing_that_does_io() {
+    for crate_name in PURE {
+        let known = dependencies(crate_name);
+        assert!(
+            known.contains("serde_json"),
+            "{crate_name}: the list is not to be trusted: {known:?}"
+        );
+        let impure: Vec<&str> = IMPURE.into_iter().filter(|name| known.contains(*name)).collect();
+        assert!(
+            impure.is_empty(),
+            "{crate_name} must stay pure, but depends on {impure:?}"
+        );
+    }
+}
+
+#[test]
+fn pure_sources_name_no_io_no_clock_no_thread() {
+    for directory in ["core", "protocol"] {
+        for file in sources(&workspace().join("crates").join(directory).join("src")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                let found = FORBIDDEN.into_iter().find(|word| names(code_of(line), word));
+                assert_eq!(found, None, "{}:{}", file.display(), number + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn crates_know_each_other_only_as_agreed() {
+    let agreed: BTreeMap<&str, &[&str]> = MAY_KNOW.into_iter().collect();
+    for package in packages() {
+        let name = text(&package, "name");
+        let Some(may_know) = agreed.get(name.as_str()) else {
+            panic!("{name} is new: say in this test and in ARCHITECTURE.md what it may know");
+        };
+        for (known, is_for_tests) in inner_dependencies(&package) {
+            let never = NEVER.contains(&(name.as_str(), known.as_str()));
+            assert!(
+                !never && (is_for_tests || may_know.contains(&known.as_str())),
+                "{name} must not know {known}"
+            );
+        }
+    }
+}
+
+/// A crate's own dependencies and theirs, as they are built here, without those of tests and build scripts.
+fn dependencies(crate_name: &str) -> BTreeSet<String> {
+    let tree = cargo(&[
+        "tree", "-p", crate_name, "-e", "normal", "--prefix", "none", "--format", "{p}",
+    ]);
+    let names = tree.lines().filter_map(|line| line.split_whitespace().next());
+    names.map(str::to_owned).collect()
+}
+
+fn packages() -> Vec<Value> {
+    let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// The crates of this workspace that a package names, and whether for its tests alone.
+fn inner_dependencies(package: &Value) -> Vec<(String, bool)> {
+    let all = package["dependencies"].as_array().unwrap().iter();
+    let inner = all.filter(|dependency| dependency["path"].is_string());
+    inner
+        .map(|dependency| (text(dependency, "name"), dependency["kind"] == "dev"))
+        .collect()
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(arguments)
+        .args(["--locked", "--offline"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "cargo {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    assert!(!found.is_empty(), "{}", directory.display());
+    found
+}
+
+fn code_of(line: &str) -> &str {
+    line.split_once("//").map_or(line, |(code, _)| code)
+}
+
+/// The word stands there on its own, not as part of a longer name.
+fn names(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + word.len()..].chars().next();
+        ![before, after]
+            .into_iter()
+            .flatten()
+            .any(|next| next.is_alphanumeric() || next == '_')
+    })
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap().to_owned()
+}
