@@ -46,4 +46,4 @@ sim SEED:
 
 # Many histories of the simulation.
 sims COUNT FIRST="1":
-    cargo run --release --locked -p aldis-tests --bin simulate -- --seeds {{COUNT}} {{FIRST}}
+    cargo run --release --locked -p aldis-tests --bin simulate -- {{FIRST}} --count {{COUNT}}

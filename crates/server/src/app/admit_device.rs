@@ -2,9 +2,10 @@
 
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::login::Login;
-use aldis_store::{DeviceRef, Error as StoreError};
+use aldis_store::rows::Activity;
+use aldis_store::{DeviceRef, Error as StoreError, Write};
 
-use super::App;
+use super::{App, Error};
 
 /// Why a device is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +25,25 @@ pub async fn admit_device(app: &App, login: Login, password: Vec<u8>) -> Result<
         .read(move |store| {
             let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
             let device = store.devices(&[keys])?.pop().flatten();
-            let proved = device.filter(|device| login.verify(&password, &device.is.secret.0));
-            Ok::<_, StoreError>(proved.filter(|device| !device.disabled).map(|device| device.no))
+            Ok::<_, StoreError>(device.filter(|device| login.verify(&password, &device.is.secret.0) && !device.disabled))
         })
         .await;
-    match found {
-        Ok(device) => device.ok_or(NotAdmitted::NotAuthorized),
-        Err(error) => {
-            tracing::warn!(%error, "a login could not be checked");
-            Err(NotAdmitted::Unavailable)
-        }
+    let device = found.map_err(|error| unavailable(&error))?.ok_or(NotAdmitted::NotAuthorized)?;
+    if device.activated.is_none() {
+        activate(app, device.no).await?;
     }
+    Ok(device.no)
+}
+
+/// A device that has been told that it is in counts as activated ever after, so the first login is stored before that.
+/// Later ones are noted in batches.
+async fn activate(app: &App, device: DeviceNo) -> Result<(), NotAdmitted> {
+    let first = Activity { device, online: Some(app.now()), offline: None };
+    let stored = app.write_one(Write::Activity(vec![first])).await;
+    stored.map(drop).map_err(|error| unavailable(&error))
+}
+
+fn unavailable(error: &Error) -> NotAdmitted {
+    tracing::warn!(%error, "a login could not be checked");
+    NotAdmitted::Unavailable
 }

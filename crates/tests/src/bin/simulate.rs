@@ -1,23 +1,39 @@
-//! Runs the simulation: `simulate SEED` replays one history and shrinks it if it fails; `simulate --seeds N` runs many.
+//! Runs histories of the simulation: one again by its seed, shrunk if it fails, or many.
+
+#![expect(clippy::print_stdout, reason = "a program for a terminal")]
 
 use std::process::ExitCode;
 
 use aldis_tests::simulation::{Figures, Medium, Operation, draw, run, shrink};
+use clap::Parser;
 
 /// Operations of one history.
 const OPERATIONS: usize = 400;
 
+/// Histories of the simulation, drawn from seeds.
+#[derive(Parser)]
+struct Arguments {
+    /// The (first) seed.
+    seed: u64,
+    /// How many histories; with one, a failure is shrunk.
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// Over SQLite instead of the store in memory.
+    #[arg(long)]
+    sqlite: bool,
+}
+
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let number = |index: usize| words.get(index).and_then(|word| word.parse::<u64>().ok());
-    let medium = if words.iter().any(|word| word == "--sqlite") { Medium::Sqlite } else { Medium::Memory };
-    match words.first().map(String::as_str) {
-        Some("--seeds") => many(number(1).unwrap_or(100), number(2).unwrap_or(1), medium),
-        Some(_) if number(0).is_some() => one(number(0).unwrap_or(0), medium),
-        _ => {
-            eprintln!("usage: simulate SEED [--sqlite] | simulate --seeds COUNT FIRST [--sqlite]");
-            ExitCode::from(2)
-        }
+    let arguments = Arguments::parse();
+    let medium = if arguments.sqlite {
+        Medium::Sqlite
+    } else {
+        Medium::Memory
+    };
+    if arguments.count == 1 {
+        one(arguments.seed, medium)
+    } else {
+        many(arguments.count, arguments.seed, medium)
     }
 }
 
@@ -70,5 +86,9 @@ fn many(count: u64, first: u64, medium: Medium) -> ExitCode {
         }
     }
     println!("{count} seeds from {first}: {failed} failed; {sum:?}");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

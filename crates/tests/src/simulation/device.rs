@@ -29,14 +29,21 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn new(key: String, no: DeviceNo) -> Self {
-        Self { key, no, got: Vec::new(), packets: 0 }
+        Self {
+            key,
+            no,
+            got: Vec::new(),
+            packets: 0,
+        }
     }
 
     /// The command that it got this many before the last.
     pub(super) fn got_back(&mut self, back: u32) -> Option<&mut Got> {
         let count = self.got.len();
         let back = usize::try_from(back).unwrap_or(0);
-        count.checked_sub(1 + back % count.max(1)).and_then(|index| self.got.get_mut(index))
+        count
+            .checked_sub(1 + back % count.max(1))
+            .and_then(|index| self.got.get_mut(index))
     }
 
     pub(super) fn next_packet(&mut self) -> u16 {
@@ -59,5 +66,9 @@ pub(super) fn reply(answer: Answer) -> Reply {
         Answer::Badly(code) => Some(code),
         Answer::Rubbish => None,
     };
-    Reply { code, message: None, output: None }
+    Reply {
+        code,
+        message: None,
+        output: None,
+    }
 }

@@ -81,7 +81,8 @@ pub(super) struct Opened {
 
 fn open_directory(path: &Path, presence: &Arc<dyn Presence>, switch: &Switch) -> Opened {
     let options = Options { key: None, readers: 1 };
-    let (store, reader) = aldis_store_sqlite::open(path, &options, Arc::clone(presence)).expect("the directory is ours");
+    let (store, reader) =
+        aldis_store_sqlite::open(path, &options, Arc::clone(presence)).expect("the directory is ours");
     opened(store, reader, switch)
 }
 
@@ -91,9 +92,15 @@ where
     R: Read + Clone + 'static,
 {
     Opened {
-        store: Box::new(Failing { store, switch: Arc::clone(switch) }),
+        store: Box::new(Failing {
+            store,
+            switch: Arc::clone(switch),
+        }),
         observer: Arc::new(reader.clone()),
-        reader: Arc::new(Failing { store: reader, switch: Arc::clone(switch) }),
+        reader: Arc::new(Failing {
+            store: reader,
+            switch: Arc::clone(switch),
+        }),
     }
 }
 
@@ -103,7 +110,10 @@ struct Failing<S> {
 }
 
 fn failed(what: &str) -> Error {
-    Error::Unavailable { what: what.to_owned(), source: None }
+    Error::Unavailable {
+        what: what.to_owned(),
+        source: None,
+    }
 }
 
 impl<S: Store> Store for Failing<S> {
@@ -116,7 +126,11 @@ impl<S: Store> Store for Failing<S> {
         let lost = std::mem::take(&mut faults.answer_lost);
         drop(faults);
         let committed = self.store.commit(now, writes)?;
-        if lost { Err(failed("a simulated commit whose answer is lost")) } else { Ok(committed) }
+        if lost {
+            Err(failed("a simulated commit whose answer is lost"))
+        } else {
+            Ok(committed)
+        }
     }
 }
 

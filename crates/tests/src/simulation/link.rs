@@ -50,7 +50,10 @@ impl Inner {
 
     fn not_sent(&self, outgoing: &Outgoing) {
         if outgoing.gate.withdraw() {
-            self.report(DeviceEvent::NotSent { device: outgoing.device, wire: outgoing.wire });
+            self.report(DeviceEvent::NotSent {
+                device: outgoing.device,
+                wire: outgoing.wire,
+            });
         }
     }
 }
@@ -94,7 +97,11 @@ impl Wires {
         {
             session.orders.push_back(Order::Reset { session: earlier });
         }
-        let fresh = Session { device, orders: VecDeque::new(), kinds: Kinds::default() };
+        let fresh = Session {
+            device,
+            orders: VecDeque::new(),
+            kinds: Kinds::default(),
+        };
         inner.sessions.insert(session, fresh);
         inner.report(DeviceEvent::Connected { session, device });
         session
@@ -102,22 +109,31 @@ impl Wires {
 
     pub(super) fn leave(&self, session: SessionNo) {
         let mut inner = self.0.lock();
-        let Some(ended) = inner.sessions.remove(&session) else { return };
+        let Some(ended) = inner.sessions.remove(&session) else {
+            return;
+        };
         if inner.current.get(&ended.device) == Some(&session) {
             inner.current.remove(&ended.device);
         }
         for order in ended.orders {
             inner.hand_back(order);
         }
-        inner.report(DeviceEvent::Disconnected { session, device: ended.device });
+        inner.report(DeviceEvent::Disconnected {
+            session,
+            device: ended.device,
+        });
     }
 
     /// The kinds that a session may be sent only grow.
     pub(super) fn settle(&self, session: SessionNo, kinds: Kinds) {
         let mut inner = self.0.lock();
-        let Some(found) = inner.sessions.get_mut(&session) else { return };
-        found.kinds =
-            Kinds { services: found.kinds.services || kinds.services, points: found.kinds.points || kinds.points };
+        let Some(found) = inner.sessions.get_mut(&session) else {
+            return;
+        };
+        found.kinds = Kinds {
+            services: found.kinds.services || kinds.services,
+            points: found.kinds.points || kinds.points,
+        };
         let (kinds, device) = (found.kinds, found.device);
         inner.report(DeviceEvent::Ready { session, device, kinds });
     }
@@ -137,7 +153,12 @@ impl Wires {
     /// The sessions of a device, the present one and those that it has taken over.
     pub(super) fn all_of(&self, device: DeviceNo) -> Vec<SessionNo> {
         let inner = self.0.lock();
-        inner.sessions.iter().filter(|(_, session)| session.device == device).map(|(no, _)| *no).collect()
+        inner
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.device == device)
+            .map(|(no, _)| *no)
+            .collect()
     }
 
     pub(super) fn is_live(&self, session: SessionNo) -> bool {

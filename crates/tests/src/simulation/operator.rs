@@ -47,7 +47,9 @@ impl Shown {
 impl World {
     /// A call with a body, and an idempotency key if there is one.
     pub(super) fn call(&mut self, call: Call, target: &str, body: &Value, key: Option<&str>) -> Answered {
-        let Some(router) = self.router() else { return Answered::Unknown };
+        let Some(router) = self.router() else {
+            return Answered::Unknown;
+        };
         let mut request = Request::post(target);
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
@@ -56,8 +58,16 @@ impl World {
         let came = self.carry_out(call, async move {
             let Ok(response) = router.oneshot(request).await;
             let status = response.status().as_u16();
-            let bytes = response.into_body().collect().await.expect("a body in memory").to_bytes();
-            (status, serde_json::from_slice::<Value>(&bytes).expect("answers are JSON"))
+            let bytes = response
+                .into_body()
+                .collect()
+                .await
+                .expect("a body in memory")
+                .to_bytes();
+            (
+                status,
+                serde_json::from_slice::<Value>(&bytes).expect("answers are JSON"),
+            )
         });
         match came {
             Came::Down => Answered::Unknown,
@@ -99,7 +109,12 @@ impl World {
     }
 
     pub(super) fn create_device(&mut self, key: &str) -> Answered {
-        self.call(Call::Answered, &format!("{DEVICES}?action=create&orgId=o"), &new_device(key), None)
+        self.call(
+            Call::Answered,
+            &format!("{DEVICES}?action=create&orgId=o"),
+            &new_device(key),
+            None,
+        )
     }
 
     pub(super) fn disable_device(&mut self, call: Call, key: &str, disabled: bool) -> Answered {
@@ -132,7 +147,12 @@ impl World {
     pub(super) fn tasks_of(&mut self, job: JobNo) -> Option<Vec<Shown>> {
         let body = json!({"expression": format!("jobId = '{}'", job.to_job_id()),
             "pagination": {"pageNo": 1, "pageSize": 1000}});
-        match self.call(Call::Answered, &format!("{COMMANDS}?action=searchTask&orgId=o"), &body, None) {
+        match self.call(
+            Call::Answered,
+            &format!("{COMMANDS}?action=searchTask&orgId=o"),
+            &body,
+            None,
+        ) {
             Answered::Done(data) => Some(data.as_array().expect("a list").iter().map(shown).collect()),
             Answered::Unknown => None,
             other => panic!("searchTask: {other:?}"),
@@ -142,9 +162,18 @@ impl World {
     /// The jobs with this description.
     pub(super) fn jobs_named(&mut self, desc: &str) -> Option<Vec<JobNo>> {
         let body = json!({"expression": format!("name.default like '{desc}'")});
-        match self.call(Call::Answered, &format!("{COMMANDS}?action=searchJob&orgId=o"), &body, None) {
+        match self.call(
+            Call::Answered,
+            &format!("{COMMANDS}?action=searchJob&orgId=o"),
+            &body,
+            None,
+        ) {
             Answered::Done(data) => {
-                let ids = data.as_array().expect("a list").iter().map(|job| job["jobId"].as_str().unwrap_or_default());
+                let ids = data
+                    .as_array()
+                    .expect("a list")
+                    .iter()
+                    .map(|job| job["jobId"].as_str().unwrap_or_default());
                 Some(ids.map(|id| JobNo::from_job_id(id).expect("an id of ours")).collect())
             }
             Answered::Unknown => None,
@@ -174,7 +203,9 @@ fn job(draft: &Draft, keys: &[&str], desc: &str, now: i64) -> Value {
     let targets: Vec<Value> = if keys.is_empty() {
         vec![json!({"productKey": PRODUCT})]
     } else {
-        keys.iter().map(|key| json!({"productKey": PRODUCT, "deviceKey": key})).collect()
+        keys.iter()
+            .map(|key| json!({"productKey": PRODUCT, "deviceKey": key}))
+            .collect()
     };
     let trigger = (draft.trigger_s > 0).then(|| now + i64::from(draft.trigger_s) * MS);
     let command = if draft.point {

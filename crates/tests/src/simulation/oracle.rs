@@ -22,7 +22,10 @@ pub struct Violation {
 pub(super) type Checked = Result<(), Violation>;
 
 pub(super) fn broken(rule: &'static str, what: impl Into<String>) -> Checked {
-    Err(Violation { rule, what: what.into() })
+    Err(Violation {
+        rule,
+        what: what.into(),
+    })
 }
 
 /// A job as its operator knows it.
@@ -179,11 +182,23 @@ impl Oracle {
             && now < open.deadline
         {
             let (before, until) = (open.wire, open.deadline.0);
-            return broken("one_in_flight", format!("{wire} at {} while {before} is out until {until}", now.0));
+            return broken(
+                "one_in_flight",
+                format!("{wire} at {} while {before} is out until {until}", now.0),
+            );
         }
         self.tasks.entry(wire.task()).or_default().made += 1;
         let deadline = now.plus_ms(reply_ms);
-        self.open.insert(device, Open { wire, deadline, taken: false, answered: false, closed: false });
+        self.open.insert(
+            device,
+            Open {
+                wire,
+                deadline,
+                taken: false,
+                answered: false,
+                closed: false,
+            },
+        );
         Ok(())
     }
 
@@ -194,7 +209,12 @@ impl Oracle {
         }
         match self.open.get_mut(&device) {
             Some(open) if open.wire == wire => open.taken = true,
-            _ => return broken("one_in_flight", format!("{wire} left though another attempt was made since")),
+            _ => {
+                return broken(
+                    "one_in_flight",
+                    format!("{wire} left though another attempt was made since"),
+                );
+            }
         }
         if self.disabled.contains(&device) {
             return broken("nothing_to_the_disabled", format!("{wire} left for a disabled device"));
@@ -209,8 +229,12 @@ impl Oracle {
     }
 
     fn may_leave(&self, task: TaskNo, wire: WireId, wall: Timestamp) -> Checked {
-        let Some(facts) = self.tasks.get(&task) else { return Ok(()) };
-        let Some(job) = self.job_of_task(task) else { return Ok(()) };
+        let Some(facts) = self.tasks.get(&task) else {
+            return Ok(());
+        };
+        let Some(job) = self.job_of_task(task) else {
+            return Ok(());
+        };
         if job.deleted {
             return broken("nothing_of_deleted_jobs", format!("{wire}"));
         }
@@ -221,7 +245,11 @@ impl Oracle {
             return broken("nothing_after_success", format!("{wire}"));
         }
         let first = job.draft.retries == 0 && facts.retries_asked == 0 && job.retries_asked == 0;
-        let window_s = if job.draft.ttl_s > 0 { job.draft.ttl_s } else { job.draft.reply_s };
+        let window_s = if job.draft.ttl_s > 0 {
+            job.draft.ttl_s
+        } else {
+            job.draft.reply_s
+        };
         if first && job.acknowledged && wall >= job.release().plus_ms(i64::from(window_s) * 1_000) {
             return broken("nothing_after_its_window", format!("{wire} at {}", wall.0));
         }
@@ -282,23 +310,39 @@ impl Oracle {
         let id = task.no.to_task_id();
         if let Some(last) = &facts.last {
             if last.is_final() && last.status != task.status && asked == facts.retries_asked_at_last {
-                return broken("final_stays_final", format!("{id} was {} and is {}", last.status, task.status));
+                return broken(
+                    "final_stays_final",
+                    format!("{id} was {} and is {}", last.status, task.status),
+                );
             }
             if task.auto < last.auto || task.manual < last.manual {
                 return broken("counts_only_grow", format!("{id}: {last:?} became {task:?}"));
             }
         }
         if task.status == "SUCCEED" && !facts.succeeded {
-            return broken("success_is_true", format!("{id} is SUCCEED, and its device never said so"));
+            return broken(
+                "success_is_true",
+                format!("{id} is SUCCEED, and its device never said so"),
+            );
         }
-        if task.status == "FAILED" && task.code.is_some_and(|code| code >= 100_000) && !facts.codes.contains(&task.code) {
-            return broken("failure_is_true", format!("{id} failed with {:?}, which its device never said", task.code));
+        if task.status == "FAILED" && task.code.is_some_and(|code| code >= 100_000) && !facts.codes.contains(&task.code)
+        {
+            return broken(
+                "failure_is_true",
+                format!("{id} failed with {:?}, which its device never said", task.code),
+            );
         }
         if task.status == "RSP_TIMEOUT" && facts.made == 0 && !self.unsure {
-            return broken("silence_is_true", format!("{id} is RSP_TIMEOUT, and no attempt was made"));
+            return broken(
+                "silence_is_true",
+                format!("{id} is RSP_TIMEOUT, and no attempt was made"),
+            );
         }
         if facts.received > 1 + task.auto + task.manual {
-            return broken("one_attempt_per_round", format!("{id} left {} times: {task:?}", facts.received));
+            return broken(
+                "one_attempt_per_round",
+                format!("{id} left {} times: {task:?}", facts.received),
+            );
         }
         if task.auto > budget * (1 + task.manual) {
             return broken("retries_within_the_budget", format!("{id}: {task:?}"));

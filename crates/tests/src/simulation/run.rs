@@ -109,9 +109,16 @@ impl History {
     }
 
     fn know_devices(&mut self) {
-        let keys: Vec<DeviceRef> =
-            self.devices.iter().map(|device| DeviceRef::Keys(PRODUCT.into(), device.key.as_str().into())).collect();
-        let found = self.world.stored().devices(&keys).expect("the observer's way never fails");
+        let keys: Vec<DeviceRef> = self
+            .devices
+            .iter()
+            .map(|device| DeviceRef::Keys(PRODUCT.into(), device.key.as_str().into()))
+            .collect();
+        let found = self
+            .world
+            .stored()
+            .devices(&keys)
+            .expect("the observer's way never fails");
         for (device, found) in self.devices.iter_mut().zip(found) {
             device.no = found.map_or(DeviceNo(0), |found| found.no);
         }
@@ -143,7 +150,11 @@ impl History {
         for noted in self.world.link.noted() {
             match noted {
                 Noted::Ordered(device, wire, at) => {
-                    let jobs = self.world.stored().jobs_of(&[wire.task()]).expect("the observer's way never fails");
+                    let jobs = self
+                        .world
+                        .stored()
+                        .jobs_of(&[wire.task()])
+                        .expect("the observer's way never fails");
                     let reply_ms = jobs.first().map_or(0, |job| job.policy.reply_timeout_ms);
                     self.oracle.ordered(device, wire, at, reply_ms)?;
                 }
@@ -189,7 +200,11 @@ impl History {
     }
 
     fn wait(&mut self, ms: i64) -> Checked {
-        if self.world.wait(ms) { Ok(()) } else { broken("the_engine_rests", "it spins while time passes") }
+        if self.world.wait(ms) {
+            Ok(())
+        } else {
+            broken("the_engine_rests", "it spins while time passes")
+        }
     }
 
     fn die(&mut self, down: i64) {
@@ -217,18 +232,37 @@ impl History {
 
     /// A login; whether it is admitted says the store, as at the gateway.
     fn connect(&mut self, choice: Choice) {
-        let Some(no) = self.device(choice).map(|device| device.no) else { return };
-        let facts = self.world.stored().device_facts(&[no]).expect("the observer's way never fails");
-        if facts.first().copied().flatten().is_some_and(|facts| !facts.disabled && !facts.deleted) {
+        let Some(no) = self.device(choice).map(|device| device.no) else {
+            return;
+        };
+        let facts = self
+            .world
+            .stored()
+            .device_facts(&[no])
+            .expect("the observer's way never fails");
+        if facts
+            .first()
+            .copied()
+            .flatten()
+            .is_some_and(|facts| !facts.disabled && !facts.deleted)
+        {
             self.world.link.enter(no);
         }
     }
 
     fn settles(&mut self, choice: Choice, kinds: u8) {
-        let Some(no) = self.device(choice).map(|device| device.no) else { return };
+        let Some(no) = self.device(choice).map(|device| device.no) else {
+            return;
+        };
         let kinds = match kinds {
-            1 => Kinds { services: true, points: false },
-            2 => Kinds { services: false, points: true },
+            1 => Kinds {
+                services: true,
+                points: false,
+            },
+            2 => Kinds {
+                services: false,
+                points: true,
+            },
             _ => Kinds::ALL,
         };
         if let Some(session) = self.world.link.current(no) {
@@ -237,14 +271,18 @@ impl History {
     }
 
     fn drop_link(&mut self, choice: Choice) {
-        let Some(no) = self.device(choice).map(|device| device.no) else { return };
+        let Some(no) = self.device(choice).map(|device| device.no) else {
+            return;
+        };
         if let Some(session) = self.world.link.all_of(no).first() {
             self.world.link.leave(*session);
         }
     }
 
     fn deliver(&mut self, choice: Choice, lost: bool) -> Checked {
-        let Some(index) = nth(choice, self.devices.len()) else { return Ok(()) };
+        let Some(index) = nth(choice, self.devices.len()) else {
+            return Ok(());
+        };
         let no = self.devices[index].no;
         for session in self.world.link.all_of(no) {
             if let Some(order) = self.world.link.take_order(session) {
@@ -288,7 +326,13 @@ impl History {
         outgoing.gate.handed_over(now);
         if !lost {
             let to = reply_topic(&outgoing.command);
-            self.devices[index].got.push(Got { wire: outgoing.wire, session, to, acknowledged: false, replied: false });
+            self.devices[index].got.push(Got {
+                wire: outgoing.wire,
+                session,
+                to,
+                acknowledged: false,
+                replied: false,
+            });
         }
         Ok(())
     }
@@ -310,7 +354,9 @@ impl History {
         let (no, packet) = (device.no, device.next_packet());
         let Some(got) = device.got_back(back) else { return };
         let (wire, to) = (got.wire, got.to.clone());
-        let Some(session) = self.world.link.current(no) else { return };
+        let Some(session) = self.world.link.current(no) else {
+            return;
+        };
         if let Some(device) = self.device(choice)
             && let Some(got) = device.got_back(back)
         {
@@ -320,14 +366,27 @@ impl History {
         self.packets.insert((session, packet), (no, wire, answer));
         let reply = reply(answer);
         let packet = Some(packet);
-        self.world.link.report(DeviceEvent::Replied { session, device: no, wire: Some(wire), to, reply, packet });
+        self.world.link.report(DeviceEvent::Replied {
+            session,
+            device: no,
+            wire: Some(wire),
+            to,
+            reply,
+            packet,
+        });
     }
 
     /// A reply to what another device got, or to an attempt that was never made: nothing may come of it.
     fn forge(&mut self, choice: Choice, other: Choice) {
-        let Some((no, packet)) = self.device(choice).map(|device| (device.no, device.next_packet())) else { return };
-        let Some(session) = self.world.link.current(no) else { return };
-        let Some(got) = self.device(other).and_then(|device| device.got_back(0).cloned()) else { return };
+        let Some((no, packet)) = self.device(choice).map(|device| (device.no, device.next_packet())) else {
+            return;
+        };
+        let Some(session) = self.world.link.current(no) else {
+            return;
+        };
+        let Some(got) = self.device(other).and_then(|device| device.got_back(0).cloned()) else {
+            return;
+        };
         let owner = self.device(other).map(|device| device.no);
         let next = got.wire.attempt().next().unwrap_or(AttemptNo(1));
         let unmade = WireId::new(got.wire.task(), next);
@@ -337,7 +396,14 @@ impl History {
         }
         let reply = reply(Answer::Well);
         let (to, packet) = (got.to, Some(packet));
-        self.world.link.report(DeviceEvent::Replied { session, device: no, wire: Some(wire), to, reply, packet });
+        self.world.link.report(DeviceEvent::Replied {
+            session,
+            device: no,
+            wire: Some(wire),
+            to,
+            reply,
+            packet,
+        });
     }
 
     // --- Operators.
@@ -366,8 +432,9 @@ impl History {
 
     /// A job that is known to exist.
     fn job(&mut self, choice: Choice) -> Option<(usize, JobNo)> {
-        let known: Vec<usize> =
-            (0..self.oracle.jobs.len()).filter(|index| !self.oracle.jobs[*index].deleted).collect();
+        let known: Vec<usize> = (0..self.oracle.jobs.len())
+            .filter(|index| !self.oracle.jobs[*index].deleted)
+            .collect();
         let index = *known.get(nth(choice, known.len())?)?;
         Some((index, self.oracle.jobs[index].no?))
     }
@@ -381,7 +448,9 @@ impl History {
     }
 
     fn cancel_task(&mut self, job: Choice, task: Choice, call: Call) {
-        let Some((job, task)) = self.task(job, task) else { return };
+        let Some((job, task)) = self.task(job, task) else {
+            return;
+        };
         if let Answered::Done(_) = self.world.on_job(call, "cancelTask", job, Some(&[task])) {
             self.oracle.bar_tasks(&[task]);
         }
@@ -396,7 +465,9 @@ impl History {
     }
 
     fn retry_task(&mut self, job: Choice, task: Choice, call: Call) {
-        let Some((job, task)) = self.task(job, task) else { return };
+        let Some((job, task)) = self.task(job, task) else {
+            return;
+        };
         self.oracle.free_tasks(&[task]);
         self.world.on_job(call, "retryTask", job, Some(&[task]));
     }
@@ -412,13 +483,17 @@ impl History {
         match self.world.on_job(call, "deleteJob", no, None) {
             Answered::Done(_) => self.oracle.jobs[index].deleted = true,
             Answered::Unknown => self.oracle.jobs[index].maybe_deleted = true,
-            Answered::Refused(24404, _) if self.oracle.jobs[index].maybe_deleted => self.oracle.jobs[index].deleted = true,
+            Answered::Refused(24404, _) if self.oracle.jobs[index].maybe_deleted => {
+                self.oracle.jobs[index].deleted = true
+            }
             Answered::Refused(..) => {}
         }
     }
 
     fn disable(&mut self, choice: Choice, disabled: bool, call: Call) {
-        let Some((no, key)) = self.device(choice).map(|device| (device.no, device.key.clone())) else { return };
+        let Some((no, key)) = self.device(choice).map(|device| (device.no, device.key.clone())) else {
+            return;
+        };
         if !disabled {
             self.oracle.disabled(no, false);
         }
@@ -428,7 +503,9 @@ impl History {
     }
 
     fn replace(&mut self, choice: Choice, call: Call) {
-        let Some((no, key)) = self.device(choice).map(|device| (device.no, device.key.clone())) else { return };
+        let Some((no, key)) = self.device(choice).map(|device| (device.no, device.key.clone())) else {
+            return;
+        };
         if let Answered::Done(_) = self.world.delete_device(call, &key) {
             self.oracle.gone(no);
         }
@@ -451,7 +528,9 @@ impl History {
     // --- Looking.
 
     fn look(&mut self, choice: Choice) -> Checked {
-        let Some(index) = nth(choice, self.oracle.jobs.len()) else { return Ok(()) };
+        let Some(index) = nth(choice, self.oracle.jobs.len()) else {
+            return Ok(());
+        };
         if disk::is_failing(&self.world.switch) {
             return Ok(());
         }
@@ -486,7 +565,9 @@ impl History {
     fn find(&mut self, index: usize) -> Checked {
         let job = &self.oracle.jobs[index];
         let (name, acknowledged, deleted) = (job.name.clone(), job.acknowledged, job.deleted || job.maybe_deleted);
-        let Some(found) = self.world.jobs_named(&name) else { return Ok(()) };
+        let Some(found) = self.world.jobs_named(&name) else {
+            return Ok(());
+        };
         match found.as_slice() {
             [] if acknowledged && !deleted => broken("acknowledged_jobs_exist", name),
             [] => Ok(()),
@@ -500,17 +581,27 @@ impl History {
 
     /// Statistics are what counting the tasks gives, and each task is what its history allows.
     fn recount(&mut self, index: usize, no: JobNo) -> Checked {
-        let Some(tasks) = self.world.tasks_of(no) else { return Ok(()) };
-        let Answered::Done(counts) = self.world.on_job(Call::Answered, "queryStatistics", no, None) else { return Ok(()) };
+        let Some(tasks) = self.world.tasks_of(no) else {
+            return Ok(());
+        };
+        let Answered::Done(counts) = self.world.on_job(Call::Answered, "queryStatistics", no, None) else {
+            return Ok(());
+        };
         let mut recounted: BTreeMap<&str, u64> = BTreeMap::new();
         for task in &tasks {
             *recounted.entry(column(&task.status)).or_default() += 1;
         }
         for name in COLUMNS {
-            let (said, found) = (counts[name].as_u64().unwrap_or(u64::MAX), recounted.get(name).copied().unwrap_or(0));
+            let (said, found) = (
+                counts[name].as_u64().unwrap_or(u64::MAX),
+                recounted.get(name).copied().unwrap_or(0),
+            );
             if said != found {
                 let id = no.to_job_id();
-                return broken("counters_equal_a_recount", format!("{id}: {name} is {said}, and {found} are found"));
+                return broken(
+                    "counters_equal_a_recount",
+                    format!("{id}: {name} is {said}, and {found} are found"),
+                );
             }
         }
         let keys = self.oracle.jobs[index].keys.len();
@@ -528,12 +619,21 @@ impl History {
     fn look_deeper(&mut self, no: JobNo) -> Checked {
         let store = self.world.stored();
         let now = self.world.engine_now();
-        let Some(detail) = store.job(no).expect("the observer's way never fails") else { return Ok(()) };
+        let Some(detail) = store.job(no).expect("the observer's way never fails") else {
+            return Ok(());
+        };
         let rules = detail.job.rules();
-        let tasks = store.job_tasks(&detail.job, JobTasks::All, None, usize::MAX).expect("the observer's way never fails");
+        let tasks = store
+            .job_tasks(&detail.job, JobTasks::All, None, usize::MAX)
+            .expect("the observer's way never fails");
         for task in tasks {
             let id = WireId::new(task.no, task.attempt);
-            let stuck = |why: &str| broken("everything_moves_on", format!("{id} is {:?} at {}: {why}", task.state, now.0));
+            let stuck = |why: &str| {
+                broken(
+                    "everything_moves_on",
+                    format!("{id} is {:?} at {}: {why}", task.state, now.0),
+                )
+            };
             match task.state {
                 State::Init if rules.release <= now => stuck("its job was to trigger")?,
                 State::Queued if task.window_end(&rules) <= now => stuck("its window has ended")?,
@@ -590,7 +690,11 @@ impl History {
         self.die(1_000);
         self.settle()?;
         self.look_at_all()?;
-        if self.shown() == before { Ok(()) } else { broken("a_restart_changes_nothing", format!("{before:?}")) }
+        if self.shown() == before {
+            Ok(())
+        } else {
+            broken("a_restart_changes_nothing", format!("{before:?}"))
+        }
     }
 
     fn step_to_the_end(&mut self) -> Checked {
@@ -630,10 +734,20 @@ impl History {
         let slots = store.slots().expect("the observer's way never fails");
         let tasks: Vec<_> = jobs
             .iter()
-            .flat_map(|job| store.job_tasks(job, JobTasks::Unfinished, None, usize::MAX).unwrap_or_default())
+            .flat_map(|job| {
+                store
+                    .job_tasks(job, JobTasks::Unfinished, None, usize::MAX)
+                    .unwrap_or_default()
+            })
             .map(|task| (task.no, task.device, task.state, task.due))
             .collect();
-        broken("everything_ends", format!("at {}: {tasks:?}, slots {slots:?}, jobs {jobs:?}", self.world.engine_now().0))
+        broken(
+            "everything_ends",
+            format!(
+                "at {}: {tasks:?}, slots {slots:?}, jobs {jobs:?}",
+                self.world.engine_now().0
+            ),
+        )
     }
 
     fn look_at_all(&mut self) -> Checked {
@@ -642,17 +756,36 @@ impl History {
 
     fn slots_are_free(&self) -> Checked {
         let held = self.world.stored().slots().expect("the observer's way never fails");
-        if held.is_empty() { Ok(()) } else { broken("slots_are_freed", format!("{held:?}")) }
+        if held.is_empty() {
+            Ok(())
+        } else {
+            broken("slots_are_freed", format!("{held:?}"))
+        }
     }
 
     fn shown(&mut self) -> Vec<serde_json::Value> {
-        let jobs: Vec<JobNo> = self.oracle.jobs.iter().filter(|job| !job.deleted).filter_map(|job| job.no).collect();
+        let jobs: Vec<JobNo> = self
+            .oracle
+            .jobs
+            .iter()
+            .filter(|job| !job.deleted)
+            .filter_map(|job| job.no)
+            .collect();
         let tasks = jobs.into_iter().filter_map(|job| self.world.tasks_of(job));
         tasks.flatten().map(|task| task.whole).collect()
     }
 }
 
-const COLUMNS: [&str; 8] = ["init", "published", "inProgress", "succeed", "failed", "canceled", "ttlTimeout", "rspTimeout"];
+const COLUMNS: [&str; 8] = [
+    "init",
+    "published",
+    "inProgress",
+    "succeed",
+    "failed",
+    "canceled",
+    "ttlTimeout",
+    "rspTimeout",
+];
 
 fn column(status: &str) -> &'static str {
     match status {

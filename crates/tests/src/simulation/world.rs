@@ -102,7 +102,10 @@ impl World {
             Medium::Memory => Disk::Memory(MemoryStore::new(presence)),
             Medium::Sqlite => Disk::Directory(tempfile::tempdir().expect("a directory for the database")),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build();
         let mut world = Self {
             clock: Arc::new(Hands(AtomicI64::new(BEGIN))),
             dice: Arc::new(Dice(Mutex::new(Chance::new(!seed)))),
@@ -137,7 +140,9 @@ impl World {
 
     /// Whether the engine sends nothing because the clock is wrong.
     pub(super) fn is_held(&self) -> bool {
-        self.alive.as_ref().is_some_and(|alive| alive.held_until.is_some_and(|until| self.now() < until))
+        self.alive
+            .as_ref()
+            .is_some_and(|alive| alive.held_until.is_some_and(|until| self.now() < until))
     }
 
     /// As `wiring` does it. A disk that fails now keeps the process from starting, until it is well.
@@ -147,7 +152,11 @@ impl World {
         self.link.begin(Arc::clone(&inbox));
         disk::heal(&self.switch);
         let presence: Arc<dyn Presence> = Arc::<Wires>::clone(&self.link);
-        let Opened { store, reader, observer } = self.disk.open(&presence, &self.switch);
+        let Opened {
+            store,
+            reader,
+            observer,
+        } = self.disk.open(&presence, &self.switch);
         let (_, stored) = store.last_commit().expect("the disk is well");
         let held_until = (stored.ms_since(self.now()) > BEHIND_MAX_MS).then_some(stored);
         let link = Arc::<Wires>::clone(&self.link);
@@ -159,9 +168,17 @@ impl World {
             presence,
             chance: Arc::<Dice>::clone(&self.dice),
             token_key: [7; 32],
-            settings: Settings { no_auth: true, ..Settings::default() },
+            settings: Settings {
+                no_auth: true,
+                ..Settings::default()
+            },
         });
-        self.alive = Some(Alive { engine, inbox, router: router(app), held_until });
+        self.alive = Some(Alive {
+            engine,
+            inbox,
+            router: router(app),
+            held_until,
+        });
         self.observer = Some(observer);
         self.engine_now = stored.max(self.now());
         self.started = self.engine_now;
@@ -257,7 +274,10 @@ impl World {
     pub(super) fn carry_out<T>(&mut self, call: Call, work: impl Future<Output = T>) -> Came<T> {
         let handle = self.runtime.handle().clone();
         let _entered = handle.enter();
-        let woken = Arc::new(Woken { thread: std::thread::current(), flag: AtomicBool::new(false) });
+        let woken = Arc::new(Woken {
+            thread: std::thread::current(),
+            flag: AtomicBool::new(false),
+        });
         let waker = Waker::from(Arc::clone(&woken));
         let mut context = Context::from_waker(&waker);
         let mut work = pin!(work);
@@ -288,7 +308,9 @@ impl World {
     }
 
     fn has_asks(&self) -> bool {
-        self.alive.as_ref().is_some_and(|alive| self.nudged.load(Ordering::SeqCst) && !alive.inbox.is_empty())
+        self.alive
+            .as_ref()
+            .is_some_and(|alive| self.nudged.load(Ordering::SeqCst) && !alive.inbox.is_empty())
     }
 }
 

@@ -19,20 +19,39 @@ const DRAFT: Draft = Draft {
 
 #[track_caller]
 fn holds(operations: &[Operation]) {
-    run(0, Medium::Memory, operations).unwrap();
+    run(0, Medium::Memory, operations).expect("every rule holds");
 }
 
 /// A turn in which one task became due and another began to wait forgot the other's moment.
 #[test]
 fn a_retry_that_is_decided_while_others_come_due_is_not_forgotten() {
-    let draft = Draft { devices: 37, reply_s: 28, retries: 3, interval_s: 1, trigger_s: 3, ..DRAFT };
-    holds(&[Create(draft, Answered), Connect(0), Settle(0, 0), Wait(144_096), Look(0)]);
+    let draft = Draft {
+        devices: 37,
+        reply_s: 28,
+        retries: 3,
+        interval_s: 1,
+        trigger_s: 3,
+        ..DRAFT
+    };
+    holds(&[
+        Create(draft, Answered),
+        Connect(0),
+        Settle(0, 0),
+        Wait(144_096),
+        Look(0),
+    ]);
 }
 
 /// The attempt after a given-up one was made and had not left when the given-up one's success came.
 #[test]
 fn a_late_success_takes_back_the_next_attempt() {
-    let draft = Draft { devices: 36, ttl_s: 600, reply_s: 38, retries: 2, ..DRAFT };
+    let draft = Draft {
+        devices: 36,
+        ttl_s: 600,
+        reply_s: 38,
+        retries: 2,
+        ..DRAFT
+    };
     holds(&[
         Create(draft, Answered),
         Connect(2),
@@ -51,14 +70,32 @@ fn a_late_success_takes_back_the_next_attempt() {
 /// An attempt that lay in the session's mailbox left after the device had been disabled.
 #[test]
 fn nothing_leaves_for_a_device_once_it_is_disabled() {
-    let draft = Draft { devices: 49, ttl_s: 60, reply_s: 4, retries: 2, ..DRAFT };
-    holds(&[Create(draft, Answered), Connect(5), Settle(5, 0), Disable(5, true, Answered), DeliverAll]);
+    let draft = Draft {
+        devices: 49,
+        ttl_s: 60,
+        reply_s: 4,
+        retries: 2,
+        ..DRAFT
+    };
+    holds(&[
+        Create(draft, Answered),
+        Connect(5),
+        Settle(5, 0),
+        Disable(5, true, Answered),
+        DeliverAll,
+    ]);
 }
 
 /// The end of a session was part of a commit that failed; the session got nothing more, and was never ended.
 #[test]
 fn a_session_whose_end_could_not_be_stored_goes_on() {
-    let draft = Draft { devices: 15, reply_s: 6, retries: 2, interval_s: 10, ..DRAFT };
+    let draft = Draft {
+        devices: 15,
+        reply_s: 6,
+        retries: 2,
+        interval_s: 10,
+        ..DRAFT
+    };
     holds(&[
         Connect(2),
         Create(draft, Answered),
