@@ -377,6 +377,33 @@ fn agree<T: PartialEq + Debug>(search: impl Fn(&dyn Read) -> Result<Found<T>, Er
     Ok(())
 }
 
+/// SQLite refuses a query that is told to take an index for which it has no use.
+#[test]
+fn a_word_that_is_no_state_finds_nothing_beside_any_other_condition() {
+    let is = |field, value: &str| Filter::In {
+        field,
+        sub: None,
+        values: vec![Value::from(value)],
+        negated: false,
+    };
+    let fields = [
+        TaskField::ProductKey,
+        TaskField::AssetId,
+        TaskField::DeviceKey,
+        TaskField::TaskId,
+    ];
+    for (field, value) in fields
+        .into_iter()
+        .flat_map(|field| ["p", "a1", "d1", "none"].map(|value| (field, value)))
+    {
+        for word in ["FINISHED", "FAILED"] {
+            let filter = Filter::And(vec![is(field, value), is(TaskField::Status, word)]);
+            let page = Page { skip: 0, take: 100 };
+            agree(|read| read.search_tasks(&OrgId::from("o"), Some(&filter), page)).unwrap();
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

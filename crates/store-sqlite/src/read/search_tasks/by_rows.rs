@@ -58,8 +58,13 @@ impl<'d> Rows<'d> {
 
     /// All matching rows, largest number first.
     pub(super) fn matching(&mut self, low: u64, high: u64, remains: &Filter<TaskRowField>) -> Result<Vec<TaskNo>> {
+        // A query that can find nothing may leave SQLite without a use for the index that it is told to take.
+        if conjuncts(remains).iter().any(is_about_no_state) {
+            return Ok(Vec::new());
+        }
         let mut query = Query::new("SELECT task.id FROM task ");
         match self.few_devices(remains)? {
+            Some(devices) if devices.is_empty() => return Ok(Vec::new()),
             Some(devices) => {
                 query.push("INDEXED BY task_device CROSS JOIN device ON device.no = task.device WHERE task.device IN ");
                 query.list(devices.iter().copied());
@@ -129,8 +134,16 @@ const fn is_rare(state: State) -> bool {
 }
 
 fn is_about_rare_states(condition: &Filter<TaskRowField>) -> bool {
-    let is_state = named(condition).is_some_and(|(field, _)| field == TaskRowField::Status);
-    is_state && states(condition).all(is_rare)
+    is_about_states(condition) && states(condition).all(is_rare)
+}
+
+/// It names words that are no states.
+fn is_about_no_state(condition: &Filter<TaskRowField>) -> bool {
+    is_about_states(condition) && states(condition).next().is_none()
+}
+
+fn is_about_states(condition: &Filter<TaskRowField>) -> bool {
+    named(condition).is_some_and(|(field, _)| field == TaskRowField::Status)
 }
 
 fn states(condition: &Filter<TaskRowField>) -> impl Iterator<Item = State> {
