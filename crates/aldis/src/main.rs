@@ -7,9 +7,12 @@ mod command;
 mod context;
 mod exit;
 mod filter;
+mod interrupt;
+mod local_server;
 mod moment;
 mod open_files;
 mod pick;
+mod registration;
 mod screen;
 
 use std::process::ExitCode;

@@ -15,7 +15,7 @@ pub(crate) fn make_room_for(devices: usize) -> anyhow::Result<()> {
 /// What is allowed from now on; `None` if there is no limit.
 fn raise() -> Option<u64> {
     let before = getrlimit(Resource::Nofile);
-    let mut raised = before.clone();
+    let mut raised = before;
     raised.current = raised.maximum;
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => before.maximum,

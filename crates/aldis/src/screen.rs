@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use aldis_client::Answer;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
 
 /// Where output goes and in which form.
@@ -35,34 +35,41 @@ impl Screen {
     }
 }
 
+/// A line below the head and none elsewhere, so that long lists stay short.
+const UNDERLINED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// A table with a head.
 pub(crate) fn table<R>(head: &[&str], rows: impl IntoIterator<Item = R>) -> String
 where
     R: IntoIterator<Item = String>,
 {
-    let mut table = plain();
+    let mut table = plain(UNDERLINED);
     table.set_header(head.iter().copied());
     for row in rows {
         table.add_row(row);
     }
-    table.to_string()
+    // What stands first is an id, which is copied: it must not be folded.
+    if let Some(id) = table.column_mut(0) {
+        id.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table.trim_fmt()
 }
 
 /// Names and values of one thing, those without a value left out.
 pub(crate) fn facts(rows: impl IntoIterator<Item = (&'static str, Option<String>)>) -> String {
-    let mut table = plain();
+    let mut table = plain(TableStyle::new());
     for (name, value) in rows {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             table.add_row([name.to_owned(), value]);
         }
     }
-    table.to_string()
+    table.trim_fmt()
 }
 
-fn plain() -> Table {
+fn plain(style: TableStyle) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(style)
         .set_content_arrangement(ContentArrangement::Dynamic);
     table
 }

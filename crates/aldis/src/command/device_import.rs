@@ -13,9 +13,8 @@ use super::document::{read_text, value};
 use crate::context::Context;
 use crate::exit::{Outcome, usage};
 use crate::pick::elements;
+use crate::registration::CHUNK;
 
-/// The most that the API takes in one call.
-const CHUNK: usize = 1000;
 const TAG: &str = "deviceTags.";
 const ATTRIBUTE: &str = "deviceAttributes.";
 

@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod access_key;
+mod demo;
 mod device;
 mod device_import;
 mod document;
@@ -26,6 +27,8 @@ use crate::exit::Outcome;
 pub(crate) enum Command {
     /// Serve the HTTP API and devices
     Serve(serve::Args),
+    /// Show the main job from end to end, with nothing prepared
+    Demo(demo::Demo),
     /// Simulate devices that answer commands, well or badly
     Simulate(Box<simulate::Simulate>),
     /// Thing models: what devices of a type can do
@@ -56,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
     let context = Context::new(cli.global);
     match cli.command {
         Command::Serve(args) => serve(args),
+        Command::Demo(demo) => wait_for(demo.run(&context)),
         Command::Simulate(simulate) => wait_for(simulate.run(&context)),
         Command::Model(model) => wait_for(model.run(&context)),
         Command::Product(product) => wait_for(product.run(&context)),

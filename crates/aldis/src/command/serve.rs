@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Most devices of one product [default: no limit]
     #[arg(long, value_name = "N", env = "ALDIS_DEVICES_PER_PRODUCT_MAX")]
     devices_per_product_max: Option<u64>,
+    /// Stop when standard input ends, for a program that starts a server of its own
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -60,15 +63,32 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     // From here on a signal means an orderly stop, also while the server is starting.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let orphaned = stdin_ended(args.until_stdin_ends);
     let server = Server::start(&settings).await?;
     announce(&server)?;
     tokio::select! {
+        () = orphaned => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping");
     server.stop().await;
     Ok(())
+}
+
+/// Is done when standard input has ended, if that is watched at all. The thread that reads it blocks for as long as it
+/// takes, so that it must not be one of the runtime's, which are waited for at the end.
+async fn stdin_ended(watched: bool) {
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    if watched {
+        std::thread::spawn(move || {
+            drop(std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()));
+            drop(ended);
+        });
+        drop(end.await);
+    } else {
+        std::future::pending().await
+    }
 }
 
 /// Scripts wait for these lines; nothing else goes to stdout.

@@ -14,15 +14,14 @@ use anyhow::{Context as _, ensure};
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::Context;
 use crate::exit::{Outcome, usage};
+use crate::interrupt::interrupted;
 use crate::open_files::make_room_for;
+use crate::registration::register;
 use crate::screen::facts;
 
-/// The most that the API takes in one call.
-const CHUNK: usize = 1000;
 /// How often the figures on the terminal change.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -106,7 +105,8 @@ impl Simulate {
         let mut known = registered(&client, product, self.count).await?;
         match self.count {
             Some(count) if known.len() < count && self.register => {
-                known.extend(register(&client, product, count - known.len()).await?);
+                let more = vec![NewDevice::new(product, "simulated"); count - known.len()];
+                known.extend(register(&client, &more).await?);
             }
             Some(count) if known.len() < count => {
                 let there = known.len();
@@ -121,7 +121,7 @@ impl Simulate {
 
     /// Shows the figures until it is time to stop.
     async fn watch(&self, fleet: &FleetHandle) -> anyhow::Result<()> {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let interrupted = interrupted()?;
         let end = async {
             match self.seconds {
                 Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -137,8 +137,7 @@ impl Simulate {
         };
         tokio::select! {
             () = end => {}
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            () = interrupted => {}
             () = show => {}
         }
         bar.finish_and_clear();
@@ -162,23 +161,6 @@ async fn registered(client: &Client, product: &str, count: Option<usize>) -> any
         found.push(DeviceIdentity::new(device.product_key, device.device_key, secret));
     }
     Ok(found)
-}
-
-async fn register(client: &Client, product: &str, count: usize) -> anyhow::Result<Vec<DeviceIdentity>> {
-    let mut made = Vec::with_capacity(count);
-    while made.len() < count {
-        let more = (count - made.len()).min(CHUNK);
-        let answer = client
-            .create_devices(&vec![NewDevice::new(product, "simulated"); more])
-            .await?;
-        for entry in answer.data {
-            let ids = entry.data.filter(|_| entry.code == 0);
-            let ids = ids.with_context(|| format!("registering a device: {} (code {})", entry.msg, entry.code))?;
-            let secret = ids.device_secret.unwrap_or_default();
-            made.push(DeviceIdentity::new(ids.product_key, ids.device_key, secret));
-        }
-    }
-    Ok(made)
 }
 
 fn style() -> ProgressStyle {
