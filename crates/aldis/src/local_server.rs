@@ -115,6 +115,11 @@ impl LocalServer {
         Ok(Client::new(&self.url(), key)?)
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Lets its data outlive it.
     pub(crate) fn keep(self) -> Self {
         let mut kept = self;

@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod access_key;
+mod bench;
 mod demo;
 mod device;
 mod device_import;
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     /// Simulate devices that answer commands, well or badly
     Simulate(Box<simulate::Simulate>),
+    /// Measure this machine: dispatch, a large job, statistics, memory
+    Bench(bench::Bench),
     /// Thing models: what devices of a type can do
     #[command(subcommand)]
     Model(model::Model),
@@ -61,6 +64,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Serve(args) => serve(args),
         Command::Demo(demo) => wait_for(demo.run(&context)),
         Command::Simulate(simulate) => wait_for(simulate.run(&context)),
+        Command::Bench(bench) => wait_for(bench.run(&context)),
         Command::Model(model) => wait_for(model.run(&context)),
         Command::Product(product) => wait_for(product.run(&context)),
         Command::Device(device) => wait_for(device.run(&context)),

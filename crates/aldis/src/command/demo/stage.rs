@@ -91,7 +91,7 @@ impl Stage {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("  {elapsed:>4}  {bar:50.cyan/dim} {pos}/{len}  {msg}")
+    ProgressStyle::with_template("  {elapsed:>4}  {wide_bar:.cyan/dim}  {pos}/{len}\n        {msg}")
         .expect("the template is constant and right")
         .progress_chars("━╸─")
 }
