@@ -1,5 +1,6 @@
 //! How the program ends: the exit code, and one message on stderr that says what failed, why, and what may help.
 
+use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -38,7 +39,7 @@ pub(crate) fn report(outcome: anyhow::Result<Outcome>) -> ExitCode {
     if reader_left(&error) {
         return ExitCode::SUCCESS;
     }
-    let text = format!("aldis: {error:#}\n{}", hint(&error));
+    let text = format!("aldis: {error:#}\n{}{}", hint(&error), page(&error));
     // With stderr closed too there is nobody left to tell.
     drop(io::stderr().write_all(text.as_bytes()));
     ExitCode::from(code(&error))
@@ -69,13 +70,34 @@ fn hint(error: &anyhow::Error) -> &'static str {
     }
 }
 
+/// The codes that have a page in docs/errors.
+const EXPLAINED: [i64; 28] = [
+    401, 429, 499, 1203, 11611, 11619, 11651, 11699, 11702, 11704, 11714, 11721, 11739, 11810, 11858, 11888, 11900,
+    11902, 11904, 11915, 24404, 24618, 24620, 24621, 99400, 99403, 99404, 99500,
+];
+
+/// Where the server's code is explained.
+fn page(error: &anyhow::Error) -> String {
+    let code = client_error(error).and_then(ClientError::code);
+    match code.filter(|code| EXPLAINED.contains(code)) {
+        Some(code) => format!("docs/errors/{code}.md says what code {code} means and what to do.\n"),
+        None => String::new(),
+    }
+}
+
 /// `aldis … | head`: the reader has seen enough, which is no failure.
 fn reader_left(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| io_error(cause).is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe))
+}
+
+/// An error of a CSV writer keeps its cause to itself.
+fn io_error<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
+    match cause.downcast_ref::<csv::Error>().map(csv::Error::kind) {
+        Some(csv::ErrorKind::Io(error)) => Some(error),
+        _ => cause.downcast_ref(),
+    }
 }
 
 #[cfg(test)]
@@ -100,9 +122,22 @@ mod tests {
     }
 
     #[test]
+    fn every_page_about_a_code_is_pointed_to() {
+        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors")).unwrap();
+        let names = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
+        let mut codes: Vec<i64> = names
+            .filter_map(|name| name.strip_suffix(".md")?.parse().ok())
+            .collect();
+        codes.sort_unstable();
+        assert_eq!(codes, EXPLAINED);
+    }
+
+    #[test]
     fn a_closed_pipe_is_no_failure() {
         let closed = io::Error::from(io::ErrorKind::BrokenPipe);
         assert!(reader_left(&anyhow::Error::from(closed).context("printing")));
+        let closed = csv::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(reader_left(&closed.into()));
         assert!(!reader_left(&io::Error::from(io::ErrorKind::NotFound).into()));
     }
 }

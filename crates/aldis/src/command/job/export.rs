@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use aldis_client::{Client, Task};
+use aldis_client::{Client, Search, Task, quoted};
+use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -32,28 +34,46 @@ enum Format {
     Csv,
 }
 
+/// How often a job whose tasks are still being created is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 impl Export {
     pub(crate) async fn run(&self, context: &Context, client: &Client) -> anyhow::Result<Outcome> {
-        // An unknown job has no tasks either; only this call tells them apart.
-        client.get_job(&self.job_id).await?;
+        let all = self.tasks_created(client).await?;
         let mut sink = self.sink()?;
         let mut pages = client.tasks_of(&self.job_id);
         let mut written = 0;
-        let mut head = true;
-        while let Some(page) = pages.next_page().await? {
-            written += page.len();
-            match self.format {
-                Format::Ndjson => write_lines(&mut sink, &elements(page.raw())?)?,
-                Format::Csv => write_table(&mut sink, &page, head)?,
-            }
-            head = false;
-        }
-        if head && self.format == Format::Csv {
+        if self.format == Format::Csv {
             write_table(&mut sink, &[], true)?;
         }
+        let stopped = |written: u64| format!("the export is not complete: it has {written} of {all} tasks");
+        while let Some(page) = pages.next_page().await.with_context(|| stopped(written))? {
+            written += u64::try_from(page.len())?;
+            match self.format {
+                Format::Ndjson => write_lines(&mut sink, &elements(page.raw())?)?,
+                Format::Csv => write_table(&mut sink, &page, false)?,
+            }
+        }
         sink.flush()?;
+        // A job that is deleted meanwhile has no further pages.
+        ensure!(written == all, "{}; was the job deleted?", stopped(written));
         context.screen.note(format_args!("{written} tasks exported"))?;
         Ok(Outcome::Done)
+    }
+
+    /// Waits until all tasks of the job exist, and gives their number. Pages count from the newest task: while tasks are
+    /// being created, a walk through them would meet some twice and others not at all.
+    async fn tasks_created(&self, client: &Client) -> anyhow::Result<u64> {
+        let expression = format!("jobId = {}", quoted(&self.job_id));
+        loop {
+            // An unknown job has no tasks either; only this call tells them apart.
+            let all = client.statistics(&self.job_id).await?.total;
+            let found = client.search_tasks(&Search::page(Some(&expression), 1, 0)).await?;
+            if found.pagination.is_some_and(|found| found.total_size == all) {
+                return Ok(all);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     fn sink(&self) -> anyhow::Result<Box<dyn Write>> {
