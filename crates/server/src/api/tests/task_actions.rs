@@ -158,7 +158,9 @@ async fn failed_and_timed_out_tasks_are_retried_by_hand() {
 #[tokio::test]
 async fn a_full_queue_and_a_device_that_is_gone_refuse_a_retry() {
     let fleet = Fleet::new().await;
-    let failed = fleet.create(brief_for(&["d2", "d3"])).await;
+    let failed = fleet.create(waiting(&["d2", "d3"])).await;
+    fleet.advance_ms(600_000);
+    assert_eq!(fleet.states(&failed).await, ["TTL_TIMEOUT", "TTL_TIMEOUT"]);
     let tasks = ids(&fleet, &failed).await;
     for _ in 0..50 {
         fleet.create(waiting(&["d2"])).await;
