@@ -161,11 +161,4 @@ impl Batch<'_> {
         }
         Ok(Done::Yes)
     }
-
-    pub(super) fn end_sessions(&mut self, at: Timestamp) -> Applied {
-        let sql = "UPDATE device SET last_offline = max(last_online, ?1)
-                   WHERE deleted = 0 AND last_online > coalesce(last_offline, last_online - 1)";
-        sql::run(self.conn, sql, [at.0])?;
-        Ok(Done::Yes)
-    }
 }
