@@ -35,10 +35,8 @@ const EXACT_MS: i64 = 2_000;
 /// How far the clock may be behind the store at a start before the engine holds dispatch.
 const BEHIND_MAX_MS: i64 = 5 * 60_000;
 
-/// How long the engine pauses after a failed commit.
-const PAUSE_MS: i64 = 200;
 /// No read of these small worlds takes longer.
-const READ_MAX: Duration = Duration::from_millis(500);
+const READ_MAX: Duration = Duration::from_millis(100);
 
 struct Hands(AtomicI64);
 
@@ -300,11 +298,17 @@ impl World {
                 }
             } else if self.is_awake() {
                 self.turn();
-            } else if !woken.wait() {
+            } else if self.is_pausing() || !woken.wait() {
                 // Neither a read nor a turn is under way: the engine pauses after a fault, and the call waits for it.
-                self.clock.0.fetch_add(PAUSE_MS, Ordering::SeqCst);
+                self.clock.0.fetch_add(SLEEP_MAX_MS, Ordering::SeqCst);
+                self.turn();
             }
         }
+    }
+
+    /// A question lies before an engine that is asleep.
+    fn is_pausing(&self) -> bool {
+        self.alive.as_ref().is_some_and(|alive| alive.inbox.has_asks())
     }
 
     fn has_asks(&self) -> bool {
