@@ -3,6 +3,7 @@
 //! Each setting has one name in three spellings: the flag `--data-dir`, the variable `ALDIS_DATA_DIR`, the key `data_dir`.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -32,6 +33,8 @@ pub struct Given {
     pub tasks_per_job_max: Option<u64>,
     /// Most devices of a product; absent: no limit.
     pub devices_per_product_max: Option<u64>,
+    /// Most calls per second of one access key; absent: no limit.
+    pub rate_limit_per_second: Option<NonZeroU32>,
 }
 
 /// Why the settings do not stand.
@@ -81,6 +84,8 @@ pub struct Settings {
     pub tasks_per_job_max: Option<u64>,
     /// Most devices of a product.
     pub devices_per_product_max: Option<u64>,
+    /// Most calls per second of one access key.
+    pub rate_limit_per_second: Option<NonZeroU32>,
 }
 
 impl Given {
@@ -106,6 +111,7 @@ impl Given {
             secret_key_file: self.secret_key_file.or(other.secret_key_file),
             tasks_per_job_max: self.tasks_per_job_max.or(other.tasks_per_job_max),
             devices_per_product_max: self.devices_per_product_max.or(other.devices_per_product_max),
+            rate_limit_per_second: self.rate_limit_per_second.or(other.rate_limit_per_second),
         }
     }
 
@@ -129,6 +135,7 @@ impl Given {
             secret_key: self.secret_key_file.as_deref().map(secret_key).transpose()?,
             tasks_per_job_max: self.tasks_per_job_max,
             devices_per_product_max: self.devices_per_product_max,
+            rate_limit_per_second: self.rate_limit_per_second,
         })
     }
 }
@@ -176,6 +183,7 @@ mod tests {
         assert!(given.secret_key_file.is_some());
         assert!(given.tasks_per_job_max.is_some());
         assert!(given.devices_per_product_max.is_some());
+        assert!(given.rate_limit_per_second.is_some());
         toml::from_str::<Given>(EXAMPLE).unwrap().settle().unwrap();
     }
 

@@ -180,6 +180,7 @@ fn app(
             no_auth: settings.no_auth,
             tasks_per_job_max: settings.tasks_per_job_max,
             devices_per_product_max: settings.devices_per_product_max,
+            rate_limit_per_second: settings.rate_limit_per_second,
         },
     }))
 }

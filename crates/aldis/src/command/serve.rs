@@ -1,6 +1,7 @@
 //! `aldis serve`: the server itself (docs/operating.md).
 
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use aldis_server::config::Given;
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// Most devices of one product [default: no limit]
     #[arg(long, value_name = "N", env = "ALDIS_DEVICES_PER_PRODUCT_MAX")]
     devices_per_product_max: Option<u64>,
+    /// Most API calls per second of one access key; more are answered with HTTP 429 [default: no limit]
+    #[arg(long, value_name = "N", env = "ALDIS_RATE_LIMIT_PER_SECOND")]
+    rate_limit_per_second: Option<NonZeroU32>,
     /// Stop when standard input ends, for a program that starts a server of its own
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -58,6 +62,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         secret_key_file: args.secret_key_file,
         tasks_per_job_max: args.tasks_per_job_max,
         devices_per_product_max: args.devices_per_product_max,
+        rate_limit_per_second: args.rate_limit_per_second,
     };
     let settings = given.over(file).settle()?;
     // From here on a signal means an orderly stop, also while the server is starting.

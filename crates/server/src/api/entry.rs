@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aldis_core::violation::Violation;
 use aldis_protocol::api_signature::SignedCall;
@@ -17,9 +17,10 @@ use super::call::Call;
 use super::envelope::{self, Answer};
 use super::error::{self, Failing};
 use super::query::Query;
+use super::rate_limit::RateLimit;
 use super::{body, openapi, tokens};
 use crate::app::access::Signed;
-use crate::app::{App, Error};
+use crate::app::{App, Caller, Error};
 
 /// Every action, by path.
 pub(super) struct Table {
@@ -50,10 +51,33 @@ impl Table {
     }
 }
 
+/// What every request passes.
+#[derive(Clone)]
+pub(super) struct Entrance {
+    app: App,
+    limit: Option<Arc<RateLimit>>,
+}
+
+impl Entrance {
+    pub(super) fn new(app: App) -> Self {
+        let limit = app.settings().rate_limit_per_second.map(RateLimit::new).map(Arc::new);
+        Self { app, limit }
+    }
+
+    fn charge(&self, caller: &Caller) -> Result<(), Failing> {
+        match &self.limit {
+            Some(limit) if !limit.admits(caller, self.app.now()) => {
+                Err(Failing::gateway(StatusCode::TOO_MANY_REQUESTS, limit.message()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Answers a request; a panic inside an action costs that request alone.
-pub(super) async fn answer(State(app): State<App>, request: Request) -> Response {
-    let request_id = app.chance().uuid();
-    let answered = AssertUnwindSafe(route(&app, request, &request_id)).catch_unwind().await;
+pub(super) async fn answer(State(entrance): State<Entrance>, request: Request) -> Response {
+    let request_id = entrance.app.chance().uuid();
+    let answered = AssertUnwindSafe(route(&entrance, request, &request_id)).catch_unwind().await;
     match answered {
         Ok(Ok(response)) => response,
         Ok(Err(failing)) => envelope::failure(&failing, &request_id),
@@ -65,7 +89,8 @@ pub(super) async fn answer(State(app): State<App>, request: Request) -> Response
     }
 }
 
-async fn route(app: &App, request: Request, request_id: &str) -> Result<Response, Failing> {
+async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Result<Response, Failing> {
+    let app = &entrance.app;
     let path = single_slashes(request.uri().path());
     match path.as_str() {
         "/openapi.json" => return on_get(&request, openapi::response),
@@ -97,6 +122,9 @@ async fn route(app: &App, request: Request, request_id: &str) -> Result<Response
     let outcome = async {
         let signed = signed(&parts.headers, &query_text, &held.bytes)?;
         let caller = app.caller(signed, query.get("orgId"), request_id).await?;
+        if let Err(refused) = entrance.charge(&caller) {
+            return Ok(Err(refused));
+        }
         if !action.needs.met_by(caller.role) {
             return Err(Error::RoleTooLow(name.to_owned()));
         }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::error::Failing;
+use super::rate_limit::RETRY_AFTER_S;
 use crate::app::Error;
 
 /// The one content type.
@@ -159,7 +160,11 @@ pub(super) fn failure(failing: &Failing, request_id: &str) -> Response {
         success_size: None,
         total_size: None,
     };
-    response(failing.status, &envelope)
+    let mut response = response(failing.status, &envelope);
+    if failing.status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S.into());
+    }
+    response
 }
 
 /// Any JSON with a status.

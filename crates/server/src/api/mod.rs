@@ -27,6 +27,7 @@ mod paging;
 mod products;
 mod projection;
 mod query;
+mod rate_limit;
 mod register_devices;
 mod serve;
 mod task_entries;
@@ -63,5 +64,5 @@ fn actions() -> Vec<action::Action> {
 
 /// Answers every request to the API.
 pub fn router(app: App) -> Router {
-    Router::new().fallback(entry::answer).with_state(app)
+    Router::new().fallback(entry::answer).with_state(entry::Entrance::new(app))
 }

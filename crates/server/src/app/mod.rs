@@ -25,6 +25,7 @@ mod text;
 pub mod thing_models;
 pub mod tokens;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aldis_core::ids::OrgId;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub tasks_per_job_max: Option<u64>,
     /// Most devices of one product; `None`: as many as there are.
     pub devices_per_product_max: Option<u64>,
+    /// Most calls per second of one access key; `None`: as many as come.
+    pub rate_limit_per_second: Option<NonZeroU32>,
 }
 
 /// What an [`App`] is made of.

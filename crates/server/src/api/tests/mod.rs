@@ -10,6 +10,7 @@ mod jobs;
 mod managing_access;
 mod openapi;
 mod products;
+mod rate_limit;
 mod sockets;
 mod task_actions;
 mod tasks;
