@@ -72,6 +72,9 @@ pub enum Write {
     },
     /// Logins and logouts; unknown and deleted devices are passed over. `None` leaves a moment as it was.
     Activity(Vec<Activity>),
+    /// Nobody is online, because the process that held the sessions has died: of every device whose last login is later than
+    /// the end of its last session, the end becomes `at`, or the login itself if that is later still.
+    EndSessions { at: Timestamp },
 
     /// A new job. A device list's rows are written in state `Init` with it. Answer `Done::Job`. With an idempotency key that
     /// is remembered: `Done::Job` of the earlier one if the digest is equal, else refused as `Mismatch`. Job and task numbers

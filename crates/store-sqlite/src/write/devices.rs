@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceKey, DeviceNo, OrgId, ProductKey};
+use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Actor, NewDevice};
 use aldis_store::words::verb;
 use aldis_store::{Done, Refusal};
@@ -159,6 +160,13 @@ impl Batch<'_> {
         {
             update.execute(params![int(device.0), online.map(|at| at.0), offline.map(|at| at.0)])?;
         }
+        Ok(Done::Yes)
+    }
+
+    pub(super) fn end_sessions(&mut self, at: Timestamp) -> Applied {
+        let sql = "UPDATE device SET last_offline = max(last_online, ?1)
+                   WHERE deleted = 0 AND last_online > coalesce(last_offline, last_online - 1)";
+        sql::run(self.conn, sql, [at.0])?;
         Ok(Done::Yes)
     }
 }

@@ -152,6 +152,7 @@ impl<'a> Batch<'a> {
             Write::DeleteDevice { device, by } => self.delete_device(*device, by),
             Write::ReplaceDevice { device, key, by } => self.replace_device(*device, key, by),
             Write::Activity(activities) => self.note_activity(activities),
+            Write::EndSessions { at } => self.end_sessions(*at),
             Write::CreateJob(job) => self.create_job(job),
             Write::TriggerJob { job } => self.trigger_job(*job),
             Write::WriteTasks {

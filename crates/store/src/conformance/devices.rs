@@ -203,6 +203,33 @@ pub fn the_first_login_activates(bench: &mut Bench) {
     assert_eq!(moments(bench), [Some(1_000), Some(5_000), Some(4_000)]);
 }
 
+pub fn sessions_that_were_open_end_together(bench: &mut Bench) {
+    let devices = bench.with_devices(&["never", "left", "online", "back", "later", "deleted"]);
+    let seen = |index: usize, online: i64, offline: Option<i64>| Activity {
+        device: devices[index],
+        online: Some(Timestamp(online)),
+        offline: offline.map(Timestamp),
+    };
+    bench.done(Write::Activity(vec![
+        seen(1, 1_000, Some(1_000)),
+        seen(2, 1_000, None),
+        seen(3, 2_000, Some(1_999)),
+        seen(4, 6_000, Some(1_000)),
+        seen(5, 1_000, None),
+    ]));
+    bench.delete_device(devices[5]);
+    let updated = bench.device(devices[2]).updated;
+    for _ in 0..2 {
+        bench.done(Write::EndSessions { at: Timestamp(5_000) });
+        let ends: Vec<Option<i64>> = devices
+            .iter()
+            .map(|no| bench.device(*no).last_offline.map(|moment| moment.0))
+            .collect();
+        assert_eq!(ends, [None, Some(1_000), Some(5_000), Some(5_000), Some(6_000), None]);
+    }
+    assert_eq!(bench.device(devices[2]).updated, updated, "no operator changed it");
+}
+
 pub fn facts_tell_the_engine_what_it_needs(bench: &mut Bench) {
     let devices = bench.with_devices(&["d1", "d2"]);
     bench.done(Write::Activity(vec![Activity {

@@ -199,7 +199,8 @@ impl History {
 
     fn devices(&mut self) -> Vec<Write> {
         let device = self.any_device();
-        let write = match self.chance.below(8) {
+        let write = match self.chance.below(9) {
+            8 => Write::EndSessions { at: self.now },
             0 | 1 => Write::CreateDevices((0..=self.chance.below(4)).map(|_| self.new_device()).collect()),
             2 => Write::UpdateDevice {
                 device,

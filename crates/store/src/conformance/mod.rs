@@ -78,6 +78,7 @@ macro_rules! conformance_tests {
                 keys_of_a_deleted_device_name_another_device,
                 a_replaced_device_keeps_number_and_asset,
                 the_first_login_activates,
+                sessions_that_were_open_end_together,
                 facts_tell_the_engine_what_it_needs,
             }
             jobs {

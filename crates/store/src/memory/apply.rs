@@ -37,6 +37,7 @@ impl Contents {
             Write::DeleteDevice { device, by } => self.delete_device(*device, by),
             Write::ReplaceDevice { device, key, by } => self.replace_device(*device, key, by),
             Write::Activity(activities) => Ok(self.note_activity(activities)),
+            Write::EndSessions { at } => Ok(self.end_sessions(*at)),
             Write::CreateJob(job) => self.create_job(job),
             Write::TriggerJob { job } => self.trigger_job(*job),
             Write::WriteTasks {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, OrgId, ProductKey};
+use aldis_core::time::Timestamp;
 use serde_json::Value;
 
 use super::Contents;
@@ -183,6 +184,15 @@ impl Contents {
             device.activated = device.activated.or(activity.online);
             device.last_online = activity.online.or(device.last_online);
             device.last_offline = activity.offline.or(device.last_offline);
+        }
+        Done::Yes
+    }
+
+    pub(super) fn end_sessions(&mut self, at: Timestamp) -> Done {
+        for device in self.devices.rows.values_mut().filter(|device| !device.deleted) {
+            if device.last_online > device.last_offline {
+                device.last_offline = device.last_online.max(Some(at));
+            }
         }
         Done::Yes
     }
