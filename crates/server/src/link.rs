@@ -73,7 +73,10 @@ const NOT_HANDED: i64 = i64::MIN;
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { state: AtomicU8::new(OPEN), handed: AtomicI64::new(NOT_HANDED) }
+        Self {
+            state: AtomicU8::new(OPEN),
+            handed: AtomicI64::new(NOT_HANDED),
+        }
     }
 }
 
@@ -81,7 +84,9 @@ impl Gate {
     /// The session is about to write the first byte. False: the attempt was withdrawn and must not leave.
     #[must_use]
     pub fn take(&self) -> bool {
-        self.state.compare_exchange(OPEN, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.state
+            .compare_exchange(OPEN, TAKEN, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Neither taken nor withdrawn, as of now.
@@ -93,7 +98,9 @@ impl Gate {
     /// The engine takes the attempt back. False: bytes of it may have left.
     #[must_use]
     pub fn withdraw(&self) -> bool {
-        self.state.compare_exchange(OPEN, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.state
+            .compare_exchange(OPEN, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// The socket has taken every byte.
@@ -120,7 +127,10 @@ pub struct Kinds {
 
 impl Kinds {
     /// Every kind.
-    pub const ALL: Self = Self { services: true, points: true };
+    pub const ALL: Self = Self {
+        services: true,
+        points: true,
+    };
 
     /// Whether `kind` is among them.
     #[must_use]
@@ -148,7 +158,9 @@ impl AnswerTo {
         match (self, command) {
             (Self::Service(replied), Command::InvokeService { service_id, .. }) => replied == service_id,
             (Self::Points, Command::SetMeasurepoint { .. }) => true,
-            (Self::Service(_), Command::SetMeasurepoint { .. }) | (Self::Points, Command::InvokeService { .. }) => false,
+            (Self::Service(_), Command::SetMeasurepoint { .. }) | (Self::Points, Command::InvokeService { .. }) => {
+                false
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What operators ask for, decided on the rows as they are in this very turn.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo};
 use aldis_core::task::{Event, Refused};
 use aldis_store::rows::{Action, Actor, Idempotency};
@@ -14,7 +16,11 @@ impl Turn<'_> {
     pub(super) fn ask(&mut self, ask: Ask) -> Result<(), Error> {
         match ask {
             Ask::Write(writes, answer) => {
-                self.write(writes, Box::new(move |done| drop(answer.send(done.map(<[Done]>::to_vec)))));
+                self.forget_jobs_deleted_by(&writes);
+                self.write(
+                    writes,
+                    Box::new(move |done| drop(answer.send(done.map(<[Done]>::to_vec)))),
+                );
                 Ok(())
             }
             Ask::CancelTasks(job, tasks, by, answer) => self.cancel_tasks(job, &tasks, by, answer),
@@ -29,7 +35,24 @@ impl Turn<'_> {
         }
     }
 
-    fn cancel_tasks(&mut self, job: JobNo, tasks: &[TaskNo], by: Actor, answer: Answer<Vec<Entry>>) -> Result<(), Error> {
+    /// A job that is deleted before its trigger does not trigger any more, also not in this very turn.
+    fn forget_jobs_deleted_by(&mut self, writes: &[Write]) {
+        for write in writes {
+            if let Write::DeleteJob { job, .. } = write
+                && self.memory.jobs.get(*job).is_some_and(|job| job.total.is_none())
+            {
+                self.memory.jobs.forget(*job);
+            }
+        }
+    }
+
+    fn cancel_tasks(
+        &mut self,
+        job: JobNo,
+        tasks: &[TaskNo],
+        by: Actor,
+        answer: Answer<Vec<Entry>>,
+    ) -> Result<(), Error> {
         if !self.find_job(job)? {
             refuse(answer, Refusal::Missing);
             return Ok(());
@@ -54,17 +77,39 @@ impl Turn<'_> {
     }
 
     fn entry(&self, task: TaskNo, applied: Result<Applied, Refused>) -> Entry {
-        let next = self.task(task).and_then(|task| task.attempt.next()).unwrap_or(AttemptNo(0));
+        let next = self
+            .task(task)
+            .and_then(|task| task.attempt.next())
+            .unwrap_or(AttemptNo(0));
         match applied {
             Ok(Applied { declined: None, .. }) => Entry::Done,
-            Ok(Applied { declined: Some(why), .. }) => Entry::Declined { why, next_attempt: next, disarmed: true },
-            Err(why) => Entry::Declined { why, next_attempt: next, disarmed: false },
+            Ok(Applied {
+                declined: Some(why), ..
+            }) => Entry::Declined {
+                why,
+                next_attempt: next,
+                disarmed: true,
+            },
+            Err(why) => Entry::Declined {
+                why,
+                next_attempt: next,
+                disarmed: false,
+            },
         }
     }
 
     fn note(&self, job: JobNo, verb: &'static str, by: Actor) -> Vec<Write> {
         let org = self.memory.jobs.get(job).map(|job| job.org.clone());
-        org.map(|org| Write::Note(Action { org, verb, subject: job.to_job_id(), by })).into_iter().collect()
+        org.map(|org| {
+            Write::Note(Action {
+                org,
+                verb,
+                subject: job.to_job_id(),
+                by,
+            })
+        })
+        .into_iter()
+        .collect()
     }
 
     /// One mark, in one commit: from the next line on nothing of the job is sent any more.
@@ -74,35 +119,53 @@ impl Turn<'_> {
             return Ok(());
         }
         let first = self.first_cancellable(no)?;
-        let withdrawn = self.withdraw_all_of(no)?;
+        let settled = self.mark(no);
+        self.withdraw_all_of(no)?;
         if let Some(job) = self.memory.jobs.get_mut(no) {
             job.cancel_mark += 1;
         }
         let cancel = Write::CancelJob { job: no, by };
-        self.write(vec![cancel], Box::new(move |done| drop(answer.send(whole(done, withdrawn, first)))));
+        self.write(
+            vec![cancel],
+            Box::new(move |done| drop(answer.send(whole(done, &settled, first)))),
+        );
         Ok(())
     }
 
-    /// Cancels what has been handed out and has not left, in the mark's own commit; how many those were. The other rows
-    /// of the job follow in slices, and none of them can leave meanwhile.
-    fn withdraw_all_of(&mut self, no: JobNo) -> Result<u64, Error> {
-        let unsent = self.memory.devices.all_held().filter(|held| held.is_open()).map(|held| held.slot.task);
+    /// Cancels what has been handed out and has not left, in the mark's own commit. The other rows of the job follow in
+    /// slices, and none of them can leave meanwhile.
+    fn withdraw_all_of(&mut self, no: JobNo) -> Result<(), Error> {
+        let unsent = self
+            .memory
+            .devices
+            .all_held()
+            .filter(|held| held.is_open())
+            .map(|held| held.slot.task);
         let unsent = unsent.filter(|task| self.memory.jobs.of(*task).is_some_and(|job| job.no == no));
         let unsent: Vec<TaskNo> = unsent.collect();
         self.load(&unsent)?;
-        let cancelled = unsent.into_iter().filter(|task| self.cancel(*task).is_ok());
-        Ok(u64::try_from(cancelled.count()).unwrap_or(u64::MAX))
+        for task in unsent {
+            // A task that was cancelled before has nothing to take back.
+            let _refused = self.cancel(task);
+        }
+        Ok(())
     }
 
     fn first_cancellable(&mut self, no: JobNo) -> Result<Vec<TaskNo>, Error> {
-        let Some(job) = self.memory.jobs.get(no) else { return Ok(Vec::new()) };
+        let Some(job) = self.memory.jobs.get(no) else {
+            return Ok(Vec::new());
+        };
         let mut first = Vec::new();
         let mut after = None;
         while first.len() < LISTED_MAX {
             let rows = self.store.job_tasks(job, JobTasks::Unfinished, after, LISTED_MAX)?;
             let Some(last) = rows.last() else { break };
             after = Some(last.no);
-            first.extend(rows.iter().filter(|task| task.state.is_cancellable()).map(|task| task.no));
+            first.extend(
+                rows.iter()
+                    .filter(|task| task.state.is_cancellable())
+                    .map(|task| task.no),
+            );
         }
         first.truncate(LISTED_MAX);
         Ok(first)
@@ -127,8 +190,18 @@ impl Turn<'_> {
         match tasks {
             Some(tasks) => self.retry_named(job, &tasks, by, idempotency, answer),
             None => {
-                let so_far = WholeJob { eligible: 0, first: Vec::new() };
-                let retry = RetryAll { job, after: None, so_far, by, idempotency, answer };
+                let so_far = WholeJob {
+                    eligible: 0,
+                    first: Vec::new(),
+                };
+                let retry = RetryAll {
+                    job,
+                    after: None,
+                    so_far,
+                    by,
+                    idempotency,
+                    answer,
+                };
                 self.memory.bulk.push_back(Bulk::Retry(Box::new(retry)));
                 Ok(())
             }
@@ -138,7 +211,9 @@ impl Turn<'_> {
     /// What an earlier request with this idempotency key was answered.
     fn before(&self, idempotency: Option<&Idempotency>) -> Result<Option<Result<Retried, Refusal>>, Error> {
         let Some(asked) = idempotency else { return Ok(None) };
-        let Some(remembered) = self.store.remembered(&asked.scope, &asked.key)? else { return Ok(None) };
+        let Some(remembered) = self.store.remembered(&asked.scope, &asked.key)? else {
+            return Ok(None);
+        };
         if remembered.digest != asked.digest {
             return Ok(Some(Err(Refusal::Mismatch)));
         }
@@ -154,13 +229,20 @@ impl Turn<'_> {
         answer: Answer<Retried>,
     ) -> Result<(), Error> {
         self.load(tasks)?;
-        let devices: Vec<DeviceNo> = tasks.iter().filter_map(|task| self.task(*task)).map(|task| task.device).collect();
+        let devices: Vec<DeviceNo> = tasks
+            .iter()
+            .filter_map(|task| self.task(*task))
+            .map(|task| task.device)
+            .collect();
         self.know(&devices)?;
         let entries = tasks.iter().map(|task| (*task, self.retry_one(job, *task))).collect();
         let retried = Retried::Named(entries);
         let mut writes = self.note(job, "task.retry", by);
         if let Some(idempotency) = idempotency {
-            writes.push(Write::Remember { idempotency, answer: retried.remember() });
+            writes.push(Write::Remember {
+                idempotency,
+                answer: retried.remember(),
+            });
         }
         self.write(writes, Box::new(move |done| drop(answer.send(done.map(|_| retried)))));
         Ok(())
@@ -228,7 +310,7 @@ fn refuse<T>(answer: Answer<T>, refusal: Refusal) {
     drop(answer.send(Err(Failure::Refused(refusal))));
 }
 
-fn plainly(answer: Answer<()>) -> super::turn::OnCommit {
+fn plainly(answer: Answer<()>) -> super::batch::OnCommit {
     Box::new(move |done| {
         let result = match done {
             Ok([Done::Refused(refusal), ..]) => Err(Failure::Refused(*refusal)),
@@ -239,9 +321,12 @@ fn plainly(answer: Answer<()>) -> super::turn::OnCommit {
     })
 }
 
-fn whole(done: Result<&[Done], Failure>, withdrawn: u64, first: Vec<TaskNo>) -> Result<WholeJob, Failure> {
+fn whole(done: Result<&[Done], Failure>, settled: &AtomicU64, first: Vec<TaskNo>) -> Result<WholeJob, Failure> {
     match done? {
-        [Done::Count(eligible), ..] => Ok(WholeJob { eligible: *eligible + withdrawn, first }),
+        [Done::Count(left), ..] => Ok(WholeJob {
+            eligible: *left + settled.load(Ordering::Relaxed),
+            first,
+        }),
         [Done::Refused(refusal), ..] => Err(Failure::Refused(*refusal)),
         _ => Err(Failure::Unavailable),
     }

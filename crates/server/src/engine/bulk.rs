@@ -16,7 +16,7 @@ const SLICE_SERVING: usize = 2_000;
 /// Tasks that the answer about a whole job lists.
 pub(super) const LISTED_MAX: usize = 200;
 
-/// Work that is under way.
+/// Work that is under way. The store knows of all but the retries, which live as long as their callers wait.
 #[derive(Debug)]
 pub(super) enum Bulk {
     /// Write the tasks of a whole product's members.
@@ -24,7 +24,11 @@ pub(super) enum Bulk {
     /// End the first round's window.
     Expire { job: JobNo, after: Option<TaskNo> },
     /// Settle the rows of a job that was cancelled as a whole.
-    Settle { job: JobNo, mark: u16, after: Option<TaskNo> },
+    Settle {
+        job: JobNo,
+        mark: u16,
+        after: Option<TaskNo>,
+    },
     /// Remove the rows of a deleted job.
     Purge { job: JobNo },
     /// Retry all eligible tasks of a job.
@@ -40,13 +44,6 @@ pub(super) struct RetryAll {
     pub(super) by: Actor,
     pub(super) idempotency: Option<Idempotency>,
     pub(super) answer: Answer<Retried>,
-}
-
-impl Bulk {
-    /// The store does not know of it: it lives as long as its caller waits.
-    pub(super) fn outlives_a_reload(&self) -> bool {
-        matches!(self, Self::Retry(_))
-    }
 }
 
 impl Turn<'_> {
@@ -68,19 +65,27 @@ impl Turn<'_> {
 
     /// Members become tasks in the order of their numbers. A device that was deleted since the trigger is still one.
     fn write_members(&mut self, no: JobNo, limit: usize) -> Result<(), Error> {
-        let Some(job) = self.memory.jobs.get(no).cloned() else { return Ok(()) };
-        let (Some(first), Some(members)) = (job.first_task, &job.members) else { return Ok(()) };
+        let Some(job) = self.memory.jobs.get(no).cloned() else {
+            return Ok(());
+        };
+        let (Some(first), Some(members)) = (job.first_task, &job.members) else {
+            return Ok(());
+        };
         let facts = self.store.members(&job, limit)?;
         let Some(last) = facts.last() else { return Ok(()) };
         let (after, cursor) = (members.cursor, last.device);
         self.note_facts(&facts);
-        let mut next = first.0 + job.counters.written();
-        let mut tasks = Vec::with_capacity(facts.len());
-        for member in &facts {
-            tasks.push(self.bear(&job, TaskNo(next), member));
-            next += 1;
-        }
-        self.write_quietly(Write::WriteTasks { job: no, after, cursor, tasks });
+        let numbers = (first.0 + job.counters.written()..).map(TaskNo);
+        let tasks = numbers
+            .zip(&facts)
+            .map(|(task, member)| self.bear(&job, task, member))
+            .collect();
+        self.write_quietly(Write::WriteTasks {
+            job: no,
+            after,
+            cursor,
+            tasks,
+        });
         Ok(())
     }
 
@@ -95,30 +100,49 @@ impl Turn<'_> {
         let wake_at = task.wake_at(&rules);
         self.memory.note_due(wake_at);
         self.newborn(&task);
-        StepWrite { job: job.no, from: (State::Init, AttemptNo(0)), task, wake_at, ended }
+        StepWrite {
+            job: job.no,
+            from: (State::Init, AttemptNo(0)),
+            task,
+            wake_at,
+            ended,
+        }
     }
 
     fn expire(&mut self, no: JobNo, after: Option<TaskNo>, limit: usize) -> Result<(), Error> {
-        let Some(rows) = self.slice(no, JobTasks::FirstRound, after, limit)? else { return Ok(()) };
+        let Some(rows) = self.slice(no, JobTasks::FirstRound, after, limit)? else {
+            return Ok(());
+        };
         for task in &rows.tasks {
-            let Some(device) = self.task(*task).map(|task| task.device) else { continue };
+            let Some(device) = self.task(*task).map(|task| task.device) else {
+                continue;
+            };
             let condition = self.condition(device);
             // Something else of this turn may have moved it on.
             let _refused = self.apply(*task, Event::WindowEnded(&condition));
         }
         if rows.more {
-            self.memory.bulk.push_back(Bulk::Expire { job: no, after: rows.last() });
+            self.memory.bulk.push_back(Bulk::Expire {
+                job: no,
+                after: rows.last(),
+            });
         }
         Ok(())
     }
 
     fn settle(&mut self, no: JobNo, mark: u16, after: Option<TaskNo>, limit: usize) -> Result<(), Error> {
-        let Some(rows) = self.slice(no, JobTasks::Unfinished, after, limit)? else { return Ok(()) };
+        let Some(rows) = self.slice(no, JobTasks::Unfinished, after, limit)? else {
+            return Ok(());
+        };
         for task in &rows.tasks {
             self.settle_task(*task);
         }
         if rows.more {
-            self.memory.bulk.push_back(Bulk::Settle { job: no, mark, after: rows.last() });
+            self.memory.bulk.push_back(Bulk::Settle {
+                job: no,
+                mark,
+                after: rows.last(),
+            });
         } else {
             self.write_quietly(Write::SettledJob { job: no, mark });
         }
@@ -126,7 +150,9 @@ impl Turn<'_> {
     }
 
     fn settle_task(&mut self, no: TaskNo) {
-        let covered = self.rules(no).is_some_and(|rules| self.task(no).is_some_and(|task| task.is_covered_by_mark(&rules)));
+        let covered = self
+            .rules(no)
+            .is_some_and(|rules| self.task(no).is_some_and(|task| task.is_covered_by_mark(&rules)));
         if covered {
             // What is final already, or already disarmed, has nothing to settle.
             let _refused = self.cancel(no);
@@ -147,7 +173,9 @@ impl Turn<'_> {
             return Ok(());
         };
         for task in &rows.tasks {
-            if self.retry(*task).is_ok() {
+            // The row was read as it is stored: a success that came late in this very turn counts as well.
+            let succeeded = self.task(*task).is_some_and(|task| task.late_success.is_some());
+            if !succeeded && self.retry(*task).is_ok() {
                 retry.so_far.eligible += 1;
                 if retry.so_far.first.len() < LISTED_MAX {
                     retry.so_far.first.push(*task);
@@ -175,21 +203,37 @@ impl Turn<'_> {
         let job = self.memory.jobs.get(retry.job).map(|job| (job.org.clone(), job.no));
         let mut writes = Vec::new();
         if let Some((org, no)) = job {
-            writes.push(Write::Note(Action { org, verb: "job.retry", subject: no.to_job_id(), by: retry.by }));
+            writes.push(Write::Note(Action {
+                org,
+                verb: "job.retry",
+                subject: no.to_job_id(),
+                by: retry.by,
+            }));
         }
         if let Some(idempotency) = retry.idempotency {
-            writes.push(Write::Remember { idempotency, answer: retried.remember() });
+            writes.push(Write::Remember {
+                idempotency,
+                answer: retried.remember(),
+            });
         }
         let answer = retry.answer;
         self.write(writes, Box::new(move |done| drop(answer.send(done.map(|_| retried)))));
     }
 
     /// Rows of a job, taken in with all that is needed to step them. `None` if the job is gone.
-    fn slice(&mut self, no: JobNo, which: JobTasks, after: Option<TaskNo>, limit: usize) -> Result<Option<Rows>, Error> {
+    fn slice(
+        &mut self,
+        no: JobNo,
+        which: JobTasks,
+        after: Option<TaskNo>,
+        limit: usize,
+    ) -> Result<Option<Rows>, Error> {
         if !self.find_job(no)? {
             return Ok(None);
         }
-        let Some(job) = self.memory.jobs.get(no) else { return Ok(None) };
+        let Some(job) = self.memory.jobs.get(no) else {
+            return Ok(None);
+        };
         let rows = self.store.job_tasks(job, which, after, limit)?;
         let more = rows.len() >= limit;
         let tasks = rows.iter().map(|task| task.no).collect();

@@ -33,8 +33,11 @@ impl Turn<'_> {
     }
 
     fn load_held(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
-        let tasks: Vec<TaskNo> =
-            devices.iter().filter_map(|device| self.memory.devices.held(*device)).map(|held| held.slot.task).collect();
+        let tasks: Vec<TaskNo> = devices
+            .iter()
+            .filter_map(|device| self.memory.devices.held(*device))
+            .map(|held| held.slot.task)
+            .collect();
         self.load(&tasks)?;
         self.know(devices)
     }
@@ -42,14 +45,23 @@ impl Turn<'_> {
     /// An attempt that never left goes back to the queue. One that may have left is given up, and if the device has not
     /// even acknowledged it, its bytes may be stuck in the socket: the link is reset before anything else goes there.
     fn pass_reply_deadline(&mut self, device: DeviceNo) {
-        let Some(held) = self.memory.devices.held(device).cloned() else { return };
+        let Some(held) = self.memory.devices.held(device).cloned() else {
+            return;
+        };
         if self.withdraw_open(device, &held) {
             return;
         }
         let wire = held.wire();
-        let acked = self.task(wire.task()).is_some_and(|task| task.state == State::InProgress);
+        let acked = held.slot.acked
+            || self
+                .task(wire.task())
+                .is_some_and(|task| task.state == State::InProgress);
         let link = held.lost_at.map_or(Link::Up, Link::LostAt);
-        let event = Event::ReplyDeadline { attempt: wire.attempt(), handed: held.handed(), link };
+        let event = Event::ReplyDeadline {
+            attempt: wire.attempt(),
+            handed: held.handed(),
+            link,
+        };
         // A task that was cancelled or deleted meanwhile has nothing more to lose; its slot is free all the same.
         let _refused = self.apply(wire.task(), event);
         self.free_slot(device, wire);
@@ -71,7 +83,11 @@ impl Turn<'_> {
 
     /// The server is stopping: each outgoing attempt is either handed over by now, or committed as not sent.
     fn take_back_unsent(&mut self) -> Result<(), Error> {
-        let devices: Vec<DeviceNo> = self.memory.devices.all_held().map(|held| held.slot.device).collect();
+        let unsent = self.memory.devices.all_held().filter(|held| held.is_open());
+        let devices: Vec<DeviceNo> = unsent.map(|held| held.slot.device).collect();
+        if devices.is_empty() {
+            return Ok(());
+        }
         self.load_held(&devices)?;
         for device in devices {
             if let Some(held) = self.memory.devices.held(device).cloned() {
@@ -81,11 +97,16 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// One timer per job ends the first round's window of all its tasks, slice by slice.
+    /// One timer per job ends the first round's window of all its tasks, slice by slice. Rows that are written later are
+    /// born expired.
     fn end_first_windows(&mut self) -> Result<(), Error> {
-        for job in self.memory.jobs.take_due(self.now, Timer::FirstWindowEnd, MOMENTS_PER_TURN) {
+        for job in self
+            .memory
+            .jobs
+            .take_due(self.now, Timer::FirstWindowEnd, MOMENTS_PER_TURN)
+        {
             let Some(detail) = self.store.job(job)? else { continue };
-            if !detail.job.is_written() || detail.job.counters.of(State::Queued) > 0 {
+            if detail.job.counters.of(State::Queued) > 0 {
                 self.memory.bulk.push_back(Bulk::Expire { job, after: None });
             }
         }
@@ -104,7 +125,11 @@ impl Turn<'_> {
         self.memory.know_jobs(self.store, &tasks)?;
         self.take_in(due);
         self.know(&devices)?;
-        let stored = if more { Some(self.now) } else { self.store.next_due(self.now)? };
+        let stored = if more {
+            Some(self.now)
+        } else {
+            self.store.next_due(self.now)?
+        };
         // What this turn has decided before is not stored yet.
         self.memory.next_due = stored.into_iter().chain(self.next_moment_at_hand()).min();
         for no in tasks {

@@ -65,58 +65,101 @@ pub(super) struct Devices {
     held: HashMap<DeviceNo, Held>,
     deadlines: BTreeSet<(Timestamp, DeviceNo)>,
     queues: HashMap<DeviceNo, BTreeSet<Place>>,
-    /// Devices whose queue, slot or session has changed: dispatch looks at them.
+    /// Devices that may take their next task: dispatch looks at them.
     look: BTreeSet<DeviceNo>,
+    /// Slots freed since the last commit: what is known of them comes back if the next one fails.
+    freed: HashMap<DeviceNo, Held>,
+    /// Sessions to be ended by the next commit: they go on if it fails.
+    closed: Vec<(DeviceNo, SessionNo)>,
 }
 
 impl Devices {
-    pub(super) fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
+    /// An attempt is out: its PUBACK wakes nobody.
+    pub(super) fn await_pubacks(&self) -> bool {
+        !self.held.is_empty()
     }
 
     pub(super) fn session(&self, device: DeviceNo) -> Option<&Session> {
         self.sessions.get(&device)
     }
 
-    pub(super) fn session_mut(&mut self, device: DeviceNo) -> Option<&mut Session> {
-        self.look.insert(device);
-        self.sessions.get_mut(&device)
+    /// The session takes these kinds of command from now on.
+    pub(super) fn ready(&mut self, device: DeviceNo, session: SessionNo, kinds: Kinds) {
+        if let Some(current) = self.sessions.get_mut(&device).filter(|current| current.no == session) {
+            current.kinds = kinds;
+            self.note(device);
+        }
+    }
+
+    /// The device's session, if it has one that goes on, gets nothing more and is about to be ended.
+    pub(super) fn close(&mut self, device: DeviceNo) -> Option<SessionNo> {
+        let session = self.sessions.get_mut(&device).filter(|session| !session.closing)?;
+        session.closing = true;
+        let no = session.no;
+        self.closed.push((device, no));
+        self.look.remove(&device);
+        Some(no)
+    }
+
+    /// What was decided is stored.
+    pub(super) fn committed(&mut self) {
+        self.freed.clear();
+        self.closed.clear();
+    }
+
+    /// What was decided is not stored, as far as is known: sessions that were to be ended go on.
+    pub(super) fn reopen(&mut self) {
+        for (device, no) in std::mem::take(&mut self.closed) {
+            if let Some(session) = self.sessions.get_mut(&device).filter(|session| session.no == no) {
+                session.closing = false;
+            }
+        }
+    }
+
+    /// Whether the device can take a task may have changed.
+    fn note(&mut self, device: DeviceNo) {
+        if self.next_for(device).is_some() {
+            self.look.insert(device);
+        } else {
+            self.look.remove(&device);
+        }
     }
 
     pub(super) fn present(&self) -> Vec<DeviceNo> {
         self.sessions.keys().copied().collect()
     }
 
-    /// Sessions that were to be ended by a commit that failed go on: nobody was told to end them.
-    pub(super) fn reopen(&mut self) {
-        for session in self.sessions.values_mut() {
-            session.closing = false;
-        }
-    }
-
     /// A device is present from now on, with this queue.
     pub(super) fn enter(&mut self, device: DeviceNo, session: SessionNo, queue: BTreeSet<Place>) {
-        self.sessions.insert(device, Session { no: session, kinds: Kinds::default(), closing: false });
+        self.sessions.insert(
+            device,
+            Session {
+                no: session,
+                kinds: Kinds::default(),
+                closing: false,
+            },
+        );
         self.set_queue(device, queue);
     }
 
     /// The queue of a present device, read anew.
     pub(super) fn set_queue(&mut self, device: DeviceNo, queue: BTreeSet<Place>) {
         self.queues.insert(device, queue);
-        self.look.insert(device);
+        self.note(device);
     }
 
-    /// A session has ended; an earlier session's end changes nothing but what is known of its attempt's link.
+    /// A session has ended; an earlier session's end changes nothing but what is known of its attempt's link. Whether the
+    /// device is gone by it; this may be said again, after a commit that failed.
     pub(super) fn leave(&mut self, device: DeviceNo, session: SessionNo, now: Timestamp) -> bool {
         if let Some(held) = self.held.get_mut(&device).filter(|held| held.session == Some(session)) {
             held.lost_at.get_or_insert(now);
         }
-        let current = self.sessions.get(&device).is_some_and(|current| current.no == session);
-        if current {
+        if self.sessions.get(&device).is_some_and(|current| current.no == session) {
             self.sessions.remove(&device);
             self.queues.remove(&device);
+            self.look.remove(&device);
         }
-        current
+        !self.sessions.contains_key(&device)
     }
 
     pub(super) fn held(&self, device: DeviceNo) -> Option<&Held> {
@@ -128,30 +171,44 @@ impl Devices {
         self.held.get(&device).is_some_and(|held| held.wire() == wire)
     }
 
+    /// The device's PUBACK has come: its link is alive, whatever has become of the task.
+    pub(super) fn acked(&mut self, device: DeviceNo) {
+        if let Some(held) = self.held.get_mut(&device) {
+            held.slot.acked = true;
+        }
+    }
+
     /// The slot is taken; it stands in a commit before its attempt leaves.
     pub(super) fn take_slot(&mut self, held: Held) {
         let device = held.slot.device;
         self.deadlines.insert((held.slot.reply_deadline, device));
         self.held.insert(device, held);
+        self.look.remove(&device);
     }
 
     /// The slot is free again.
-    pub(super) fn free_slot(&mut self, device: DeviceNo) -> Option<Held> {
-        let held = self.held.remove(&device)?;
+    pub(super) fn free_slot(&mut self, device: DeviceNo) {
+        let Some(held) = self.held.remove(&device) else { return };
         self.deadlines.remove(&(held.slot.reply_deadline, device));
-        self.look.insert(device);
-        Some(held)
+        self.freed.insert(device, held);
+        self.note(device);
     }
 
     /// Slots as they are stored. What is known of gates and links is kept where it still fits.
     pub(super) fn restore_slots(&mut self, slots: Vec<Slot>) {
         let mut before = std::mem::take(&mut self.held);
+        let mut freed = std::mem::take(&mut self.freed);
         self.deadlines.clear();
         for slot in slots {
-            let known = before.remove(&slot.device).filter(|held| {
-                held.slot.task == slot.task && held.slot.attempt == slot.attempt
-            });
-            self.take_slot(known.unwrap_or(Held { slot, gate: None, session: None, lost_at: None }));
+            let both = [before.remove(&slot.device), freed.remove(&slot.device)];
+            let is_it = |held: &Held| held.slot.task == slot.task && held.slot.attempt == slot.attempt;
+            let known = both.into_iter().flatten().find(is_it);
+            self.take_slot(known.unwrap_or(Held {
+                slot,
+                gate: None,
+                session: None,
+                lost_at: None,
+            }));
         }
     }
 
@@ -171,7 +228,12 @@ impl Devices {
 
     /// Devices whose attempt has run out of time, at most `limit`.
     pub(super) fn past_deadline(&self, now: Timestamp, limit: usize) -> Vec<DeviceNo> {
-        self.deadlines.iter().take_while(|(at, _)| *at <= now).take(limit).map(|(_, device)| *device).collect()
+        self.deadlines
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .take(limit)
+            .map(|(_, device)| *device)
+            .collect()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
@@ -186,7 +248,7 @@ impl Devices {
     pub(super) fn join(&mut self, device: DeviceNo, place: Place) {
         if let Some(queue) = self.queues.get_mut(&device) {
             queue.insert(place);
-            self.look.insert(device);
+            self.note(device);
         }
     }
 
@@ -199,7 +261,7 @@ impl Devices {
     pub(super) fn quit(&mut self, device: DeviceNo, place: &Place) {
         if let Some(queue) = self.queues.get_mut(&device) {
             queue.remove(place);
-            self.look.insert(device);
+            self.note(device);
         }
     }
 
@@ -223,11 +285,25 @@ impl Devices {
         std::mem::replace(&mut self.look, later).into_iter().collect()
     }
 
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.sessions.len()
+            + self.held.len()
+            + self.deadlines.len()
+            + self.queues.len()
+            + self.look.len()
+            + self.freed.len()
+            + self.closed.len()
+    }
+
     pub(super) fn has_look(&self) -> bool {
         !self.look.is_empty()
     }
 
-    pub(super) fn look_again(&mut self, device: DeviceNo) {
-        self.look.insert(device);
+    /// Everybody that can take a task is to be looked at.
+    pub(super) fn look_at_all(&mut self) {
+        for device in self.present() {
+            self.note(device);
+        }
     }
 }

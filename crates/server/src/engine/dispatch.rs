@@ -26,7 +26,10 @@ impl Turn<'_> {
                 devices.iter().filter_map(|device| self.eligible(*device)).collect();
             let tasks: Vec<TaskNo> = next.iter().map(|(_, _, place)| place.2).collect();
             self.load(&tasks)?;
-            devices = next.into_iter().filter_map(|(device, session, place)| self.claim(device, session, place)).collect();
+            devices = next
+                .into_iter()
+                .filter_map(|(device, session, place)| self.claim(device, session, place))
+                .collect();
             self.know(&devices)?;
         }
         Ok(())
@@ -61,7 +64,9 @@ impl Turn<'_> {
     }
 
     fn publish(&mut self, device: DeviceNo, session: Session, no: TaskNo, publish: Publish) {
-        let Some(command) = self.memory.jobs.of(no).map(|job| Arc::clone(&job.command)) else { return };
+        let Some(command) = self.memory.jobs.of(no).map(|job| Arc::clone(&job.command)) else {
+            return;
+        };
         let gate = Arc::new(Gate::default());
         let slot = Slot {
             device,
@@ -70,9 +75,21 @@ impl Turn<'_> {
             reply_deadline: publish.reply_deadline,
             acked: false,
         };
-        self.take_slot(Held { slot, gate: Some(Arc::clone(&gate)), session: Some(session.no), lost_at: None });
+        self.take_slot(Held {
+            slot,
+            gate: Some(Arc::clone(&gate)),
+            session: Some(session.no),
+            lost_at: None,
+        });
         let wire = WireId::new(no, publish.attempt);
         let not_after = publish.reply_deadline.min(publish.window_end);
-        self.order(Order::Publish(Outgoing { session: session.no, device, wire, command, gate, not_after }));
+        self.order(Order::Publish(Outgoing {
+            session: session.no,
+            device,
+            wire,
+            command,
+            gate,
+            not_after,
+        }));
     }
 }

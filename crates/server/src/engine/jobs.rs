@@ -34,7 +34,8 @@ impl Jobs {
             if job.total.is_none() {
                 self.timers.insert((job.release, Timer::Trigger, job.no));
             }
-            self.timers.insert((job.rules().first_window_end(), Timer::FirstWindowEnd, job.no));
+            self.timers
+                .insert((job.rules().first_window_end(), Timer::FirstWindowEnd, job.no));
         }
         self.known.insert(job.no, job);
     }
@@ -45,7 +46,8 @@ impl Jobs {
             self.ranges.remove(&first);
         }
         self.timers.remove(&(job.release, Timer::Trigger, no));
-        self.timers.remove(&(job.rules().first_window_end(), Timer::FirstWindowEnd, no));
+        self.timers
+            .remove(&(job.rules().first_window_end(), Timer::FirstWindowEnd, no));
     }
 
     /// Drops all but these: a job that is needed again is read again.
@@ -88,6 +90,11 @@ impl Jobs {
             self.timers.remove(timer);
         }
         due.into_iter().map(|(_, _, job)| job).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.known.len() + self.ranges.len() + self.timers.len()
     }
 
     pub(super) fn next_timer(&self) -> Option<Timestamp> {

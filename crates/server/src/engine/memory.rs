@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
-use aldis_core::ids::{JobNo, TaskNo};
+use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::job::JobState;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
@@ -30,7 +30,11 @@ pub(super) struct Memory {
     pub(super) stopping: bool,
     /// What is in memory may not be what is stored.
     pub(super) stale: bool,
+    /// The last turn failed: what it had to do comes first, and nothing new is sent before it is stored.
+    pub(super) recovering: bool,
     started: Timestamp,
+    /// Devices that have come since the start, as long as that matters.
+    came: HashSet<DeviceNo>,
     /// Dispatch is held until the wall clock has caught up with this moment of the store's.
     held_until: Option<Timestamp>,
     commits: u64,
@@ -46,7 +50,9 @@ impl Memory {
             tally: Arc::new(Tally::default()),
             stopping: false,
             stale: false,
+            recovering: false,
             started,
+            came: HashSet::new(),
             held_until,
             commits: 0,
         }
@@ -55,13 +61,12 @@ impl Memory {
     /// Reads everything again but the sessions, whose queues are read anew.
     pub(super) fn reload(&mut self, store: &dyn Read, now: Timestamp) -> Result<(), Error> {
         self.jobs = Jobs::default();
-        let waiting = std::mem::take(&mut self.bulk);
-        self.bulk.extend(waiting.into_iter().filter(Bulk::outlives_a_reload));
+        // Whoever waits for the retry of a whole job is told that nothing is known: part of it may not be stored.
+        self.bulk.clear();
         for job in store.jobs_at_work()? {
             self.take_up(job);
         }
         self.devices.restore_slots(store.slots()?);
-        self.devices.reopen();
         self.reload_queues(store)?;
         self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
         self.stale = false;
@@ -85,21 +90,29 @@ impl Memory {
         let no = job.no;
         if job.deleted {
             self.bulk.push_back(Bulk::Purge { job: no });
-        } else {
-            if job.cancel_mark > job.settled_mark {
-                self.bulk.push_back(Bulk::Settle { job: no, mark: job.cancel_mark, after: None });
-            }
-            let triggered = job.members.as_ref().is_some_and(|members| members.trigger.is_some());
-            if triggered && !job.is_written() {
-                self.bulk.push_back(Bulk::WriteMembers { job: no });
-            }
+            return;
+        }
+        if job.cancel_mark > job.settled_mark {
+            self.bulk.push_back(Bulk::Settle {
+                job: no,
+                mark: job.cancel_mark,
+                after: None,
+            });
+        }
+        let triggered = job.members.as_ref().is_some_and(|members| members.trigger.is_some());
+        if triggered && !job.is_written() {
+            self.bulk.push_back(Bulk::WriteMembers { job: no });
         }
         self.jobs.add(job);
     }
 
     /// Makes the jobs of these tasks known, as far as they exist.
     pub(super) fn know_jobs(&mut self, store: &dyn Read, tasks: &[TaskNo]) -> Result<(), Error> {
-        let unknown: Vec<TaskNo> = tasks.iter().copied().filter(|task| self.jobs.of(*task).is_none()).collect();
+        let unknown: Vec<TaskNo> = tasks
+            .iter()
+            .copied()
+            .filter(|task| self.jobs.of(*task).is_none())
+            .collect();
         if unknown.is_empty() {
             return Ok(());
         }
@@ -133,8 +146,13 @@ impl Memory {
                     self.bulk.push_back(Bulk::Purge { job: *job });
                 }
                 (Write::DeleteJob { job, .. }, Done::Yes) => self.forget_deleted(*job),
+                (Write::DeleteJob { job, .. }, Done::Refused(_)) => self.remember_job(store, *job)?,
                 (Write::Steps(steps), Done::Steps(applied)) if applied.contains(&false) => {
-                    tracing::error!(lost = applied.iter().filter(|applied| !**applied).count(), of = steps.len(), "steps lost their race");
+                    tracing::error!(
+                        lost = applied.iter().filter(|applied| !**applied).count(),
+                        of = steps.len(),
+                        "steps lost their race"
+                    );
                     self.stale = true;
                 }
                 _ => {}
@@ -166,8 +184,21 @@ impl Memory {
 
     fn settle_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
         let Some(detail) = store.job(no)? else { return Ok(()) };
-        self.bulk.push_back(Bulk::Settle { job: no, mark: detail.job.cancel_mark, after: None });
+        self.bulk.push_back(Bulk::Settle {
+            job: no,
+            mark: detail.job.cancel_mark,
+            after: None,
+        });
         self.jobs.add(detail.job);
+        Ok(())
+    }
+
+    /// A job that was not deleted after all.
+    fn remember_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
+        let unknown = self.jobs.get(no).is_none();
+        if let Some(detail) = store.job(no)?.filter(|_| unknown) {
+            self.jobs.add(detail.job);
+        }
         Ok(())
     }
 
@@ -178,29 +209,45 @@ impl Memory {
 
     fn sweep(&mut self, store: &dyn Read) -> Result<(), Error> {
         let mut keep: HashSet<JobNo> = store.jobs_at_work()?.into_iter().map(|job| job.no).collect();
-        keep.extend(self.jobs.iter().filter(|job| job.state == JobState::Init).map(|job| job.no));
-        keep.extend(self.devices.all_held().filter_map(|held| self.jobs.of(held.slot.task)).map(|job| job.no));
+        keep.extend(
+            self.jobs
+                .iter()
+                .filter(|job| job.state == JobState::Init)
+                .map(|job| job.no),
+        );
+        keep.extend(
+            self.devices
+                .all_held()
+                .filter_map(|held| self.jobs.of(held.slot.task))
+                .map(|job| job.no),
+        );
         self.jobs.keep_only(&keep);
         Ok(())
     }
 
-    /// A device not seen since the start may yet come back; one that has left since then was back.
-    pub(super) fn is_returning(&self, last_offline: Option<Timestamp>, now: Timestamp) -> bool {
-        let was_back = last_offline.is_some_and(|left| left >= self.started);
-        !was_back && now < self.started.plus_ms(RETURNING_MS)
+    /// A device not seen since the start may yet come back; one that was here and has left may not.
+    pub(super) fn is_returning(&self, device: DeviceNo, now: Timestamp) -> bool {
+        now < self.started.plus_ms(RETURNING_MS) && !self.came.contains(&device)
+    }
+
+    /// A device has logged in.
+    pub(super) fn note_arrival(&mut self, device: DeviceNo, now: Timestamp) {
+        if now < self.started.plus_ms(RETURNING_MS) {
+            self.came.insert(device);
+        } else if !self.came.is_empty() {
+            self.came = HashSet::new();
+        }
     }
 
     pub(super) fn may_dispatch(&self) -> bool {
-        !self.stopping && self.held_until.is_none()
+        !self.stopping && !self.recovering && self.held_until.is_none()
     }
 
     /// The wall clock shows this moment.
     pub(super) fn clock_moved(&mut self, wall: Timestamp) {
         if self.held_until.is_some_and(|until| wall >= until) {
             self.held_until = None;
-            for device in self.devices.present() {
-                self.devices.look_again(device);
-            }
+            self.devices.look_at_all();
         }
     }
 
@@ -213,8 +260,17 @@ impl Memory {
         self.stale || !self.bulk.is_empty() || (self.may_dispatch() && self.devices.has_look())
     }
 
+    /// How many things are kept: must not grow with time.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.jobs.size() + self.devices.size() + self.bulk.len()
+    }
+
     pub(super) fn next_moment(&self) -> Option<Timestamp> {
-        [self.jobs.next_timer(), self.devices.next_deadline(), self.next_due].into_iter().flatten().min()
+        [self.jobs.next_timer(), self.devices.next_deadline(), self.next_due]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

@@ -8,6 +8,7 @@
 //! clocks, and any decision about a task's next state, which is `core::task::step`'s alone.
 
 mod asks;
+mod batch;
 mod bulk;
 mod deadlines;
 mod devices;
@@ -20,22 +21,26 @@ mod tally;
 mod trigger;
 mod turn;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use aldis_core::time::Timestamp;
-use aldis_store::{Committed, Error, Store};
+use aldis_store::{Committed, Error, Store, Write};
 
 use crate::link::{DeviceEvent, DeviceLink};
 use crate::writer::{Failure, Inbox, Received};
+use batch::Batch;
 use memory::Memory;
 pub use tally::Tally;
-use turn::{Batch, Turn};
+use turn::Turn;
 
 /// How far the wall clock may be behind the store's at start before dispatch is held: more is no drift but a wrong clock.
 const CLOCK_BEHIND_MAX_MS: i64 = 5 * 60_000;
 /// A pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its PUBACK.
 const AFTER_FAILURE_MS: i64 = 200;
-/// The longest sleep without a reason: PUBACKs that wake nobody are recorded by then.
+/// The longest sleep while attempts are out: PUBACKs that wake nobody are recorded by then.
 const IDLE_MAX_MS: i64 = 20;
 
 /// When the engine wants to be run again.
@@ -55,19 +60,22 @@ pub struct Engine {
     link: Arc<dyn DeviceLink>,
     inbox: Arc<Inbox>,
     memory: Memory,
-    /// Events of a turn whose commit failed: they come first in the next.
+    /// Events of a turn that failed: they come first in the next, which takes no others.
     kept: Vec<DeviceEvent>,
+    /// When the last turn failed, by the wall clock; `None` after one that did not.
+    failed: Option<Timestamp>,
     /// The engine's clock never runs backwards, also across restarts.
     clock: Timestamp,
 }
 
 impl Engine {
-    /// Reads what it needs from the store: jobs at work and held slots. Nothing is sent again.
+    /// Ends the sessions of an earlier process, and reads what it needs from the store: jobs at work and held slots. Nothing
+    /// is sent again.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// The store cannot be read or written.
     pub fn start(
-        store: Box<dyn Store>,
+        mut store: Box<dyn Store>,
         link: Arc<dyn DeviceLink>,
         inbox: Arc<Inbox>,
         wall: Timestamp,
@@ -82,10 +90,20 @@ impl Engine {
             );
         }
         let clock = wall.max(stored);
+        // Whoever was online when the process died was so until the last moment that is known.
+        store.commit(clock, &[Write::EndSessions { at: stored }])?;
         let mut memory = Memory::new(clock, held.then_some(stored));
         memory.reload(&*store, clock)?;
         memory.devices.extend_deadlines(clock);
-        Ok(Self { store, link, inbox, memory, kept: Vec::new(), clock })
+        Ok(Self {
+            store,
+            link,
+            inbox,
+            memory,
+            kept: Vec::new(),
+            failed: None,
+            clock,
+        })
     }
 
     /// Counts of what was dropped, for telemetry.
@@ -103,61 +121,95 @@ impl Engine {
     pub fn run_once(&mut self, wall: Timestamp) -> Wake {
         self.clock = self.clock.max(wall);
         self.memory.clock_moved(wall);
-        let mut received = self.inbox.take();
-        if !self.kept.is_empty() {
-            received.events.splice(0..0, self.kept.drain(..));
+        if let Some(end) = self.pause(wall) {
+            return Wake::At(end);
         }
+        let mut received = self.receive();
         match self.decide(&mut received) {
-            Ok(batch) => self.carry_through(batch, received),
-            Err(error) => {
+            (batch, Ok(())) => self.carry_through(batch, received, wall),
+            (batch, Err(error)) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");
-                self.recover(Batch::default(), received)
+                self.recover(batch, received, wall)
             }
         }
     }
 
-    fn decide(&mut self, received: &mut Received) -> Result<Batch, Error> {
-        if self.memory.stale {
-            self.memory.reload(&*self.store, self.clock)?;
-        }
-        let mut turn = Turn::new(&*self.store, &mut self.memory, self.clock);
-        turn.presence(&received.events)?;
-        turn.record_replies(&received.events)?;
-        for ask in received.asks.drain(..) {
-            turn.ask(ask)?;
-        }
-        turn.pass_deadlines()?;
-        turn.trigger()?;
-        turn.bulk_slice(!received.events.is_empty())?;
-        turn.dispatch()?;
-        Ok(turn.finish())
+    /// Until when nothing is tried after a failure, however many nudges come; a stop does not wait for it.
+    fn pause(&self, wall: Timestamp) -> Option<Timestamp> {
+        let since = self
+            .failed
+            .map(|failed| wall.ms_since(failed))
+            .filter(|_| !self.memory.stopping)?;
+        (0..AFTER_FAILURE_MS)
+            .contains(&since)
+            .then(|| self.clock.plus_ms(AFTER_FAILURE_MS - since))
     }
 
-    fn carry_through(&mut self, batch: Batch, received: Received) -> Wake {
+    /// What the turn has to do with. The inbox is bounded, and so is what a failed turn has kept: while it is not stored,
+    /// devices are not listened to.
+    fn receive(&mut self) -> Received {
+        self.memory.recovering = !self.kept.is_empty();
+        if self.memory.recovering {
+            return Received {
+                events: std::mem::take(&mut self.kept),
+                asks: self.inbox.take_asks(),
+            };
+        }
+        self.inbox.take()
+    }
+
+    /// What the turn comes to. If it fails on the way, attempts that it has taken back are in the batch all the same.
+    fn decide(&mut self, received: &mut Received) -> (Batch, Result<(), Error>) {
+        if self.memory.stale
+            && let Err(error) = self.memory.reload(&*self.store, self.clock)
+        {
+            return (Batch::default(), Err(error));
+        }
+        let mut turn = Turn::new(&*self.store, &mut self.memory, self.clock);
+        let decided = turn.decide(received);
+        (turn.finish(), decided)
+    }
+
+    fn carry_through(&mut self, batch: Batch, received: Received, wall: Timestamp) -> Wake {
         if batch.writes.is_empty() {
             self.hand_out(batch, None);
             return self.next_wake();
         }
         match self.store.commit(self.clock, &batch.writes) {
-            Ok(committed) => {
-                let learned = self.memory.learn(&*self.store, &batch.writes, &committed);
-                self.memory.devices.join_all(&batch.newborn);
-                self.hand_out(batch, Some(&committed));
-                if let Err(error) = learned {
-                    tracing::error!(error = &error as &dyn std::error::Error, "reading back a commit failed");
-                    return self.recover(Batch::default(), Received::default());
-                }
-                self.next_wake()
-            }
+            Ok(committed) => self.follow(batch, &committed, wall),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a commit failed: nothing is sent, nothing acknowledged");
-                self.recover(batch, received)
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a commit failed: nothing is sent, nothing acknowledged"
+                );
+                self.recover(batch, received, wall)
             }
         }
     }
 
+    fn follow(&mut self, mut batch: Batch, committed: &Committed, wall: Timestamp) -> Wake {
+        let learned = self.memory.learn(&*self.store, &batch.writes, committed);
+        self.memory.devices.join_all(&batch.newborn);
+        self.kept = batch.take_lost(committed);
+        self.hand_out(batch, Some(committed));
+        if let Err(error) = learned {
+            tracing::error!(error = &error as &dyn std::error::Error, "reading back a commit failed");
+            let lost = std::mem::take(&mut self.kept);
+            return self.recover(
+                Batch::default(),
+                Received {
+                    events: lost,
+                    asks: Vec::new(),
+                },
+                wall,
+            );
+        }
+        self.next_wake()
+    }
+
     /// After the commit, and only then: devices get their orders, callers their answers.
     fn hand_out(&mut self, batch: Batch, committed: Option<&Committed>) {
+        self.memory.devices.committed();
         if !batch.orders.is_empty() {
             self.link.carry_out(batch.orders);
         }
@@ -168,7 +220,9 @@ impl Engine {
     }
 
     /// Nobody was told anything: events are kept, attempts that were to leave certainly have not, and memory is read anew.
-    fn recover(&mut self, batch: Batch, received: Received) -> Wake {
+    fn recover(&mut self, batch: Batch, received: Received, wall: Timestamp) -> Wake {
+        self.failed = Some(wall);
+        self.memory.devices.reopen();
         self.kept = received.events;
         self.kept.extend(batch.not_sent());
         for (_, answer) in batch.answers {
@@ -181,11 +235,17 @@ impl Engine {
         Wake::At(self.clock.plus_ms(AFTER_FAILURE_MS))
     }
 
-    fn next_wake(&self) -> Wake {
-        if self.memory.has_work() || !self.kept.is_empty() {
+    fn next_wake(&mut self) -> Wake {
+        self.failed = None;
+        let left_waiting = std::mem::take(&mut self.memory.recovering) && !self.inbox.is_empty();
+        if left_waiting || self.memory.has_work() || !self.kept.is_empty() {
             return Wake::Now;
         }
-        let idle = (!self.memory.devices.is_empty()).then(|| self.clock.plus_ms(IDLE_MAX_MS));
+        let idle = self
+            .memory
+            .devices
+            .await_pubacks()
+            .then(|| self.clock.plus_ms(IDLE_MAX_MS));
         match self.memory.next_moment().into_iter().chain(idle).min() {
             Some(at) if at <= self.clock => Wake::Now,
             Some(at) => Wake::At(at),

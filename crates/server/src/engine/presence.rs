@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use aldis_core::ids::DeviceNo;
 use aldis_core::task::Task;
+use aldis_core::time::Timestamp;
 use aldis_store::Error;
 use aldis_store::rows::Activity;
 
 use super::turn::Turn;
-use crate::link::{DeviceEvent, Kinds, Order, SessionNo};
+use crate::link::{DeviceEvent, Order, SessionNo};
 
 impl Turn<'_> {
     /// Applies logins, readiness and ends of sessions, in order.
@@ -20,7 +21,7 @@ impl Turn<'_> {
                 DeviceEvent::Connected { session, device } => {
                     self.connected(*session, *device, queues.get(device).map_or(&[][..], Vec::as_slice));
                 }
-                DeviceEvent::Ready { session, device, kinds } => self.ready(*session, *device, *kinds),
+                DeviceEvent::Ready { session, device, kinds } => self.memory.devices.ready(*device, *session, *kinds),
                 DeviceEvent::Disconnected { session, device } => self.disconnected(*session, *device),
                 DeviceEvent::NotSent { .. } | DeviceEvent::Acked { .. } | DeviceEvent::Replied { .. } => {}
             }
@@ -61,23 +62,32 @@ impl Turn<'_> {
     fn connected(&mut self, session: SessionNo, device: DeviceNo, queue: &[Task]) {
         let places = self.memory.places(queue);
         self.memory.devices.enter(device, session, places);
-        self.note_activity(Activity { device, online: Some(self.now), offline: None });
+        self.memory.note_arrival(device, self.now);
+        self.note_activity(Activity {
+            device,
+            online: Some(self.login_moment(device)),
+            offline: None,
+        });
         if self.facts(device).is_none_or(|facts| facts.disabled || facts.deleted) {
             self.end_session(device);
         }
     }
 
-    fn ready(&mut self, session: SessionNo, device: DeviceNo, kinds: Kinds) {
-        if let Some(current) = self.memory.devices.session_mut(device).filter(|current| current.no == session) {
-            current.kinds = kinds;
-        }
+    /// A login is always later than the end before it: so the next start can tell who was online when the process died.
+    fn login_moment(&self, device: DeviceNo) -> Timestamp {
+        let left = self.facts(device).and_then(|facts| facts.last_offline);
+        left.map_or(self.now, |left| self.now.max(left.plus_ms(1)))
     }
 
     /// Nothing of the device's tasks moves: whatever is out may still be answered on its next connection.
     fn disconnected(&mut self, session: SessionNo, device: DeviceNo) {
         if self.memory.devices.leave(device, session, self.now) {
             let left = Some(self.now);
-            self.note_activity(Activity { device, online: None, offline: left });
+            self.note_activity(Activity {
+                device,
+                online: None,
+                offline: left,
+            });
             if let Some(facts) = self.facts_mut(device) {
                 facts.last_offline = left;
             }
@@ -97,9 +107,8 @@ impl Turn<'_> {
 
     /// Resets a device's link after the commit.
     pub(super) fn end_session(&mut self, device: DeviceNo) {
-        let Some(session) = self.memory.devices.session_mut(device).filter(|session| !session.closing) else { return };
-        session.closing = true;
-        let session = session.no;
-        self.order(Order::Reset { session });
+        if let Some(session) = self.memory.devices.close(device) {
+            self.order(Order::Reset { session });
+        }
     }
 }

@@ -26,10 +26,20 @@ impl Turn<'_> {
             match event {
                 DeviceEvent::Acked { device, wire } => self.acked(*device, *wire),
                 DeviceEvent::NotSent { device, wire } => self.not_sent(*device, *wire),
-                DeviceEvent::Replied { session, device, wire, to, reply, packet } => {
+                DeviceEvent::Replied {
+                    session,
+                    device,
+                    wire,
+                    to,
+                    reply,
+                    packet,
+                } => {
                     self.replied(*device, *wire, to, reply)?;
                     if let Some(packet) = *packet {
-                        self.order(Order::Acknowledge { session: *session, packet });
+                        self.order(Order::Acknowledge {
+                            session: *session,
+                            packet,
+                        });
                     }
                 }
                 DeviceEvent::Connected { .. } | DeviceEvent::Ready { .. } | DeviceEvent::Disconnected { .. } => {}
@@ -39,8 +49,15 @@ impl Turn<'_> {
     }
 
     fn acked(&mut self, device: DeviceNo, wire: WireId) {
-        let handed = self.memory.devices.held(device).filter(|held| held.wire() == wire).and_then(Held::handed);
-        let event = Event::Acked { attempt: wire.attempt(), handed };
+        let held = self.memory.devices.held(device).filter(|held| held.wire() == wire);
+        let (handed, left) = (held.and_then(Held::handed), held.is_some_and(|held| !held.is_open()));
+        if left {
+            self.memory.devices.acked(device);
+        }
+        let event = Event::Acked {
+            attempt: wire.attempt(),
+            handed,
+        };
         if !self.is_for(device, wire) || self.apply(wire.task(), event).is_err() {
             Tally::count(&self.memory.tally.stray_acks);
         }
@@ -59,14 +76,26 @@ impl Turn<'_> {
             Tally::count(&self.memory.tally.unreadable_replies);
             return Ok(());
         };
-        let held = self.memory.devices.held(device).filter(|held| held.wire() == wire).cloned();
+        let held = self
+            .memory
+            .devices
+            .held(device)
+            .filter(|held| held.wire() == wire)
+            .cloned();
         let known = self.memory.jobs.of(wire.task()).is_some();
-        if known && !(self.is_for(device, wire) && self.fits(wire, to)) || !known && held.is_none() {
+        let unsent = held.as_ref().is_some_and(Held::is_open);
+        if unsent || known && !(self.is_for(device, wire) && self.fits(wire, to)) || !known && held.is_none() {
             Tally::count(&self.memory.tally.foreign_replies);
             return Ok(());
         }
-        let event = Event::Replied { attempt: wire.attempt(), handed: held.as_ref().and_then(Held::handed), reply };
-        let open = self.task(wire.task()).is_some_and(|task| task.state.is_out() && task.attempt == wire.attempt());
+        let event = Event::Replied {
+            attempt: wire.attempt(),
+            handed: held.as_ref().and_then(Held::handed),
+            reply,
+        };
+        let open = self
+            .task(wire.task())
+            .is_some_and(|task| task.state.is_out() && task.attempt == wire.attempt());
         if self.apply(wire.task(), event).is_err() && known {
             Tally::count(&self.memory.tally.foreign_replies);
             return Ok(());
@@ -81,8 +110,15 @@ impl Turn<'_> {
 
     /// A late success forbids further attempts: one that has been made but has not left is taken back.
     fn spare_the_next_attempt(&mut self, device: DeviceNo, no: TaskNo) -> Result<(), Error> {
-        let succeeded = self.task(no).is_some_and(|task| task.state == State::Published && task.late_success.is_some());
-        let held = self.memory.devices.held(device).filter(|held| succeeded && held.slot.task == no).cloned();
+        let succeeded = self
+            .task(no)
+            .is_some_and(|task| task.state == State::Published && task.late_success.is_some());
+        let held = self
+            .memory
+            .devices
+            .held(device)
+            .filter(|held| succeeded && held.slot.task == no)
+            .cloned();
         if let Some(held) = held {
             self.know(&[device])?;
             self.withdraw_open(device, &held);
@@ -97,7 +133,10 @@ impl Turn<'_> {
 
     /// The topic is that of the task's command.
     fn fits(&self, wire: WireId, to: &AnswerTo) -> bool {
-        self.memory.jobs.of(wire.task()).is_some_and(|job| to.fits(&job.command))
+        self.memory
+            .jobs
+            .of(wire.task())
+            .is_some_and(|job| to.fits(&job.command))
     }
 }
 

@@ -21,7 +21,9 @@ impl Turn<'_> {
     }
 
     fn trigger_job(&mut self, no: JobNo) -> Result<(), Error> {
-        let Some(job) = self.memory.jobs.get(no).filter(|job| job.cancel_mark == 0) else { return Ok(()) };
+        let Some(job) = self.memory.jobs.get(no).filter(|job| job.cancel_mark == 0) else {
+            return Ok(());
+        };
         let rows = match job.members {
             Some(_) => Vec::new(),
             None => self.store.job_tasks(job, JobTasks::Init, None, usize::MAX)?,

@@ -4,45 +4,21 @@
 //! left. Whatever leaves the process (orders, answers) is only collected here.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::job::Rules;
 use aldis_core::task::{Condition, Ended, Event, Presence, Publish, Refused, State, Task, step};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Slot};
-use aldis_store::{DeviceFacts, Done, Error, StepWrite, Store, Write};
+use aldis_store::{DeviceFacts, Error, StepWrite, Store, Write};
 
-use super::devices::{Held, Place};
+use super::batch::{Batch, OnCommit};
+use super::devices::Held;
 use super::memory::{Memory, is_queued};
-use crate::link::{DeviceEvent, Order};
-use crate::writer::Failure;
-
-/// Called once the commit has been made, or has failed, with what became of the caller's own writes.
-pub(super) type OnCommit = Box<dyn FnOnce(Result<&[Done], Failure>) + Send>;
-
-/// What a turn came to.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub(super) writes: Vec<Write>,
-    pub(super) orders: Vec<Order>,
-    pub(super) answers: Vec<(Range<usize>, OnCommit)>,
-    /// Tasks that exist only once this is committed, and then join their devices' queues.
-    pub(super) newborn: Vec<(DeviceNo, Place)>,
-    withdrawn: Vec<(DeviceNo, WireId)>,
-}
-
-impl Batch {
-    /// If the commit fails, none of these attempts has left: neither those to be sent nor those taken back.
-    pub(super) fn not_sent(&self) -> Vec<DeviceEvent> {
-        let published = self.orders.iter().filter_map(|order| match order {
-            Order::Publish(outgoing) => Some((outgoing.device, outgoing.wire)),
-            Order::Acknowledge { .. } | Order::Reset { .. } => None,
-        });
-        let withdrawn = self.withdrawn.iter().copied();
-        published.chain(withdrawn).map(|(device, wire)| DeviceEvent::NotSent { device, wire }).collect()
-    }
-}
+use crate::link::Order;
+use crate::writer::Received;
 
 struct Worked {
     from: (State, AttemptNo),
@@ -69,6 +45,8 @@ pub(super) struct Turn<'a> {
     unborn: HashMap<DeviceNo, usize>,
     slots: BTreeMap<DeviceNo, Option<Slot>>,
     activities: Vec<Activity>,
+    /// Jobs cancelled as a whole in this turn, with how many rows it has settled already.
+    marked: HashMap<JobNo, Arc<AtomicU64>>,
     batch: Batch,
 }
 
@@ -84,14 +62,32 @@ impl<'a> Turn<'a> {
             unborn: HashMap::new(),
             slots: BTreeMap::new(),
             activities: Vec::new(),
+            marked: HashMap::new(),
             batch: Batch::default(),
         }
+    }
+
+    /// Everything in its order. What has been decided before an error stands in the batch.
+    pub(super) fn decide(&mut self, received: &mut Received) -> Result<(), Error> {
+        self.presence(&received.events)?;
+        self.record_replies(&received.events)?;
+        for ask in received.asks.drain(..) {
+            self.ask(ask)?;
+        }
+        self.pass_deadlines()?;
+        self.trigger()?;
+        self.bulk_slice(!received.events.is_empty())?;
+        self.dispatch()
     }
 
     /// Reads these tasks and their jobs, as far as they exist and are not at hand.
     pub(super) fn load(&mut self, tasks: &[TaskNo]) -> Result<(), Error> {
         self.memory.know_jobs(self.store, tasks)?;
-        let mut wanted: Vec<TaskNo> = tasks.iter().copied().filter(|task| !self.worked.contains_key(task)).collect();
+        let mut wanted: Vec<TaskNo> = tasks
+            .iter()
+            .copied()
+            .filter(|task| !self.worked.contains_key(task))
+            .collect();
         wanted.sort_unstable();
         wanted.dedup();
         if wanted.is_empty() {
@@ -105,7 +101,9 @@ impl<'a> Turn<'a> {
     /// Takes in rows just read, unless a newer version is at hand. Rows of jobs that are gone are passed over.
     pub(super) fn take_in(&mut self, rows: Vec<Task>) {
         for task in rows {
-            let Some(job) = self.memory.jobs.of(task.no).map(|job| job.no) else { continue };
+            let Some(job) = self.memory.jobs.of(task.no).map(|job| job.no) else {
+                continue;
+            };
             self.worked.entry(task.no).or_insert_with(|| Worked {
                 from: (task.state, task.attempt),
                 job,
@@ -127,14 +125,19 @@ impl<'a> Turn<'a> {
 
     /// Reads what is not yet known of these devices.
     pub(super) fn know(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
-        let mut wanted: Vec<DeviceNo> = devices.iter().copied().filter(|device| !self.facts.contains_key(device)).collect();
+        let mut wanted: Vec<DeviceNo> = devices
+            .iter()
+            .copied()
+            .filter(|device| !self.facts.contains_key(device))
+            .collect();
         wanted.sort_unstable();
         wanted.dedup();
         if wanted.is_empty() {
             return Ok(());
         }
         let read = self.store.device_facts(&wanted)?;
-        self.facts.extend(read.into_iter().flatten().map(|facts| (facts.device, facts)));
+        self.facts
+            .extend(read.into_iter().flatten().map(|facts| (facts.device, facts)));
         Ok(())
     }
 
@@ -161,7 +164,7 @@ impl<'a> Turn<'a> {
         let last_offline = facts.and_then(|facts| facts.last_offline);
         let presence = if present {
             Presence::Present
-        } else if activated && self.memory.is_returning(last_offline, self.now) {
+        } else if activated && self.memory.is_returning(device, self.now) {
             Presence::Returning
         } else {
             Presence::Absent { since: last_offline }
@@ -186,21 +189,34 @@ impl<'a> Turn<'a> {
 
     /// The only way in which a task changes during a turn.
     pub(super) fn apply(&mut self, no: TaskNo, event: Event<'_>) -> Result<Applied, Refused> {
-        let Some(rules) = self.rules(no) else { return Err(Refused::WrongState) };
-        let Some(worked) = self.worked.get_mut(&no) else { return Err(Refused::WrongState) };
+        let Some(rules) = self.rules(no) else {
+            return Err(Refused::WrongState);
+        };
+        let Some(worked) = self.worked.get_mut(&no) else {
+            return Err(Refused::WrongState);
+        };
         let step = step(&worked.task, &rules, event, self.now)?;
         let before = std::mem::replace(&mut worked.task, step.task);
         worked.ended.extend(step.ended);
         worked.changed = true;
         let wake_at = worked.task.wake_at(&rules);
         self.memory.note_due(wake_at);
+        let settled = worked.task.state == State::Cancelled && before.state.is_cancellable();
+        if let Some(count) = self.marked.get(&worked.job).filter(|_| settled) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         self.follow_queue(&before, no);
-        Ok(Applied { publish: step.publish, declined: step.declined })
+        Ok(Applied {
+            publish: step.publish,
+            declined: step.declined,
+        })
     }
 
     /// Keeps the device's queue equal to its tasks.
     fn follow_queue(&mut self, before: &Task, no: TaskNo) {
-        let Some(after) = self.worked.get(&no).map(|worked| &worked.task) else { return };
+        let Some(after) = self.worked.get(&no).map(|worked| &worked.task) else {
+            return;
+        };
         let device = before.device;
         match (is_queued(before), is_queued(after)) {
             (false, true) => {
@@ -217,6 +233,12 @@ impl<'a> Turn<'a> {
             }
             (true, true) | (false, false) => {}
         }
+    }
+
+    /// The job is cancelled as a whole by this turn. Rows settled in its own commit do not show in the store's count of
+    /// those that could be cancelled: this counts them, until the commit.
+    pub(super) fn mark(&mut self, job: JobNo) -> Arc<AtomicU64> {
+        Arc::clone(self.marked.entry(job).or_default())
     }
 
     /// A row that does not exist yet: it is written by the caller, and joins its device's queue after the commit.
@@ -238,7 +260,11 @@ impl<'a> Turn<'a> {
 
     /// The tasks at hand of one device.
     pub(super) fn at_hand_of(&self, device: DeviceNo) -> Vec<TaskNo> {
-        self.worked.values().filter(|worked| worked.task.device == device).map(|worked| worked.task.no).collect()
+        self.worked
+            .values()
+            .filter(|worked| worked.task.device == device)
+            .map(|worked| worked.task.no)
+            .collect()
     }
 
     /// Takes the device's slot: part of this turn's commit, so that it is a stored fact before the attempt leaves.
@@ -248,17 +274,20 @@ impl<'a> Turn<'a> {
     }
 
     /// Frees the device's slot if this very attempt holds it.
-    pub(super) fn free_slot(&mut self, device: DeviceNo, wire: WireId) -> Option<Held> {
-        if !self.memory.devices.holds(device, wire) {
-            return None;
+    pub(super) fn free_slot(&mut self, device: DeviceNo, wire: WireId) {
+        if self.memory.devices.holds(device, wire) {
+            self.slots.insert(device, None);
+            self.memory.devices.free_slot(device);
         }
-        self.slots.insert(device, None);
-        self.memory.devices.free_slot(device)
     }
 
     /// Takes back the attempt that holds the device's slot, if it has not left. Its slot is free then.
     pub(super) fn withdraw(&mut self, device: DeviceNo, wire: WireId) -> bool {
-        let open = self.memory.devices.held(device).is_some_and(|held| held.wire() == wire && held.withdraw());
+        let open = self
+            .memory
+            .devices
+            .held(device)
+            .is_some_and(|held| held.wire() == wire && held.withdraw());
         if open {
             self.batch.withdrawn.push((device, wire));
             self.free_slot(device, wire);
@@ -289,8 +318,18 @@ impl<'a> Turn<'a> {
     pub(super) fn finish(self) -> Batch {
         let mut writes = Vec::new();
         let steps = self.worked.into_values().filter(|worked| worked.changed).map(|worked| {
-            let wake_at = self.memory.jobs.get(worked.job).and_then(|job| worked.task.wake_at(&job.rules()));
-            StepWrite { job: worked.job, from: worked.from, task: worked.task, wake_at, ended: worked.ended }
+            let wake_at = self
+                .memory
+                .jobs
+                .get(worked.job)
+                .and_then(|job| worked.task.wake_at(&job.rules()));
+            StepWrite {
+                job: worked.job,
+                from: worked.from,
+                task: worked.task,
+                wake_at,
+                ended: worked.ended,
+            }
         });
         let steps: Vec<StepWrite> = steps.collect();
         if !steps.is_empty() {

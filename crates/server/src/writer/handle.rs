@@ -151,7 +151,8 @@ impl Writer {
     /// # Errors
     /// [`Failure`]; `Refused(Missing | Unchanged)`.
     pub async fn disable_device(&self, device: DeviceNo, disabled: bool, by: Actor) -> Result<(), Failure> {
-        self.ask(|answer| Ask::DisableDevice(device, disabled, by, answer)).await
+        self.ask(|answer| Ask::DisableDevice(device, disabled, by, answer))
+            .await
     }
 
     /// Deletes a device.

@@ -39,7 +39,11 @@ impl Inbox {
     /// An empty inbox that calls `wake` when something arrives in it.
     #[must_use]
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { waiting: Mutex::new(Waiting::default()), wake: Box::new(wake), room: Notify::new() })
+        Arc::new(Self {
+            waiting: Mutex::new(Waiting::default()),
+            wake: Box::new(wake),
+            room: Notify::new(),
+        })
     }
 
     /// Takes a question in; false if there are too many, or if the server is stopping.
@@ -73,6 +77,16 @@ impl Inbox {
         let received = std::mem::take(&mut self.waiting.lock().received);
         self.room.notify_waiters();
         received
+    }
+
+    /// The questions alone: events stay, and senders feel it, while earlier ones are not yet recorded.
+    pub fn take_asks(&self) -> Vec<Ask> {
+        std::mem::take(&mut self.waiting.lock().received.asks)
+    }
+
+    /// Whether a question waits.
+    pub fn has_asks(&self) -> bool {
+        !self.waiting.lock().received.asks.is_empty()
     }
 
     /// Whether something that is worth a turn waits.

@@ -1,0 +1,70 @@
+//! What a turn came to: what is to be committed, and what follows from it. Nothing of it has left the process yet.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use aldis_core::ids::{DeviceNo, TaskNo, WireId};
+use aldis_store::{Committed, Done, Write};
+
+use super::devices::Place;
+use crate::link::{DeviceEvent, Order};
+use crate::writer::Failure;
+
+/// Called once the commit has been made, or has failed, with what became of the caller's own writes.
+pub(super) type OnCommit = Box<dyn FnOnce(Result<&[Done], Failure>) + Send>;
+
+/// What a turn came to.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) writes: Vec<Write>,
+    pub(super) orders: Vec<Order>,
+    pub(super) answers: Vec<(Range<usize>, OnCommit)>,
+    /// Tasks that exist only once this is committed, and then join their devices' queues.
+    pub(super) newborn: Vec<(DeviceNo, Place)>,
+    /// Attempts taken back.
+    pub(super) withdrawn: Vec<(DeviceNo, WireId)>,
+}
+
+impl Batch {
+    /// Takes out the attempts of steps that lost their race: they were never made, and their slots have to be freed.
+    pub(super) fn take_lost(&mut self, committed: &Committed) -> Vec<DeviceEvent> {
+        let steps = self
+            .writes
+            .iter()
+            .zip(&committed.done)
+            .filter_map(|(write, done)| match (write, done) {
+                (Write::Steps(steps), Done::Steps(applied)) => Some(steps.iter().zip(applied)),
+                _ => None,
+            });
+        let lost = steps
+            .flatten()
+            .filter(|(_, applied)| !**applied)
+            .map(|(step, _)| step.task.no);
+        let lost: HashSet<TaskNo> = lost.collect();
+        let mut never_made = Vec::new();
+        self.orders.retain(|order| match order {
+            Order::Publish(outgoing) if lost.contains(&outgoing.wire.task()) => {
+                never_made.push(DeviceEvent::NotSent {
+                    device: outgoing.device,
+                    wire: outgoing.wire,
+                });
+                false
+            }
+            Order::Publish(_) | Order::Acknowledge { .. } | Order::Reset { .. } => true,
+        });
+        never_made
+    }
+
+    /// If the commit fails, none of these attempts has left: neither those to be sent nor those taken back.
+    pub(super) fn not_sent(&self) -> Vec<DeviceEvent> {
+        let published = self.orders.iter().filter_map(|order| match order {
+            Order::Publish(outgoing) => Some((outgoing.device, outgoing.wire)),
+            Order::Acknowledge { .. } | Order::Reset { .. } => None,
+        });
+        let withdrawn = self.withdrawn.iter().copied();
+        published
+            .chain(withdrawn)
+            .map(|(device, wire)| DeviceEvent::NotSent { device, wire })
+            .collect()
+    }
+}
