@@ -146,14 +146,52 @@ fn parse(text: &str, defaults: Defaults<'_>) -> anyhow::Result<Vec<Row>> {
         .from_reader(text.as_bytes());
     let columns = reader.headers().map_err(|error| usage(error.to_string()))?.clone();
     check_columns(&columns)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     for record in reader.records() {
-        let record = record.map_err(|error| usage(error.to_string()))?;
-        let line = record.position().map_or(0, |position| line_of(text, position));
-        let device = device(&columns, &record, defaults).map_err(|wrong| usage(format!("line {line}: {wrong}")))?;
-        rows.push(Row { line, device });
+        match row(text, &columns, record, defaults) {
+            Ok(row) => rows.push(row),
+            Err(told) => wrong.push(told),
+        }
     }
-    Ok(rows)
+    if wrong.is_empty() {
+        Ok(rows)
+    } else {
+        Err(usage(list(&wrong)))
+    }
+}
+
+fn row(
+    text: &str,
+    columns: &StringRecord,
+    record: csv::Result<StringRecord>,
+    defaults: Defaults<'_>,
+) -> Result<Row, String> {
+    let record = record.map_err(|error| unreadable(text, &error))?;
+    let line = record.position().map_or(0, |position| line_of(text, position));
+    let device = device(columns, &record, defaults).map_err(|wrong| format!("line {line}: {wrong}"))?;
+    Ok(Row { line, device })
+}
+
+/// How many wrong lines are named.
+const NAMED: usize = 20;
+
+fn list(wrong: &[String]) -> String {
+    let text = wrong[..wrong.len().min(NAMED)].join("\n");
+    if wrong.len() > NAMED {
+        let more = wrong.len() - NAMED;
+        return format!("{text}\nand {more} more lines; nothing was registered");
+    }
+    text + "\nnothing was registered"
+}
+
+fn unreadable(text: &str, error: &csv::Error) -> String {
+    let line = error.position().map_or(0, |position| line_of(text, position));
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("line {line}: {expected_len} columns expected, found {len}")
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// The line that a record starts in. The reader's own position is that of the empty lines and remarks before it.
@@ -177,7 +215,7 @@ fn check_columns(columns: &StringRecord) -> anyhow::Result<()> {
     let known = |name: &str| KNOWN.contains(&name) || name.starts_with(TAG) || name.starts_with(ATTRIBUTE);
     match columns.iter().find(|name| !known(name)) {
         Some(name) => Err(usage(format!(
-            "line 1: unknown column `{name}`; known are {}, {TAG}NAME and {ATTRIBUTE}NAME",
+            "line 1: unknown column `{name}`; known are {}, {TAG}NAME and {ATTRIBUTE}NAME\nnothing was registered",
             KNOWN.join(", ")
         ))),
         None => Ok(()),
@@ -273,7 +311,7 @@ mod tests {
     #[test]
     fn mistakes_in_the_file_are_told_with_their_line() {
         assert!(refused("productKey,colour\np,red\n").contains("unknown column `colour`"));
-        assert!(refused("productKey,deviceKey\np,d\np\n").contains("line: 3"));
+        assert!(refused("productKey,deviceKey\np,d\np\n").contains("line 3: 2 columns expected, found 1"));
     }
 
     #[test]

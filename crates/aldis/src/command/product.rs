@@ -107,7 +107,7 @@ impl Product {
         match self {
             Self::Create(create) => {
                 let created = client.create_product(&create.request()?).await?;
-                screen.answer(&created, |key| format!("{key} created"))?;
+                screen.answer(&created, Clone::clone)?;
             }
             Self::Get { product_key } => screen.answer(&client.get_product(&product_key).await?, whole)?,
             Self::Search { model, name, pick } => {

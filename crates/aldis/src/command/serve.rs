@@ -10,6 +10,8 @@ use aldis_server::wiring::Server;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::exit::usage;
+
 /// Serve the HTTP API and devices from one data directory.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -52,7 +54,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         .config
         .as_deref()
         .map(Given::from_file)
-        .transpose()?
+        .transpose()
+        .map_err(wrong)?
         .unwrap_or_default();
     let given = Given {
         data_dir: args.data_dir,
@@ -64,7 +67,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         devices_per_product_max: args.devices_per_product_max,
         rate_limit_per_second: args.rate_limit_per_second,
     };
-    let settings = given.over(file).settle()?;
+    let settings = given.over(file).settle().map_err(wrong)?;
     // From here on a signal means an orderly stop, also while the server is starting.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
@@ -79,6 +82,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     tracing::info!("stopping");
     server.stop().await;
     Ok(())
+}
+
+/// A setting that makes no sense is a mistake of the caller, wherever it stands.
+fn wrong(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    usage(format!("{:#}", error.into()))
 }
 
 /// Is done when standard input has ended, if that is watched at all. The thread that reads it blocks for as long as it

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aldis_client::{Client, Search, Task, quoted};
+use aldis_client::{Client, Job, JobStatus, Search, Task, quoted};
 use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::command::task::status_word;
 use crate::context::Context;
 use crate::exit::{Outcome, usage};
+use crate::moment::now_ms;
 use crate::pick::elements;
 
 #[derive(Debug, Args)]
@@ -62,14 +63,16 @@ impl Export {
     }
 
     /// Waits until all tasks of the job exist, and gives their number. Pages count from the newest task: while tasks are
-    /// being created, a walk through them would meet some twice and others not at all.
+    /// being created, a walk through them would meet some twice and others not at all. A job for later has what it has.
     async fn tasks_created(&self, client: &Client) -> anyhow::Result<u64> {
         let expression = format!("jobId = {}", quoted(&self.job_id));
         loop {
-            // An unknown job has no tasks either; only this call tells them apart.
+            // The job first: what is counted after its trigger is all of it.
+            let job = client.get_job(&self.job_id).await?;
+            let starting = is_starting(&job, now_ms());
             let all = client.statistics(&self.job_id).await?.total;
             let found = client.search_tasks(&Search::page(Some(&expression), 1, 0)).await?;
-            if found.pagination.is_some_and(|found| found.total_size == all) {
+            if !starting && found.pagination.is_some_and(|found| found.total_size == all) {
                 return Ok(all);
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -85,6 +88,15 @@ impl Export {
             None => Box::new(BufWriter::new(std::io::stdout())),
         })
     }
+}
+
+/// Whether it is due and has not triggered yet, as in the first moments of a job's life.
+fn is_starting(job: &Job, now_ms: i64) -> bool {
+    let trigger = job.schedule_policy.disposable_schedule_policy;
+    let due = trigger
+        .and_then(|policy| policy.trigger_ts)
+        .is_none_or(|at| at <= now_ms);
+    job.status == JobStatus::Init && due
 }
 
 fn write_lines(sink: &mut dyn Write, tasks: &[String]) -> anyhow::Result<()> {

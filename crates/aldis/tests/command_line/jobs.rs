@@ -1,0 +1,181 @@
+//! Jobs and tasks.
+
+use serde_json::json;
+
+use crate::harness::{DONE, REFUSED, Served};
+
+const BLINK: [&str; 4] = ["--service", "blink", "--input", r#"{"times": 3}"#];
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    BLINK.iter().chain(more).copied().collect()
+}
+
+#[test]
+fn a_job_from_flags_is_executed_watched_and_shown() {
+    let served = Served::with_devices(3);
+    let _fleet = served.simulate(3, &[]);
+    let words = with(&["--product", "lamp", "--ttl", "20", "--name", "Evening", "--watch"]);
+    let words: Vec<_> = ["job", "create"].iter().chain(&words).copied().collect();
+    let watched = served.run(&words).code(DONE).says("SUCCEEDED").complains("job ");
+    let job = watched.err.trim().strip_prefix("job ").unwrap().to_owned();
+    served
+        .run(&["job", "show", &job])
+        .code(DONE)
+        .says("Evening")
+        .says("FINISHED")
+        .says("blink({\"times\":3})");
+    assert_eq!(served.json(&["job", "show", &job])["status"], "FINISHED");
+    assert_eq!(served.json(&["job", "statistics", &job])["succeed"], 3);
+    served
+        .run(&["job", "list", "--name", "Even", "--status", "finished"])
+        .code(DONE)
+        .says(&job);
+    served.run(&["job", "watch", &job]).code(DONE);
+
+    let tasks = served.json(&["task", "list", "--job", &job, "--device", "d1"]);
+    let task = tasks[0]["taskId"].as_str().unwrap();
+    served
+        .run(&["task", "list", "--job", &job, "--status", "succeed"])
+        .code(DONE)
+        .says(task)
+        .says("lamp/d1");
+    served
+        .run(&["task", "show", task])
+        .code(DONE)
+        .says("SUCCEED")
+        .says("lamp/d1");
+    assert_eq!(served.json(&["task", "show", task])["jobId"], job.as_str());
+    served.run(&["task", "attempts", task]).code(DONE).says("SUCCEED");
+    assert_eq!(served.json(&["task", "attempts", task])[0]["attempt"], 1);
+
+    served.run(&["job", "delete", &job]).code(DONE).says("deleted");
+    served
+        .run(&["job", "show", &job])
+        .code(REFUSED)
+        .complains("24404")
+        .complains("docs/errors/24404.md");
+}
+
+#[test]
+fn a_job_from_a_file_is_sent_as_it_stands() {
+    let served = Served::with_devices(1);
+    let request = json!({
+        "name": {"defaultValue": "From a file", "i18nValue": {"zh_CN": "文件"}}, "desc": "d",
+        "targetScope": {"targetType": "DEVICE_LIST", "targetDevices": [{"productKey": "lamp", "deviceKey": "d0"}]},
+        "schedulePolicy": {"scheduleType": "DISPOSABLE", "disposableSchedulePolicy": {"triggerTs": 4_000_000_000_000_i64}},
+        "commandInfo": {"commandType": "MEASUREPOINT_SET",
+                        "setMeasurepointInfo": {"measurepointId": "brightness", "value": 7}},
+    });
+    let late = served.file("job.json", &request.to_string());
+    served
+        .run(&["job", "create", "--file", &late])
+        .code(REFUSED)
+        .complains("triggerTs");
+    let mut now = request;
+    now["schedulePolicy"]["disposableSchedulePolicy"]["triggerTs"] = json!(null);
+    let created = served
+        .run_with_input(&["job", "create", "--file", "-", "--json"], &now.to_string())
+        .code(DONE);
+    let job = created.json().as_str().unwrap().to_owned();
+    let shown = served.json(&["job", "get", &job]);
+    assert_eq!(
+        (
+            &shown["name"]["i18nValue"]["zh_CN"],
+            &shown["commandInfo"]["setMeasurepointInfo"]["value"]
+        ),
+        (&json!("文件"), &json!(7))
+    );
+}
+
+#[test]
+fn a_job_that_does_not_succeed_everywhere_ends_watch_with_code_1() {
+    let served = Served::with_devices(2);
+    let failing = served.simulate(2, &["--failure", "1", "--failure-code", "2077"]);
+    let job = served.job(&with(&["--device", "lamp/d0", "--device", "lamp/d1", "--ttl", "20"]));
+    served.run(&["job", "watch", &job]).code(REFUSED).says("FAILED");
+    served.run(&["task", "list", "--job", &job]).code(DONE).says("2077");
+
+    // Nobody fails any more, and a retry by hand mends it.
+    drop(failing);
+    let _fleet = served.simulate(2, &[]);
+    served
+        .run(&["job", "retry", &job])
+        .code(DONE)
+        .says("2 of 2 tasks retried");
+    served.run(&["job", "watch", &job]).code(DONE);
+    served
+        .run(&["job", "retry", &job])
+        .code(DONE)
+        .says("0 of 0 tasks retried");
+}
+
+#[test]
+fn waiting_tasks_are_cancelled_one_by_one_and_all_together() {
+    let served = Served::with_devices(3);
+    let job = served.job(&with(&["--product", "lamp", "--ttl", "3600", "--at", "+1h"]));
+    served.run(&["job", "show", &job]).code(DONE).says("INIT");
+    served.run(&["job", "cancel", &job]).code(DONE);
+    served.run(&["job", "watch", &job]).code(DONE);
+
+    let targets = served.file("targets.txt", "# two of them\nlamp/d0\nlamp,d1\n");
+    let job = served.job(&with(&[
+        "--devices-file",
+        &targets,
+        "--device",
+        "lamp/d2",
+        "--ttl",
+        "3600",
+    ]));
+    let tasks = served.json(&["task", "list", "--job", &job, "--device", "d0"]);
+    let task = tasks[0]["taskId"].as_str().unwrap();
+    served
+        .run(&["job", "cancel", &job, "--task", task])
+        .code(DONE)
+        .says("1 of 1 tasks cancelled");
+    served
+        .run(&["job", "cancel", &job, "--task", task])
+        .code(REFUSED)
+        .complains("24620")
+        .says("0 of 1");
+    served.run(&["job", "delete", &job]).code(REFUSED).complains("24618");
+    served
+        .run(&["job", "cancel", &job])
+        .code(DONE)
+        .says("2 of 2 tasks cancelled");
+    served.run(&["job", "watch", &job]).code(REFUSED).says("CANCELLED");
+    assert_eq!(served.json(&["job", "statistics", &job])["canceled"], 3);
+}
+
+#[test]
+fn what_the_server_refuses_is_told_with_its_code_and_leaves_no_job() {
+    let served = Served::with_devices(1);
+    let unknown = ["job", "create", "--service", "explode", "--device", "lamp/d0"];
+    served
+        .run(&unknown)
+        .code(REFUSED)
+        .complains("explode")
+        .complains("docs/errors/");
+    let bad_input = [
+        "job",
+        "create",
+        "--service",
+        "blink",
+        "--input",
+        r#"{"times": "often"}"#,
+        "--device",
+        "lamp/d0",
+    ];
+    served.run(&bad_input).code(REFUSED).complains("times");
+    let nobody = [
+        "job",
+        "create",
+        "--point",
+        "brightness",
+        "--value",
+        "1",
+        "--device",
+        "lamp/nobody",
+    ];
+    served.run(&nobody).code(REFUSED).complains("nobody");
+    assert_eq!(served.json(&["job", "list"]), json!([]));
+}

@@ -1,0 +1,146 @@
+//! Wrong command lines, wrong files, absent servers, and what helps then.
+
+use std::process::Stdio;
+
+use crate::harness::{DONE, REFUSED, Served, UNREACHABLE, USAGE, alone, program};
+
+#[test]
+fn help_lists_every_command_and_the_exit_codes() {
+    for words in [&["help"][..], &["--help"]] {
+        let help = alone(words).code(DONE);
+        for word in [
+            "serve",
+            "demo",
+            "simulate",
+            "model",
+            "product",
+            "device",
+            "job",
+            "task",
+            "key",
+            "org",
+            "bench",
+            "Exit codes",
+            "--json",
+        ] {
+            assert!(help.out.contains(word), "{word}: {}", help.out);
+        }
+    }
+    for words in [
+        &["help", "job", "create"][..],
+        &["device", "import", "--help"],
+        &["demo", "--help"],
+        &["bench", "-h"],
+    ] {
+        assert!(alone(words).code(DONE).out.contains("Usage:"), "{words:?}");
+    }
+    let version = format!("aldis {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(alone(&["--version"]).code(DONE).out, version);
+    assert_eq!(alone(&["-V"]).code(DONE).out, version);
+}
+
+#[test]
+fn wrong_words_are_usage_errors_that_help() {
+    for (line, told) in [
+        ("", "Usage"),
+        ("jobb list", "similar subcommand exists: 'job'"),
+        ("job list --stauts x", "--status"),
+        ("job create --service s", "--device"),
+        ("job create --service s --input [] --device a/b", "JSON object"),
+        ("job create --point p --device a/b", "--value"),
+        ("job create --service s --device a/b --at tomorrow", "+10m"),
+        ("job create --file f --service s", "--file"),
+        ("serve --http nonsense", "nonsense"),
+        ("demo --devices 0", "0"),
+        ("simulate", "--product"),
+        ("simulate --devices f --failure 2 --mqtt 127.0.0.1:1", "from 0 to 1"),
+        ("device list --limit 3 --all", "--all"),
+    ] {
+        let words: Vec<_> = line.split_whitespace().collect();
+        alone(&words).code(USAGE).complains(told);
+    }
+}
+
+#[test]
+fn a_missing_or_broken_key_file_is_named() {
+    let served = Served::start();
+    let url = served.url();
+    let missing = alone(&["--url", url, "--key-file", "/nowhere/key.json", "job", "list"]).code(USAGE);
+    missing
+        .complains("/nowhere/key.json")
+        .complains("--key-file")
+        .complains("--org");
+    let broken = served.file("key.json", "{\"orgId\": \"o\"");
+    alone(&["--url", url, "--key-file", &broken, "job", "list"])
+        .code(USAGE)
+        .complains("key.json");
+    let wrong = served.file("key.json", r#"{"orgId": "default", "appKey": "a", "appSecret": "s"}"#);
+    alone(&["--url", url, "--key-file", &wrong, "job", "list"])
+        .code(REFUSED)
+        .complains("not authorized");
+}
+
+#[test]
+fn a_server_that_is_not_there_has_an_exit_code_of_its_own() {
+    let served = Served::start();
+    let key = served.key_file();
+    let key = key.to_str().unwrap();
+    let away = alone(&["--url", "http://127.0.0.1:1", "--key-file", key, "job", "list"]).code(UNREACHABLE);
+    away.complains("http://127.0.0.1:1").complains("Is the server running?");
+    alone(&["--url", "127.0.0.1", "--key-file", key, "job", "list"])
+        .code(USAGE)
+        .complains("127.0.0.1");
+}
+
+#[test]
+fn files_that_are_no_json_or_absent_are_named() {
+    let served = Served::start();
+    let broken = served.file("job.json", "{");
+    served
+        .run(&["job", "create", "--file", &broken])
+        .code(USAGE)
+        .complains("job.json is no JSON");
+    served
+        .run(&["model", "create", "/nowhere/m.json"])
+        .code(USAGE)
+        .complains("/nowhere/m.json");
+}
+
+#[test]
+fn logs_and_output_in_files_have_no_colours() {
+    let served = Served::with_devices(1);
+    served.run(&["device", "list"]).code(DONE);
+    assert!(served.log().contains("INFO"), "{}", served.log());
+    let shown = served.run(&["device", "list"]).out;
+    assert!(!served.log().contains('\u{1b}') && !shown.contains('\u{1b}'));
+}
+
+#[test]
+fn a_closed_output_is_no_failure() {
+    let served = Served::with_devices(1);
+    let mut command = served.command(&["device", "list"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr), (Some(DONE), Vec::new()));
+}
+
+#[test]
+fn a_data_directory_in_use_is_refused_with_the_reason() {
+    let served = Served::start();
+    let data = served.path("data");
+    let mut second = program();
+    second.args([
+        "serve",
+        "--http",
+        "127.0.0.1:0",
+        "--mqtt",
+        "127.0.0.1:0",
+        "--data-dir",
+        &data,
+    ]);
+    let ended = second.output().unwrap();
+    assert_eq!(ended.status.code(), Some(REFUSED));
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.contains(&data), "{told}");
+}

@@ -1,0 +1,94 @@
+//! Thing models and products.
+
+use serde_json::json;
+
+use crate::harness::{DONE, REFUSED, Served};
+
+#[test]
+fn a_thing_model_is_created_shown_found_changed_and_deleted() {
+    let served = Served::with_devices(0);
+    served
+        .run(&["model", "get", "lamp"])
+        .code(DONE)
+        .says("Lamp")
+        .says("blink");
+    let shown = served.json(&["model", "get", "lamp"]);
+    assert_eq!(shown["services"]["blink"]["inputData"][0]["identifier"], "times");
+    served.run(&["model", "list"]).code(DONE).says("MODEL").says("lamp");
+    assert_eq!(served.json(&["model", "search", "--name", "am"])[0]["modelId"], "lamp");
+    assert_eq!(served.json(&["model", "search", "--name", "nothing"]), json!([]));
+
+    let other = served.file(
+        "other.json",
+        r#"{"modelId": "other", "name": {"defaultValue": "Other"}}"#,
+    );
+    served
+        .run(&["model", "create", &other])
+        .code(DONE)
+        .says("other created");
+    let change = r#"{"name": {"defaultValue": "Renamed"}}"#;
+    served
+        .run_with_input(&["model", "update", "-", "--id", "other"], change)
+        .code(DONE);
+    assert_eq!(
+        served.json(&["model", "get", "other"])["name"]["defaultValue"],
+        "Renamed"
+    );
+    served
+        .run(&["model", "delete", "other"])
+        .code(DONE)
+        .says("other deleted");
+    served.run(&["model", "get", "other"]).code(REFUSED);
+    served
+        .run(&["model", "delete", "lamp"])
+        .code(REFUSED)
+        .complains("99400");
+}
+
+#[test]
+fn a_product_is_created_shown_found_changed_and_deleted() {
+    let served = Served::with_devices(0);
+    let words = [
+        "product",
+        "create",
+        "--name",
+        "Torch",
+        "--model",
+        "lamp",
+        "--tag",
+        "colour=red",
+    ];
+    let key = served.run(&words).code(DONE).line().to_owned();
+    let shown = served.json(&["product", "get", &key]);
+    assert_eq!(
+        (&shown["productName"]["defaultValue"], &shown["modelId"]),
+        (&json!("Torch"), &json!("lamp"))
+    );
+    assert_eq!(shown["productTags"]["colour"], "red");
+    served
+        .run(&["product", "get", &key])
+        .code(DONE)
+        .says("Torch")
+        .says("colour=red");
+    served
+        .run(&["product", "list"])
+        .code(DONE)
+        .says("PRODUCT")
+        .says(&key)
+        .says("lamp");
+    let found = served.json(&["product", "list", "--name", "Tor"]);
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    served
+        .run(&["product", "update", &key, "--desc", "for the cellar"])
+        .code(DONE);
+    let changed = served.json(&["product", "get", &key]);
+    assert_eq!(
+        (&changed["productDesc"], &changed["productName"]["defaultValue"]),
+        (&json!("for the cellar"), &json!("Torch"))
+    );
+    served.run(&["product", "delete", &key]).code(DONE);
+    served
+        .run(&["product", "get", &key])
+        .code(REFUSED)
+        .complains("docs/errors/");
+}
