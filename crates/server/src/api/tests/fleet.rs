@@ -221,7 +221,9 @@ impl Fleet {
         outgoing
     }
 
+    /// A device that answers has got the attempt.
     pub(super) fn ack(&self, outgoing: &Outgoing) {
+        let _taken_before = outgoing.gate.take();
         self.report(DeviceEvent::Acked {
             device: outgoing.device,
             wire: outgoing.wire,
@@ -230,6 +232,7 @@ impl Fleet {
     }
 
     pub(super) fn reply(&self, outgoing: &Outgoing, code: i64, output: Option<&str>) {
+        let _taken_before = outgoing.gate.take();
         let to = match outgoing.command.as_ref() {
             aldis_core::command::Command::InvokeService { service_id, .. } => AnswerTo::Service(service_id.clone()),
             aldis_core::command::Command::SetMeasurepoint { .. } => AnswerTo::Points,
