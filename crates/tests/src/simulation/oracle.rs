@@ -154,6 +154,11 @@ impl Oracle {
         }
     }
 
+    /// The retry has been answered, or nobody knows what came of it.
+    pub(super) fn free_again(&mut self, task: TaskNo) {
+        self.tasks.entry(task).or_default().freed = self.tick();
+    }
+
     pub(super) fn free_job(&mut self, job: usize) {
         let at = self.tick();
         self.jobs[job].freed = at;

@@ -183,7 +183,7 @@ impl History {
             Operation::Create(draft, call) => self.create(&draft, call),
             Operation::CancelTask(job, task, call) => self.cancel_task(job, task, call),
             Operation::CancelJob(job, call) => self.cancel_job(job, call),
-            Operation::RetryTask(job, task, call) => self.retry_task(job, task, call),
+            Operation::RetryTask(job, task, call) => self.retry_task(job, task, call)?,
             Operation::RetryJob(job, call) => self.retry_job(job, call),
             Operation::DeleteJob(job, call) => self.delete_job(job, call),
             Operation::Disable(device, disabled, call) => self.disable(device, disabled, call),
@@ -464,12 +464,16 @@ impl History {
         }
     }
 
-    fn retry_task(&mut self, job: Choice, task: Choice, call: Call) {
+    fn retry_task(&mut self, job: Choice, task: Choice, call: Call) -> Checked {
         let Some((job, task)) = self.task(job, task) else {
-            return;
+            return Ok(());
         };
         self.oracle.free_tasks(&[task]);
         self.world.on_job(call, "retryTask", job, Some(&[task]));
+        // A success that became durable together with the retry does not forbid it: the operator asked by name.
+        self.note()?;
+        self.oracle.free_again(task);
+        Ok(())
     }
 
     fn retry_job(&mut self, job: Choice, call: Call) {
