@@ -6,20 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::idle::{Idle, Member};
 use super::router;
 use crate::app::App;
 
 /// How long the headers of a request may take, counted from the end of the answer before: an idle connection is closed
 /// after this time as well.
 pub const HEADERS_MAX: Duration = Duration::from_secs(10);
-/// Most connections at a time; more wait in the listener's backlog.
+/// Most connections at a time. One place is kept for the next caller: the connection that has been idle longest gives it up.
 pub const CONNECTIONS_MAX: usize = 4096;
+/// A connection that has to give its place up may take this long to send the rest of its last answer.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// How long answers under way may take once the server stops; the whole stop has 10 s.
 const FINISH_MAX: Duration = Duration::from_secs(5);
 /// Pause after a failed accept: it fails when file descriptors run out, and they do not come back at once.
@@ -29,10 +33,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router(app));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let idle = Arc::<Idle>::default();
     let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
+        if places.available_permits() == 0 {
+            idle.give_one_up();
+        }
         let place = Arc::clone(&places).acquire_owned();
         let accepted = async {
             let place = place.await;
@@ -50,10 +58,10 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
                 }
             },
         };
-        let (service, stopped) = (service.clone(), stopped.clone());
+        let (service, stopped, member) = (service.clone(), stopped.clone(), idle.join());
         connections.spawn(async move {
             let _place = place;
-            connection(socket, service, stopped).await;
+            connection(socket, service, &member, stopped).await;
         });
     }
     drop(listener);
@@ -67,7 +75,12 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     }
 }
 
-async fn connection(socket: TcpStream, service: TowerToHyperService<axum::Router>, mut stopped: watch::Receiver<bool>) {
+async fn connection(
+    socket: TcpStream,
+    service: TowerToHyperService<axum::Router>,
+    member: &Arc<Member>,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Without it, small answers wait for the peer's delayed acknowledgement; a failure costs speed only.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -77,12 +90,25 @@ async fn connection(socket: TcpStream, service: TowerToHyperService<axum::Router
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_MAX)
         .half_close(true);
+    let service = service_fn(|request| {
+        let answering = member.answering();
+        let answered = service.call(request);
+        async move {
+            let answer = answered.await;
+            drop(answering);
+            answer
+        }
+    });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
         () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        () = member.wanted() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(LEAVE_WITHIN, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = outcome {
