@@ -13,10 +13,10 @@ use bytes::Bytes;
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Ref,
+    ComponentsBuilder, ContentBuilder, HeaderBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Ref,
     RefOr, Required, ResponseBuilder, Schema,
 };
 
@@ -125,7 +125,10 @@ fn operation(action: &Action, name: &str, path: &str) -> Operation {
     if let Some(body) = &doc.body {
         operation = operation.request_body(Some(request_body(body.clone())));
     }
-    operation.response("200", answer(envelope(doc))).build()
+    operation
+        .response("200", answer(envelope(doc)))
+        .response("default", refusal())
+        .build()
 }
 
 fn role(needs: Needs) -> &'static str {
@@ -201,14 +204,44 @@ fn answer(schema: RefOr<Schema>) -> utoipa::openapi::Response {
         .build()
 }
 
+/// Every answer that is not 200: the request did not get as far as its action, or the server failed.
+fn refusal() -> utoipa::openapi::Response {
+    let retry_after = HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
+        .description(Some("With 429 only: seconds until the next call will be taken"));
+    let content = ContentBuilder::new().schema(Some(fields_of_all(null()))).build();
+    ResponseBuilder::new()
+        .description("400, 401, 404, 405, 413, 429, 500 or 503; docs/api.md, \"Errors\", tells them apart")
+        .content("application/json", content)
+        .header("Retry-After", retry_after.build())
+        .build()
+}
+
+fn null() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).into()
+}
+
 fn envelope(doc: &Doc) -> RefOr<Schema> {
     let of = |kind: Type| ObjectBuilder::new().schema_type(kind);
-    let nothing = || {
-        RefOr::T(Schema::Object(
-            ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).build(),
-        ))
+    // A business refusal is a 200 without data.
+    let data = match doc.answer.clone() {
+        Some(data) => OneOfBuilder::new().item(data).item(null()).into(),
+        None => null(),
     };
-    let mut object = ObjectBuilder::new()
+    let object = fields_of_all(data);
+    let object = match doc.shape {
+        Shape::Plain => object,
+        Shape::Page => object.property("pagination", Ref::from_schema_name("Pagination")),
+        Shape::Batch => object
+            .property("successSize", of(Type::Integer))
+            .property("totalSize", of(Type::Integer)),
+    };
+    object.into()
+}
+
+fn fields_of_all(data: RefOr<Schema>) -> ObjectBuilder {
+    let of = |kind: Type| ObjectBuilder::new().schema_type(kind);
+    let object = ObjectBuilder::new()
         .property("code", of(Type::Integer).description(Some("0, or what went wrong")))
         .property(
             "msg",
@@ -218,16 +251,8 @@ fn envelope(doc: &Doc) -> RefOr<Schema> {
             "requestId",
             of(Type::String).description(Some("Names this request in the server's log")),
         )
-        .property("data", doc.answer.clone().unwrap_or_else(nothing));
-    for field in ["code", "msg", "requestId", "data"] {
-        object = object.required(field);
-    }
-    let object = match doc.shape {
-        Shape::Plain => object,
-        Shape::Page => object.property("pagination", Ref::from_schema_name("Pagination")),
-        Shape::Batch => object
-            .property("successSize", of(Type::Integer))
-            .property("totalSize", of(Type::Integer)),
-    };
-    object.into()
+        .property("data", data);
+    ["code", "msg", "requestId", "data"]
+        .into_iter()
+        .fold(object, ObjectBuilder::required)
 }
