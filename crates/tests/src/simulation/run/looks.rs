@@ -1,0 +1,179 @@
+//! Looks at a job through the API, and at whether anything waits longer than it has to.
+
+use std::collections::BTreeMap;
+
+use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
+use aldis_core::task::State;
+use aldis_server::link::Kinds;
+use aldis_store::JobTasks;
+
+use super::{AFTER_FAULTS_MS, History, nth};
+use crate::simulation::disk;
+use crate::simulation::operation::{Call, Choice};
+use crate::simulation::operator::Answered;
+use crate::simulation::oracle::{Checked, broken};
+
+/// Reply deadlines that are near are put off by a start.
+const AFTER_START_MS: i64 = 5_000;
+
+impl History {
+    pub(super) fn look(&mut self, choice: Choice) -> Checked {
+        let Some(index) = nth(choice, self.oracle.jobs.len()) else {
+            return Ok(());
+        };
+        if disk::is_failing(&self.world.switch) {
+            return Ok(());
+        }
+        self.wait(AFTER_FAULTS_MS)?;
+        self.note()?;
+        self.look_at(index)
+    }
+
+    pub(super) fn look_at(&mut self, index: usize) -> Checked {
+        self.find(index)?;
+        let job = &self.oracle.jobs[index];
+        let Some(no) = job.no else { return Ok(()) };
+        if job.deleted {
+            let gone = self.world.on_job(Call::Answered, "getJob", no, None);
+            return match gone {
+                Answered::Refused(24404, _) => Ok(()),
+                other => broken("deleted_stays_deleted", format!("{}: {other:?}", no.to_job_id())),
+            };
+        }
+        let Answered::Done(_) = self.world.on_job(Call::Answered, "getJob", no, None) else {
+            if self.oracle.jobs[index].maybe_deleted {
+                self.oracle.jobs[index].deleted = true;
+                return Ok(());
+            }
+            return broken("acknowledged_jobs_exist", no.to_job_id());
+        };
+        self.recount(index, no)?;
+        self.look_deeper(no)
+    }
+
+    /// A job whose creation was not answered exists once or not at all.
+    pub(super) fn find(&mut self, index: usize) -> Checked {
+        let job = &self.oracle.jobs[index];
+        let (name, acknowledged, deleted) = (job.name.clone(), job.acknowledged, job.deleted || job.maybe_deleted);
+        let Some(found) = self.world.jobs_named(&name) else {
+            return Ok(());
+        };
+        match found.as_slice() {
+            [] if acknowledged && !deleted => broken("acknowledged_jobs_exist", name),
+            [] => Ok(()),
+            [only] => {
+                self.oracle.jobs[index].no.get_or_insert(*only);
+                Ok(())
+            }
+            several => broken("one_job_per_request", format!("{name}: {several:?}")),
+        }
+    }
+
+    /// Statistics are what counting the tasks gives, and each task is what its history allows.
+    pub(super) fn recount(&mut self, index: usize, no: JobNo) -> Checked {
+        let Some(tasks) = self.world.tasks_of(no) else {
+            return Ok(());
+        };
+        let Answered::Done(counts) = self.world.on_job(Call::Answered, "queryStatistics", no, None) else {
+            return Ok(());
+        };
+        let mut recounted: BTreeMap<&str, u64> = BTreeMap::new();
+        for task in &tasks {
+            *recounted.entry(column(&task.status)).or_default() += 1;
+        }
+        for name in COLUMNS {
+            let (said, found) = (
+                counts[name].as_u64().unwrap_or(u64::MAX),
+                recounted.get(name).copied().unwrap_or(0),
+            );
+            if said != found {
+                let id = no.to_job_id();
+                return broken(
+                    "counters_equal_a_recount",
+                    format!("{id}: {name} is {said}, and {found} are found"),
+                );
+            }
+        }
+        let keys = self.oracle.jobs[index].keys.len();
+        if keys > 0 && tasks.len() != keys {
+            return broken("every_target_has_a_task", format!("{} of {keys}", tasks.len()));
+        }
+        self.oracle.learn(no, &tasks);
+        for task in &tasks {
+            self.oracle.look_at(index, task)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing waits longer than it has to.
+    pub(super) fn look_deeper(&mut self, no: JobNo) -> Checked {
+        let store = self.world.stored();
+        let now = self.world.engine_now();
+        let Some(detail) = store.job(no).expect("the observer's way never fails") else {
+            return Ok(());
+        };
+        let rules = detail.job.rules();
+        let tasks = store
+            .job_tasks(&detail.job, JobTasks::All, None, usize::MAX)
+            .expect("the observer's way never fails");
+        for task in tasks {
+            let id = WireId::new(task.no, task.attempt);
+            let stuck = |why: &str| {
+                broken(
+                    "everything_moves_on",
+                    format!("{id} is {:?} at {}: {why}", task.state, now.0),
+                )
+            };
+            match task.state {
+                State::Init if rules.release <= now => stuck("its job was to trigger")?,
+                State::Queued if task.window_end(&rules) <= now => stuck("its window has ended")?,
+                State::Queued if self.is_idle(task.device, detail.job.command.kind()) => stuck("its device is idle")?,
+                State::RetryWait if task.due.is_none_or(|due| due <= now) => stuck("its retry is due")?,
+                State::Published | State::InProgress if self.is_overdue(task.no) => stuck("its reply is overdue")?,
+                _ if task.state.is_cancellable() && task.is_covered_by_mark(&rules) => stuck("its job was cancelled")?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// No slot is held for what the task awaits, or one that should be free by now.
+    pub(super) fn is_overdue(&self, task: TaskNo) -> bool {
+        let slots = self.world.stored().slots().expect("the observer's way never fails");
+        let held = slots.iter().find(|slot| slot.task == task);
+        let put_off = self.world.started.plus_ms(AFTER_START_MS);
+        held.is_none_or(|slot| slot.reply_deadline.max(put_off) < self.world.engine_now())
+    }
+
+    /// The device could take any command now. One that takes only some kinds may be waiting for another's turn.
+    pub(super) fn is_idle(&self, device: DeviceNo, _kind: aldis_core::command::CommandKind) -> bool {
+        let slots = self.world.stored().slots().expect("the observer's way never fails");
+        let held = slots.iter().any(|slot| slot.device == device);
+        !self.world.is_held() && !held && self.world.link.kinds(device) == Some(Kinds::ALL)
+    }
+}
+
+const COLUMNS: [&str; 8] = [
+    "init",
+    "published",
+    "inProgress",
+    "succeed",
+    "failed",
+    "canceled",
+    "ttlTimeout",
+    "rspTimeout",
+];
+
+fn column(status: &str) -> &'static str {
+    match status {
+        "INIT" | "QUEUED" => "init",
+        "PUBLISHED" => "published",
+        "IN_PROGRESS" => "inProgress",
+        "SUCCEED" => "succeed",
+        "FAILED" => "failed",
+        "CANCELLED" => "canceled",
+        "TTL_TIMEOUT" => "ttlTimeout",
+        "RSP_TIMEOUT" => "rspTimeout",
+        other => panic!("no status: {other}"),
+    }
+}
