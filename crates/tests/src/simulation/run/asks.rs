@@ -74,7 +74,7 @@ impl History {
         self.oracle.free_tasks(&[task]);
         self.world.on_job(call, "retryTask", job, Some(&[task]));
         // A success that became durable together with the retry does not forbid it: the operator asked by name.
-        self.note()?;
+        self.settle()?;
         self.oracle.free_again(task);
         Ok(())
     }
