@@ -14,6 +14,8 @@ use crate::paging::{Pages, Search};
 
 /// Version 2.1 gives device secrets in clear; later ones encrypt them for a key pair that few applications have.
 const DEVICES: &str = "/connect-service/v2.1/devices";
+/// The same, where answers show no secret.
+const DEVICES_WITHOUT_SECRETS: &str = "/connect-service/v2.4/devices";
 
 /// How a device is named.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -240,6 +242,12 @@ impl Client {
     #[must_use]
     pub fn devices(&self, expression: Option<&str>) -> Pages<Device> {
         Pages::new(self, DEVICES, "search", expression)
+    }
+
+    /// As [`Client::devices`], but without their secrets.
+    #[must_use]
+    pub fn devices_without_secrets(&self, expression: Option<&str>) -> Pages<Device> {
+        self.devices(expression).from(DEVICES_WITHOUT_SECRETS)
     }
 
     /// Changes the fields of a device that are present.

@@ -92,6 +92,12 @@ impl<T: DeserializeOwned> Pages<T> {
         self
     }
 
+    /// Asks elsewhere.
+    pub(crate) fn from(mut self, path: &'static str) -> Self {
+        self.path = path;
+        self
+    }
+
     /// The next page, never an empty one; `None` after the last.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use crate::name::Name;
 use crate::paging::{Pages, Search};
 
 const PRODUCTS: &str = "/connect-service/v2.1/products";
+/// The same, where answers show no secret.
+const PRODUCTS_WITHOUT_SECRETS: &str = "/connect-service/v2.4/products";
 
 /// A product to be created, or what is to be changed of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +152,12 @@ impl Client {
     #[must_use]
     pub fn products(&self, expression: Option<&str>) -> Pages<Product> {
         Pages::new(self, PRODUCTS, "search", expression)
+    }
+
+    /// As [`Client::products`], but without their secrets.
+    #[must_use]
+    pub fn products_without_secrets(&self, expression: Option<&str>) -> Pages<Product> {
+        self.products(expression).from(PRODUCTS_WITHOUT_SECRETS)
     }
 
     /// Changes the fields of a product that are present.

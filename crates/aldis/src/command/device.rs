@@ -24,12 +24,12 @@ pub(crate) enum Device {
     Create(Box<Create>),
     /// Register many devices from a CSV file
     Import(Import),
-    /// One device
+    /// One device, with its secret
     Get {
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
     },
-    /// Devices
+    /// Devices, without their secrets
     #[command(visible_alias = "list")]
     Search {
         /// Only those of this product
@@ -197,7 +197,7 @@ impl Device {
                     .equals("productKey", product.as_deref())
                     .equals("status", status.as_deref())
                     .contains("deviceName", name.as_deref());
-                let devices = client.devices(filter.expression().as_deref());
+                let devices = client.devices_without_secrets(filter.expression().as_deref());
                 pick.print(screen, devices, &HEAD, row).await?;
             }
             Self::Update(update) => {

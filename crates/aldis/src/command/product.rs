@@ -114,7 +114,7 @@ impl Product {
                 let filter = Filter::starting_with(pick.expression.as_deref())
                     .equals("modelId", model.as_deref())
                     .contains("productName", name.as_deref());
-                let products = client.products(filter.expression().as_deref());
+                let products = client.products_without_secrets(filter.expression().as_deref());
                 pick.print(screen, products, &HEAD, row).await?;
             }
             Self::Update {
