@@ -77,7 +77,9 @@ impl Entrance {
 /// Answers a request; a panic inside an action costs that request alone.
 pub(super) async fn answer(State(entrance): State<Entrance>, request: Request) -> Response {
     let request_id = entrance.app.chance().uuid();
-    let answered = AssertUnwindSafe(route(&entrance, request, &request_id)).catch_unwind().await;
+    let answered = AssertUnwindSafe(route(&entrance, request, &request_id))
+        .catch_unwind()
+        .await;
     match answered {
         Ok(Ok(response)) => response,
         Ok(Err(failing)) => envelope::failure(&failing, &request_id),

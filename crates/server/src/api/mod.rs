@@ -65,5 +65,7 @@ fn actions() -> Vec<action::Action> {
 
 /// Answers every request to the API.
 pub fn router(app: App) -> Router {
-    Router::new().fallback(entry::answer).with_state(entry::Entrance::new(app))
+    Router::new()
+        .fallback(entry::answer)
+        .with_state(entry::Entrance::new(app))
 }
