@@ -94,10 +94,14 @@ impl Given {
     /// # Errors
     /// It cannot be read, is no TOML, or has a key that does not exist.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|error| Error::Malformed { path: path.to_owned(), what: error.to_string() })
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|error| Error::Malformed {
+            path: path.to_owned(),
+            what: error.to_string(),
+        })
     }
 
     /// These settings, and where they are silent, those.
@@ -142,15 +146,22 @@ impl Given {
 
 fn address(name: &'static str, text: &str) -> Result<SocketAddr, Error> {
     let wrong = |what: String| Error::Value { name, what };
-    let mut found = text.to_socket_addrs().map_err(|error| wrong(format!("`{text}` is no host:port: {error}")))?;
+    let mut found = text
+        .to_socket_addrs()
+        .map_err(|error| wrong(format!("`{text}` is no host:port: {error}")))?;
     found.next().ok_or_else(|| wrong(format!("`{text}` names no address")))
 }
 
 fn secret_key(path: &Path) -> Result<[u8; 32], Error> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
     let digits = text.trim().as_bytes();
-    let wrong = || Error::Value { name: "secret_key_file", what: "64 hexadecimal digits expected".to_owned() };
+    let wrong = || Error::Value {
+        name: "secret_key_file",
+        what: "64 hexadecimal digits expected".to_owned(),
+    };
     let mut key = [0; 32];
     if digits.len() != key.len() * 2 {
         return Err(wrong());
@@ -195,8 +206,15 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file() {
-        let flag = Given { http: Some("127.0.0.1:1".to_owned()), ..Given::default() };
-        let file = Given { http: Some("127.0.0.1:2".to_owned()), no_auth: Some(true), ..Given::default() };
+        let flag = Given {
+            http: Some("127.0.0.1:1".to_owned()),
+            ..Given::default()
+        };
+        let file = Given {
+            http: Some("127.0.0.1:2".to_owned()),
+            no_auth: Some(true),
+            ..Given::default()
+        };
         let settings = flag.over(file).settle().unwrap();
         assert_eq!(settings.http.port(), 1);
         assert!(settings.no_auth);
@@ -204,13 +222,22 @@ mod tests {
 
     #[test]
     fn unsigned_calls_are_for_loopback_only() {
-        let given = Given { http: Some("0.0.0.0:8080".to_owned()), no_auth: Some(true), ..Given::default() };
+        let given = Given {
+            http: Some("0.0.0.0:8080".to_owned()),
+            no_auth: Some(true),
+            ..Given::default()
+        };
         assert!(given.settle().is_err());
     }
 
     #[test]
     fn a_wrong_address_is_named() {
-        let error = Given { mqtt: Some("nonsense".to_owned()), ..Given::default() }.settle().unwrap_err();
+        let error = Given {
+            mqtt: Some("nonsense".to_owned()),
+            ..Given::default()
+        }
+        .settle()
+        .unwrap_err();
         assert!(error.to_string().starts_with("mqtt: "), "{error}");
     }
 }
