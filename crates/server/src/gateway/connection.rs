@@ -280,7 +280,7 @@ impl Connection<'_> {
 
     fn carry_out_orders(&mut self) -> Result<(), End> {
         let mut sent = false;
-        for order in self.mailbox.take() {
+        while let Some(order) = self.mailbox.next() {
             match order {
                 Order::Publish(outgoing) => sent |= self.send(&outgoing)?,
                 Order::Acknowledge { packet, .. } => {
