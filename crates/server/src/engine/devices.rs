@@ -74,9 +74,9 @@ pub(super) struct Devices {
 }
 
 impl Devices {
-    /// An attempt is out: its PUBACK wakes nobody.
+    /// Attempts are out, and somebody may acknowledge them: that wakes nobody.
     pub(super) fn await_pubacks(&self) -> bool {
-        !self.held.is_empty()
+        !self.held.is_empty() && !self.sessions.is_empty()
     }
 
     pub(super) fn session(&self, device: DeviceNo) -> Option<&Session> {

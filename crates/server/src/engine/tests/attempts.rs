@@ -4,8 +4,9 @@ use aldis_core::ids::AttemptNo;
 use aldis_core::task::{How, State, code};
 
 use super::bench::Bench;
-use super::sample::{AT_ONCE, REPLY_MS, TTL_MS, WAITING, retrying};
+use super::sample::{AT_ONCE, REPLY_MS, TTL_MS, WAITING, by, retrying};
 use crate::link::{AnswerTo, DeviceEvent, SessionNo};
+use crate::writer::Ask;
 
 /// An attempt is ordered and has not left.
 fn ordered() -> (Bench, aldis_core::ids::TaskNo) {
@@ -30,8 +31,10 @@ fn m_a_cancelled_task_is_withdrawn_at_the_last_look() {
 fn m_a_cancelled_job_is_withdrawn_at_the_last_look() {
     let (mut bench, task) = ordered();
     let job = bench.job_of(task).no;
-    let whole = bench.cancel_job(job);
-    assert_eq!(bench.deliver(), []);
+    let answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    bench.turn();
+    assert_eq!(bench.deliver(), [], "taken back in the mark's own commit");
+    let whole = answered.blocking_recv().unwrap().unwrap();
     assert_eq!((whole.eligible, whole.first), (1, vec![task]));
     assert_eq!(bench.state(task), State::Cancelled);
 }

@@ -35,10 +35,11 @@ fn m_a_whole_job_is_cancelled_by_one_mark() {
     }
     let tried = bench.faults.lock().tried;
     bench.turn();
+    assert_eq!(bench.deliver(), [], "nothing of it is sent any more, settled or not");
     assert_eq!(bench.faults.lock().tried, tried + 1);
     assert_eq!(answered.blocking_recv().unwrap().unwrap().eligible, 3);
     assert_eq!(bench.job(job).cancel_mark, 1, "one commit");
-    assert_eq!(bench.sent(), [], "nothing of it is sent any more, settled or not");
+    assert_eq!(bench.sent(), []);
     assert_eq!(bench.job_state(job), JobState::Finished);
     assert_eq!(bench.job(job).settled_mark, 1);
 }
@@ -56,6 +57,12 @@ fn m_members_written_after_the_mark_are_born_cancelled() {
     let mut cancelled = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
     bench.turn();
     assert_eq!(cancelled.try_recv().unwrap().unwrap().eligible, 12_000);
+    let counters = bench.job(job).counters;
+    assert_eq!(
+        (counters.of(State::Queued), counters.of(State::Cancelled)),
+        (10_000, 2_000),
+        "born so"
+    );
     bench.settle();
     assert_eq!(bench.job(job).counters.of(State::Cancelled), 12_000);
     assert_eq!(bench.job_state(job), JobState::Finished);
@@ -103,7 +110,9 @@ fn a_job_cancelled_in_the_turn_of_its_trigger_sends_nothing() {
     let tasks = bench.planned(&bench.devices.clone(), WAITING, 60_000);
     let job = bench.job_of(tasks[0]).no;
     bench.now = bench.now.plus_ms(60_000);
-    bench.cancel_job(job);
+    let _answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    bench.turn();
+    assert_eq!(bench.deliver(), []);
     assert_eq!(bench.sent(), []);
     assert_eq!(bench.states(&tasks), [State::Cancelled]);
 }

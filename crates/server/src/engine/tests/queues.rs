@@ -15,7 +15,9 @@ fn next(bench: &mut Bench, code: i64) -> TaskNo {
 
 /// A device whose queue is full.
 fn full(bench: &mut Bench, device: DeviceNo) -> Vec<TaskNo> {
-    (0..QUEUE_MAX).map(|_| bench.task_for(device, WAITING)).collect()
+    let waiting: Vec<TaskNo> = (0..QUEUE_MAX).map(|_| bench.task_for(device, WAITING)).collect();
+    assert_eq!(bench.states(&waiting), [State::Queued; QUEUE_MAX]);
+    waiting
 }
 
 #[test]
@@ -91,6 +93,21 @@ fn m_only_queued_and_due_tasks_count_towards_the_fifty() {
         (bench.state(refused), bench.code(refused)),
         (State::Failed, code::QUEUE_FULL)
     );
+}
+
+#[test]
+fn m_only_queued_tasks_of_an_absent_device_count_towards_the_fifty() {
+    let mut bench = Bench::online(1);
+    let device = bench.devices[0];
+    let failing = bench.task_for(device, retrying(1, 60_000));
+    let wire = bench.one_sent();
+    bench.reply(wire, 500);
+    bench.leave(device, bench.last_session());
+    full(&mut bench, device);
+    assert_eq!(bench.state(failing), State::RetryWait);
+    bench.pass(60_000);
+    let (code, used) = (bench.code(failing), bench.task(failing).retries.auto);
+    assert_eq!((code, used), (code::QUEUE_FULL, 1), "it was due, and there was no room");
 }
 
 #[test]

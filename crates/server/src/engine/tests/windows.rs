@@ -59,6 +59,25 @@ fn m_a_retrys_window_ends_before_dispatch_too() {
 }
 
 #[test]
+fn a_retrys_window_ends_also_if_nobody_comes() {
+    let mut bench = Bench::online(1);
+    let device = bench.devices[0];
+    let task = bench.task_for(device, retrying(1, 1_000));
+    let wire = bench.one_sent();
+    bench.reply(wire, 500);
+    bench.leave(device, bench.last_session());
+    bench.pass(1_000 + TTL_MS - 1);
+    assert_eq!(bench.state(task), State::Queued);
+    bench.pass(1);
+    assert_eq!(bench.state(task), State::TtlTimedOut);
+    let (_, desc) = bench.result(task);
+    assert!(
+        desc.ends_with("retry 1 not sent; attempt 1: 500 the device replied with code 500"),
+        "{desc}"
+    );
+}
+
+#[test]
 fn m_without_ttl_a_task_waits_for_its_turn_no_longer_than_a_reply_may_take() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
