@@ -1,8 +1,12 @@
 //! Where was measured: figures without their machine mean nothing.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
+
+use super::figures::Spread;
 
 /// The machine and the disk, as far as known.
 #[derive(Debug, Serialize)]
@@ -14,7 +18,14 @@ pub(super) struct Place {
     processor: Option<String>,
     /// Device and kind of the file system that the data lie on.
     disk: Option<String>,
+    /// How long the disk takes to make one page durable; every commit waits for that at least once.
+    sync: Option<Spread>,
 }
+
+/// Pages that are made durable to see how long that takes.
+const SYNCS: usize = 100;
+/// What SQLite writes at least.
+const PAGE: [u8; 4096] = [7; 4096];
 
 impl Place {
     pub(super) fn look(dir: Option<&Path>) -> Self {
@@ -29,6 +40,7 @@ impl Place {
             disk: std::fs::read_to_string("/proc/mounts")
                 .ok()
                 .and_then(|text| disk(&text, &std::path::absolute(dir.unwrap_or(&temporary)).ok()?)),
+            sync: syncs(dir.unwrap_or(&temporary)).ok().and_then(Spread::of),
         }
     }
 
@@ -43,8 +55,20 @@ impl Place {
             ("aldis", Some(format!("{}, {build}", self.version))),
             ("machine", Some(format!("{} cores, {processor}", self.cores))),
             ("data on", self.disk.clone()),
+            ("  one page durable", self.sync.map(|spread| spread.to_string())),
         ]
     }
+}
+
+fn syncs(dir: &Path) -> std::io::Result<Vec<Duration>> {
+    let mut file = tempfile::tempfile_in(dir)?;
+    let mut one = || {
+        let begun = Instant::now();
+        file.write_all(&PAGE)?;
+        file.sync_data()?;
+        Ok(begun.elapsed())
+    };
+    (0..SYNCS).map(|_| one()).collect()
 }
 
 fn processor(cpuinfo: &str) -> Option<String> {

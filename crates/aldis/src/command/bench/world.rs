@@ -7,7 +7,7 @@ use aldis_client::{Client, CommandInfo, NewDevice, NewProduct, ThingModel};
 use aldis_simulator::{DeviceIdentity, Fleet, FleetHandle, FleetOptions};
 use anyhow::{Context as _, bail};
 use serde_json::{Map, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::local_server::LocalServer;
 use crate::registration::register;
@@ -51,16 +51,14 @@ impl World {
         options: FleetOptions,
     ) -> anyhow::Result<FleetHandle> {
         let fleet = Fleet::start(self.server.mqtt, devices, options)?;
-        let connected = timeout(
-            PATIENCE,
-            fleet.wait_until(|counts| counts.put_off > 0 || counts.refused > 0),
-        );
         tokio::select! {
             all = fleet.all_connected() => { all?; }
-            _ = connected => bail!(
-                "{} of {} devices are connected, the server lets no more in; its log ends with\n{}",
-                fleet.counts().connected, fleet.size(), self.server.end_of_log()
+            put_off = fleet.wait_until(|counts| counts.put_off > 0) => bail!(
+                "{} of {} devices are connected, and the server has no room for more: each takes an open file, and \
+                 `ulimit -Hn` says how many there may be",
+                put_off.connected, fleet.size(),
             ),
+            () = sleep(PATIENCE) => bail!("only {} of {} devices are connected", fleet.counts().connected, fleet.size()),
         }
         Ok(fleet)
     }
