@@ -97,20 +97,30 @@ impl Server {
             move || signal.nudge()
         });
         let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)));
-        let options = Options { key: settings.secret_key, readers: READERS };
+        let options = Options {
+            key: settings.secret_key,
+            readers: READERS,
+        };
         let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
         let (mut store, reader) = aldis_store_sqlite::open(&settings.data_dir, &options, Arc::clone(&presence))?;
         first_start::prepare(&mut store, &settings.data_dir, clock.now(), &SystemChance)?;
 
         let http = listen::on(settings.http)?;
         let mqtt = listen::on(settings.mqtt)?;
-        let (http_at, mqtt_at) = (listen::address(&http, settings.http)?, listen::address(&mqtt, settings.mqtt)?);
+        let (http_at, mqtt_at) = (
+            listen::address(&http, settings.http)?,
+            listen::address(&mqtt, settings.mqtt)?,
+        );
         let engine = start_engine(Box::new(store), &sessions, &inbox, &*clock)?;
         let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal)?;
 
         let app = app(settings, reader, &inbox, &clock, presence)?;
         let (stop_http, http_stopped) = shutdown::channel();
-        let http_ends = tokio::spawn(api::serve(listen::on_this_runtime(http)?, app.clone(), http_stopped.wait()));
+        let http_ends = tokio::spawn(api::serve(
+            listen::on_this_runtime(http)?,
+            app.clone(),
+            http_stopped.wait(),
+        ));
         let gateway = Gateway::new(app, clock, Arc::clone(&sessions), limits::device_connections_max());
         let (stop_mqtt, mqtt_ends) = serve_devices(gateway, mqtt)?;
         Ok(Self {
@@ -191,10 +201,16 @@ fn token_key(settings: &Settings) -> Result<[u8; 32], StartError> {
     let path = settings.data_dir.join("secret.key");
     let secret = match settings.secret_key {
         Some(key) => key.to_vec(),
-        None => std::fs::read(&path)
-            .map_err(|source| StartError::System { what: format!("cannot read {}", path.display()), source })?,
+        None => std::fs::read(&path).map_err(|source| StartError::System {
+            what: format!("cannot read {}", path.display()),
+            source,
+        })?,
     };
-    Ok(Sha256::new().chain_update(b"aldis access tokens").chain_update(secret).finalize().into())
+    Ok(Sha256::new()
+        .chain_update(b"aldis access tokens")
+        .chain_update(secret)
+        .finalize()
+        .into())
 }
 
 /// Devices are served by one thread: a connection's work is small, and handing it between threads costs more.

@@ -25,10 +25,14 @@ pub async fn admit_device(app: &App, login: Login, password: Vec<u8>) -> Result<
         .read(move |store| {
             let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
             let device = store.devices(&[keys])?.pop().flatten();
-            Ok::<_, StoreError>(device.filter(|device| login.verify(&password, &device.is.secret.0) && !device.disabled))
+            Ok::<_, StoreError>(
+                device.filter(|device| login.verify(&password, &device.is.secret.0) && !device.disabled),
+            )
         })
         .await;
-    let device = found.map_err(|error| unavailable(&error))?.ok_or(NotAdmitted::NotAuthorized)?;
+    let device = found
+        .map_err(|error| unavailable(&error))?
+        .ok_or(NotAdmitted::NotAuthorized)?;
     if device.activated.is_none() {
         activate(app, device.no).await?;
     }
@@ -38,7 +42,11 @@ pub async fn admit_device(app: &App, login: Login, password: Vec<u8>) -> Result<
 /// A device that has been told that it is in counts as activated ever after, so the first login is stored before that.
 /// Later ones are noted in batches.
 async fn activate(app: &App, device: DeviceNo) -> Result<(), NotAdmitted> {
-    let first = Activity { device, online: Some(app.now()), offline: None };
+    let first = Activity {
+        device,
+        online: Some(app.now()),
+        offline: None,
+    };
     let stored = app.write_one(Write::Activity(vec![first])).await;
     stored.map(drop).map_err(|error| unavailable(&error))
 }

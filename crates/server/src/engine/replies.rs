@@ -1,7 +1,7 @@
 //! Word from devices: PUBACKs, replies, and attempts that certainly never left.
 
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
-use aldis_core::task::{Event, Reply, State};
+use aldis_core::task::{Ended, Event, How, Reply, State};
 use aldis_store::Error;
 
 use super::devices::Held;
@@ -88,14 +88,18 @@ impl Turn<'_> {
             Tally::count(&self.memory.tally.foreign_replies);
             return Ok(());
         }
+        let open = self
+            .task(wire.task())
+            .is_some_and(|task| task.state.is_out() && task.attempt == wire.attempt());
+        if known && !open && self.never_left(wire)? {
+            Tally::count(&self.memory.tally.foreign_replies);
+            return Ok(());
+        }
         let event = Event::Replied {
             attempt: wire.attempt(),
             handed: held.as_ref().and_then(Held::handed),
             reply,
         };
-        let open = self
-            .task(wire.task())
-            .is_some_and(|task| task.state.is_out() && task.attempt == wire.attempt());
         if self.apply(wire.task(), event).is_err() && known {
             Tally::count(&self.memory.tally.foreign_replies);
             return Ok(());
@@ -106,6 +110,12 @@ impl Turn<'_> {
         }
         Tally::count(&self.memory.tally.late_replies);
         self.spare_the_next_attempt(device, wire.task())
+    }
+
+    /// The attempt is known not to have left: no device can have got it.
+    fn never_left(&self, wire: WireId) -> Result<bool, Error> {
+        let unsent = |ended: &Ended| ended.attempt == wire.attempt() && ended.how == How::NotSent;
+        Ok(self.ended_at_hand(wire.task()).iter().any(unsent) || self.store.history(wire.task())?.iter().any(unsent))
     }
 
     /// A late success forbids further attempts: one that has been made but has not left is taken back.

@@ -251,6 +251,11 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// What this turn has added to a task's history.
+    pub(super) fn ended_at_hand(&self, no: TaskNo) -> &[Ended] {
+        self.worked.get(&no).map_or(&[], |worked| &worked.ended)
+    }
+
     /// The first moment after now at which a task at hand has to be looked at.
     pub(super) fn next_moment_at_hand(&self) -> Option<Timestamp> {
         let changed = self.worked.values().filter(|worked| worked.changed);

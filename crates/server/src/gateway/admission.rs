@@ -35,7 +35,12 @@ impl Gateway {
         }
         let (product_key, device_key) = (login.product_key.0.clone(), login.device_key.0.clone());
         match admit_device(&self.app, login, password.to_vec()).await {
-            Ok(device) => Ok(Admitted { device, product_key, device_key, keep_alive: connect.keep_alive }),
+            Ok(device) => Ok(Admitted {
+                device,
+                product_key,
+                device_key,
+                keep_alive: connect.keep_alive,
+            }),
             Err(NotAdmitted::NotAuthorized) => Err(ConnectAckReason::NotAuthorized),
             Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
         }

@@ -74,8 +74,15 @@ async fn refuse(gateway: &Gateway, mut wire: Wire, peer: SocketAddr, code: Conne
     let wait = gateway.throttle.refused(peer.ip(), Instant::now());
     tracing::info!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
     tokio::time::sleep(wait).await;
-    let ack = ConnectAck { return_code: code, session_present: false };
-    if wire.put(Packet::ConnectAck(ack)).and_then(|()| wire.try_flush()).is_ok() {
+    let ack = ConnectAck {
+        return_code: code,
+        session_present: false,
+    };
+    if wire
+        .put(Packet::ConnectAck(ack))
+        .and_then(|()| wire.try_flush())
+        .is_ok()
+    {
         tokio::time::sleep(AFTER_REFUSAL).await;
     }
 }
@@ -150,7 +157,10 @@ impl Connection<'_> {
 
     async fn talk(&mut self, early: Vec<Packet>) -> Result<std::convert::Infallible, End> {
         self.wire.discard_on_close(true);
-        let ack = ConnectAck { return_code: ConnectAckReason::ConnectionAccepted, session_present: false };
+        let ack = ConnectAck {
+            return_code: ConnectAckReason::ConnectionAccepted,
+            session_present: false,
+        };
         self.wire.put(Packet::ConnectAck(ack))?;
         self.take(early).await?;
         loop {
@@ -196,9 +206,17 @@ impl Connection<'_> {
             Packet::Publish(publish) => return self.publish(&publish),
             Packet::PublishAck { packet_id } => return Ok(self.acknowledged(packet_id)),
             Packet::PingRequest => self.wire.put(Packet::PingResponse)?,
-            Packet::Subscribe { packet_id, topic_filters } => {
-                let granted = topic_filters.iter().map(|(_, qos)| SubscribeReturnCode::Success(at_most_once_or_once(*qos)));
-                self.wire.put(Packet::SubscribeAck { packet_id, status: granted.collect() })?;
+            Packet::Subscribe {
+                packet_id,
+                topic_filters,
+            } => {
+                let granted = topic_filters
+                    .iter()
+                    .map(|(_, qos)| SubscribeReturnCode::Success(at_most_once_or_once(*qos)));
+                self.wire.put(Packet::SubscribeAck {
+                    packet_id,
+                    status: granted.collect(),
+                })?;
                 return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref())));
             }
             Packet::Unsubscribe { packet_id, .. } => self.wire.put(Packet::UnsubscribeAck { packet_id })?,
@@ -243,29 +261,42 @@ impl Connection<'_> {
     }
 
     fn answer(&mut self, answer: Answer) -> Result<(), WireError> {
-        self.wire.put(message(QoS::AtMostOnce, None, answer.topic, answer.payload))
+        self.wire
+            .put(message(QoS::AtMostOnce, None, answer.topic, answer.payload))
     }
 
     fn acknowledged(&mut self, packet_id: NonZeroU16) -> bool {
-        let Some(at) = self.in_flight.iter().position(|(packet, _)| *packet == packet_id) else { return true };
+        let Some(at) = self.in_flight.iter().position(|(packet, _)| *packet == packet_id) else {
+            return true;
+        };
         let (_, wire) = self.in_flight.swap_remove(at);
-        self.gateway.sessions.writer().report(DeviceEvent::Acked { device: self.device.device, wire })
+        self.gateway.sessions.writer().report(DeviceEvent::Acked {
+            device: self.device.device,
+            wire,
+        })
     }
 
     /// The SUBACK is in the output by now, hence before any command.
     fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str>) -> bool {
         let (pk, dk) = (&self.device.product_key, &self.device.device_key);
-        let covered = filters.map(|filter| coverage(filter, pk, dk)).fold(Coverage::default(), |all, one| Coverage {
-            services: all.services || one.services,
-            points: all.points || one.points,
-            any: all.any || one.any,
-        });
-        self.settling.subscribed(covered).is_none_or(|kinds| self.report_ready(kinds))
+        let covered = filters
+            .map(|filter| coverage(filter, pk, dk))
+            .fold(Coverage::default(), |all, one| Coverage {
+                services: all.services || one.services,
+                points: all.points || one.points,
+                any: all.any || one.any,
+            });
+        self.settling
+            .subscribed(covered)
+            .is_none_or(|kinds| self.report_ready(kinds))
     }
 
     fn report_ready(&self, kinds: crate::link::Kinds) -> bool {
         let Mailbox { session, device, .. } = *self.mailbox;
-        self.gateway.sessions.writer().report(DeviceEvent::Ready { session, device, kinds })
+        self.gateway
+            .sessions
+            .writer()
+            .report(DeviceEvent::Ready { session, device, kinds })
     }
 
     fn flush(&mut self) -> Result<(), End> {
@@ -314,7 +345,8 @@ impl Connection<'_> {
         let packet_id = self.next_packet();
         let topic = command_topic(&self.device.product_key, &self.device.device_key, &outgoing.command);
         let payload = CommandBody::prepare(&outgoing.command).encode(outgoing.wire);
-        self.wire.put(message(QoS::AtLeastOnce, Some(packet_id), topic, payload))?;
+        self.wire
+            .put(message(QoS::AtLeastOnce, Some(packet_id), topic, payload))?;
         self.in_flight.push((packet_id, outgoing.wire));
         self.handing = Some(Arc::clone(&outgoing.gate));
         Ok(true)
@@ -340,7 +372,11 @@ impl Connection<'_> {
     fn next_moment(&self) -> Instant {
         let far = Duration::from_secs(3600);
         let moments = [self.settling.ends_at(), self.silent_at()];
-        moments.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + far)
+        moments
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_else(|| Instant::now() + far)
     }
 
     fn pass_time(&mut self) -> Result<(), End> {

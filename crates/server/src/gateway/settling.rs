@@ -24,7 +24,11 @@ pub(super) struct Settling {
 impl Settling {
     /// CONNACK goes out now.
     pub(super) fn begin(now: Instant) -> Self {
-        Self { since: now, subscribes: false, ready: Kinds::default() }
+        Self {
+            since: now,
+            subscribes: false,
+            ready: Kinds::default(),
+        }
     }
 
     /// The moment at which everything may be sent; `None` once that is so.
@@ -62,9 +66,21 @@ impl Settling {
 mod tests {
     use super::*;
 
-    const SERVICES: Coverage = Coverage { services: true, points: false, any: true };
-    const POINTS: Coverage = Coverage { services: false, points: true, any: true };
-    const NOTHING: Coverage = Coverage { services: false, points: false, any: false };
+    const SERVICES: Coverage = Coverage {
+        services: true,
+        points: false,
+        any: true,
+    };
+    const POINTS: Coverage = Coverage {
+        services: false,
+        points: true,
+        any: true,
+    };
+    const NOTHING: Coverage = Coverage {
+        services: false,
+        points: false,
+        any: false,
+    };
 
     #[test]
     fn a_device_that_does_not_subscribe_settles_after_a_second() {
@@ -81,7 +97,13 @@ mod tests {
     fn a_device_that_subscribes_gets_each_kind_with_its_suback() {
         let start = Instant::now();
         let mut settling = Settling::begin(start);
-        assert_eq!(settling.subscribed(SERVICES), Some(Kinds { services: true, points: false }));
+        assert_eq!(
+            settling.subscribed(SERVICES),
+            Some(Kinds {
+                services: true,
+                points: false
+            })
+        );
         assert_eq!(settling.pass(start + PAUSE), None, "points have not been subscribed to");
         assert_eq!(settling.subscribed(SERVICES), None);
         assert_eq!(settling.subscribed(POINTS), Some(Kinds::ALL));

@@ -22,7 +22,9 @@ pub(super) enum Reaction {
 }
 
 pub(super) fn react(publish: &Publish, device: &Admitted, session: SessionNo) -> Reaction {
-    let Some(upstream) = Upstream::parse(&publish.topic) else { return Reaction::Take(None) };
+    let Some(upstream) = Upstream::parse(&publish.topic) else {
+        return Reaction::Take(None);
+    };
     let own = upstream.is_of(&device.product_key, &device.device_key);
     let to = match upstream.meaning() {
         Meaning::ServiceReply(service) if own => AnswerTo::Service(service.to_owned()),
@@ -30,7 +32,11 @@ pub(super) fn react(publish: &Publish, device: &Admitted, session: SessionNo) ->
         Meaning::ServiceReply(_) | Meaning::SetReply => return Reaction::Foreign(None),
         Meaning::Unanswered | Meaning::Raw | Meaning::Request => {
             let answer = answer(&upstream, &publish.payload, &device.product_key, &device.device_key);
-            return if own { Reaction::Take(answer) } else { Reaction::Foreign(answer) };
+            return if own {
+                Reaction::Take(answer)
+            } else {
+                Reaction::Foreign(answer)
+            };
         }
     };
     let message = reply::decode(&publish.payload);

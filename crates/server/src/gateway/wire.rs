@@ -47,7 +47,12 @@ impl Wire {
     pub(super) fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-        Ok(Self { stream, codec: Codec::new(PACKET_MAX_BYTES), input: BytesMut::new(), output: BytesMut::new() })
+        Ok(Self {
+            stream,
+            codec: Codec::new(PACKET_MAX_BYTES),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+        })
     }
 
     /// From now on the connection's end discards what the device has not taken.
@@ -66,7 +71,9 @@ impl Wire {
 
     /// Appends a packet to what is to be sent.
     pub(super) fn put(&mut self, packet: Packet) -> Result<(), WireError> {
-        self.codec.encode(packet, &mut self.output).map_err(|error| WireError::Malformed(error.to_string()))
+        self.codec
+            .encode(packet, &mut self.output)
+            .map_err(|error| WireError::Malformed(error.to_string()))
     }
 
     /// Everything put so far has been taken by the socket.
@@ -94,8 +101,11 @@ impl Wire {
 
     /// Waits until something can be read, or more of the output sent. Cancel safe.
     pub(super) async fn ready(&mut self) -> Result<(), WireError> {
-        let interest =
-            if self.output.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+        let interest = if self.output.is_empty() {
+            Interest::READABLE
+        } else {
+            Interest::READABLE | Interest::WRITABLE
+        };
         self.stream.ready(interest).await?;
         Ok(())
     }
@@ -123,13 +133,19 @@ impl Wire {
             kept.extend_from_slice(read);
             &mut kept
         };
-        while let Some((packet, _)) =
-            self.codec.decode(source).map_err(|error| WireError::Malformed(error.to_string()))?
+        while let Some((packet, _)) = self
+            .codec
+            .decode(source)
+            .map_err(|error| WireError::Malformed(error.to_string()))?
         {
             packets.push(packet);
         }
         if whole {
-            self.input = if source.is_empty() { BytesMut::new() } else { BytesMut::from(&source[..]) };
+            self.input = if source.is_empty() {
+                BytesMut::new()
+            } else {
+                BytesMut::from(&source[..])
+            };
         } else if !kept.is_empty() {
             self.input = kept;
         }

@@ -77,7 +77,12 @@ pub(super) fn prepare(
         None => create(dir, &path, chance)?,
     };
     let org = OrgId(file.org_id);
-    let organization = Organization { id: org.clone(), name: org.0.clone(), disabled: false, created: now };
+    let organization = Organization {
+        id: org.clone(),
+        name: org.0.clone(),
+        disabled: false,
+        created: now,
+    };
     let key = AccessKey {
         app_key: AppKey(file.app_key),
         secret: Secret(file.app_secret),
@@ -97,12 +102,17 @@ pub(super) fn prepare(
 
 fn read(path: &Path) -> Result<Option<KeyFile>, FirstStartError> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| FirstStartError::Malformed {
-            path: path.to_owned(),
-            what: error.to_string(),
-        }),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| FirstStartError::Malformed {
+                path: path.to_owned(),
+                what: error.to_string(),
+            }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FirstStartError::File { path: path.to_owned(), source }),
+        Err(source) => Err(FirstStartError::File {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -112,7 +122,10 @@ fn create(dir: &Path, path: &Path, chance: &dyn Chance) -> Result<KeyFile, First
         app_key: chance.text(APP_KEY_CHARS),
         app_secret: chance.text(APP_SECRET_CHARS),
     };
-    save(dir, path, &file).map_err(|source| FirstStartError::File { path: path.to_owned(), source })?;
+    save(dir, path, &file).map_err(|source| FirstStartError::File {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(file)
 }
 
@@ -120,7 +133,12 @@ fn create(dir: &Path, path: &Path, chance: &dyn Chance) -> Result<KeyFile, First
 fn save(dir: &Path, path: &Path, file: &KeyFile) -> std::io::Result<()> {
     let unfinished = path.with_extension("json.new");
     let mut options = std::fs::OpenOptions::new();
-    let mut opened = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let mut opened = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
     opened.write_all(serde_json::to_string(file)?.as_bytes())?;
     opened.write_all(b"\n")?;
     opened.sync_all()?;

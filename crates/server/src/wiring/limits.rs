@@ -14,7 +14,11 @@ pub(super) fn device_connections_max() -> usize {
     let files = usize::try_from(files).unwrap_or(usize::MAX);
     let others = (api::CONNECTIONS_MAX + OTHER_FILES).min(files / 2);
     let devices = files - others;
-    tracing::info!(files, devices, "at most this many devices can be connected, by the limit of open files");
+    tracing::info!(
+        files,
+        devices,
+        "at most this many devices can be connected, by the limit of open files"
+    );
     devices
 }
 

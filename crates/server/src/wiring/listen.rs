@@ -25,11 +25,15 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Where it listens really, now that a free port has been picked.
 pub(super) fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| StartError::Listen { address: asked, source })
+    listener
+        .local_addr()
+        .map_err(|source| StartError::Listen { address: asked, source })
 }
 
 /// The same socket, served by the runtime that this is called on.
 pub(super) fn on_this_runtime(listener: TcpListener) -> Result<tokio::net::TcpListener, StartError> {
-    tokio::net::TcpListener::from_std(listener)
-        .map_err(|source| StartError::System { what: "cannot serve a listening socket".to_owned(), source })
+    tokio::net::TcpListener::from_std(listener).map_err(|source| StartError::System {
+        what: "cannot serve a listening socket".to_owned(),
+        source,
+    })
 }

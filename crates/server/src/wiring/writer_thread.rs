@@ -87,7 +87,10 @@ impl WriterThread {
                 let signal = Arc::clone(&signal);
                 move || run(engine, &*clock, &inbox, &signal)
             })
-            .map_err(|source| StartError::System { what: "cannot start the writer's thread".to_owned(), source })?;
+            .map_err(|source| StartError::System {
+                what: "cannot start the writer's thread".to_owned(),
+                source,
+            })?;
         Ok(Self { signal, thread })
     }
 

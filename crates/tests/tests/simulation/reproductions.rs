@@ -4,7 +4,9 @@ use aldis_tests::simulation::{Answer, Call, Draft, Fault, Medium, Operation, run
 
 use Answer::Well;
 use Call::Answered;
-use Operation::{Connect, Create, Deliver, DeliverAll, Disable, Fails, Look, Reply, RetryTask, Settle, Wait};
+use Operation::{
+    CancelJob, Connect, Create, Deliver, DeliverAll, Disable, Fails, Forge, Look, Reply, RetryTask, Settle, Wait,
+};
 
 const DRAFT: Draft = Draft {
     devices: 0,
@@ -104,5 +106,37 @@ fn a_session_whose_end_could_not_be_stored_goes_on() {
         Deliver(2, false),
         Wait(17_688),
         Look(0),
+    ]);
+}
+
+/// A device that made up a reply to an attempt which it can never have got was believed.
+#[test]
+fn a_reply_to_an_attempt_that_never_left_counts_for_nothing() {
+    let points = Draft {
+        devices: 52,
+        ttl_s: 5,
+        reply_s: 15,
+        retries: 2,
+        interval_s: 60,
+        point: true,
+        ..DRAFT
+    };
+    let services = Draft {
+        devices: 55,
+        ttl_s: 60,
+        reply_s: 23,
+        retries: 3,
+        ..DRAFT
+    };
+    holds(&[
+        Create(points, Answered),
+        Create(services, Answered),
+        Connect(23_930),
+        CancelJob(0, Answered),
+        Settle(23_930, 0),
+        DeliverAll,
+        Reply(23_930, 0, Answer::Badly(100_101)),
+        Wait(55_269),
+        Forge(23_930, 23_930),
     ]);
 }

@@ -424,6 +424,15 @@ async fn a_replaced_device_has_a_new_key_and_its_session_ends() {
         .fails(200, 99404, "pk/d1");
     let got = call(&world, "get&productKey=pk&deviceKey=d3", json!({})).await;
     assert_eq!(got.data()["deviceSecret"], created.data()["deviceSecret"]);
+    // Nobody is answered for the end of a session: the writer comes to it after the answer.
+    let ended = async {
+        while world.ended.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), ended)
+        .await
+        .unwrap();
     assert_eq!(*world.ended.lock(), [no]);
 }
 
