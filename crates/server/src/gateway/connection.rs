@@ -29,8 +29,11 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const BEFORE_CONNACK: Duration = Duration::from_millis(10);
 /// Messages in another device's name that are passed over before the connection is ended.
 const FOREIGN_MAX: u32 = 20;
-/// Answers that may wait for a device that does not read; one that lets more wait is ended.
+/// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
 const UNSENT_MAX_BYTES: usize = 1 << 20;
+/// Commands whose PUBACK is remembered to be missing. Only the one that is out counts for anything; the others keep their
+/// packet identifiers from being used again too early.
+const IN_FLIGHT_MAX: usize = 32;
 /// A refused client gets this long to read why before its socket is closed.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
@@ -41,15 +44,24 @@ pub(super) async fn live(gateway: Arc<Gateway>, stream: TcpStream, peer: SocketA
     let connect = tokio::select! {
         connect = first_packet(&mut wire, &mut early) => connect,
         () = tokio::time::sleep(CONNECT_WITHIN) => return,
-        () = stopped.wait() => return,
+        () = stopped.clone().wait() => return,
     };
-    let Ok(connect) = connect else { return };
-    if !room {
-        return refuse(&gateway, wire, peer, ConnectAckReason::ServiceUnavailable).await;
-    }
-    match gateway.admit(&connect).await {
+    let admitted = match connect {
+        Ok(_) if !room => Err(ConnectAckReason::ServiceUnavailable),
+        Ok(connect) => gateway.admit(&connect).await,
+        Err(WireError::OtherVersion) => Err(ConnectAckReason::UnacceptableProtocolVersion),
+        Err(WireError::NoClientId) => Err(ConnectAckReason::IdentifierRejected),
+        Err(error) => {
+            tracing::debug!(%peer, %error, "a connection ended without a login");
+            return;
+        }
+    };
+    match admitted {
         Ok(admitted) => serve(&gateway, wire, admitted, early).await,
-        Err(code) => refuse(&gateway, wire, peer, code).await,
+        Err(code) => tokio::select! {
+            () = refuse(&gateway, wire, peer, code) => {}
+            () = stopped.wait() => {}
+        },
     }
 }
 
@@ -72,6 +84,8 @@ async fn first_packet(wire: &mut Wire, early: &mut Vec<Packet>) -> Result<Box<Co
 
 async fn refuse(gateway: &Gateway, mut wire: Wire, peer: SocketAddr, code: ConnectAckReason) {
     let wait = gateway.throttle.refused(peer.ip(), Instant::now());
+    let held = gateway.throttle.hold();
+    let wait = if held.is_some() { wait } else { Duration::ZERO };
     tracing::info!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
     tokio::time::sleep(wait).await;
     let ack = ConnectAck {
@@ -89,6 +103,7 @@ async fn refuse(gateway: &Gateway, mut wire: Wire, peer: SocketAddr, code: Conne
 
 async fn serve(gateway: &Gateway, wire: Wire, device: Admitted, early: Vec<Packet>) {
     tokio::time::sleep(BEFORE_CONNACK).await;
+    gateway.sessions.writer().room().await;
     let mailbox = gateway.sessions.enter(device.device);
     let connection = Connection {
         gateway,
@@ -135,7 +150,7 @@ struct Connection<'g> {
     settling: Settling,
     /// When the device was last heard.
     heard: Instant,
-    /// Commands whose PUBACK has not come.
+    /// Commands whose PUBACK has not come, the oldest first.
     in_flight: Vec<(NonZeroU16, WireId)>,
     /// The command whose bytes are not all in the socket yet.
     handing: Option<Arc<Gate>>,
@@ -151,12 +166,18 @@ impl Connection<'_> {
         };
         // Whoever says goodbye reads what was said before; nobody else gets bytes after the end.
         let polite = matches!(end, End::Disconnected) || self.gateway.sessions.is_stopping();
+        if polite && let Err(error) = self.flush() {
+            tracing::debug!(%error, "a device was gone before it was told everything");
+        }
         self.wire.discard_on_close(!polite);
         end
     }
 
     async fn talk(&mut self, early: Vec<Packet>) -> Result<std::convert::Infallible, End> {
         self.wire.discard_on_close(true);
+        if self.device.keep_alive == 0 {
+            self.wire.probe_when_silent();
+        }
         let ack = ConnectAck {
             return_code: ConnectAckReason::ConnectionAccepted,
             session_present: false,
@@ -180,11 +201,16 @@ impl Connection<'_> {
 
     async fn hear(&mut self) -> Result<(), End> {
         let mut packets = Vec::new();
-        self.wire.try_read(&mut packets)?;
+        let more = self.wire.try_read(&mut packets)?;
         if !packets.is_empty() {
             self.heard = Instant::now();
         }
-        self.take(packets).await
+        self.take(packets).await?;
+        if more {
+            // All devices share one thread: one that never pauses must not keep it for itself.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Handles packets, and pauses afterwards if the engine has more than it can take: the device's socket fills up then.
@@ -254,9 +280,6 @@ impl Connection<'_> {
         if let Some(answer) = answer {
             self.answer(answer)?;
         }
-        if self.wire.unsent_bytes() > UNSENT_MAX_BYTES {
-            return Err(End::Misbehaved("answers are not read"));
-        }
         Ok(true)
     }
 
@@ -269,7 +292,7 @@ impl Connection<'_> {
         let Some(at) = self.in_flight.iter().position(|(packet, _)| *packet == packet_id) else {
             return true;
         };
-        let (_, wire) = self.in_flight.swap_remove(at);
+        let (_, wire) = self.in_flight.remove(at);
         self.gateway.sessions.writer().report(DeviceEvent::Acked {
             device: self.device.device,
             wire,
@@ -301,6 +324,9 @@ impl Connection<'_> {
 
     fn flush(&mut self) -> Result<(), End> {
         self.wire.try_flush()?;
+        if self.wire.unsent_bytes() > UNSENT_MAX_BYTES {
+            return Err(End::Misbehaved("what it is sent is not read"));
+        }
         if self.wire.is_flushed()
             && let Some(gate) = self.handing.take()
         {
@@ -347,6 +373,9 @@ impl Connection<'_> {
         let payload = CommandBody::prepare(&outgoing.command).encode(outgoing.wire);
         self.wire
             .put(message(QoS::AtLeastOnce, Some(packet_id), topic, payload))?;
+        if self.in_flight.len() >= IN_FLIGHT_MAX {
+            self.in_flight.remove(0);
+        }
         self.in_flight.push((packet_id, outgoing.wire));
         self.handing = Some(Arc::clone(&outgoing.gate));
         Ok(true)

@@ -1,7 +1,7 @@
 //! Accepts connections.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -12,9 +12,16 @@ use crate::shutdown::Stopped;
 /// A pause when the process has no file descriptor left: connections wait in the backlog meanwhile.
 const WHEN_FULL: Duration = Duration::from_millis(100);
 
+/// Connections beyond the limit that are told why they are turned away; any more are closed at once, because each takes a
+/// file of those that the rest of the server needs.
+pub const TURNED_AWAY_MAX: usize = 64;
+/// Between two lines in the log about connections for which there is no room.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
 /// Accepts devices until told to stop, then waits for their connections to end: whoever stops the server ends the sessions.
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stopped: Stopped) {
     let mut connections = JoinSet::new();
+    let mut told: Option<Instant> = None;
     let stop = stopped.clone().wait();
     tokio::pin!(stop);
     loop {
@@ -22,9 +29,14 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stopped: Stoppe
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let room = connections.len() < gateway.connections_max;
-                    if !room {
+                    let over = (connections.len() + 1).saturating_sub(gateway.connections_max);
+                    let room = over == 0;
+                    if !room && told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+                        told = Some(Instant::now());
                         tracing::warn!(%peer, connections_max = gateway.connections_max, "no room for another device connection");
+                    }
+                    if over > TURNED_AWAY_MAX {
+                        continue;
                     }
                     connections.spawn(connection::live(Arc::clone(&gateway), stream, peer, stopped.clone(), room));
                 }

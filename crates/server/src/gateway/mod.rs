@@ -12,6 +12,8 @@ mod connection;
 mod listener;
 mod sessions;
 mod settling;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod upstream;
 mod wire;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 use aldis_core::time::Clock;
 
-pub use listener::serve;
+pub use listener::{TURNED_AWAY_MAX, serve};
 pub use sessions::Sessions;
 
 use crate::app::App;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Refusals an address may have before the next are held back: a fleet behind one address may hold a few wrong secrets.
 const FREE_REFUSALS: u32 = 5;
@@ -18,14 +19,32 @@ const LONGEST: Duration = Duration::from_secs(5);
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 /// Addresses remembered: bounds the memory that strangers can take.
 const ADDRESSES_MAX: usize = 10_000;
+/// Answers held back at a time. Each keeps a connection that a device could have; beyond that, refusals are told at once.
+const HELD_MAX: usize = 1024;
 
-#[derive(Default)]
-pub(super) struct Throttle(Mutex<HashMap<IpAddr, (u32, Instant)>>);
+pub(super) struct Throttle {
+    refused: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    held: Semaphore,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            refused: Mutex::default(),
+            held: Semaphore::new(HELD_MAX),
+        }
+    }
+}
 
 impl Throttle {
+    /// A place to hold an answer back in; `None` if too many are.
+    pub(super) fn hold(&self) -> Option<SemaphorePermit<'_>> {
+        self.held.try_acquire().ok()
+    }
+
     /// A login from `address` was refused; how long to hold the answer back.
     pub(super) fn refused(&self, address: IpAddr, now: Instant) -> Duration {
-        let mut refused = self.0.lock();
+        let mut refused = self.refused.lock();
         if refused.len() >= ADDRESSES_MAX {
             refused.retain(|_, (_, last)| now.duration_since(*last) < FORGET_AFTER);
         }
@@ -62,5 +81,14 @@ mod tests {
         }
         assert_eq!(throttle.refused(here, start), LONGEST);
         assert_eq!(throttle.refused(here, start + FORGET_AFTER), Duration::ZERO);
+    }
+
+    #[test]
+    fn no_more_than_so_many_answers_are_held_back() {
+        let throttle = Throttle::default();
+        let held: Vec<_> = (0..HELD_MAX).map(|_| throttle.hold().unwrap()).collect();
+        assert!(throttle.hold().is_none());
+        drop(held);
+        assert!(throttle.hold().is_some());
     }
 }

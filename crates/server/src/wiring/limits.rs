@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::api;
+use crate::{api, gateway};
 
 /// Files that are neither connection nor listener: database, log, lock, runtime.
 const OTHER_FILES: usize = 64;
@@ -12,7 +12,7 @@ const OTHER_FILES: usize = 64;
 pub(super) fn device_connections_max() -> usize {
     let Some(files) = raise() else { return usize::MAX };
     let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let others = (api::CONNECTIONS_MAX + OTHER_FILES).min(files / 2);
+    let others = (api::CONNECTIONS_MAX + gateway::TURNED_AWAY_MAX + OTHER_FILES).min(files / 2);
     let devices = files - others;
     tracing::info!(
         files,

@@ -1,0 +1,95 @@
+//! Who comes in, who is told why not, and what strangers may cost.
+
+use std::time::Duration;
+
+use super::bench::{Bench, connect, connect_head, packet, publish, text};
+
+const ROOM: usize = 100;
+
+#[tokio::test]
+async fn another_version_of_mqtt_is_told_so() {
+    let bench = Bench::open(ROOM).await;
+    for level in [3, 5] {
+        let mut socket = bench.socket().await;
+        let strings = [text("c"), text("d1&pk"), text("p")].concat();
+        socket
+            .send(&packet(0x10, &[connect_head(level, 60), strings].concat()))
+            .await;
+        assert_eq!(socket.connack().await, 1, "level {level}");
+        assert_eq!(socket.packet().await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_persistent_session_without_a_client_id_is_told_so() {
+    let bench = Bench::open(ROOM).await;
+    let mut head = connect_head(4, 60);
+    head[7] = 0xc0;
+    let mut socket = bench.socket().await;
+    socket
+        .send(&packet(
+            0x10,
+            &[&head[..], &text(""), &text("d1&pk"), &text("p")].concat(),
+        ))
+        .await;
+    assert_eq!(socket.connack().await, 2);
+    assert_eq!(socket.packet().await, None);
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_fill_the_memory_before_its_login() {
+    let bench = Bench::open(ROOM).await;
+    let long = packet(0x10, &[&connect_head(4, 60)[..], &text(&"c".repeat(10_000))].concat());
+    let mut socket = bench.socket().await;
+    socket.send(&long[..8]).await;
+    assert_eq!(socket.packet().await, None, "refused by its announced length");
+}
+
+#[tokio::test]
+async fn what_comes_right_behind_a_login_may_be_as_large_as_any_packet() {
+    let bench = Bench::open(ROOM).await;
+    let large = format!(r#"{{"id":"1","params":"{}"}}"#, "x".repeat(100_000));
+    let mut socket = bench.socket().await;
+    socket
+        .send(&[connect("d1", 60), publish("/sys/pk/d1/thing/event/e/post", &large)].concat())
+        .await;
+    assert_eq!(socket.connack().await, 0);
+    assert_eq!(socket.packet().await.unwrap().0, 0x30);
+}
+
+#[tokio::test]
+async fn without_room_some_are_told_and_the_rest_are_closed() {
+    let mut bench = Bench::open(1).await;
+    let (_inside, _) = bench.device("d1").await;
+    let mut told = bench.socket().await;
+    told.send(&connect("d2", 60)).await;
+    assert_eq!(told.connack().await, 3);
+    assert_eq!(told.packet().await, None);
+    let mut waiting = Vec::new();
+    for _ in 0..=crate::gateway::TURNED_AWAY_MAX {
+        waiting.push(bench.socket().await);
+    }
+    let mut beyond = waiting.pop().unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(5), beyond.packet()).await;
+    assert_eq!(ended.unwrap(), None, "long before it would have had to say CONNECT");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_answers_that_are_held_back() {
+    let bench = Bench::open(ROOM).await;
+    let mut wrong = connect("d1", 60);
+    let last = wrong.len() - 1;
+    wrong[last] ^= 1;
+    let mut sockets = Vec::new();
+    for _ in 0..40 {
+        let mut socket = bench.socket().await;
+        socket.send(&wrong).await;
+        sockets.push(socket);
+    }
+    assert_eq!(sockets[0].connack().await, 5);
+    bench.stop.stop();
+    tokio::time::timeout(Duration::from_secs(2), bench.ends)
+        .await
+        .unwrap()
+        .unwrap();
+}

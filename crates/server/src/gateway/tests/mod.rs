@@ -1,0 +1,5 @@
+//! The gateway over real sockets, with a writer that only keeps what is reported to it.
+
+mod bench;
+mod bounds;
+mod logins;
