@@ -39,6 +39,19 @@ pub async fn admit_device(app: &App, login: Login, password: Vec<u8>) -> Result<
     Ok(device.no)
 }
 
+/// Whether these keys still name this device; not if nobody can tell.
+pub async fn holds_keys(app: &App, device: DeviceNo, product_key: &str, device_key: &str) -> bool {
+    let keys = DeviceRef::Keys(product_key.into(), device_key.into());
+    let found = app.read(move |store| store.devices(&[keys])).await;
+    match found {
+        Ok(mut found) => found.pop().flatten().is_some_and(|found| found.no == device),
+        Err(error) => {
+            tracing::warn!(%error, "a login could not be checked again");
+            false
+        }
+    }
+}
+
 /// A device that has been told that it is in counts as activated ever after, so the first login is stored before that.
 /// Later ones are noted in batches.
 async fn activate(app: &App, device: DeviceNo) -> Result<(), NotAdmitted> {

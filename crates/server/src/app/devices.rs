@@ -235,6 +235,8 @@ impl App {
             Err(Refusal::Taken) => return Err(Error::DeviceKeyTaken(key.to_owned())),
             Err(refusal) => return Err(Error::unexpected(refusal)),
         }
+        // Whoever logs in with the old key and is not found by the second line sees the first.
+        self.keys_have_changed();
         self.writer().end_session(device.no);
         Ok(device)
     }

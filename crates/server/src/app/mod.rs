@@ -27,6 +27,7 @@ pub mod tokens;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aldis_core::ids::OrgId;
 use aldis_core::time::{Clock, Timestamp};
@@ -73,6 +74,7 @@ pub struct Parts {
 struct Inner {
     parts: Parts,
     tokens: Tokens,
+    key_changes: AtomicU64,
 }
 
 /// The application; cheap to clone.
@@ -84,7 +86,7 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let tokens = Tokens::new(parts.token_key);
-        Self(Arc::new(Inner { parts, tokens }))
+        Self(Arc::new(Inner { parts, tokens, key_changes: AtomicU64::new(0) }))
     }
 
     /// Asks the store, off the network threads.
@@ -132,6 +134,15 @@ impl App {
 
     pub(crate) fn chance(&self) -> &dyn Chance {
         self.0.parts.chance.as_ref()
+    }
+
+    /// How often devices have got another key since the start. A login that was checked at an earlier count is checked again.
+    pub(crate) fn key_changes(&self) -> u64 {
+        self.0.key_changes.load(Ordering::SeqCst)
+    }
+
+    fn keys_have_changed(&self) {
+        self.0.key_changes.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {

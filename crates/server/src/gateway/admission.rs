@@ -5,7 +5,7 @@ use aldis_protocol::login::{Compression, Login, SecureMode};
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
-use crate::app::admit_device::{NotAdmitted, admit_device};
+use crate::app::admit_device::{NotAdmitted, admit_device, holds_keys};
 
 /// A device that has proved who it is.
 pub(super) struct Admitted {
@@ -14,6 +14,8 @@ pub(super) struct Admitted {
     pub(super) device_key: String,
     /// Seconds between two signs of life; 0: none are promised.
     pub(super) keep_alive: u16,
+    /// How often keys had changed when this one was checked.
+    key_changes: u64,
 }
 
 impl Gateway {
@@ -34,16 +36,28 @@ impl Gateway {
             return Err(ConnectAckReason::NotAuthorized);
         }
         let (product_key, device_key) = (login.product_key.0.clone(), login.device_key.0.clone());
+        let key_changes = self.app.key_changes();
         match admit_device(&self.app, login, password.to_vec()).await {
             Ok(device) => Ok(Admitted {
                 device,
                 product_key,
                 device_key,
                 keep_alive: connect.keep_alive,
+                key_changes,
             }),
             Err(NotAdmitted::NotAuthorized) => Err(ConnectAckReason::NotAuthorized),
             Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
         }
+    }
+
+    /// Whether the keys that a device has logged in with are still its own. Asked when its session can be found: whoever
+    /// replaces its key from then on ends the session. A device that is disabled or deleted meanwhile is shown out by the
+    /// engine.
+    pub(super) async fn still_admits(&self, admitted: &Admitted) -> bool {
+        if self.app.key_changes() == admitted.key_changes {
+            return true;
+        }
+        holds_keys(&self.app, admitted.device, &admitted.product_key, &admitted.device_key).await
     }
 }
 

@@ -105,6 +105,10 @@ async fn serve(gateway: &Gateway, wire: Wire, device: Admitted, early: Vec<Packe
     tokio::time::sleep(BEFORE_CONNACK).await;
     gateway.sessions.writer().room().await;
     let mailbox = gateway.sessions.enter(device.device);
+    if !gateway.still_admits(&device).await {
+        tracing::info!(device = device.device.0, "a device's key was replaced during its login");
+        return gateway.sessions.leave(&mailbox);
+    }
     let connection = Connection {
         gateway,
         settling: Settling::begin(Instant::now()),

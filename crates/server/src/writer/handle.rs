@@ -165,7 +165,7 @@ impl Writer {
 
     /// Ends the live session of a device, if it has one: its keys no longer hold.
     pub fn end_session(&self, device: DeviceNo) {
-        self.0.ask(Ask::EndSession(device));
+        self.0.insist(Ask::EndSession(device));
     }
 
     /// Reports what came from a device. False: the inbox is full; the event is in, but the sender has to pause until

@@ -58,6 +58,12 @@ impl Inbox {
         true
     }
 
+    /// Takes in what follows from something already done, however much there is: it is bounded by what it follows from.
+    pub fn insist(&self, ask: Ask) {
+        self.waiting.lock().received.asks.push(ask);
+        (self.wake)();
+    }
+
     /// Takes an event in; false if its sender should now pause. A PUBACK alone does not wake an idle writer: it waits
     /// for company, at most until the writer's next look.
     pub fn report(&self, event: DeviceEvent) -> bool {

@@ -10,15 +10,18 @@ use aldis_core::ids::{AppKey, DeviceNo, WireId};
 use aldis_core::time::{Clock, Timestamp};
 use aldis_protocol::login::{Compression, Login, SecureMode, SignMethod};
 use aldis_store::memory::MemoryStore;
-use aldis_store::rows::{Model, NewDevice, Organization, Product, Secret};
+use aldis_store::rows::{Model, NewDevice, Organization, Product, Role, Secret};
 use aldis_store::{Store, Write};
 use parking_lot::Mutex;
+use rmqtt_codec::v3::Connect;
 use serde_json::{Map, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
-use crate::app::{App, Parts, Settings, SystemChance};
+use crate::app::devices::DeviceName;
+use crate::app::{App, Caller, Parts, Settings, SystemChance};
+use crate::gateway::admission::Admitted;
 use crate::gateway::{Gateway, Sessions, serve};
 use crate::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
 use crate::shutdown::{self, Stop};
@@ -38,7 +41,9 @@ impl Clock for Standing {
 
 pub(super) struct Bench {
     pub(super) mqtt: SocketAddr,
+    pub(super) app: App,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) gateway: Arc<Gateway>,
     pub(super) stop: Stop,
     events: mpsc::UnboundedReceiver<DeviceEvent>,
     pub(super) ends: tokio::task::JoinHandle<()>,
@@ -68,13 +73,47 @@ impl Bench {
         let mqtt = listener.local_addr().unwrap();
         let gateway = Gateway::new(app.clone(), Arc::new(Standing), Arc::clone(&sessions), connections_max);
         let (stop, stopped) = shutdown::channel();
-        let ends = tokio::spawn(serve(gateway, listener, stopped));
+        let ends = tokio::spawn(serve(Arc::clone(&gateway), listener, stopped));
         Self {
             mqtt,
+            app,
             sessions,
+            gateway,
             stop,
             events,
             ends,
+        }
+    }
+
+    /// A device whose login has been checked and that has not entered yet.
+    pub(super) async fn admit(&self, key: &str) -> Admitted {
+        let strings = login(key).to_connect("secret");
+        let connect = Connect {
+            client_id: strings.client_id.into(),
+            username: Some(strings.user_name.into()),
+            password: Some(strings.password.into()),
+            ..Connect::default()
+        };
+        self.gateway
+            .admit(&connect)
+            .await
+            .unwrap_or_else(|code| panic!("{code:?}"))
+    }
+
+    pub(super) fn operator(&self) -> Caller {
+        Caller {
+            org: "o1".into(),
+            role: Role::Operator,
+            app_key: None,
+            request_id: "r".to_owned(),
+        }
+    }
+
+    pub(super) fn name(&self, key: &str) -> DeviceName {
+        DeviceName {
+            asset: None,
+            product: Some("pk".to_owned()),
+            key: Some(key.to_owned()),
         }
     }
 

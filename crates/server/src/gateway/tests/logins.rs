@@ -75,6 +75,20 @@ async fn without_room_some_are_told_and_the_rest_are_closed() {
 }
 
 #[tokio::test]
+async fn a_login_is_checked_again_when_a_key_was_replaced_meanwhile() {
+    let bench = Bench::open(ROOM).await;
+    let [first, second] = [bench.admit("d1").await, bench.admit("d2").await];
+    assert!(bench.gateway.still_admits(&first).await);
+    bench
+        .app
+        .replace_device(&bench.operator(), &bench.name("d1"), "new")
+        .await
+        .unwrap();
+    assert!(!bench.gateway.still_admits(&first).await);
+    assert!(bench.gateway.still_admits(&second).await, "it was another device's key");
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_answers_that_are_held_back() {
     let bench = Bench::open(ROOM).await;
     let mut wrong = connect("d1", 60);
