@@ -86,7 +86,11 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let tokens = Tokens::new(parts.token_key);
-        Self(Arc::new(Inner { parts, tokens, key_changes: AtomicU64::new(0) }))
+        Self(Arc::new(Inner {
+            parts,
+            tokens,
+            key_changes: AtomicU64::new(0),
+        }))
     }
 
     /// Asks the store, off the network threads.
