@@ -114,6 +114,10 @@ pub enum Write {
     Forget { before: Timestamp },
     /// What an operator did, where no other write carries it.
     Note(Action),
+    /// A write that does not say by itself who asked for it, together with that: nothing is kept of a refused write. Where
+    /// the answer is `Done::Devices`, the first action belongs to the first device, and so on; otherwise all belong to the
+    /// whole. The answer is the write's own.
+    Noted { write: Box<Write>, actions: Vec<Action> },
 }
 
 /// One task's step, with the row it started from.
@@ -163,6 +167,22 @@ pub enum Done {
     Steps(Vec<bool>),
     /// Refused; nothing of it is stored.
     Refused(Refusal),
+}
+
+impl Done {
+    /// The actions that go with a write that came to this ([`Write::Noted`]).
+    pub fn took_place<'a>(&self, actions: &'a [Action]) -> impl Iterator<Item = &'a Action> {
+        let refused = move |index: usize| match self {
+            Self::Devices(entries) => entries.get(index).is_none_or(Result::is_err),
+            Self::Refused(_) => true,
+            Self::Yes | Self::Job { .. } | Self::Count(_) | Self::Steps(_) => false,
+        };
+        actions
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| !refused(*index))
+            .map(|(_, action)| action)
+    }
 }
 
 /// A commit that is durable.

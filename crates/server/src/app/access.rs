@@ -6,7 +6,7 @@ use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
 use aldis_protocol::api_signature::SignedCall;
-use aldis_store::rows::{AccessKey, Actor, Organization, Role};
+use aldis_store::rows::{AccessKey, Action, Actor, Organization, Role};
 use aldis_store::{Refusal, Write};
 use serde_json::Value;
 
@@ -35,6 +35,33 @@ impl Caller {
         Actor {
             app_key: self.app_key.clone(),
             request_id: self.request_id.clone(),
+        }
+    }
+
+    /// A write of this caller's, kept together with the fact that it is: as `verb` on `subject`.
+    #[must_use]
+    pub(crate) fn asks(&self, verb: &'static str, subject: &str, write: Write) -> Write {
+        self.asks_in(&self.org, verb, [subject.to_owned()], write)
+    }
+
+    /// The same in another organization, or for a write with several subjects.
+    #[must_use]
+    pub(crate) fn asks_in(
+        &self,
+        org: &OrgId,
+        verb: &'static str,
+        subjects: impl IntoIterator<Item = String>,
+        write: Write,
+    ) -> Write {
+        let action = |subject| Action {
+            org: org.clone(),
+            verb,
+            subject,
+            by: self.actor(),
+        };
+        Write::Noted {
+            write: Box::new(write),
+            actions: subjects.into_iter().map(action).collect(),
         }
     }
 }
@@ -132,26 +159,32 @@ impl App {
         if known.as_ref().is_some_and(|known| known.disabled) {
             return Err(Error::ForeignOrganization(org.to_owned()));
         }
-        if known.is_none() {
-            self.found_organization(org).await?;
-        }
-        Ok(Caller {
+        let caller = Caller {
             org: OrgId::from(org),
             role: Role::Admin,
             app_key: None,
             request_id: request_id.to_owned(),
-        })
+        };
+        if known.is_none() {
+            self.found_organization(&caller).await?;
+        }
+        Ok(caller)
     }
 
     /// Another call may have been faster; both are right.
-    async fn found_organization(&self, org: &str) -> Result<(), Error> {
+    async fn found_organization(&self, caller: &Caller) -> Result<(), Error> {
         let row = Organization {
-            id: OrgId::from(org),
-            name: org.to_owned(),
+            id: caller.org.clone(),
+            name: caller.org.to_string(),
             disabled: false,
             created: self.now(),
         };
-        match self.write_one(Write::CreateOrganization(row)).await? {
+        let write = caller.asks(
+            "organization.create",
+            caller.org.as_str(),
+            Write::CreateOrganization(row),
+        );
+        match self.write_one(write).await? {
             Ok(_) | Err(Refusal::Taken) => Ok(()),
             Err(refusal) => Err(Error::unexpected(refusal)),
         }

@@ -175,13 +175,12 @@ impl App {
             attributes: change.attributes.unwrap_or(device.is.attributes),
             tags: change.tags.unwrap_or(device.is.tags),
         };
+        let write = caller.asks("device.update", device.is.asset.as_str(), write);
         match self.write_one(write).await? {
-            Ok(_) => {}
-            Err(Refusal::Missing) => return Err(name.missing()),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+            Ok(_) => Ok(()),
+            Err(Refusal::Missing) => Err(name.missing()),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note(caller, "device.update", [device.is.asset.to_string()]).await;
-        Ok(())
     }
 
     /// Disables or enables a device.

@@ -46,15 +46,14 @@ impl App {
             disabled: false,
             created: self.now(),
         };
-        match self.write_one(Write::CreateKey(key.clone())).await? {
-            Ok(_) => {}
-            Err(Refusal::Taken) => return Err(Error::taken("appKey", key.app_key.as_str())),
-            Err(Refusal::Missing) => return Err(Error::missing("organization", key.org.as_str())),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+        let subject = [key.app_key.to_string()];
+        let write = caller.asks_in(&key.org, "key.create", subject, Write::CreateKey(key.clone()));
+        match self.write_one(write).await? {
+            Ok(_) => Ok(key),
+            Err(Refusal::Taken) => Err(Error::taken("appKey", key.app_key.as_str())),
+            Err(Refusal::Missing) => Err(Error::missing("organization", key.org.as_str())),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note_in(key.org.clone(), caller, "key.create", [key.app_key.to_string()])
-            .await;
-        Ok(key)
     }
 
     /// Access keys, of one organization or of all.
@@ -123,12 +122,11 @@ impl App {
         verb: &'static str,
         app_key: &str,
     ) -> Result<(), Error> {
+        let write = caller.asks_in(&org, verb, [app_key.to_owned()], write);
         match self.write_one(write).await? {
-            Ok(_) => {}
-            Err(Refusal::Missing) => return Err(Error::missing("access key", app_key)),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+            Ok(_) => Ok(()),
+            Err(Refusal::Missing) => Err(Error::missing("access key", app_key)),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note_in(org, caller, verb, [app_key.to_owned()]).await;
-        Ok(())
     }
 }

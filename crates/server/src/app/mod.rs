@@ -29,9 +29,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aldis_core::ids::OrgId;
 use aldis_core::time::{Clock, Timestamp};
-use aldis_store::rows::Action;
 use aldis_store::{Done, Presence, Read, Refusal, Write};
 
 pub use self::access::Caller;
@@ -163,33 +161,6 @@ impl App {
             Some(Done::Refused(refusal)) => Ok(Err(refusal)),
             Some(done) => Ok(Ok(done)),
             None => Err(Error::Internal("the writer answered a write with nothing".to_owned())),
-        }
-    }
-
-    /// Remembers who did something that is already done. A failure is logged, not answered: what was asked for has
-    /// happened, and the caller must not be told otherwise.
-    pub(crate) async fn note(&self, caller: &Caller, verb: &'static str, subjects: impl IntoIterator<Item = String>) {
-        self.note_in(caller.org.clone(), caller, verb, subjects).await;
-    }
-
-    pub(crate) async fn note_in(
-        &self,
-        org: OrgId,
-        caller: &Caller,
-        verb: &'static str,
-        subjects: impl IntoIterator<Item = String>,
-    ) {
-        let note = |subject| {
-            Write::Note(Action {
-                org: org.clone(),
-                verb,
-                subject,
-                by: caller.actor(),
-            })
-        };
-        let notes: Vec<Write> = subjects.into_iter().map(note).collect();
-        if let Err(failure) = self.writer().write(notes).await {
-            tracing::warn!(verb, request = %caller.request_id, %failure, "who did this could not be noted");
         }
     }
 }

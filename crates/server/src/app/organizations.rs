@@ -23,14 +23,13 @@ impl App {
             disabled: false,
             created: self.now(),
         };
-        match self.write_one(Write::CreateOrganization(organization.clone())).await? {
-            Ok(_) => {}
-            Err(Refusal::Taken) => return Err(Error::taken(PARAMETER, id)),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+        let write = Write::CreateOrganization(organization.clone());
+        let write = caller.asks_in(&organization.id, "organization.create", [id.to_owned()], write);
+        match self.write_one(write).await? {
+            Ok(_) => Ok(organization),
+            Err(Refusal::Taken) => Err(Error::taken(PARAMETER, id)),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note_in(organization.id.clone(), caller, "organization.create", [id.to_owned()])
-            .await;
-        Ok(organization)
     }
 
     /// All organizations.
@@ -87,19 +86,12 @@ impl App {
                 "another organization than the caller's own",
             ));
         }
-        match self.write_one(write).await? {
-            Ok(_) => {}
-            Err(Refusal::Missing) => return Err(Error::missing("organization", id)),
-            Err(Refusal::InUse) => {
-                return Err(Error::in_use(
-                    PARAMETER,
-                    id,
-                    "organization without keys, thing models, products and jobs",
-                ));
-            }
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+        let needed = "organization without keys, thing models, products and jobs";
+        match self.write_one(caller.asks(verb, id, write)).await? {
+            Ok(_) => Ok(()),
+            Err(Refusal::Missing) => Err(Error::missing("organization", id)),
+            Err(Refusal::InUse) => Err(Error::in_use(PARAMETER, id, needed)),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note(caller, verb, [id.to_owned()]).await;
-        Ok(())
     }
 }

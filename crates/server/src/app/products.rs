@@ -72,11 +72,9 @@ impl App {
         for _ in 0..DRAWS_MAX {
             let product = self.new_product(caller, &draft);
             let key = product.key.clone();
-            match self.write_one(Write::CreateProduct(product)).await? {
-                Ok(_) => {
-                    self.note(caller, "product.create", [key.to_string()]).await;
-                    return Ok(key);
-                }
+            let write = caller.asks("product.create", key.as_str(), Write::CreateProduct(product));
+            match self.write_one(write).await? {
+                Ok(_) => return Ok(key),
                 Err(Refusal::Taken) if draft.key.is_none() => {}
                 Err(Refusal::Taken) => return Err(Error::taken("productKey", key.as_str())),
                 Err(Refusal::Missing) => return Err(Error::NoModel(draft.model.to_string())),
@@ -150,13 +148,12 @@ impl App {
             updated_by: caller.app_key.clone(),
             ..stored
         };
-        match self.write_one(Write::UpdateProduct(changed)).await? {
-            Ok(_) => {}
-            Err(Refusal::Missing) => return Err(missing()),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+        let write = caller.asks("product.update", key, Write::UpdateProduct(changed));
+        match self.write_one(write).await? {
+            Ok(_) => Ok(()),
+            Err(Refusal::Missing) => Err(missing()),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note(caller, "product.update", [key.to_owned()]).await;
-        Ok(())
     }
 
     /// Products of the caller's organization.
@@ -183,13 +180,11 @@ impl App {
             org: caller.org.clone(),
             key: ProductKey::from(key),
         };
-        match self.write_one(write).await? {
-            Ok(_) => {}
-            Err(Refusal::Missing) => return Err(Error::missing("product", key)),
-            Err(Refusal::InUse) => return Err(Error::ProductHasDevices(key.to_owned())),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+        match self.write_one(caller.asks("product.delete", key, write)).await? {
+            Ok(_) => Ok(()),
+            Err(Refusal::Missing) => Err(Error::missing("product", key)),
+            Err(Refusal::InUse) => Err(Error::ProductHasDevices(key.to_owned())),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note(caller, "product.delete", [key.to_owned()]).await;
-        Ok(())
     }
 }

@@ -71,15 +71,6 @@ impl App {
             }
             waiting = self.register_once(caller, waiting, &mut decided).await?;
         }
-        let registered: Vec<String> = decided
-            .iter()
-            .flatten()
-            .filter_map(|entry| entry.as_ref().ok())
-            .map(|it| it.asset.to_string())
-            .collect();
-        if !registered.is_empty() {
-            self.note(caller, "device.create", registered).await;
-        }
         Ok(decided
             .into_iter()
             .map(|entry| entry.unwrap_or(Err(Error::NoFreeKey)))
@@ -112,7 +103,14 @@ impl App {
         decided: &mut Decided,
     ) -> Result<Vec<(usize, DeviceDraft)>, Error> {
         let devices: Vec<NewDevice> = drafts.iter().map(|(_, draft)| self.new_device(caller, draft)).collect();
-        let outcomes = match self.write_one(Write::CreateDevices(devices.clone())).await? {
+        let assets = devices.iter().map(|device| device.asset.to_string());
+        let write = caller.asks_in(
+            &caller.org,
+            "device.create",
+            assets,
+            Write::CreateDevices(devices.clone()),
+        );
+        let outcomes = match self.write_one(write).await? {
             Ok(Done::Devices(outcomes)) if outcomes.len() == devices.len() => outcomes,
             other => return Err(Error::Internal(format!("devices were answered with {other:?}"))),
         };

@@ -27,13 +27,12 @@ impl App {
             created: now,
             updated: now,
         };
-        match self.write_one(Write::CreateModel(row)).await? {
-            Ok(_) => {}
-            Err(Refusal::Taken) => return Err(Error::taken("modelId", id.as_str())),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+        let write = caller.asks("model.create", id.as_str(), Write::CreateModel(row));
+        match self.write_one(write).await? {
+            Ok(_) => Ok(id),
+            Err(Refusal::Taken) => Err(Error::taken("modelId", id.as_str())),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note(caller, "model.create", [id.to_string()]).await;
-        Ok(id)
     }
 
     /// A thing model of the caller's organization.
@@ -61,13 +60,11 @@ impl App {
             id: stored.id,
             document: document.to_document(),
         };
-        match self.write_one(write).await? {
-            Ok(_) => {}
-            Err(Refusal::Missing) => return Err(Error::missing("thing model", id)),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+        match self.write_one(caller.asks("model.update", id, write)).await? {
+            Ok(_) => Ok(()),
+            Err(Refusal::Missing) => Err(Error::missing("thing model", id)),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note(caller, "model.update", [id.to_owned()]).await;
-        Ok(())
     }
 
     /// Thing models of the caller's organization.
@@ -94,13 +91,11 @@ impl App {
             org: caller.org.clone(),
             id: ModelId::from(id),
         };
-        match self.write_one(write).await? {
-            Ok(_) => {}
-            Err(Refusal::Missing) => return Err(Error::missing("thing model", id)),
-            Err(Refusal::InUse) => return Err(Error::in_use("modelId", id, "thing model without products")),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+        match self.write_one(caller.asks("model.delete", id, write)).await? {
+            Ok(_) => Ok(()),
+            Err(Refusal::Missing) => Err(Error::missing("thing model", id)),
+            Err(Refusal::InUse) => Err(Error::in_use("modelId", id, "thing model without products")),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        self.note(caller, "model.delete", [id.to_owned()]).await;
-        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Action, Actor, Idempotency};
-use aldis_store::{Done, Refusal};
+use aldis_store::{Done, Refusal, Write};
 use rusqlite::params;
 
 use super::{Applied, Batch, refuse_if};
@@ -29,6 +29,14 @@ impl Batch<'_> {
     pub(super) fn note(&mut self, action: &Action) -> Applied {
         self.act(&action.org, action.verb, &action.subject, &action.by)?;
         Ok(Done::Yes)
+    }
+
+    pub(super) fn noted(&mut self, write: &Write, actions: &[Action]) -> Applied {
+        let done = self.apply(write)?;
+        for action in done.took_place(actions) {
+            self.note(action)?;
+        }
+        Ok(done)
     }
 
     pub(super) fn act(&self, org: &OrgId, verb: &str, subject: &str, by: &Actor) -> Result<()> {

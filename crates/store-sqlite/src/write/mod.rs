@@ -170,6 +170,7 @@ impl<'a> Batch<'a> {
             Write::Remember { idempotency, answer } => self.remember(idempotency, answer),
             Write::Forget { before } => self.forget(*before),
             Write::Note(action) => self.note(action),
+            Write::Noted { write, actions } => self.noted(write, actions),
         }
     }
 }

@@ -443,7 +443,14 @@ impl History {
     }
 
     fn journal(&mut self) -> Write {
-        match self.chance.below(3) {
+        match self.chance.below(4) {
+            3 => {
+                let write = Box::new(self.devices().remove(0));
+                Write::Noted {
+                    write,
+                    actions: vec![self.action(), self.action()],
+                }
+            }
             0 => Write::Remember {
                 idempotency: idempotency(self.chance.name(&REQUESTS), 9),
                 answer: "a text".to_owned(),
@@ -451,12 +458,16 @@ impl History {
             1 => Write::Forget {
                 before: self.now.plus_ms(-60_000),
             },
-            _ => Write::Note(Action {
-                org: self.org().into(),
-                verb: "job.look",
-                subject: JobNo(self.chance.below(9)).to_job_id(),
-                by: sample::by(),
-            }),
+            _ => Write::Note(self.action()),
+        }
+    }
+
+    fn action(&mut self) -> Action {
+        Action {
+            org: self.org().into(),
+            verb: "job.look",
+            subject: JobNo(self.chance.below(9)).to_job_id(),
+            by: sample::by(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::bench::{Bench, delete, disable};
 use super::sample::{self, ORG, OTHER_ORG, PRODUCT, device_job, idempotency, new_device, org};
 use crate::rows::{Action, Actor, Idempotency, PastAction, Remembered};
 use crate::words::verb;
-use crate::{Refusal, Write};
+use crate::{Done, Refusal, Write};
 
 fn remember(key: &str, digest: u8, answer: &str) -> Write {
     Write::Remember {
@@ -106,4 +106,34 @@ pub fn what_operators_did_is_kept(bench: &mut Bench) {
     assert_eq!(of_device.last(), Some(&last));
     assert_eq!(bench.read().actions(&OrgId::from(OTHER_ORG), &asset).unwrap(), []);
     assert_eq!(device, DeviceNo(1));
+}
+
+pub fn who_asked_is_kept_with_what_was_done_and_with_that_alone(bench: &mut Bench) {
+    let action = |subject: &str| Action {
+        org: org(),
+        verb: "device.create",
+        subject: subject.to_owned(),
+        by: sample::by(),
+    };
+    let noted = |write, subjects: &[&str]| Write::Noted {
+        write: Box::new(write),
+        actions: subjects.iter().map(|subject| action(subject)).collect(),
+    };
+    let devices = ["n1", "n2", "n1"].map(|key| new_device(ORG, PRODUCT, key)).to_vec();
+    bench.with_devices(&["n2"]);
+    let done = bench.one(noted(Write::CreateDevices(devices), &["first", "taken", "twice"]));
+    assert!(matches!(done, Done::Devices(entries) if entries.iter().filter(|entry| entry.is_ok()).count() == 1));
+    let delete = || Write::DeleteModel {
+        org: org(),
+        id: "unknown".into(),
+    };
+    bench.refused(noted(delete(), &["refused"]), Refusal::Missing);
+    let disable = Write::DisableOrganization {
+        org: org(),
+        disabled: false,
+    };
+    bench.done(noted(disable, &["whole", "whole too"]));
+    let kept = |subject: &str| bench.read().actions(&org(), subject).unwrap().len();
+    let subjects = ["first", "taken", "twice", "refused", "whole", "whole too"];
+    assert_eq!(subjects.map(kept), [1, 0, 0, 0, 1, 1]);
 }

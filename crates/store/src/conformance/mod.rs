@@ -147,6 +147,7 @@ macro_rules! conformance_tests {
                 an_answer_is_remembered_until_it_is_forgotten,
                 the_same_key_of_another_caller_is_another_key,
                 what_operators_did_is_kept,
+                who_asked_is_kept_with_what_was_done_and_with_that_alone,
             }
             random {
                 random_histories_go_as_in_the_model,

@@ -11,7 +11,7 @@ impl Contents {
         self.try_apply(write).unwrap_or_else(Done::Refused)
     }
 
-    fn try_apply(&mut self, write: &Write) -> Applied {
+    pub(super) fn try_apply(&mut self, write: &Write) -> Applied {
         match write {
             Write::CreateOrganization(organization) => self.create_organization(organization),
             Write::DisableOrganization { org, disabled } => self.disable_organization(org, *disabled),
@@ -55,6 +55,7 @@ impl Contents {
             Write::Remember { idempotency, answer } => self.remember(idempotency, answer),
             Write::Forget { before } => Ok(self.forget(*before)),
             Write::Note(action) => Ok(self.note(action)),
+            Write::Noted { write, actions } => self.noted(write, actions),
         }
     }
 }

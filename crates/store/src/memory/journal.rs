@@ -8,7 +8,7 @@ use aldis_core::time::Timestamp;
 use super::Contents;
 use super::apply::Applied;
 use crate::rows::{Action, Actor, Idempotency, PastAction, Remembered};
-use crate::{Done, Refusal};
+use crate::{Done, Refusal, Write};
 
 #[derive(Default)]
 pub(super) struct Journal {
@@ -54,6 +54,14 @@ impl Contents {
     pub(super) fn note(&mut self, action: &Action) -> Done {
         self.act(action.org.clone(), action.verb, action.subject.clone(), &action.by);
         Done::Yes
+    }
+
+    pub(super) fn noted(&mut self, write: &Write, actions: &[Action]) -> Applied {
+        let done = self.try_apply(write)?;
+        for action in done.took_place(actions) {
+            self.note(action);
+        }
+        Ok(done)
     }
 
     pub(super) fn act(&mut self, org: OrgId, verb: &str, subject: String, by: &Actor) {

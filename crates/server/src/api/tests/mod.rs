@@ -17,4 +17,5 @@ mod sockets;
 mod task_actions;
 mod tasks;
 mod thing_models;
+mod who_did_it;
 mod world;
