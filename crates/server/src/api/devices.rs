@@ -90,6 +90,7 @@ pub(super) fn actions() -> Vec<Action> {
 /// The body of `update`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"deviceName": {"defaultValue": "North 7"}, "deviceTags": {"floor": "2"}}))]
 struct UpdateDevice {
     /// Its name.
     device_name: StringI18n,
@@ -105,6 +106,7 @@ struct UpdateDevice {
 /// The body of `replace`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"newDeviceKey": "north-7-b"}))]
 struct ReplaceDevice {
     /// Its key from now on.
     #[schema(max_length = 64)]
@@ -114,6 +116,7 @@ struct ReplaceDevice {
 /// A device after `replace`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"assetId": "AbCd1234", "productKey": "turbines", "deviceKey": "north-7-b"}))]
 struct ReplacedDevice {
     asset_id: String,
     product_key: String,

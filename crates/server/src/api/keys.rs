@@ -60,6 +60,7 @@ pub(super) fn actions() -> Vec<Action> {
 /// The body of `create`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"role": "operator", "name": "night shift"}))]
 struct CreateKey {
     /// The organization that it is to belong to; the caller's if absent.
     organization: Option<String>,
@@ -76,6 +77,8 @@ struct CreateKey {
 /// An access key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"appKey": "0b8d0f6e-3c1e-4f52-9a65-6a3c0c9f1d11", "appSecret": null, "orgId": "o1", "role": "operator",
+    "name": "night shift", "disabled": false, "createTime": 1_718_952_446_317_i64}))]
 struct Key {
     app_key: String,
     /// Null except in the answer of `create`.

@@ -51,6 +51,15 @@ pub(super) fn document() -> OpenApi {
             }
         }
     }
+    for (path, name, summary, answer) in [
+        ("/openapi.json", "describe", "This description", "An OpenAPI document"),
+        ("/health", "health", "Whether the server is up; for anyone", "It is"),
+    ] {
+        paths = paths.path(
+            path,
+            PathItem::new(HttpMethod::Get, open_operation(name, summary, answer)),
+        );
+    }
     let token = Doc::new("Get an access token")
         .body::<TokenRequest>()
         .answer::<TokenAnswer>();
@@ -75,11 +84,40 @@ pub(super) fn document() -> OpenApi {
     let info = InfoBuilder::new()
         .title("Aldis")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Device command jobs over an API that EnOS clients know."));
+        .description(Some(description()));
     OpenApiBuilder::new()
         .info(info.build())
         .paths(paths)
         .components(Some(components.build()))
+        .build()
+}
+
+/// What the API is, and every code with its meaning, from the index of their pages.
+fn description() -> String {
+    const PAGES: &str = include_str!("../../../../docs/errors/README.md");
+    let row = |line: &str| {
+        let (code, meaning) = line.strip_prefix("| [")?.split_once("](")?;
+        let meaning = meaning.split_once(" | ")?.1;
+        Some(format!("| {code} | {meaning}\n"))
+    };
+    let codes: String = PAGES.lines().filter_map(row).collect();
+    format!(
+        "Device command jobs over an API that EnOS clients know. Words, rules and limits: docs/api.md.\n\n\
+         Codes of answers, of entries of batches and of `taskResult`; others come from devices:\n\n\
+         | code | Meaning |\n|---|---|\n| 0 | Success |\n{codes}"
+    )
+}
+
+fn open_operation(id: &str, summary: &str, answer: &str) -> Operation {
+    let content = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Object)));
+    let answer = ResponseBuilder::new()
+        .description(answer)
+        .content("application/json", content.build());
+    OperationBuilder::new()
+        .operation_id(Some(id))
+        .summary(Some(summary))
+        .tag("server")
+        .response("200", answer.build())
         .build()
 }
 
@@ -123,7 +161,7 @@ fn operation(action: &Action, name: &str, path: &str) -> Operation {
         operation = operation.parameter(idempotency_key());
     }
     if let Some(body) = &doc.body {
-        operation = operation.request_body(Some(request_body(body.clone())));
+        operation = operation.request_body(Some(request_body(doc, body.clone())));
     }
     operation
         .response("200", answer(envelope(doc)))
@@ -146,8 +184,9 @@ fn token_operation(id: &str, summary: &str, doc: &Doc) -> Operation {
         .tag("token");
     if let (Some(body), Some(data)) = (&doc.body, &doc.answer) {
         operation = operation
-            .request_body(Some(request_body(body.clone())))
-            .response("200", answer(data.clone()));
+            .request_body(Some(request_body(doc, body.clone())))
+            .response("200", answer(data.clone()))
+            .response("default", answer(data.clone()));
     }
     operation.build()
 }
@@ -191,9 +230,19 @@ fn idempotency_key() -> Parameter {
         .build()
 }
 
-fn request_body(schema: RefOr<Schema>) -> utoipa::openapi::request_body::RequestBody {
+/// A body has to be there if something in it has to.
+fn request_body(doc: &Doc, schema: RefOr<Schema>) -> utoipa::openapi::request_body::RequestBody {
+    let needs =
+        |schema: &RefOr<Schema>| matches!(schema, RefOr::T(Schema::Object(object)) if !object.required.is_empty());
+    let is_meant =
+        |name: &str| matches!(&schema, RefOr::Ref(reference) if reference.ref_location.ends_with(&format!("/{name}")));
+    let needed = doc.schemas.iter().any(|(name, of)| is_meant(name) && needs(of));
+    let needed = if needed { Required::True } else { Required::False };
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    RequestBodyBuilder::new().content("application/json", content).build()
+    RequestBodyBuilder::new()
+        .content("application/json", content)
+        .required(Some(needed))
+        .build()
 }
 
 fn answer(schema: RefOr<Schema>) -> utoipa::openapi::Response {
@@ -242,7 +291,12 @@ fn envelope(doc: &Doc) -> RefOr<Schema> {
 fn fields_of_all(data: RefOr<Schema>) -> ObjectBuilder {
     let of = |kind: Type| ObjectBuilder::new().schema_type(kind);
     let object = ObjectBuilder::new()
-        .property("code", of(Type::Integer).description(Some("0, or what went wrong")))
+        .property(
+            "code",
+            of(Type::Integer).description(Some(
+                "0, or what went wrong: the codes stand at the top of this document",
+            )),
+        )
         .property(
             "msg",
             of(Type::String).description(Some("`OK`, or what went wrong and where")),

@@ -56,6 +56,7 @@ pub(super) fn actions() -> Vec<Action> {
 /// The body of `create`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"organization": "wind", "name": "Wind farms"}))]
 struct CreateOrganization {
     /// Its id.
     #[schema(max_length = 64)]
@@ -67,6 +68,7 @@ struct CreateOrganization {
 /// An organization.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"orgId": "wind", "name": "Wind farms", "disabled": false, "createTime": 1_718_952_446_317_i64}))]
 struct Organization {
     org_id: String,
     name: String,

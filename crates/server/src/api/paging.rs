@@ -1,5 +1,7 @@
 //! The common part of all searches: expression, page, projection (docs/api.md, "Pagination", "Expressions").
 
+use std::ops::RangeInclusive;
+
 use aldis_core::expression::{Field, Filter};
 use aldis_core::violation::Violation;
 use aldis_store::{Found, Page};
@@ -9,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::call::Call;
 use super::envelope::{Answer, Pagination};
+use super::numbers::whole;
 use super::projection::Projection;
 use crate::app::Error;
 
@@ -22,6 +25,7 @@ const PAGE_NO_MAX: u64 = 1_000_000_000;
 /// The body of a search.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"pagination": {"pageNo": 1, "pageSize": 100}}))]
 pub(super) struct SearchRequest {
     /// Which rows: `status = 'online' and deviceTags.floor in ('1', '2')`. All if absent.
     expression: Option<String>,
@@ -36,11 +40,11 @@ pub(super) struct SearchRequest {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PageRequest {
     /// From 1; 1 if absent.
-    #[schema(minimum = 1)]
-    page_no: Option<i64>,
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    page_no: Option<Value>,
     /// 0 to 1000; 10 if absent. 0 asks for the total alone.
-    #[schema(minimum = 0, maximum = 1000)]
-    page_size: Option<i64>,
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1000)]
+    page_size: Option<Value>,
 }
 
 /// A search as it was asked for.
@@ -63,17 +67,17 @@ impl Call {
             .map_or((None, None), |page| (page.page_no, page.page_size));
         Ok(Search {
             filter,
-            no: within("pagination.pageNo", no, 1, PAGE_NO_MAX, 1)?,
-            size: within("pagination.pageSize", size, 0, PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT)?,
+            no: number(no.as_ref(), "pagination.pageNo", 1..=PAGE_NO_MAX)?.unwrap_or(1),
+            size: number(size.as_ref(), "pagination.pageSize", 0..=PAGE_SIZE_MAX)?.unwrap_or(PAGE_SIZE_DEFAULT),
             projection: Projection::read(request.projection.as_deref().unwrap_or_default())?,
         })
     }
 }
 
-fn within(field: &str, given: Option<i64>, min: u64, max: u64, default: u64) -> Result<u64, Violation> {
-    let Some(number) = given else { return Ok(default) };
-    let read = u64::try_from(number).ok().filter(|number| (min..=max).contains(number));
-    read.ok_or_else(|| Violation::of(&Value::from(number), format!("whole number from {min} to {max}")).within(field))
+fn number(given: Option<&Value>, field: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, Violation> {
+    let bound = |bound: u64| i64::try_from(bound).unwrap_or(i64::MAX);
+    let read = whole(given, field, bound(*range.start())..=bound(*range.end()))?;
+    Ok(read.and_then(|number| u64::try_from(number).ok()))
 }
 
 impl<F> Search<F> {

@@ -73,6 +73,8 @@ pub(super) fn actions() -> Vec<Action> {
 /// The body of `create`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"productName": {"defaultValue": "Turbine"}, "modelId": "turbine", "productType": "Device",
+    "dataFormat": "Json", "biDirectionalAuth": false, "productKey": "turbines"}))]
 struct CreateProduct {
     /// Its name.
     product_name: StringI18n,
@@ -102,6 +104,7 @@ struct CreateProduct {
 /// The body of `update`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"productName": {"defaultValue": "Turbine"}, "productTags": {"floor": "2"}}))]
 struct UpdateProduct {
     /// Its name.
     product_name: StringI18n,

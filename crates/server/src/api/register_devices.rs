@@ -47,6 +47,8 @@ pub(super) fn actions() -> Vec<Action> {
 /// The body of `create`, and an element of `batchCreate`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"productKey": "turbines", "deviceKey": "north-7", "timezone": "+08:00",
+    "deviceName": {"defaultValue": "North 7"}, "deviceTags": {"floor": "1"}}))]
 struct CreateDevice {
     /// Its product.
     product_key: String,
@@ -75,6 +77,9 @@ struct CreateDevice {
 /// The body of `batchCreate`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"deviceList": [
+    {"productKey": "turbines", "timezone": "Asia/Shanghai", "deviceName": {"defaultValue": "North 8"}},
+    {"productKey": "turbines", "timezone": "+08:00", "deviceName": {"defaultValue": "North 9"}, "deviceKey": "north-9"}]}))]
 struct BatchCreateDevices {
     /// The devices, 1 to 1000.
     #[schema(value_type = Vec<CreateDevice>)]
@@ -87,6 +92,8 @@ struct BatchCreateDevices {
 /// A device that was registered.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"assetId": "AbCd1234", "productKey": "turbines", "deviceKey": "north-7",
+    "deviceSecret": "yTbPq3WmxR7uJ2cHn8dKsVfZ4gLa9eXk"}))]
 struct RegisteredDevice {
     asset_id: String,
     product_key: String,

@@ -66,6 +66,10 @@ pub(super) fn actions() -> Vec<Action> {
 /// A thing model. Read by `core::model`, which knows its rules; this type describes it in the document of the API.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"modelId": "turbine", "name": {"defaultValue": "Turbine"},
+    "measurepoints": {"temperature": {"name": {"defaultValue": "Temperature"}, "dataType": "DOUBLE"}},
+    "services": {"speedup": {"name": {"defaultValue": "Speed up"}, "outputData": [],
+        "inputData": [{"identifier": "delta", "name": {"defaultValue": "By"}, "dataType": "INT", "required": true}]}}}))]
 #[expect(
     dead_code,
     reason = "describes the shape; core::model reads and writes the document itself"

@@ -21,6 +21,8 @@ pub(super) const REFRESH: &str = "/apim-token-service/v2.0/token/refresh";
 /// The body of both.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"appKey": "demo-app-key", "timestamp": 1_700_000_000_000_i64,
+    "encryption": "aa3dbd256274525928efdc00818d2254c70e20945bd4b5d93dce11c31aecf403"}))]
 pub(super) struct TokenRequest {
     /// The application's access key.
     app_key: Option<String>,

@@ -147,12 +147,13 @@ async fn pages_outside_their_limits_are_refused_and_size_0_asks_for_the_total() 
             .data();
         world.advance_ms(1);
     }
-    let cases: [(Value, Result<usize, &str>); 10] = [
+    let cases: [(Value, Result<usize, &str>); 11] = [
         (json!({}), Ok(3)),
         (json!(null), Ok(3)),
         (json!({"pageNo": 2, "pageSize": 2}), Ok(1)),
         (json!({"pageNo": 9, "pageSize": PAGE_SIZE_MAX}), Ok(0)),
         (json!({"pageSize": 0}), Ok(0)),
+        (json!({"pageNo": "2", "pageSize": 2.0}), Ok(1)),
         (json!({"pageNo": 0}), Err("pagination.pageNo: whole number from 1")),
         (
             json!({"pageSize": -1}),
@@ -164,7 +165,7 @@ async fn pages_outside_their_limits_are_refused_and_size_0_asks_for_the_total() 
         ),
         (
             json!({"pageSize": "many"}),
-            Err("pagination.pageSize: whole number expected"),
+            Err("pagination.pageSize: whole number from 0 to 1000 expected, found \"many\""),
         ),
         (json!([1, 10]), Err("pagination: object expected")),
     ];
