@@ -10,6 +10,7 @@ mod listen;
 mod writer_thread;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -42,9 +43,15 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The store cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// The store cannot be read or written.
+    #[error("cannot work with the database in {dir}")]
+    Store {
+        /// The data directory.
+        dir: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
     /// The first organization and key cannot be made.
     #[error(transparent)]
     FirstStart(#[from] FirstStartError),
@@ -111,7 +118,10 @@ impl Server {
             listen::address(&http, settings.http)?,
             listen::address(&mqtt, settings.mqtt)?,
         );
-        let engine = start_engine(Box::new(store), &sessions, &inbox, &*clock)?;
+        let engine = start_engine(Box::new(store), &sessions, &inbox, &*clock).map_err(|source| StartError::Store {
+            dir: settings.data_dir.clone(),
+            source,
+        })?;
         let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal)?;
 
         let app = app(settings, reader, &inbox, &clock, presence)?;
@@ -165,7 +175,7 @@ fn start_engine(
     sessions: &Arc<Sessions>,
     inbox: &Arc<Inbox>,
     clock: &dyn Clock,
-) -> Result<Engine, StartError> {
+) -> Result<Engine, StoreError> {
     let link = Arc::clone(sessions) as _;
     let mut engine = Engine::start(store, link, Arc::clone(inbox), clock.now())?;
     engine.run_once(clock.now());

@@ -73,6 +73,18 @@ pub enum OpenError {
         /// Ours.
         known: i64,
     },
+    /// Somebody else's SQLite holds the file.
+    #[error("{0} is locked by another process: a shell or a backup that works with it has to end first")]
+    Locked(PathBuf),
+    /// The disk does not do as it is told.
+    #[error("cannot read or write {path}: is the disk full or failing?")]
+    Disk {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// SQLite failed otherwise.
     #[error("cannot open {path}")]
     Sqlite {
@@ -188,6 +200,12 @@ fn check_header(path: &Path) -> Result<bool, OpenError> {
         }
         Err(error) => return Err(failed(error)),
     };
+    // SQLite removes the log's index before the log, and only when all of the log is in the database.
+    if path.with_extension("db-shm").exists() && !path.with_extension("db-wal").exists() {
+        return Err(damaged(
+            "its log is missing: whoever removed aldis.db-wal has removed the last commits",
+        ));
+    }
     let mut header = Vec::new();
     file.take(HEADER_LEN).read_to_end(&mut header).map_err(failed)?;
     match header.get(..MAGIC.len()) {
@@ -230,8 +248,15 @@ fn create(dir: &Path, cipher: &Cipher) -> Result<(), OpenError> {
         .map_err(failed)
 }
 
+/// Looks before anything is changed: what is refused keeps its log as it is.
 fn check_contents(path: &Path, writer: &mut Db, cipher: &Cipher) -> Result<(), OpenError> {
     let explain = |failure| explain(path, failure);
+    let keep_log = |writer: &Db, keep| -> Result<(), Failure> {
+        let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        writer.conn.set_db_config(option, keep)?;
+        Ok(())
+    };
+    keep_log(writer, true).map_err(explain)?;
     if !schema::is_ours(&writer.conn).map_err(explain)? {
         return Err(OpenError::Foreign(path.to_owned()));
     }
@@ -243,25 +268,35 @@ fn check_contents(path: &Path, writer: &mut Db, cipher: &Cipher) -> Result<(), O
             known: schema::KNOWN,
         });
     }
+    if found < 1 {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            what: format!("it says that its schema is {found}"),
+        });
+    }
     if let Some(what) = schema::damage(&writer.conn).map_err(explain)? {
         return Err(OpenError::Damaged {
             path: path.to_owned(),
             what,
         });
     }
-    schema::migrate(&mut writer.conn).map_err(explain)?;
     match schema::key_check(&writer.conn).map_err(explain)? {
-        None => Err(OpenError::Damaged {
-            path: path.to_owned(),
-            what: "the table meta is empty".to_owned(),
-        }),
-        Some(check) if cipher.is_key_of(&check) => Ok(()),
-        Some(_) => Err(OpenError::WrongKey(path.to_owned())),
+        Some(check) if cipher.is_key_of(&check) => {}
+        Some(_) => return Err(OpenError::WrongKey(path.to_owned())),
+        None => {
+            return Err(OpenError::Damaged {
+                path: path.to_owned(),
+                what: "the table meta is empty".to_owned(),
+            });
+        }
     }
+    schema::can_write(&writer.conn).map_err(explain)?;
+    schema::migrate(&mut writer.conn).map_err(explain)?;
+    keep_log(writer, false).map_err(explain)
 }
 
 fn explain(path: &Path, failure: Failure) -> OpenError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
     let path = path.to_owned();
     match failure {
         Failure::Sqlite(error) => match error.sqlite_error_code() {
@@ -270,6 +305,11 @@ fn explain(path: &Path, failure: Failure) -> OpenError {
                 what: error.to_string(),
             },
             Some(NotADatabase) => OpenError::Foreign(path),
+            Some(DatabaseBusy) => OpenError::Locked(path),
+            Some(DiskFull | SystemIoFailure) => OpenError::Disk {
+                path,
+                source: Box::new(error),
+            },
             _ => OpenError::Sqlite {
                 path,
                 source: Box::new(error),

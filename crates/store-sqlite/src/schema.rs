@@ -52,6 +52,12 @@ pub(crate) fn version(conn: &Connection) -> Result<i64> {
     pragma(conn, "user_version")
 }
 
+/// Finds out whether somebody else's SQLite holds the file.
+pub(crate) fn can_write(conn: &Connection) -> Result<()> {
+    conn.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    Ok(())
+}
+
 /// What is wrong with the file, as far as a look that does not take long can tell.
 pub(crate) fn damage(conn: &Connection) -> Result<Option<String>> {
     if pragma(conn, "page_count")? > FULL_CHECK_MAX_PAGES {

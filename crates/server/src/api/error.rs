@@ -97,7 +97,12 @@ impl From<&Error> for Failing {
             Error::NoJob(id) => Self::refusal(24404, format!("job {id} does not exist")),
             Error::JobRunning(id) => Self::refusal(24618, format!("job {id} is running; cancel it first")),
             Error::Overloaded => Self::overloaded(),
-            Error::Store(_) | Error::Unavailable | Error::Internal(_) => Self::internal(),
+            Error::Unavailable => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                INTERNAL,
+                "the server's store failed; whether the change was made is not known; the server's log says more",
+            ),
+            Error::Store(_) | Error::Internal(_) => Self::internal(),
         }
     }
 }

@@ -112,9 +112,18 @@ impl Engine {
         Arc::clone(&self.memory.tally)
     }
 
-    /// No attempt leaves from now on; what has not left is taken back in the next turn.
+    /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.
     pub fn stop(&mut self) {
-        self.memory.stopping = true;
+        if !self.memory.stopping {
+            self.memory.stopping = true;
+            self.failed = None;
+        }
+    }
+
+    /// Whether the last turn failed: what it was about is neither stored nor acknowledged.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failed.is_some()
     }
 
     /// One turn.
@@ -134,12 +143,9 @@ impl Engine {
         }
     }
 
-    /// Until when nothing is tried after a failure, however many nudges come; a stop does not wait for it.
+    /// Until when nothing is tried after a failure, however many nudges come.
     fn pause(&self, wall: Timestamp) -> Option<Timestamp> {
-        let since = self
-            .failed
-            .map(|failed| wall.ms_since(failed))
-            .filter(|_| !self.memory.stopping)?;
+        let since = self.failed.map(|failed| wall.ms_since(failed))?;
         (0..AFTER_FAILURE_MS)
             .contains(&since)
             .then(|| self.clock.plus_ms(AFTER_FAILURE_MS - since))

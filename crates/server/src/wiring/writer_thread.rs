@@ -127,6 +127,11 @@ fn run(mut engine: Engine, clock: &dyn Clock, inbox: &Inbox, signal: &Signal) {
         if stop {
             signal.set(|state| state.quiet = true);
         }
+        // What cannot be stored is not acknowledged, so that its senders say it again after the next start.
+        if finish && engine.is_failing() {
+            tracing::warn!("the store fails: the last replies were not recorded, and not acknowledged");
+            return;
+        }
         if finish && inbox.is_empty() {
             return;
         }
