@@ -32,10 +32,16 @@ pub(crate) fn create(path: &Path, cipher: &Cipher) -> Result<()> {
     Ok(())
 }
 
-/// Applies the migrations that are missing, each in a transaction of its own.
+/// Brings the schema up to date.
 pub(crate) fn migrate(conn: &mut Connection) -> Result<()> {
+    apply(conn, &MIGRATIONS)
+}
+
+/// Applies the migrations that are missing, each in a transaction of its own, which also holds the new version's number:
+/// whenever the process dies, the next start goes on after the last one that is whole.
+fn apply(conn: &mut Connection, migrations: &[&str]) -> Result<()> {
     let done = usize::try_from(version(conn)?).unwrap_or(0);
-    for (number, sql) in (1_i64..).zip(MIGRATIONS).skip(done) {
+    for (number, sql) in (1_i64..).zip(migrations).skip(done) {
         let transaction = conn.transaction()?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "user_version", number)?;
@@ -84,5 +90,47 @@ mod tests {
     #[test]
     fn the_known_version_is_the_number_of_migrations() {
         assert_eq!(usize::try_from(KNOWN).unwrap(), MIGRATIONS.len());
+    }
+
+    fn names(conn: &Connection) -> Vec<String> {
+        crate::sql::all(conn, "SELECT name FROM sqlite_master ORDER BY name", [], |row| {
+            Ok(row.get(0)?)
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn only_the_missing_steps_are_taken_and_each_is_taken_once() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let steps = [
+            "CREATE TABLE a (x)",
+            "CREATE TABLE b (x); INSERT INTO a VALUES (1)",
+            "CREATE TABLE c (x)",
+        ];
+        for upto in 0..=steps.len() {
+            for _ in 0..2 {
+                apply(&mut conn, &steps[..upto]).unwrap();
+                assert_eq!(usize::try_from(version(&conn).unwrap()).unwrap(), upto);
+            }
+        }
+        assert_eq!(names(&conn), ["a", "b", "c"]);
+        let rows: i64 = conn.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 1);
+    }
+
+    #[test]
+    fn a_step_that_fails_half_way_leaves_what_the_one_before_made() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let steps = [
+            "CREATE TABLE a (x)",
+            "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)",
+        ];
+        apply(&mut conn, &steps).unwrap_err();
+        assert_eq!((version(&conn).unwrap(), names(&conn)), (1, vec!["a".to_owned()]));
+        apply(&mut conn, &["CREATE TABLE a (x)", "CREATE TABLE b (x)"]).unwrap();
+        assert_eq!(
+            (version(&conn).unwrap(), names(&conn)),
+            (2, vec!["a".to_owned(), "b".to_owned()])
+        );
     }
 }

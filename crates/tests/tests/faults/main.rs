@@ -12,4 +12,6 @@ mod disk;
 mod failing_disk;
 mod fleet;
 mod locked;
+mod older_schema;
 mod refusals;
+mod stopped;
