@@ -10,6 +10,7 @@ pub mod app;
 pub mod config;
 pub mod engine;
 pub mod gateway;
+mod idle;
 pub mod link;
 pub mod shutdown;
 pub mod telemetry;

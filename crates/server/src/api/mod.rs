@@ -17,7 +17,6 @@ mod devices;
 mod entry;
 mod envelope;
 mod error;
-mod idle;
 mod job_info;
 mod keys;
 mod names;

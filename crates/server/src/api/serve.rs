@@ -13,9 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::idle::{Idle, Member};
 use super::router;
 use crate::app::App;
+use crate::idle::{Idle, Member};
 
 /// How long the headers of a request may take, counted from the end of the answer before: an idle connection is closed
 /// after this time as well.

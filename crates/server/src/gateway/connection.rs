@@ -20,6 +20,7 @@ use super::sessions::Mailbox;
 use super::settling::Settling;
 use super::upstream::{Reaction, react};
 use super::wire::{Wire, WireError};
+use crate::idle::Member;
 use crate::link::{DeviceEvent, Gate, Order, Outgoing};
 use crate::shutdown::Stopped;
 
@@ -29,6 +30,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const BEFORE_CONNACK: Duration = Duration::from_millis(10);
 /// Messages in another device's name that are passed over before the connection is ended.
 const FOREIGN_MAX: u32 = 20;
+/// Wildcards are for filters, and NUL is for no string of MQTT.
+const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
 /// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
 const UNSENT_MAX_BYTES: usize = 1 << 20;
 /// Commands whose PUBACK is remembered to be missing. Only the one that is out counts for anything; the others keep their
@@ -37,31 +40,60 @@ const IN_FLIGHT_MAX: usize = 32;
 /// A refused client gets this long to read why before its socket is closed.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
-/// Lives one connection; without `room` only as long as it takes to say so.
-pub(super) async fn live(gateway: Arc<Gateway>, stream: TcpStream, peer: SocketAddr, stopped: Stopped, room: bool) {
-    let Ok(mut wire) = Wire::over(stream) else { return };
-    let mut early = Vec::new();
-    let connect = tokio::select! {
-        connect = first_packet(&mut wire, &mut early) => connect,
-        () = tokio::time::sleep(CONNECT_WITHIN) => return,
-        () = stopped.clone().wait() => return,
+/// Lives one connection. Without a place, only as long as it takes to say so; until its login others may need its place.
+pub(super) async fn live(
+    gateway: Arc<Gateway>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    stopped: Stopped,
+    place: Option<Arc<Member>>,
+) {
+    let Ok(wire) = Wire::over(stream) else { return };
+    let let_in = tokio::select! {
+        let_in = log_in(&gateway, wire, peer, place.is_some()) => let_in,
+        () = wanted(place.as_deref()) => {
+            return tracing::debug!(%peer, "a connection without a login made room for another");
+        }
+        () = stopped.wait() => return,
     };
-    let admitted = match connect {
+    drop(place);
+    if let Some((wire, device, early)) = let_in {
+        serve(&gateway, wire, device, early).await;
+    }
+}
+
+async fn wanted(place: Option<&Member>) {
+    match place {
+        Some(place) => place.wanted().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A device with its connection and the packets that came right behind its login; `None` if it was refused or gave up.
+async fn log_in(
+    gateway: &Gateway,
+    mut wire: Wire,
+    peer: SocketAddr,
+    room: bool,
+) -> Option<(Wire, Admitted, Vec<Packet>)> {
+    let mut early = Vec::new();
+    let connect = tokio::time::timeout(CONNECT_WITHIN, first_packet(&mut wire, &mut early));
+    let admitted = match connect.await.ok()? {
         Ok(_) if !room => Err(ConnectAckReason::ServiceUnavailable),
         Ok(connect) => gateway.admit(&connect).await,
         Err(WireError::OtherVersion) => Err(ConnectAckReason::UnacceptableProtocolVersion),
         Err(WireError::NoClientId) => Err(ConnectAckReason::IdentifierRejected),
         Err(error) => {
             tracing::debug!(%peer, %error, "a connection ended without a login");
-            return;
+            return None;
         }
     };
     match admitted {
-        Ok(admitted) => serve(&gateway, wire, admitted, early).await,
-        Err(code) => tokio::select! {
-            () = refuse(&gateway, wire, peer, code) => {}
-            () = stopped.wait() => {}
-        },
+        Ok(device) => Some((wire, device, early)),
+        Err(code) => {
+            refuse(gateway, wire, peer, code).await;
+            None
+        }
     }
 }
 
@@ -266,6 +298,9 @@ impl Connection<'_> {
     fn publish(&mut self, publish: &Publish) -> Result<bool, End> {
         if publish.qos == QoS::ExactlyOnce {
             return Err(End::Misbehaved("QoS 2"));
+        }
+        if publish.topic.is_empty() || publish.topic.contains(NOT_IN_A_TOPIC) {
+            return Err(End::Misbehaved("a topic that no message can have"));
         }
         let answer = match react(publish, &self.device, self.mailbox.session) {
             Reaction::Report(event) => return Ok(self.gateway.sessions.writer().report(event)),

@@ -30,7 +30,9 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stopped: Stoppe
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let over = (connections.len() + 1).saturating_sub(gateway.connections_max);
-                    let room = over == 0;
+                    // Strangers keep no device out: the one that has waited longest for its login makes room.
+                    let made = over > 0 && gateway.strangers.give_one_up();
+                    let room = over == 0 || made;
                     if !room && told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                         told = Some(Instant::now());
                         tracing::warn!(%peer, connections_max = gateway.connections_max, "no room for another device connection");
@@ -38,7 +40,12 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stopped: Stoppe
                     if over > TURNED_AWAY_MAX {
                         continue;
                     }
-                    connections.spawn(connection::live(Arc::clone(&gateway), stream, peer, stopped.clone(), room));
+                    let place = room.then(|| gateway.strangers.join());
+                    let live = connection::live(Arc::clone(&gateway), stream, peer, stopped.clone(), place);
+                    connections.spawn(live);
+                    if made {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a device's connection could not be accepted");

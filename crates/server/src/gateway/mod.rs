@@ -26,6 +26,7 @@ pub use listener::{TURNED_AWAY_MAX, serve};
 pub use sessions::Sessions;
 
 use crate::app::App;
+use crate::idle::Idle;
 use throttle::Throttle;
 
 /// What every connection shares.
@@ -34,6 +35,8 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     sessions: Arc<Sessions>,
     throttle: Throttle,
+    /// Connections that have not logged in.
+    strangers: Arc<Idle>,
     connections_max: usize,
 }
 
@@ -46,6 +49,7 @@ impl Gateway {
             clock,
             sessions,
             throttle: Throttle::default(),
+            strangers: Arc::default(),
             connections_max,
         })
     }

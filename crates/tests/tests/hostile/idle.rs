@@ -16,7 +16,7 @@ const OTHER_FILES: usize = 500;
 /// What a connection may cost the server; most that is open at a time is 4096.
 const BYTES_EACH: u64 = 32 * 1024;
 
-fn raise_file_limit() -> usize {
+pub(crate) fn raise_file_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).unwrap();

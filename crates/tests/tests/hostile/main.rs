@@ -18,3 +18,4 @@ mod idle;
 mod packets;
 mod secrets;
 mod slow;
+mod strangers;

@@ -34,7 +34,7 @@ async fn a_device_that_breaks_the_protocol_is_cut_off_and_comes_back() {
     let world = World::open().await;
     let identity = world.device("d1").await;
     let own = b"/sys/pump/d1/thing/measurepoint/post";
-    let cases: [(&str, Vec<u8>); 16] = [
+    let cases: [(&str, Vec<u8>); 24] = [
         ("QoS 2", publish(0b0100, own, Some(1), b"{}")),
         ("QoS 3", publish(0b0110, own, Some(1), b"{}")),
         ("packet id 0", publish(0b0010, own, Some(0), b"{}")),
@@ -60,6 +60,20 @@ async fn a_device_that_breaks_the_protocol_is_cut_off_and_comes_back() {
         ("packet type 0", vec![0x00, 0]),
         ("packet type 15", vec![0xf0, 0]),
         ("SUBSCRIBE without its flags", packet(0x80, b"\x00\x01\x00\x01a\x00")),
+        ("SUBSCRIBE without a filter", packet(0x82, b"\x00\x01")),
+        ("SUBSCRIBE with packet id 0", packet(0x82, b"\x00\x00\x00\x01a\x00")),
+        ("SUBSCRIBE for QoS 3", packet(0x82, b"\x00\x01\x00\x01a\x03")),
+        (
+            "a filter that is no UTF-8",
+            packet(0x82, b"\x00\x01\x00\x02\xff\xfe\x00"),
+        ),
+        ("UNSUBSCRIBE without a filter", packet(0xa2, b"\x00\x01")),
+        (
+            "a topic with a wildcard",
+            publish(0b0010, b"/sys/pump/d1/thing/#", Some(1), b"{}"),
+        ),
+        ("an empty topic", publish(0b0010, b"", Some(1), b"{}")),
+        ("a topic with NUL", publish(0b0010, b"/sys/\0", Some(1), b"{}")),
     ];
     for (what, bytes) in cases {
         let mut device = world.connect(&identity).await;

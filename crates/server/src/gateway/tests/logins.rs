@@ -75,6 +75,27 @@ async fn without_room_some_are_told_and_the_rest_are_closed() {
 }
 
 #[tokio::test]
+async fn strangers_who_say_nothing_keep_no_device_out() {
+    let mut bench = Bench::open(8).await;
+    let (mut inside, _) = bench.device("d1").await;
+    let mut strangers = Vec::new();
+    for n in 0..200 {
+        let mut stranger = bench.socket().await;
+        if n % 2 == 0 {
+            // Half a CONNECT.
+            stranger.send(&connect("d2", 60)[..20]).await;
+        }
+        strangers.push(stranger);
+    }
+    let (mut second, _) = bench.device("d2").await;
+    for device in [&mut inside, &mut second] {
+        device.send(&[0xc0, 0]).await;
+        assert_eq!(device.packet().await, Some((0xd0, Vec::new())), "who is in stays in");
+    }
+    assert_eq!(strangers[0].packet().await, None, "the first to come has made room");
+}
+
+#[tokio::test]
 async fn a_login_is_checked_again_when_a_key_was_replaced_meanwhile() {
     let bench = Bench::open(ROOM).await;
     let [first, second] = [bench.admit("d1").await, bench.admit("d2").await];

@@ -1,5 +1,5 @@
-//! Connections on which nothing is being answered. When there is room for no more, the one that has been idle longest gives
-//! its place up, so that no number of silent peers keeps callers out.
+//! Connections that do nothing for anybody: callers' between two requests, devices' before their login. When there is room for
+//! no more, the one that has been idle longest gives its place up, so that no number of silent peers keeps others out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// Those that are idle, the longest first.
 #[derive(Default)]
-pub(super) struct Idle(Mutex<ByAge>);
+pub(crate) struct Idle(Mutex<ByAge>);
 
 #[derive(Default)]
 struct ByAge {
@@ -18,18 +18,18 @@ struct ByAge {
 }
 
 /// A connection; idle until it says otherwise.
-pub(super) struct Member {
+pub(crate) struct Member {
     all: Arc<Idle>,
     told: Arc<Notify>,
     age: Mutex<Option<u64>>,
 }
 
 /// A request of a connection is being answered for as long as this lives.
-pub(super) struct Answering(Arc<Member>);
+pub(crate) struct Answering(Arc<Member>);
 
 impl Idle {
     /// A new connection.
-    pub(super) fn join(self: &Arc<Self>) -> Arc<Member> {
+    pub(crate) fn join(self: &Arc<Self>) -> Arc<Member> {
         let member = Member {
             all: Arc::clone(self),
             told: Arc::default(),
@@ -39,22 +39,24 @@ impl Idle {
         Arc::new(member)
     }
 
-    /// Tells the connection that has been idle longest to end; none may be.
-    pub(super) fn give_one_up(&self) {
-        if let Some((_, told)) = self.0.lock().idle.pop_first() {
+    /// Tells the connection that has been idle longest to end; false if none is.
+    pub(crate) fn give_one_up(&self) -> bool {
+        let longest = self.0.lock().idle.pop_first();
+        longest.is_some_and(|(_, told)| {
             told.notify_one();
-        }
+            true
+        })
     }
 }
 
 impl Member {
     /// Done once the place is wanted for somebody else.
-    pub(super) async fn wanted(&self) {
+    pub(crate) async fn wanted(&self) {
         self.told.notified().await;
     }
 
     /// From now on, and until the value is dropped, not idle.
-    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+    pub(crate) fn answering(self: &Arc<Self>) -> Answering {
         self.busy();
         Answering(Arc::clone(self))
     }
@@ -103,9 +105,7 @@ mod tests {
         let answering = first.answering();
         drop(third);
         drop(second.answering());
-        for _ in 0..2 {
-            all.give_one_up();
-        }
+        assert!(all.give_one_up() && all.give_one_up() && !all.give_one_up());
         assert!(!is_wanted(&first) && is_wanted(&second) && is_wanted(&fourth));
         drop(answering);
         all.give_one_up();
