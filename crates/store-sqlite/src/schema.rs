@@ -14,9 +14,12 @@ const PAGE_SIZE: i64 = 4096;
 /// Up to this size a file is checked page by page at every start: a fraction of a second.
 const FULL_CHECK_MAX_PAGES: i64 = 16_384;
 
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_start.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_start.sql"),
+    include_str!("../migrations/0002_cheap_condition.sql"),
+];
 /// The newest schema that this program knows.
-pub(crate) const KNOWN: i64 = 1;
+pub(crate) const KNOWN: i64 = 2;
 
 /// Builds a new database and closes it again, with nothing left in a log.
 pub(crate) fn create(path: &Path, cipher: &Cipher) -> Result<()> {

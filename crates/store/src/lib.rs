@@ -13,12 +13,14 @@ pub mod memory;
 mod presence;
 mod read;
 pub mod rows;
+mod slots;
 pub mod words;
 mod write;
 
 pub use error::Error;
 pub use presence::{DeviceStatus, Presence, device_status};
 pub use read::{DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, TaskInfo};
+pub use slots::held_slots;
 pub use write::{Committed, Done, Refusal, StepWrite, Write};
 
 /// The one place that writes.

@@ -54,8 +54,6 @@ pub struct DeviceFacts {
     pub activated: bool,
     /// The end of its last session.
     pub last_offline: Option<Timestamp>,
-    /// Its tasks in state `Queued`, counted up to a little over the queue's limit.
-    pub queued: usize,
 }
 
 /// Which rows of a job are wanted.
@@ -69,6 +67,8 @@ pub enum JobTasks {
     FirstRound,
     /// Not final: what a cancel of the whole job has to settle.
     Unfinished,
+    /// `Published` or `InProgress`: each holds its device's slot.
+    Out,
     /// `Failed`, `ResponseTimedOut` or `TtlTimedOut` without a late success: what a retry of the whole job takes.
     Retryable,
 }
@@ -174,9 +174,11 @@ pub trait Read: Send + Sync {
     fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error>;
     /// The tasks in state `Queued` of these devices, in the order asked for, each in no particular order.
     fn queued(&self, devices: &[DeviceNo]) -> Result<Vec<Vec<Task>>, Error>;
+    /// How many tasks in state `Queued` these devices have, in the order asked for.
+    fn queue_lengths(&self, devices: &[DeviceNo]) -> Result<Vec<usize>, Error>;
     /// The tasks in state `Queued` or `RetryWait` of one device.
     fn waiting(&self, device: DeviceNo) -> Result<Vec<Task>, Error>;
-    /// All slots that are held.
+    /// The slots that were written. All that are held: [`crate::held_slots`].
     fn slots(&self) -> Result<Vec<Slot>, Error>;
 
     /// What was answered to a request with this idempotency key.

@@ -95,7 +95,8 @@ pub enum Write {
     /// Steps of existing tasks, each only if its row is still as the step saw it. Counters follow; a lost step writes nothing,
     /// also no history. Steps of deleted jobs are lost. Answer `Done::Steps`.
     Steps(Vec<StepWrite>),
-    /// What each of these devices' slots holds from now on.
+    /// What each of these devices' slots holds from now on, as far as no task tells it: an attempt that is out according to
+    /// its task's row holds the slot by that, and only one that goes on after its task was cancelled or given up is written.
     Slots(Vec<(DeviceNo, Option<Slot>)>),
     /// Cancel a whole job: raises its mark by one. Answer `Done::Count`: how many tasks were eligible (cancellable rows and
     /// rows not yet written). A job that has not triggered is finished by it. Refused: `Missing`.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_store::{Committed, Done, Write};
 
-use super::devices::Place;
+use super::queue::Place;
 use crate::link::{DeviceEvent, Order};
 use crate::writer::Failure;
 

@@ -75,6 +75,8 @@ impl Turn<'_> {
         let Some(last) = facts.last() else { return Ok(()) };
         let (after, cursor) = (members.cursor, last.device);
         self.note_facts(&facts);
+        let devices: Vec<DeviceNo> = facts.iter().map(|facts| facts.device).collect();
+        self.know_queue_lengths_of_absent(&devices)?;
         let numbers = (first.0 + job.counters.written()..).map(TaskNo);
         let tasks = numbers
             .zip(&facts)

@@ -1,19 +1,18 @@
 //! What the engine keeps in memory of devices: sessions, held slots, and the queues of those that are present.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
+use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Slot;
 
+use super::maps::Map;
+use super::queue::{Place, Queue};
 use crate::link::{Gate, Kinds, SessionNo};
 
 /// Replies to attempts from before a start get at least this long: clients first have to come back and say them again.
 const AFTER_START_MS: i64 = 5_000;
-
-/// A place in a device's queue: the moment due, then job number, then index.
-pub(super) type Place = (Timestamp, JobNo, TaskNo);
 
 /// A live session.
 #[derive(Debug, Clone, Copy)]
@@ -59,16 +58,34 @@ impl Held {
     }
 }
 
+/// One device, as long as it has a session or holds a slot.
+#[derive(Debug, Default)]
+struct Entry {
+    session: Option<Session>,
+    held: Option<Held>,
+    /// What waits for it, while it has a session.
+    queue: Queue,
+}
+
+impl Entry {
+    fn next(&self) -> Option<(Session, Place)> {
+        let session = self.session.filter(|session| !session.closing)?;
+        let place = self.queue.first().filter(|_| self.held.is_none())?;
+        Some((session, place))
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Devices {
-    sessions: HashMap<DeviceNo, Session>,
-    held: HashMap<DeviceNo, Held>,
+    entries: Map<DeviceNo, Entry>,
+    present: usize,
     deadlines: BTreeSet<(Timestamp, DeviceNo)>,
-    queues: HashMap<DeviceNo, BTreeSet<Place>>,
     /// Devices that may take their next task: dispatch looks at them.
     look: BTreeSet<DeviceNo>,
     /// Slots freed since the last commit: what is known of them comes back if the next one fails.
-    freed: HashMap<DeviceNo, Held>,
+    freed: Map<DeviceNo, Held>,
+    /// Slots that are written, because no task tells of them.
+    written: BTreeMap<DeviceNo, Slot>,
     /// Sessions to be ended by the next commit: they go on if it fails.
     closed: Vec<(DeviceNo, SessionNo)>,
 }
@@ -76,24 +93,28 @@ pub(super) struct Devices {
 impl Devices {
     /// Attempts are out, and somebody may acknowledge them: that wakes nobody.
     pub(super) fn await_pubacks(&self) -> bool {
-        !self.held.is_empty() && !self.sessions.is_empty()
+        !self.deadlines.is_empty() && self.present > 0
     }
 
     pub(super) fn session(&self, device: DeviceNo) -> Option<&Session> {
-        self.sessions.get(&device)
+        self.entries.get(&device)?.session.as_ref()
     }
 
     /// The session takes these kinds of command from now on.
     pub(super) fn ready(&mut self, device: DeviceNo, session: SessionNo, kinds: Kinds) {
-        if let Some(current) = self.sessions.get_mut(&device).filter(|current| current.no == session) {
+        if let Some(current) = self.session_mut(device).filter(|current| current.no == session) {
             current.kinds = kinds;
             self.note(device);
         }
     }
 
+    fn session_mut(&mut self, device: DeviceNo) -> Option<&mut Session> {
+        self.entries.get_mut(&device)?.session.as_mut()
+    }
+
     /// The device's session, if it has one that goes on, gets nothing more and is about to be ended.
     pub(super) fn close(&mut self, device: DeviceNo) -> Option<SessionNo> {
-        let session = self.sessions.get_mut(&device).filter(|session| !session.closing)?;
+        let session = self.session_mut(device).filter(|session| !session.closing)?;
         session.closing = true;
         let no = session.no;
         self.closed.push((device, no));
@@ -110,7 +131,7 @@ impl Devices {
     /// What was decided is not stored, as far as is known: sessions that were to be ended go on.
     pub(super) fn reopen(&mut self) {
         for (device, no) in std::mem::take(&mut self.closed) {
-            if let Some(session) = self.sessions.get_mut(&device).filter(|session| session.no == no) {
+            if let Some(session) = self.session_mut(device).filter(|session| session.no == no) {
                 session.closing = false;
             }
         }
@@ -125,80 +146,129 @@ impl Devices {
         }
     }
 
+    /// Everybody with a session, by number.
     pub(super) fn present(&self) -> Vec<DeviceNo> {
-        self.sessions.keys().copied().collect()
+        let present = self.entries.iter().filter(|(_, entry)| entry.session.is_some());
+        let mut present: Vec<DeviceNo> = present.map(|(device, _)| *device).collect();
+        present.sort_unstable();
+        present
     }
 
     /// A device is present from now on, with this queue.
-    pub(super) fn enter(&mut self, device: DeviceNo, session: SessionNo, queue: BTreeSet<Place>) {
-        self.sessions.insert(
-            device,
-            Session {
-                no: session,
-                kinds: Kinds::default(),
-                closing: false,
-            },
-        );
+    pub(super) fn enter(&mut self, device: DeviceNo, session: SessionNo, queue: Queue) {
+        let entry = self.entries.entry(device).or_default();
+        let before = entry.session.replace(Session {
+            no: session,
+            kinds: Kinds::default(),
+            closing: false,
+        });
+        self.present += usize::from(before.is_none());
         self.set_queue(device, queue);
     }
 
     /// The queue of a present device, read anew.
-    pub(super) fn set_queue(&mut self, device: DeviceNo, queue: BTreeSet<Place>) {
-        self.queues.insert(device, queue);
-        self.note(device);
+    pub(super) fn set_queue(&mut self, device: DeviceNo, queue: Queue) {
+        if let Some(entry) = self.entries.get_mut(&device) {
+            entry.queue = queue;
+            self.note(device);
+        }
     }
 
     /// A session has ended; an earlier session's end changes nothing but what is known of its attempt's link. Whether the
     /// device is gone by it; this may be said again, after a commit that failed.
     pub(super) fn leave(&mut self, device: DeviceNo, session: SessionNo, now: Timestamp) -> bool {
-        if let Some(held) = self.held.get_mut(&device).filter(|held| held.session == Some(session)) {
+        let Some(entry) = self.entries.get_mut(&device) else {
+            return true;
+        };
+        if let Some(held) = entry.held.as_mut().filter(|held| held.session == Some(session)) {
             held.lost_at.get_or_insert(now);
         }
-        if self.sessions.get(&device).is_some_and(|current| current.no == session) {
-            self.sessions.remove(&device);
-            self.queues.remove(&device);
+        if entry.session.is_some_and(|current| current.no == session) {
+            (entry.session, entry.queue) = (None, Queue::default());
+            self.present -= 1;
             self.look.remove(&device);
         }
-        !self.sessions.contains_key(&device)
+        let gone = entry.session.is_none();
+        self.forget_if_idle(device);
+        gone
+    }
+
+    fn forget_if_idle(&mut self, device: DeviceNo) {
+        let idle = |entry: &Entry| entry.session.is_none() && entry.held.is_none();
+        if self.entries.get(&device).is_some_and(idle) {
+            self.entries.remove(&device);
+        }
     }
 
     pub(super) fn held(&self, device: DeviceNo) -> Option<&Held> {
-        self.held.get(&device)
+        self.entries.get(&device)?.held.as_ref()
     }
 
     /// Whether this very attempt holds the device's slot.
     pub(super) fn holds(&self, device: DeviceNo, wire: WireId) -> bool {
-        self.held.get(&device).is_some_and(|held| held.wire() == wire)
+        self.held(device).is_some_and(|held| held.wire() == wire)
     }
 
     /// The device's PUBACK has come: its link is alive, whatever has become of the task.
     pub(super) fn acked(&mut self, device: DeviceNo) {
-        if let Some(held) = self.held.get_mut(&device) {
+        let entry = self.entries.get_mut(&device);
+        if let Some(held) = entry.and_then(|entry| entry.held.as_mut()) {
             held.slot.acked = true;
         }
     }
 
-    /// The slot is taken; it stands in a commit before its attempt leaves.
+    /// The slot is taken; that stands in a commit before its attempt leaves.
     pub(super) fn take_slot(&mut self, held: Held) {
         let device = held.slot.device;
         self.deadlines.insert((held.slot.reply_deadline, device));
-        self.held.insert(device, held);
+        self.entries.entry(device).or_default().held = Some(held);
         self.look.remove(&device);
     }
 
     /// The slot is free again.
     pub(super) fn free_slot(&mut self, device: DeviceNo) {
-        let Some(held) = self.held.remove(&device) else { return };
+        let held = self.entries.get_mut(&device).and_then(|entry| entry.held.take());
+        let Some(held) = held else { return };
         self.deadlines.remove(&(held.slot.reply_deadline, device));
         self.freed.insert(device, held);
+        self.forget_if_idle(device);
         self.note(device);
     }
 
-    /// Slots as they are stored. What is known of gates and links is kept where it still fits.
-    pub(super) fn restore_slots(&mut self, slots: Vec<Slot>) {
-        let mut before = std::mem::take(&mut self.held);
+    /// Brings what is written of the device's slot up to date: `told` says whether the task of the attempt that holds it
+    /// tells of it. Returns what has to be written.
+    pub(super) fn keep_written(
+        &mut self,
+        device: DeviceNo,
+        told: impl FnOnce(&Slot) -> bool,
+    ) -> Option<(DeviceNo, Option<Slot>)> {
+        let untold = self.held(device).map(|held| held.slot).filter(|slot| !told(slot));
+        match untold {
+            Some(slot) if !self.is_written(&slot) => {
+                self.written.insert(device, slot);
+                Some((device, Some(slot)))
+            }
+            None if self.written.remove(&device).is_some() => Some((device, None)),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Whether this is written, because no task tells of it.
+    pub(super) fn is_written(&self, slot: &Slot) -> bool {
+        let written = self.written.get(&slot.device);
+        written.is_some_and(|written| written.task == slot.task && written.attempt == slot.attempt)
+    }
+
+    /// Slots as they are stored, those that are `written` among them. What is known of gates and links is kept where it
+    /// still fits.
+    pub(super) fn restore_slots(&mut self, slots: Vec<Slot>, written: Vec<Slot>) {
         let mut freed = std::mem::take(&mut self.freed);
+        let mut before: Map<DeviceNo, Held> = Map::default();
+        for (device, entry) in &mut self.entries {
+            before.extend(entry.held.take().map(|held| (*device, held)));
+        }
         self.deadlines.clear();
+        self.written = written.into_iter().map(|slot| (slot.device, slot)).collect();
         for slot in slots {
             let both = [before.remove(&slot.device), freed.remove(&slot.device)];
             let is_it = |held: &Held| held.slot.task == slot.task && held.slot.attempt == slot.attempt;
@@ -210,20 +280,24 @@ impl Devices {
                 lost_at: None,
             }));
         }
+        self.entries
+            .retain(|_, entry| entry.session.is_some() || entry.held.is_some());
     }
 
     /// After a start every slot is held for a while yet.
     pub(super) fn extend_deadlines(&mut self, ready: Timestamp) {
         let earliest = ready.plus_ms(AFTER_START_MS);
         self.deadlines.clear();
-        for (device, held) in &mut self.held {
+        for (device, entry) in &mut self.entries {
+            let Some(held) = &mut entry.held else { continue };
             held.slot.reply_deadline = held.slot.reply_deadline.max(earliest);
             self.deadlines.insert((held.slot.reply_deadline, *device));
         }
     }
 
     pub(super) fn all_held(&self) -> impl Iterator<Item = &Held> {
-        self.held.values()
+        let devices = self.deadlines.iter().map(|(_, device)| *device);
+        devices.filter_map(|device| self.held(device))
     }
 
     /// Devices whose attempt has run out of time, at most `limit`.
@@ -240,13 +314,23 @@ impl Devices {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
+    /// How much waits for a present device.
     pub(super) fn queue_len(&self, device: DeviceNo) -> Option<usize> {
-        self.queues.get(&device).map(BTreeSet::len)
+        let entry = self.entries.get(&device).filter(|entry| entry.session.is_some());
+        entry.map(|entry| entry.queue.len())
+    }
+
+    /// What waits for a present device.
+    pub(super) fn waiting_at_hand(&self, device: DeviceNo) -> impl Iterator<Item = TaskNo> {
+        let entry = self.entries.get(&device);
+        entry
+            .into_iter()
+            .flat_map(|entry| entry.queue.places().map(|place| place.2))
     }
 
     /// A task joins a present device's queue; nothing happens for an absent one, whose queue is the store.
     pub(super) fn join(&mut self, device: DeviceNo, place: Place) {
-        if let Some(queue) = self.queues.get_mut(&device) {
+        if let Some(queue) = self.queue_mut(device) {
             queue.insert(place);
             self.note(device);
         }
@@ -259,20 +343,20 @@ impl Devices {
     }
 
     pub(super) fn quit(&mut self, device: DeviceNo, place: &Place) {
-        if let Some(queue) = self.queues.get_mut(&device) {
+        if let Some(queue) = self.queue_mut(device) {
             queue.remove(place);
             self.note(device);
         }
     }
 
+    fn queue_mut(&mut self, device: DeviceNo) -> Option<&mut Queue> {
+        let entry = self.entries.get_mut(&device)?;
+        entry.session.is_some().then_some(&mut entry.queue)
+    }
+
     /// The device's next task, if it has a session that takes orders and its slot is free.
     pub(super) fn next_for(&self, device: DeviceNo) -> Option<(Session, Place)> {
-        let session = self.sessions.get(&device).filter(|session| !session.closing)?;
-        if self.held.contains_key(&device) {
-            return None;
-        }
-        let place = self.queues.get(&device)?.first()?;
-        Some((*session, *place))
+        self.entries.get(&device)?.next()
     }
 
     /// Devices to look at, at most `limit`.
@@ -287,12 +371,13 @@ impl Devices {
 
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.sessions.len()
-            + self.held.len()
+        let queued: usize = self.entries.values().map(|entry| entry.queue.len()).sum();
+        self.entries.len()
+            + queued
             + self.deadlines.len()
-            + self.queues.len()
             + self.look.len()
             + self.freed.len()
+            + self.written.len()
             + self.closed.len()
     }
 

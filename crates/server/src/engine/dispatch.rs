@@ -7,7 +7,8 @@ use aldis_core::task::{Event, Publish, Refused};
 use aldis_store::Error;
 use aldis_store::rows::Slot;
 
-use super::devices::{Held, Place, Session};
+use super::devices::{Held, Session};
+use super::queue::Place;
 use super::turn::Turn;
 use crate::link::{Gate, Order, Outgoing};
 

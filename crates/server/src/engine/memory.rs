@@ -1,6 +1,6 @@
 //! All that the engine keeps between turns. It can be read again from the store, but for the sessions themselves.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
@@ -8,11 +8,13 @@ use aldis_core::job::JobState;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Job;
-use aldis_store::{Committed, Done, Error, Read, Write};
+use aldis_store::{Committed, Done, Error, Read, Write, held_slots};
 
 use super::bulk::Bulk;
-use super::devices::{Devices, Place};
+use super::devices::Devices;
 use super::jobs::Jobs;
+use super::known::Known;
+use super::queue::{Place, Queue};
 use super::tally::Tally;
 
 /// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way back.
@@ -23,6 +25,7 @@ const COMMITS_PER_SWEEP: u64 = 512;
 pub(super) struct Memory {
     pub(super) jobs: Jobs,
     pub(super) devices: Devices,
+    pub(super) known: Known,
     pub(super) bulk: VecDeque<Bulk>,
     /// The earliest moment at which a task of its own has to be looked at.
     pub(super) next_due: Option<Timestamp>,
@@ -45,6 +48,7 @@ impl Memory {
         Self {
             jobs: Jobs::default(),
             devices: Devices::default(),
+            known: Known::default(),
             bulk: VecDeque::new(),
             next_due: None,
             tally: Arc::new(Tally::default()),
@@ -63,10 +67,12 @@ impl Memory {
         self.jobs = Jobs::default();
         // Whoever waits for the retry of a whole job is told that nothing is known: part of it may not be stored.
         self.bulk.clear();
-        for job in store.jobs_at_work()? {
+        self.known.forget_all();
+        let at_work = store.jobs_at_work()?;
+        self.devices.restore_slots(held_slots(store, &at_work)?, store.slots()?);
+        for job in at_work {
             self.take_up(job);
         }
-        self.devices.restore_slots(store.slots()?);
         self.reload_queues(store)?;
         self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
         self.stale = false;
@@ -125,7 +131,7 @@ impl Memory {
     }
 
     /// The places of queued tasks. A task whose job is not known any more has none.
-    pub(super) fn places(&self, tasks: &[Task]) -> BTreeSet<Place> {
+    pub(super) fn places(&self, tasks: &[Task]) -> Queue {
         tasks.iter().filter_map(|task| self.place(task)).collect()
     }
 
@@ -202,6 +208,36 @@ impl Memory {
         Ok(())
     }
 
+    /// What a commit has stored of present devices need not be read again.
+    pub(super) fn keep_known(&mut self, writes: Vec<Write>, committed: &Committed) {
+        for (write, done) in writes.into_iter().zip(&committed.done) {
+            match (write, done) {
+                (Write::Steps(steps), Done::Steps(applied)) => {
+                    let stored = steps.into_iter().zip(applied).filter(|(_, applied)| **applied);
+                    stored.for_each(|(step, _)| self.keep(step.task));
+                }
+                (Write::WriteTasks { tasks, .. }, Done::Yes) => tasks.into_iter().for_each(|born| self.keep(born.task)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Keeps a row as it is stored, if it is likely to be needed.
+    pub(super) fn keep(&mut self, task: Task) {
+        if Known::is_worth(&task) && self.devices.session(task.device).is_some() {
+            self.known.keep(task);
+        }
+    }
+
+    /// A device has gone: its tasks are read again when it comes back.
+    pub(super) fn forget_tasks_of(&mut self, device: DeviceNo) {
+        let held = self.devices.held(device).map(|held| held.slot.task);
+        let waiting: Vec<TaskNo> = self.devices.waiting_at_hand(device).collect();
+        for task in waiting.into_iter().chain(held) {
+            self.known.take(task);
+        }
+    }
+
     fn forget_deleted(&mut self, no: JobNo) {
         self.jobs.forget(no);
         self.bulk.push_back(Bulk::Purge { job: no });
@@ -263,7 +299,7 @@ impl Memory {
     /// How many things are kept: must not grow with time.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.jobs.size() + self.devices.size() + self.bulk.len()
+        self.jobs.size() + self.devices.size() + self.known.size() + self.bulk.len()
     }
 
     pub(super) fn next_moment(&self) -> Option<Timestamp> {

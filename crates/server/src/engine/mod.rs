@@ -14,8 +14,11 @@ mod deadlines;
 mod devices;
 mod dispatch;
 mod jobs;
+mod known;
+mod maps;
 mod memory;
 mod presence;
+mod queue;
 mod replies;
 mod tally;
 mod trigger;
@@ -197,7 +200,9 @@ impl Engine {
         let learned = self.memory.learn(&*self.store, &batch.writes, committed);
         self.memory.devices.join_all(&batch.newborn);
         self.kept = batch.take_lost(committed);
+        let writes = std::mem::take(&mut batch.writes);
         self.hand_out(batch, Some(committed));
+        self.memory.keep_known(writes, committed);
         if let Err(error) = learned {
             tracing::error!(error = &error as &dyn std::error::Error, "reading back a commit failed");
             let lost = std::mem::take(&mut self.kept);

@@ -55,7 +55,8 @@ impl Turn<'_> {
             _ => None,
         });
         let leaving: Vec<DeviceNo> = leaving.collect();
-        self.know(&leaving)
+        self.know(&leaving)?;
+        self.know_queue_lengths(&leaving)
     }
 
     /// A device that was disabled or deleted between its login's check and now is shown out again.
@@ -81,6 +82,7 @@ impl Turn<'_> {
 
     /// Nothing of the device's tasks moves: whatever is out may still be answered on its next connection.
     fn disconnected(&mut self, session: SessionNo, device: DeviceNo) {
+        self.memory.forget_tasks_of(device);
         if self.memory.devices.leave(device, session, self.now) {
             let left = Some(self.now);
             self.note_activity(Activity {

@@ -3,7 +3,7 @@
 //! Several events may concern one task within a turn (a PUBACK, the reply, the next retry); each sees what the one before
 //! left. Whatever leaves the process (orders, answers) is only collected here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +16,7 @@ use aldis_store::{DeviceFacts, Error, StepWrite, Store, Write};
 
 use super::batch::{Batch, OnCommit};
 use super::devices::Held;
+use super::maps::Map;
 use super::memory::{Memory, is_queued};
 use crate::link::Order;
 use crate::writer::Received;
@@ -40,13 +41,16 @@ pub(super) struct Turn<'a> {
     pub(super) memory: &'a mut Memory,
     pub(super) now: Timestamp,
     worked: BTreeMap<TaskNo, Worked>,
-    facts: HashMap<DeviceNo, DeviceFacts>,
-    queued_change: HashMap<DeviceNo, isize>,
-    unborn: HashMap<DeviceNo, usize>,
-    slots: BTreeMap<DeviceNo, Option<Slot>>,
+    facts: Map<DeviceNo, DeviceFacts>,
+    /// Of absent devices, as stored before this turn; what it has changed stands beside.
+    queue_lengths: Map<DeviceNo, usize>,
+    queued_change: Map<DeviceNo, isize>,
+    unborn: Map<DeviceNo, usize>,
+    /// Devices whose slot has been taken or freed.
+    slots: BTreeSet<DeviceNo>,
     activities: Vec<Activity>,
     /// Jobs cancelled as a whole in this turn, with how many rows it has settled already.
-    marked: HashMap<JobNo, Arc<AtomicU64>>,
+    marked: Map<JobNo, Arc<AtomicU64>>,
     batch: Batch,
 }
 
@@ -57,12 +61,13 @@ impl<'a> Turn<'a> {
             memory,
             now,
             worked: BTreeMap::new(),
-            facts: HashMap::new(),
-            queued_change: HashMap::new(),
-            unborn: HashMap::new(),
-            slots: BTreeMap::new(),
+            facts: Map::default(),
+            queue_lengths: Map::default(),
+            queued_change: Map::default(),
+            unborn: Map::default(),
+            slots: BTreeSet::new(),
             activities: Vec::new(),
-            marked: HashMap::new(),
+            marked: Map::default(),
             batch: Batch::default(),
         }
     }
@@ -90,6 +95,9 @@ impl<'a> Turn<'a> {
             .collect();
         wanted.sort_unstable();
         wanted.dedup();
+        let at_hand = wanted.iter().filter_map(|task| self.memory.known.take(*task)).collect();
+        self.take_in(at_hand);
+        wanted.retain(|task| !self.worked.contains_key(task));
         if wanted.is_empty() {
             return Ok(());
         }
@@ -104,6 +112,7 @@ impl<'a> Turn<'a> {
             let Some(job) = self.memory.jobs.of(task.no).map(|job| job.no) else {
                 continue;
             };
+            self.memory.known.take(task.no);
             self.worked.entry(task.no).or_insert_with(|| Worked {
                 from: (task.state, task.attempt),
                 job,
@@ -138,6 +147,24 @@ impl<'a> Turn<'a> {
         let read = self.store.device_facts(&wanted)?;
         self.facts
             .extend(read.into_iter().flatten().map(|facts| (facts.device, facts)));
+        self.know_queue_lengths_of_absent(&wanted)
+    }
+
+    /// How much waits for those of these devices whose queue is not in memory.
+    pub(super) fn know_queue_lengths_of_absent(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
+        let absent = devices
+            .iter()
+            .filter(|device| self.memory.devices.queue_len(**device).is_none());
+        let absent: Vec<DeviceNo> = absent.copied().collect();
+        self.know_queue_lengths(&absent)
+    }
+
+    /// How much was stored as waiting for these devices before this turn.
+    pub(super) fn know_queue_lengths(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
+        if !devices.is_empty() {
+            let lengths = self.store.queue_lengths(devices)?;
+            self.queue_lengths.extend(devices.iter().copied().zip(lengths));
+        }
         Ok(())
     }
 
@@ -181,7 +208,7 @@ impl<'a> Turn<'a> {
 
     fn queued(&self, device: DeviceNo) -> usize {
         let known = self.memory.devices.queue_len(device).unwrap_or_else(|| {
-            let stored = self.facts.get(&device).map_or(0, |facts| facts.queued);
+            let stored = self.queue_lengths.get(&device).copied().unwrap_or_default();
             stored.saturating_add_signed(self.queued_change.get(&device).copied().unwrap_or_default())
         });
         known + self.unborn.get(&device).copied().unwrap_or_default()
@@ -274,14 +301,14 @@ impl<'a> Turn<'a> {
 
     /// Takes the device's slot: part of this turn's commit, so that it is a stored fact before the attempt leaves.
     pub(super) fn take_slot(&mut self, held: Held) {
-        self.slots.insert(held.slot.device, Some(held.slot));
+        self.slots.insert(held.slot.device);
         self.memory.devices.take_slot(held);
     }
 
     /// Frees the device's slot if this very attempt holds it.
     pub(super) fn free_slot(&mut self, device: DeviceNo, wire: WireId) {
         if self.memory.devices.holds(device, wire) {
-            self.slots.insert(device, None);
+            self.slots.insert(device);
             self.memory.devices.free_slot(device);
         }
     }
@@ -319,29 +346,53 @@ impl<'a> Turn<'a> {
         self.batch.writes.push(write);
     }
 
-    /// Everything in the order of a commit: steps, slots and presence first, then what callers asked for.
-    pub(super) fn finish(self) -> Batch {
-        let mut writes = Vec::new();
-        let steps = self.worked.into_values().filter(|worked| worked.changed).map(|worked| {
-            let wake_at = self
+    /// Slots that have to be written, or not any more: a task that is out tells of its own.
+    fn written_slots(&mut self) -> Vec<(DeviceNo, Option<Slot>)> {
+        let left = |worked: &&Worked| worked.changed && worked.from.0.is_out();
+        let left = self.worked.values().filter(left).map(|worked| worked.task.device);
+        let mut devices = std::mem::take(&mut self.slots);
+        devices.extend(left);
+        let mut changes = Vec::new();
+        for device in devices {
+            let written = self
                 .memory
-                .jobs
-                .get(worked.job)
-                .and_then(|job| worked.task.wake_at(&job.rules()));
-            StepWrite {
+                .devices
+                .held(device)
+                .is_some_and(|held| self.memory.devices.is_written(&held.slot));
+            let told = |slot: &Slot| match self.worked.get(&slot.task) {
+                Some(Worked { task, .. }) => task.state.is_out() && task.attempt == slot.attempt,
+                None => !written,
+            };
+            changes.extend(self.memory.devices.keep_written(device, told));
+        }
+        changes
+    }
+
+    /// Everything in the order of a commit: steps, slots and presence first, then what callers asked for.
+    pub(super) fn finish(mut self) -> Batch {
+        let slots = self.written_slots();
+        let mut writes = Vec::new();
+        let mut steps = Vec::new();
+        for worked in self.worked.into_values() {
+            if !worked.changed {
+                self.memory.keep(worked.task);
+                continue;
+            }
+            let job = self.memory.jobs.get(worked.job);
+            let wake_at = job.and_then(|job| worked.task.wake_at(&job.rules()));
+            steps.push(StepWrite {
                 job: worked.job,
                 from: worked.from,
                 task: worked.task,
                 wake_at,
                 ended: worked.ended,
-            }
-        });
-        let steps: Vec<StepWrite> = steps.collect();
+            });
+        }
         if !steps.is_empty() {
             writes.push(Write::Steps(steps));
         }
-        if !self.slots.is_empty() {
-            writes.push(Write::Slots(self.slots.into_iter().collect()));
+        if !slots.is_empty() {
+            writes.push(Write::Slots(slots));
         }
         if !self.activities.is_empty() {
             writes.push(Write::Activity(self.activities));

@@ -1,10 +1,10 @@
 //! Devices: whole, or as far as the engine needs them.
 
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, OrgId, ProductKey};
-use aldis_core::task::{QUEUE_MAX, State};
+use aldis_core::task::State;
 use aldis_store::rows::{Device, NewDevice};
 use aldis_store::{DeviceFacts, DeviceRef};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row};
 
 use super::owners;
 use crate::cells::{Cells, int};
@@ -13,9 +13,6 @@ use crate::failure::Result;
 use crate::secret::{Cipher, Owner};
 use crate::sql::{self, Lookup};
 use crate::task_row::state_number;
-
-/// A device's queued tasks are counted up to this: enough to see that its queue is full.
-const QUEUED_COUNTED_MAX: usize = QUEUE_MAX + 1;
 
 const DEVICE: &str =
     "SELECT no, disabled, deleted, activated, last_online, last_offline, created, updated, org, product,
@@ -76,21 +73,13 @@ fn read_device(cipher: &Cipher, row: &Row<'_>) -> Result<Device> {
 }
 
 pub(super) fn facts(conn: &Connection, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>> {
-    let mut queues = Queues::new(conn)?;
     let mut lookup = Lookup::new(conn, &format!("SELECT {FACTS} FROM device WHERE no = ?1"))?;
-    devices
-        .iter()
-        .map(|no| {
-            let facts = lookup.first([int(no.0)], read_facts)?;
-            facts.map(|facts| queues.counted(facts)).transpose()
-        })
-        .collect()
+    devices.iter().map(|no| lookup.first([int(no.0)], read_facts)).collect()
 }
 
 /// The columns that [`read_facts`] takes, in its order.
 pub(super) const FACTS: &str = "device.no, device.deleted, device.disabled, device.activated, device.last_offline";
 
-/// What the device's own row says; the queue is counted by [`Queues`].
 pub(super) fn read_facts(row: &Row<'_>) -> Result<DeviceFacts> {
     let mut cells = Cells::new(row, "device");
     Ok(DeviceFacts {
@@ -99,39 +88,23 @@ pub(super) fn read_facts(row: &Row<'_>) -> Result<DeviceFacts> {
         disabled: cells.flag("disabled")?,
         activated: cells.optional_time("activated")?.is_some(),
         last_offline: cells.optional_time("last_offline")?,
-        queued: 0,
     })
 }
 
-/// Counts what is queued for devices.
-pub(super) struct Queues<'c> {
-    count: Lookup<'c>,
-    /// No task with a smaller number is queued; `None`: none at all.
-    lowest: Option<u64>,
-}
-
-impl<'c> Queues<'c> {
-    pub(super) fn new(conn: &'c Connection) -> Result<Self> {
-        let sql = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM task INDEXED BY task_device
-                                   WHERE device = ?1 AND id >= ?2 AND state = {} LIMIT {QUEUED_COUNTED_MAX})",
-            state_number(State::Queued)
-        );
-        Ok(Self {
-            count: Lookup::new(conn, &sql)?,
-            lowest: owners::lowest_in(conn, &[State::Queued])?,
-        })
-    }
-
-    pub(super) fn counted(&mut self, facts: DeviceFacts) -> Result<DeviceFacts> {
-        let Some(lowest) = self.lowest else { return Ok(facts) };
-        let params = params![int(facts.device.0), int(lowest)];
-        let counted = self
-            .count
-            .first(params, |row| Cells::new(row, "task").number("count(*)"))?;
-        Ok(DeviceFacts {
-            queued: counted.unwrap_or(0),
-            ..facts
-        })
-    }
+pub(super) fn queue_lengths(conn: &Connection, devices: &[DeviceNo]) -> Result<Vec<usize>> {
+    let Some(lowest) = owners::lowest_in(conn, &[State::Queued])? else {
+        return Ok(vec![0; devices.len()]);
+    };
+    let sql = format!(
+        "SELECT count(*) FROM task INDEXED BY task_device WHERE device = ?1 AND id >= ?2 AND state = {}",
+        state_number(State::Queued)
+    );
+    let mut count = Lookup::new(conn, &sql)?;
+    let length = |device: &DeviceNo| {
+        let counted = count.first([int(device.0), int(lowest)], |row| {
+            Cells::new(row, "task").number("count(*)")
+        })?;
+        Ok(counted.unwrap_or(0))
+    };
+    devices.iter().map(length).collect()
 }

@@ -10,7 +10,7 @@ use aldis_core::ids::{JobNo, OrgId};
 use aldis_store::DeviceFacts;
 use rusqlite::{Connection, Rows, params};
 
-use super::devices::{FACTS, Queues, read_facts};
+use super::devices::{FACTS, read_facts};
 use super::jobs;
 use crate::cells::{Cells, int};
 use crate::failure::Result;
@@ -29,11 +29,10 @@ pub(super) fn unwritten(conn: &Connection, job: JobNo, limit: usize) -> Result<V
         Some(was_eligible) => *was_eligible,
         None => !facts.disabled && !facts.deleted,
     };
-    let mut queues = Queues::new(conn)?;
     let mut found = Vec::new();
     candidates(conn, &job.org, &members, |facts| {
         if eligible(&facts) {
-            found.push(queues.counted(facts)?);
+            found.push(facts);
         }
         Ok(found.len() < limit)
     })?;

@@ -177,6 +177,11 @@ impl<A: Access> Read for Database<A> {
             .read("reading queues", |db| tasks::queued(&db.conn, devices))
     }
 
+    fn queue_lengths(&self, devices: &[DeviceNo]) -> Result<Vec<usize>, Error> {
+        self.access
+            .read("counting queues", |db| devices::queue_lengths(&db.conn, devices))
+    }
+
     fn waiting(&self, device: DeviceNo) -> Result<Vec<Task>, Error> {
         self.access
             .read("reading what waits for a device", |db| tasks::waiting(&db.conn, device))

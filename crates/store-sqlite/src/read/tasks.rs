@@ -133,6 +133,7 @@ fn condition(which: JobTasks) -> String {
         JobTasks::Init => in_state(&|state| state == State::Init),
         JobTasks::FirstRound => in_state(&|state| state == State::Queued) + " AND due IS NULL",
         JobTasks::Unfinished => in_state(&|state| !state.is_final()),
+        JobTasks::Out => in_state(&|state| state.is_out()),
         JobTasks::Retryable => {
             in_state(&|state| matches!(state, State::Failed | State::ResponseTimedOut | State::TtlTimedOut))
                 + " AND late IS NULL"

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::DeviceNo;
-use aldis_core::task::QUEUE_MAX;
 use aldis_core::time::Timestamp;
 use serde_json::json;
 
@@ -239,9 +238,6 @@ pub fn facts_tell_the_engine_what_it_needs(bench: &mut Bench) {
     }]));
     bench.disable(devices[0], true);
     bench.delete_device(devices[1]);
-    let (_, tasks) = bench.running(device_job(&[devices[0]]));
-    bench.running(device_job(&[devices[0]]));
-    bench.publish(tasks[0]);
     let asked = [devices[1], DeviceNo(99), devices[0]];
     let facts = bench.read().device_facts(&asked).unwrap();
     let first = DeviceFacts {
@@ -250,7 +246,6 @@ pub fn facts_tell_the_engine_what_it_needs(bench: &mut Bench) {
         disabled: true,
         activated: true,
         last_offline: Some(Timestamp(2_000)),
-        queued: 1,
     };
     let second = DeviceFacts {
         device: devices[1],
@@ -258,12 +253,6 @@ pub fn facts_tell_the_engine_what_it_needs(bench: &mut Bench) {
         disabled: false,
         activated: false,
         last_offline: None,
-        queued: 0,
     };
     assert_eq!(facts, [Some(second), None, Some(first)]);
-    for _ in 0..=QUEUE_MAX {
-        bench.running(device_job(&[devices[0]]));
-    }
-    let facts = bench.read().device_facts(&devices[..1]).unwrap();
-    assert!(facts[0].unwrap().queued >= QUEUE_MAX);
 }

@@ -397,7 +397,7 @@ impl History {
             disabled: facts.disabled,
             activated: facts.activated,
             presence,
-            queued: facts.queued,
+            queued: self.model.queue_lengths(&[device]).unwrap()[0],
             busy_with: None,
         }
     }

@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use aldis_core::expression::{Field, Filter};
 use aldis_core::ids::{AppKey, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::Counters;
-use aldis_core::task::{QUEUE_MAX, Task};
+use aldis_core::task::Task;
 use aldis_core::time::Timestamp;
 
 use super::sample::{ORG, OTHER_ORG};
 use crate::rows::{Device, Job, Secret};
-use crate::{DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read};
+use crate::{DeviceRef, Error, Found, JobTasks, Page, Read};
 
 /// Numbers beyond the last one given out that are asked for all the same.
 const BEYOND: u64 = 2;
@@ -118,8 +118,9 @@ impl Lines<'_> {
         }
         let all: Vec<DeviceNo> = numbers(last_device(read)?).map(DeviceNo).collect();
         for facts in read.device_facts(&all)? {
-            self.add("facts", facts.map(capped));
+            self.add("facts", facts);
         }
+        self.add("queue lengths", read.queue_lengths(&all)?);
         for (device, queued) in all.iter().zip(read.queued(&all)?) {
             self.add("queued", (device, sorted(queued)));
             self.add("waiting", (device, sorted(read.waiting(*device)?)));
@@ -144,6 +145,7 @@ impl Lines<'_> {
                 JobTasks::Init,
                 JobTasks::FirstRound,
                 JobTasks::Unfinished,
+                JobTasks::Out,
                 JobTasks::Retryable,
             ] {
                 self.add("rows", (which, read.job_tasks(job, which, None, usize::MAX)?));
@@ -151,7 +153,7 @@ impl Lines<'_> {
             let after = job.first_task;
             self.add("slice", read.job_tasks(job, JobTasks::All, after, 2)?);
             let members = read.members(job, usize::MAX)?;
-            self.add("members", members.into_iter().map(capped).collect::<Vec<_>>());
+            self.add("members", members);
             self.add("two members", read.members(job, 2)?.len());
         }
         let mut at_work = read.jobs_at_work()?;
@@ -239,14 +241,6 @@ fn shown(secret: &Secret) -> String {
 fn sorted(mut tasks: Vec<Task>) -> Vec<Task> {
     tasks.sort_by_key(|task| task.no);
     tasks
-}
-
-/// How far beyond the limit a store counts is its own affair.
-fn capped(facts: DeviceFacts) -> DeviceFacts {
-    DeviceFacts {
-        queued: facts.queued.min(QUEUE_MAX),
-        ..facts
-    }
 }
 
 /// Nobody asks for the counters of a deleted job.

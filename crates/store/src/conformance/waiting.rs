@@ -1,6 +1,6 @@
 //! What waits: for a device, for a turn, for a moment.
 
-use aldis_core::ids::TaskNo;
+use aldis_core::ids::{DeviceNo, TaskNo};
 use aldis_core::task::{Event, State, Task};
 use aldis_core::time::Timestamp;
 
@@ -34,6 +34,9 @@ pub fn queued_tasks_are_listed_by_device(bench: &mut Bench) {
     assert_eq!(queued.iter().map(|tasks| numbers(tasks)).collect::<Vec<_>>(), expected);
     let task = bench.task(second[0]);
     assert!(queued[2].contains(&task));
+    let unknown = DeviceNo(99);
+    let asked = [devices[2], devices[0], unknown, devices[1]];
+    assert_eq!(bench.read().queue_lengths(&asked).unwrap(), [0, 2, 0, 0]);
 }
 
 pub fn waiting_includes_tasks_between_retries(bench: &mut Bench) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aldis_core::expression::{DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::JobState;
-use aldis_core::task::{Ended, QUEUE_MAX, State, Task};
+use aldis_core::task::{Ended, State, Task};
 use aldis_core::time::Timestamp;
 
 use super::records::{DeviceRecord, JobRecord, TaskRecord, cut, model_passes, passes};
@@ -15,19 +15,14 @@ use crate::rows::{
 };
 use crate::{DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo, device_status};
 
-/// A device's queued tasks are counted up to this: enough to see that its queue is full.
-const QUEUED_COUNTED_MAX: usize = QUEUE_MAX + 1;
-
 impl Contents {
     fn facts(&self, device: &Device) -> DeviceFacts {
-        let queued = self.queued_of(device.no).take(QUEUED_COUNTED_MAX).count();
         DeviceFacts {
             device: device.no,
             deleted: device.deleted,
             disabled: device.disabled,
             activated: device.activated.is_some(),
             last_offline: device.last_offline,
-            queued,
         }
     }
 
@@ -88,6 +83,7 @@ fn is_wanted(which: JobTasks, task: &Task) -> bool {
         JobTasks::Init => task.state == State::Init,
         JobTasks::FirstRound => task.state == State::Queued && task.due.is_none(),
         JobTasks::Unfinished => !task.state.is_final(),
+        JobTasks::Out => task.state.is_out(),
         JobTasks::Retryable => {
             let ended_badly = matches!(task.state, State::Failed | State::ResponseTimedOut | State::TtlTimedOut);
             ended_badly && task.late_success.is_none()
@@ -292,6 +288,14 @@ impl Read for MemoryStore {
         Ok(devices
             .iter()
             .map(|device| contents.queued_of(*device).cloned().collect())
+            .collect())
+    }
+
+    fn queue_lengths(&self, devices: &[DeviceNo]) -> Result<Vec<usize>, Error> {
+        let contents = self.contents.read();
+        Ok(devices
+            .iter()
+            .map(|device| contents.queued_of(*device).count())
             .collect())
     }
 

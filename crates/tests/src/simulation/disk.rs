@@ -181,6 +181,7 @@ questions! {
     due_tasks(now: Timestamp, limit: usize) -> Vec<Task>;
     next_due(now: Timestamp) -> Option<Timestamp>;
     queued(devices: &[DeviceNo]) -> Vec<Vec<Task>>;
+    queue_lengths(devices: &[DeviceNo]) -> Vec<usize>;
     waiting(device: DeviceNo) -> Vec<Task>;
     slots() -> Vec<Slot>;
     remembered(scope: &str, key: &str) -> Option<Remembered>;

@@ -15,7 +15,8 @@ use aldis_server::engine::{Engine, Wake};
 use aldis_server::writer::{Inbox, Writer};
 use aldis_simulator::Chance;
 use aldis_store::memory::MemoryStore;
-use aldis_store::{Presence, Read};
+use aldis_store::rows::Slot;
+use aldis_store::{Presence, Read, held_slots};
 use axum::Router;
 use parking_lot::Mutex;
 
@@ -134,6 +135,13 @@ impl World {
     /// What is stored, by a way that never fails.
     pub(super) fn stored(&self) -> Arc<dyn Read> {
         self.observer.clone().expect("the process runs")
+    }
+
+    /// The slots that are held, as they are stored.
+    pub(super) fn held_slots(&self) -> Vec<Slot> {
+        let stored = self.stored();
+        let at_work = stored.jobs_at_work().expect("the observer's way never fails");
+        held_slots(&*stored, &at_work).expect("the observer's way never fails")
     }
 
     /// Whether the engine sends nothing because the clock is wrong.

@@ -6,7 +6,7 @@ use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::job::Policy;
 use aldis_core::task::{State, Task, code};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{JobText, NewJob, Slot, TargetEntry, TargetScope};
+use aldis_store::rows::{JobText, NewJob, TargetEntry, TargetScope};
 use aldis_store::{Done, Refusal, Store as _, Write};
 use tokio::sync::oneshot;
 
@@ -135,12 +135,11 @@ impl Bench {
 
     /// A held slot's deadline is moved behind the engine's back.
     pub(super) fn meddle_deadline(&mut self, device: DeviceNo, in_ms: i64) {
-        let slot = Slot {
-            reply_deadline: self.now.plus_ms(in_ms),
-            ..self.slots()[&device]
-        };
-        let done = self.store.commit(self.now, &[Write::Slots(vec![(device, Some(slot))])]);
-        assert_eq!(done.unwrap().done, [Done::Yes]);
+        let slot = self.slots()[&device];
+        let earlier = slot.reply_deadline.ms_since(self.now) - in_ms;
+        self.meddle_task(slot.task, |task| {
+            task.times.intent = task.times.intent.map(|at| at.plus_ms(-earlier));
+        });
     }
 
     /// One more device is registered.

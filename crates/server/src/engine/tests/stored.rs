@@ -7,7 +7,7 @@ use aldis_core::job::{Counters, JobState, roll_up};
 use aldis_core::task::{Ended, State, Task};
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{Device, Job, Slot};
-use aldis_store::{DeviceRef, Done, JobTasks, Page, Read, StepWrite, Store, Write};
+use aldis_store::{DeviceRef, Done, JobTasks, Page, Read, StepWrite, Store, Write, held_slots};
 
 use super::bench::Bench;
 use super::sample::ORG;
@@ -77,12 +77,11 @@ impl Bench {
     }
 
     pub(super) fn slots(&self) -> BTreeMap<DeviceNo, Slot> {
-        self.store
-            .slots()
-            .unwrap()
-            .into_iter()
-            .map(|slot| (slot.device, slot))
-            .collect()
+        let at_work = self.store.jobs_at_work().unwrap();
+        let held = held_slots(&self.store, &at_work).unwrap();
+        let slots: BTreeMap<DeviceNo, Slot> = held.iter().map(|slot| (slot.device, *slot)).collect();
+        assert_eq!(slots.len(), held.len(), "a slot is stored once: {held:?}");
+        slots
     }
 
     pub(super) fn device(&self, no: DeviceNo) -> Device {

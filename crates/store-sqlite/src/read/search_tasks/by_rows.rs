@@ -21,7 +21,7 @@ use crate::task_row::state_number;
 const DEVICES_MAX: u64 = 1000;
 
 /// The index over the rare final states serves only queries that repeat its very condition.
-const RARE: &str = "task.state IN (6, 8, 9)";
+const RARE: &str = "(task.state = 6 OR task.state = 8 OR task.state = 9)";
 
 pub(super) struct Rows<'d> {
     db: &'d Db,

@@ -74,14 +74,13 @@ impl History {
 
     pub(super) fn is_over(&self) -> bool {
         let store = self.world.stored();
-        store.jobs_at_work().expect("the observer's way never fails").is_empty()
-            && store.slots().expect("the observer's way never fails").is_empty()
+        store.jobs_at_work().expect("the observer's way never fails").is_empty() && self.world.held_slots().is_empty()
     }
 
     pub(super) fn what_is_left(&self) -> Checked {
         let store = self.world.stored();
         let jobs = store.jobs_at_work().expect("the observer's way never fails");
-        let slots = store.slots().expect("the observer's way never fails");
+        let slots = self.world.held_slots();
         let tasks: Vec<_> = jobs
             .iter()
             .flat_map(|job| {
@@ -105,7 +104,7 @@ impl History {
     }
 
     pub(super) fn slots_are_free(&self) -> Checked {
-        let held = self.world.stored().slots().expect("the observer's way never fails");
+        let held = self.world.held_slots();
         if held.is_empty() {
             Ok(())
         } else {

@@ -139,7 +139,7 @@ impl History {
 
     /// No slot is held for what the task awaits, or one that should be free by now.
     pub(super) fn is_overdue(&self, task: TaskNo) -> bool {
-        let slots = self.world.stored().slots().expect("the observer's way never fails");
+        let slots = self.world.held_slots();
         let held = slots.iter().find(|slot| slot.task == task);
         let put_off = self.world.started.plus_ms(AFTER_START_MS);
         held.is_none_or(|slot| slot.reply_deadline.max(put_off) < self.world.engine_now())
@@ -147,7 +147,7 @@ impl History {
 
     /// The device could take any command now. One that takes only some kinds may be waiting for another's turn.
     pub(super) fn is_idle(&self, device: DeviceNo, _kind: aldis_core::command::CommandKind) -> bool {
-        let slots = self.world.stored().slots().expect("the observer's way never fails");
+        let slots = self.world.held_slots();
         let held = slots.iter().any(|slot| slot.device == device);
         !self.world.is_held() && !held && self.world.link.kinds(device) == Some(Kinds::ALL)
     }

@@ -1,0 +1,89 @@
+//! What waits for one device, in the order in which it goes out.
+
+use std::collections::VecDeque;
+
+use aldis_core::ids::{JobNo, TaskNo};
+use aldis_core::time::Timestamp;
+
+/// A place in a device's queue: the moment due, then job number, then index.
+pub(super) type Place = (Timestamp, JobNo, TaskNo);
+
+/// A device's queue. Short, and grown at its end nearly always: a sorted row of places is smaller than a tree.
+#[derive(Debug, Default)]
+pub(super) struct Queue(VecDeque<Place>);
+
+impl Queue {
+    pub(super) fn first(&self) -> Option<Place> {
+        self.0.front().copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes a place that is not taken yet.
+    pub(super) fn insert(&mut self, place: Place) {
+        if self.0.back().is_none_or(|last| *last < place) {
+            self.0.push_back(place);
+        } else if let Err(index) = self.0.binary_search(&place) {
+            self.0.insert(index, place);
+        }
+    }
+
+    pub(super) fn remove(&mut self, place: &Place) {
+        if self.0.front() == Some(place) {
+            self.0.pop_front();
+        } else if let Ok(index) = self.0.binary_search(place) {
+            self.0.remove(index);
+        }
+        if self.0.is_empty() {
+            self.0 = VecDeque::new();
+        }
+    }
+
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<Place> for Queue {
+    fn from_iter<I: IntoIterator<Item = Place>>(places: I) -> Self {
+        let mut places: Vec<Place> = places.into_iter().collect();
+        places.sort_unstable();
+        places.dedup();
+        Self(places.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_keeps_the_order_of_a_sorted_set(
+            first in proptest::collection::vec((0..9_i64, 0..4_u64), 0..9),
+            changes in proptest::collection::vec((any::<bool>(), 0..9_i64, 0..4_u64), 0..40),
+        ) {
+            let place = |at: i64, no: u64| (Timestamp(at), JobNo(no), TaskNo(no));
+            let mut model: BTreeSet<Place> = first.iter().map(|(at, no)| place(*at, *no)).collect();
+            let mut queue: Queue = first.into_iter().map(|(at, no)| place(at, no)).collect();
+            for (joins, at, no) in changes {
+                if joins {
+                    model.insert(place(at, no));
+                    queue.insert(place(at, no));
+                } else {
+                    model.remove(&place(at, no));
+                    queue.remove(&place(at, no));
+                }
+                prop_assert_eq!(queue.first(), model.first().copied());
+                prop_assert_eq!(queue.len(), model.len());
+            }
+            prop_assert_eq!(queue.places().copied().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
+        }
+    }
+}
