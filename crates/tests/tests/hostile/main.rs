@@ -19,3 +19,4 @@ mod packets;
 mod secrets;
 mod slow;
 mod strangers;
+mod unread;
