@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aldis_store::Presence;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::failure::Result;
 use crate::filter::{self, Conditions};
@@ -38,6 +39,8 @@ impl Db {
         presence: Arc<dyn Presence>,
     ) -> Result<Self> {
         conn.busy_timeout(BUSY_TIMEOUT)?;
+        // A plan never depends on bound values: a statement with `LIMIT ?` would be made anew at every use.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         conn.pragma_update(None, "synchronous", "FULL")?;
         conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
