@@ -32,6 +32,11 @@ bless:
 bench:
     cargo run --release --locked -- bench
 
+# Aldis beside Mosquitto with a controller (needs the program mosquitto).
+compare *ARGS:
+    cargo build --release --locked -p aldis -p aldis-compare
+    target/release/against-mosquitto {{ARGS}}
+
 # Licences, sources and known faults of dependencies (needs cargo-deny).
 deny:
     cargo deny --locked check

@@ -60,6 +60,7 @@ const MAY_KNOW: [(&str, &[&str]); 9] = [
             "aldis-simulator",
         ],
     ),
+    ("aldis-compare", &["aldis-client", "aldis-simulator"]),
     ("aldis-tests", &EVERYTHING),
 ];
 const EVERYTHING: [&str; 8] = [

@@ -27,7 +27,7 @@ pub use chance::Chance;
 pub use counters::Counts;
 pub use device::{Device, DeviceError, ReplyId};
 pub use fault::{BadFaultModel, DEFAULT_FAILURE_CODE, FaultModel};
-pub use fleet::{BackOff, Fleet, FleetHandle, FleetOptions, Refused};
+pub use fleet::{BackOff, Fleet, FleetHandle, FleetOptions, Refused, Subscribes};
 pub use identity::{DeviceIdentity, Login};
 pub use journal::{Journal, Record};
 pub use received::Received;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aldis_client::{Client, NewDevice};
-use aldis_simulator::{Counts, DeviceIdentity, Fleet, FleetHandle, FleetOptions};
+use aldis_simulator::{Counts, DeviceIdentity, Fleet, FleetHandle, FleetOptions, Subscribes};
 use anyhow::{Context as _, ensure};
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -72,7 +72,7 @@ impl Simulate {
         make_room_for(identities.len())?;
         let options = FleetOptions {
             parallel_connects: self.parallel,
-            subscribes: self.subscribe,
+            subscribes: if self.subscribe { Subscribes::LikeC } else { Subscribes::Never },
             ..FleetOptions::with(model)
         };
         let fleet = Fleet::start(mqtt, identities, options)?;

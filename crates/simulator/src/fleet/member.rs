@@ -178,11 +178,7 @@ impl Member {
     }
 
     fn subscribe(&self, session: &mut Session, now: Instant) -> Result<(), LinkError> {
-        let next = self
-            .shared
-            .subscribes
-            .then(|| self.subscribing.next(&self.identity))
-            .flatten();
+        let next = self.subscribing.next(&self.identity, &self.shared.subscribes);
         next.map_or(Ok(()), |packet| session.put(packet, now))
     }
 
@@ -253,7 +249,7 @@ impl Member {
         let counters = &self.shared.counters;
         counters.foreign.add(u64::from(!self.owns(&publish.topic)));
         match Received::read(publish) {
-            Ok(command) if self.shared.subscribes && !self.subscribing.covers(&command) => {
+            Ok(command) if !self.subscribing.covers(&command, &self.shared.subscribes) => {
                 counters.dropped_unsubscribed.add(1);
                 self.acknowledge(session, command.to_acknowledge(), Instant::now())?;
                 Ok(None)

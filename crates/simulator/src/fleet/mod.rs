@@ -18,7 +18,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
-pub use self::options::{BackOff, FleetOptions};
+pub use self::options::{BackOff, FleetOptions, Subscribes};
 use crate::counters::{Counters, Counts};
 use crate::{Behaviour, DeviceIdentity, Handler, Journal, Received, Recipient};
 
@@ -79,7 +79,7 @@ struct Shared {
     back_off: BackOff,
     keep_alive_secs: u16,
     replies_with_qos_1: bool,
-    subscribes: bool,
+    subscribes: Subscribes,
 }
 
 impl Shared {

@@ -18,9 +18,21 @@ pub struct FleetOptions {
     pub keep_alive_secs: u16,
     /// Replies go with QoS 1 and are repeated after a reconnect until acknowledged; otherwise with QoS 0.
     pub replies_with_qos_1: bool,
-    /// Devices subscribe to their command topics after their first CONNACK, one after another, and lose what comes before
-    /// the SUBACK, as the vendor's C library does.
-    pub subscribes: bool,
+    /// Whether devices ask for their commands.
+    pub subscribes: Subscribes,
+}
+
+/// Whether devices subscribe to their command topics.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Subscribes {
+    /// They do not: commands are pushed to them.
+    #[default]
+    Never,
+    /// After their first CONNACK, one after another and with QoS 0, and they lose what comes before the SUBACK, as with the
+    /// vendor's C library.
+    LikeC,
+    /// To this service alone with QoS 1, as a broker that is no device gateway needs it.
+    Service(String),
 }
 
 /// Enough to be quick, and far less than the server's backlog of connections.
@@ -48,7 +60,7 @@ impl Default for FleetOptions {
             back_off: BackOff::default(),
             keep_alive_secs: KEEP_ALIVE_SECS,
             replies_with_qos_1: true,
-            subscribes: false,
+            subscribes: Subscribes::default(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{Packet, SubscribeReturnCode};
 
+use super::Subscribes;
 use crate::{DeviceIdentity, Received};
 
 const SET: &str = "measurepoint/set";
@@ -19,11 +20,16 @@ pub(super) struct Subscribing {
 
 impl Subscribing {
     /// The next SUBSCRIBE; `None` once everything is granted.
-    pub(super) fn next(self, identity: &DeviceIdentity) -> Option<Packet> {
-        let filter = FILTERS.get(usize::from(self.granted))?;
+    pub(super) fn next(self, identity: &DeviceIdentity, how: &Subscribes) -> Option<Packet> {
+        let (filter, qos) = match how {
+            Subscribes::Never => return None,
+            Subscribes::LikeC => ((*FILTERS.get(usize::from(self.granted))?).to_owned(), QoS::AtMostOnce),
+            Subscribes::Service(_) if self.granted > 0 => return None,
+            Subscribes::Service(service) => (format!("thing/service/{service}"), QoS::AtLeastOnce),
+        };
         Some(Packet::Subscribe {
             packet_id: self.packet_id(),
-            topic_filters: vec![(identity.topic(filter).into(), QoS::AtMostOnce)],
+            topic_filters: vec![(identity.topic(&filter).into(), qos)],
         })
     }
 
@@ -42,10 +48,12 @@ impl Subscribing {
     }
 
     /// Whether a command finds a handler.
-    pub(super) fn covers(self, command: &Received) -> bool {
-        match command.service() {
-            SET => self.granted >= 1,
-            service => self.granted >= 2 && !service.contains('/'),
+    pub(super) fn covers(self, command: &Received, how: &Subscribes) -> bool {
+        match (how, command.service()) {
+            (Subscribes::Never, _) => true,
+            (Subscribes::LikeC, SET) => self.granted >= 1,
+            (Subscribes::LikeC, service) => self.granted >= 2 && !service.contains('/'),
+            (Subscribes::Service(asked), service) => self.granted >= 1 && asked == service,
         }
     }
 }

@@ -275,7 +275,7 @@ async fn devices_ping_and_give_up_a_server_that_does_not_answer() {
 #[tokio::test]
 async fn a_subscribing_device_loses_what_comes_before_the_suback() {
     let options = FleetOptions {
-        subscribes: true,
+        subscribes: Subscribes::LikeC,
         ..options(Behaviour::code(200))
     };
     let (fleet, peer, mut link) = one(options).await;
