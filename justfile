@@ -49,6 +49,11 @@ doc:
 sim SEED:
     cargo run --release --locked -p aldis-tests --bin simulate -- {{SEED}}
 
+# The program killed again and again under load.
+crash *ARGS:
+    cargo build --locked -p aldis -p aldis-tests --bins
+    target/debug/crash {{ARGS}}
+
 # Many histories of the simulation.
 sims COUNT FIRST="1":
     cargo run --release --locked -p aldis-tests --bin simulate -- {{FIRST}} --count {{COUNT}}

@@ -1,0 +1,74 @@
+//! What operators were told and what devices did, written down at the moment when it was certain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use aldis_core::ids::WireId;
+use aldis_simulator::Journal;
+use parking_lot::Mutex;
+
+/// Whom a job was for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Targets {
+    /// These device keys.
+    Devices(BTreeSet<String>),
+    /// Every device.
+    Product,
+}
+
+/// What an operator was told to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Jobs whose creation was answered, by id.
+    pub created: BTreeMap<String, Targets>,
+    /// Jobs whose deletion was answered.
+    pub deleted: BTreeSet<String>,
+    /// Tasks whose cancellation was confirmed.
+    pub cancelled: BTreeSet<String>,
+    /// Jobs that were cancelled as a whole, as was confirmed.
+    pub cancelled_jobs: BTreeSet<String>,
+    /// Tasks whose retry was confirmed.
+    pub retried: BTreeSet<String>,
+}
+
+/// What devices did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Acts {
+    /// Attempts that a device meant to answer with success.
+    pub succeeded: BTreeSet<WireId>,
+    /// Successes whose reply the server has acknowledged, for devices that wait for that.
+    pub acknowledged: BTreeSet<WireId>,
+}
+
+/// Both, while they grow.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    pub(super) told: Mutex<Told>,
+    pub(super) acts: Mutex<Acts>,
+    pub(super) journal: Journal,
+    pub(super) calls: AtomicU64,
+    pub(super) unanswered: AtomicU64,
+    faultless: AtomicBool,
+    creating: AtomicU64,
+}
+
+impl Accounts {
+    /// From now on devices answer well, and at once.
+    pub(super) fn end_faults(&self) {
+        self.faultless.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_faultless(&self) -> bool {
+        self.faultless.load(Ordering::Acquire)
+    }
+
+    /// A call that creates a job is about to leave.
+    pub(super) fn note_creating(&self) {
+        self.creating.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many such calls there have been.
+    pub(super) fn creations(&self) -> u64 {
+        self.creating.load(Ordering::Acquire)
+    }
+}

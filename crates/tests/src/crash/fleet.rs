@@ -1,0 +1,130 @@
+//! The devices: a fleet that misbehaves in every way, and some witnesses that note what the server has acknowledged to them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aldis_simulator::{
+    BackOff, Behaviour, Device, DeviceIdentity, FaultModel, Fleet, FleetHandle, FleetOptions, Handler, Received,
+    Recipient, Reply, SUCCESS,
+};
+use anyhow::Context as _;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::accounts::Accounts;
+use super::server::Server;
+
+/// Devices that wait for the server's acknowledgement of each reply.
+const WITNESSES: usize = 16;
+/// Shorter than any device's own, so that most are back before the next kill.
+const BACK_OFF: BackOff = BackOff {
+    first: Duration::from_millis(50),
+    longest: Duration::from_millis(400),
+};
+const CONNECTED_WITHIN: Duration = Duration::from_secs(60);
+
+pub(super) struct Devices {
+    fleet: FleetHandle,
+    witnesses: JoinSet<()>,
+}
+
+impl Devices {
+    pub(super) async fn start(
+        server: &Server,
+        identities: &[DeviceIdentity],
+        seed: u64,
+        accounts: Arc<Accounts>,
+    ) -> anyhow::Result<Self> {
+        let (watched, many) = identities.split_at(WITNESSES.min(identities.len()));
+        let journal = accounts.journal.clone();
+        let options = FleetOptions {
+            journal: Some(journal.clone()),
+            back_off: BACK_OFF,
+            ..FleetOptions::with(Misbehaving {
+                faults: faults(seed),
+                accounts: Arc::clone(&accounts),
+            })
+        };
+        let fleet = Fleet::start(server.mqtt, many.to_vec(), options)?;
+        timeout(CONNECTED_WITHIN, fleet.all_connected())
+            .await
+            .context("devices do not come in")??;
+        let mut witnesses = JoinSet::new();
+        for identity in watched {
+            let mut device = Device::new(identity);
+            device.keep_journal(&journal);
+            witnesses.spawn(witness(device, server.mqtt, Arc::clone(&accounts)));
+        }
+        Ok(Self { fleet, witnesses })
+    }
+
+    /// Waits until so many percent of the fleet are connected, and no longer than that.
+    pub(super) async fn connected(&self, percent: u64, at_most: Duration) {
+        let size = u64::try_from(self.fleet.size()).unwrap_or(u64::MAX);
+        let enough = self
+            .fleet
+            .wait_until(move |counts| counts.connected * 100 >= size * percent);
+        // Whoever is late stays away: that is a course of things too.
+        let _late = timeout(at_most, enough).await;
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.witnesses.shutdown().await;
+        self.fleet.stop().await;
+    }
+}
+
+fn faults(seed: u64) -> FaultModel {
+    FaultModel {
+        seed,
+        latency_ms: 0..=400,
+        failure: 0.12,
+        silence: 0.02,
+        lost_link: 0.02,
+        doubled: 0.05,
+        late: 0.02,
+        late_by_ms: 2_000..=6_000,
+        no_puback: 0.03,
+        rubbish: 0.01,
+        ..FaultModel::default()
+    }
+}
+
+struct Misbehaving {
+    faults: FaultModel,
+    accounts: Arc<Accounts>,
+}
+
+impl Handler for Misbehaving {
+    fn handle(&mut self, recipient: &Recipient<'_>, command: &Received) -> Behaviour {
+        let behaviour = if self.accounts.is_faultless() {
+            Behaviour::code(SUCCESS)
+        } else {
+            self.faults.behaviour(recipient)
+        };
+        let success = matches!(&behaviour.reply, Reply::Answer(answer) if answer.code == SUCCESS);
+        if let Some(id) = command.wire_id().filter(|_| success) {
+            self.accounts.acts.lock().succeeded.insert(id);
+        }
+        behaviour
+    }
+}
+
+/// Answers well, one command at a time, and notes what was acknowledged. Comes back for ever.
+async fn witness(mut device: Device, mqtt: std::net::SocketAddr, accounts: Arc<Accounts>) {
+    loop {
+        if device.connect(mqtt).await.is_ok() {
+            while let Ok(command) = device.next_command().await {
+                let Some(id) = command.wire_id() else { continue };
+                accounts.acts.lock().succeeded.insert(id);
+                if device.answer(&command, SUCCESS, json!({})).await.is_err() {
+                    break;
+                }
+                accounts.acts.lock().acknowledged.insert(id);
+            }
+        }
+        device.drop_link();
+        sleep(BACK_OFF.first).await;
+    }
+}

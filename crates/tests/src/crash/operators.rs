@@ -1,0 +1,250 @@
+//! Whoever calls the API: several at a time, without pause, writing down what they were told.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aldis_client::{
+    Answer, BatchEntry, Call, Client, CommandInfo, Error, NewDevice, NewJob, NewProduct, RetryPolicy, Search, Target,
+    TargetScope, ThingModel, TimeoutPolicy,
+};
+use aldis_simulator::{Chance, DeviceIdentity};
+use anyhow::Context as _;
+use serde_json::{Map, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::accounts::{Accounts, Targets};
+
+pub(super) const PRODUCT: &str = "killed";
+const SERVICE: &str = "turn";
+/// Callers at a time.
+const CALLERS: u64 = 4;
+/// How often an unanswered creation is repeated with its key: as long as a restart takes, and longer.
+const REPEATS: u32 = 400;
+const PAUSE: Duration = Duration::from_millis(50);
+/// The most devices of one call.
+const CHUNK: usize = 1000;
+
+/// A product with devices.
+pub(super) async fn prepare(client: &Client, devices: usize) -> anyhow::Result<Vec<DeviceIdentity>> {
+    let service = json!({"identifier": SERVICE, "name": {"defaultValue": SERVICE}, "inputData": [], "outputData": []});
+    let model = ThingModel {
+        services: Some(Map::from_iter([(SERVICE.to_owned(), service)])),
+        ..ThingModel::new("killed", "Killed")
+    };
+    client.create_model(&model).await?;
+    let product = NewProduct {
+        product_key: Some(PRODUCT.to_owned()),
+        ..NewProduct::new("Killed", "killed")
+    };
+    client.create_product(&product).await?;
+    let mut identities = Vec::with_capacity(devices);
+    for chunk in vec![NewDevice::new(PRODUCT, "device"); devices].chunks(CHUNK) {
+        for entry in client.create_devices(chunk).await?.data {
+            let ids = entry
+                .data
+                .with_context(|| format!("a device is refused: {}", entry.msg))?;
+            let secret = ids.device_secret.unwrap_or_default();
+            identities.push(DeviceIdentity::new(ids.product_key, ids.device_key, secret));
+        }
+    }
+    Ok(identities)
+}
+
+pub(super) struct Operators {
+    callers: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Operators {
+    pub(super) fn start(client: Client, identities: Vec<DeviceIdentity>, seed: u64, accounts: Arc<Accounts>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let keys: Arc<Vec<String>> = Arc::new(identities.into_iter().map(|identity| identity.device_key).collect());
+        let mut callers = JoinSet::new();
+        for number in 0..CALLERS {
+            let mut caller = Caller {
+                client: client.clone(),
+                keys: Arc::clone(&keys),
+                accounts: Arc::clone(&accounts),
+                chance: Chance::for_case(seed, ["crash", "operator"], number),
+                jobs: Vec::new(),
+                stopped: stopped.clone(),
+            };
+            callers.spawn(async move { caller.work().await });
+        }
+        Self { callers, stop }
+    }
+
+    /// Lets every caller finish what it is at.
+    pub(super) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.callers.join_next().await.is_some() {}
+    }
+}
+
+struct Caller {
+    client: Client,
+    keys: Arc<Vec<String>>,
+    accounts: Arc<Accounts>,
+    chance: Chance,
+    /// Its own jobs, the newest last.
+    jobs: Vec<String>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Caller {
+    async fn work(&mut self) {
+        while !*self.stopped.borrow() {
+            match self.below(10) {
+                0..=3 => self.create().await,
+                4 | 5 => self.cancel_some().await,
+                6 => self.cancel_all().await,
+                7 | 8 => self.retry().await,
+                _ => self.delete().await,
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn create(&mut self) {
+        let targets = self.targets();
+        let job = self.job(&targets);
+        let key = format!("{:016x}{:016x}", self.chance.draw(), self.chance.draw());
+        for _ in 0..REPEATS {
+            let call = Call::post("/connect-service/v2.5/commands", "createJob").json(&job);
+            self.accounts.note_creating();
+            let answered = self.client.send::<String>(call.idempotency_key(&key)).await;
+            match self.counted(answered) {
+                Ok(answer) => {
+                    self.jobs.push(answer.data.clone());
+                    self.accounts.told.lock().created.insert(answer.data, targets);
+                    return;
+                }
+                Err(_lost_on_the_way) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    fn targets(&mut self) -> Targets {
+        if self.below(4) == 0 {
+            return Targets::Product;
+        }
+        let count = 1 + self.below(60);
+        let mut chosen = BTreeSet::new();
+        for _ in 0..count {
+            let index = self.below(self.keys.len() as u64);
+            chosen.extend(
+                usize::try_from(index)
+                    .ok()
+                    .and_then(|index| self.keys.get(index))
+                    .cloned(),
+            );
+        }
+        Targets::Devices(chosen)
+    }
+
+    fn job(&mut self, targets: &Targets) -> NewJob {
+        let scope = match targets {
+            Targets::Product => TargetScope::products([PRODUCT]),
+            Targets::Devices(keys) => TargetScope::devices(keys.iter().map(|key| Target::keys(PRODUCT, key))),
+        };
+        let (ttl, timeout) = ([0, 5, 30][self.pick(3)], [2, 5][self.pick(2)]);
+        NewJob {
+            timeout_policy: Some(TimeoutPolicy {
+                in_progress_timeout_in_seconds: Some(timeout),
+                ttl_timeout_in_seconds: Some(ttl),
+            }),
+            retry_policy: (self.below(2) == 0).then_some(RetryPolicy {
+                enable_retry: true,
+                retry_interval_in_seconds: Some(1),
+                retry_count: Some(2),
+            }),
+            ..NewJob::new("killed", scope, CommandInfo::service(SERVICE, json!({})))
+        }
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.chance.within(&(0..=end.saturating_sub(1)))
+    }
+
+    fn pick(&mut self, below: u64) -> usize {
+        usize::try_from(self.below(below)).unwrap_or(0)
+    }
+
+    /// One of its latest jobs.
+    fn some_job(&mut self) -> Option<String> {
+        let back = self.pick(6) + 1;
+        self.jobs
+            .len()
+            .checked_sub(back)
+            .and_then(|index| self.jobs.get(index))
+            .cloned()
+    }
+
+    async fn some_tasks(&mut self, job: &str, states: &str) -> Option<Vec<String>> {
+        let search = Search::page(Some(&format!("jobId = '{job}' and status in ({states})")), 1, 20);
+        let found = self.client.search_tasks(&search).await;
+        let tasks = self.counted(found).ok()?.data;
+        let tasks: Vec<String> = tasks.into_iter().map(|task| task.task_id).collect();
+        (!tasks.is_empty()).then_some(tasks)
+    }
+
+    async fn cancel_some(&mut self) {
+        let Some(job) = self.some_job() else { return };
+        let Some(tasks) = self.some_tasks(&job, "'INIT', 'QUEUED', 'PUBLISHED'").await else {
+            return;
+        };
+        let answered = self.client.cancel_tasks(&job, Some(&tasks)).await;
+        if let Ok(answer) = self.counted(answered) {
+            self.accounts.told.lock().cancelled.extend(done(answer, &tasks));
+        }
+    }
+
+    async fn cancel_all(&mut self) {
+        let Some(job) = self.some_job() else { return };
+        let answered = self.client.cancel_tasks(&job, None).await;
+        if self.counted(answered).is_ok() {
+            self.accounts.told.lock().cancelled_jobs.insert(job);
+        }
+    }
+
+    async fn retry(&mut self) {
+        let Some(job) = self.some_job() else { return };
+        let Some(tasks) = self.some_tasks(&job, "'FAILED', 'RSP_TIMEOUT', 'TTL_TIMEOUT'").await else {
+            return;
+        };
+        let answered = self.client.retry_tasks(&job, Some(&tasks)).await;
+        if let Ok(answer) = self.counted(answered) {
+            self.accounts.told.lock().retried.extend(done(answer, &tasks));
+        }
+    }
+
+    /// Mostly refused, because the job is running.
+    async fn delete(&mut self) {
+        let Some(job) = self.some_job() else { return };
+        let answered = self.client.delete_job(&job).await;
+        if self.counted(answered).is_ok() {
+            self.accounts.told.lock().deleted.insert(job);
+        }
+    }
+
+    fn counted<T>(&self, answered: Result<Answer<T>, Error>) -> Result<Answer<T>, Error> {
+        self.accounts.calls.fetch_add(1, Ordering::Relaxed);
+        if answered.is_err() {
+            self.accounts.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+        answered
+    }
+}
+
+/// The tasks whose entries say that it was done.
+fn done(answer: Answer<Vec<BatchEntry<String>>>, asked: &[String]) -> Vec<String> {
+    let entries = answer.data.into_iter().zip(asked);
+    entries
+        .filter(|(entry, _)| entry.code == 0)
+        .map(|(_, task)| task.clone())
+        .collect()
+}

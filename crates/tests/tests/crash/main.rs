@@ -1,0 +1,156 @@
+//! Twenty kills of the real program under load, and a comparison that has to notice every kind of contradiction.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use aldis_client::TaskStatus;
+use aldis_core::ids::{AttemptNo, TaskNo, WireId};
+use aldis_tests::crash::{Evidence, Options, Shown, Targets, check, run};
+
+const JOB: &str = "8000000000000000001";
+
+fn wire(task: u64, attempt: u16) -> WireId {
+    WireId::new(TaskNo(task), AttemptNo(attempt))
+}
+
+/// One job for two devices: one did it, one was cancelled before its command left.
+fn sound() -> Evidence {
+    let mut evidence = Evidence::default();
+    let devices: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
+    evidence
+        .told
+        .created
+        .insert(JOB.to_owned(), Targets::Devices(devices.clone()));
+    evidence.told.cancelled.insert(wire(2, 0).to_string());
+    evidence.acts.succeeded.insert(wire(1, 2));
+    evidence.acts.acknowledged.insert(wire(1, 2));
+    evidence.received = vec![("a".to_owned(), wire(1, 1)), ("a".to_owned(), wire(1, 2))];
+    evidence.devices = devices;
+    evidence.jobs.insert(JOB.to_owned());
+    let shown = |device: &str, status, desc: &str| Shown {
+        job: JOB.to_owned(),
+        device: device.to_owned(),
+        status,
+        retried_by_hand: 0,
+        desc: desc.to_owned(),
+    };
+    let withdrawn = shown("b", TaskStatus::Cancelled, "withdrawn before sending");
+    evidence.tasks.insert(wire(1, 0), shown("a", TaskStatus::Succeed, "OK"));
+    evidence.tasks.insert(wire(2, 0), withdrawn);
+    evidence.stored.attempts.extend([(1, 2), (2, 1)]);
+    evidence.stored.ranges.push((1, 3));
+    evidence
+}
+
+fn rules(spoil: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
+    let mut evidence = sound();
+    spoil(&mut evidence);
+    check(&evidence).into_iter().map(|one| one.rule).collect()
+}
+
+#[test]
+fn accounts_that_agree_are_left_alone() {
+    assert_eq!(check(&sound()), []);
+}
+
+#[test]
+fn every_kind_of_contradiction_is_noticed() {
+    let set = |evidence: &mut Evidence, task, status| evidence.tasks.get_mut(&wire(task, 0)).unwrap().status = status;
+    let cases: Vec<(&str, Vec<&'static str>)> = vec![
+        ("answered_jobs_are_there", rules(|e| e.jobs.clear())),
+        (
+            "jobs_are_whole",
+            rules(|e| {
+                e.tasks.remove(&wire(2, 0));
+            }),
+        ),
+        (
+            "no_job_comes_from_a_repeated_call",
+            rules(|e| {
+                e.jobs.insert("another".to_owned());
+            }),
+        ),
+        (
+            "deleted_jobs_are_gone",
+            rules(|e| {
+                e.told.deleted.insert(JOB.to_owned());
+            }),
+        ),
+        (
+            "confirmed_cancellations_hold",
+            rules(|e| set(e, 2, TaskStatus::TtlTimeout)),
+        ),
+        (
+            "confirmed_retries_count",
+            rules(|e| {
+                e.told.retried.insert(wire(1, 0).to_string());
+            }),
+        ),
+        ("everything_ends", rules(|e| set(e, 1, TaskStatus::Published))),
+        (
+            "no_attempt_arrives_twice",
+            rules(|e| e.received.push(("a".to_owned(), wire(1, 2)))),
+        ),
+        (
+            "attempts_grow",
+            rules(|e| e.received.push(("a".to_owned(), wire(1, 1)))),
+        ),
+        (
+            "commands_reach_their_own_device",
+            rules(|e| e.received[0].0 = "b".to_owned()),
+        ),
+        (
+            "what_was_withdrawn_never_arrives",
+            rules(|e| e.received.push(("b".to_owned(), wire(2, 1)))),
+        ),
+        (
+            "every_attempt_is_stored_before_it_leaves",
+            rules(|e| {
+                e.stored.attempts.insert(1, 1);
+            }),
+        ),
+        ("success_is_never_made_up", rules(|e| e.acts.succeeded.clear())),
+        (
+            "acknowledged_replies_are_recorded",
+            rules(|e| set(e, 1, TaskStatus::RspTimeout)),
+        ),
+        (
+            "counters_equal_recounts",
+            rules(|e| e.stored.miscounted.push("job 1".to_owned())),
+        ),
+        (
+            "the_database_is_sound",
+            rules(|e| e.stored.damage = Some("a page is missing".to_owned())),
+        ),
+    ];
+    for (rule, found) in cases {
+        assert!(found.contains(&rule), "{rule} is not noticed: {found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
+    let options = Options {
+        program: program(),
+        kills: 20,
+        devices: 200,
+        seed: 20,
+    };
+    let figures = run(&options).await.unwrap_or_else(|error| panic!("{error:?}"));
+    println!("{figures}");
+}
+
+/// `ALDIS_BIN`, or the program beside this test.
+fn program() -> PathBuf {
+    let beside = || {
+        let this = std::env::current_exe().expect("this test is a file");
+        this.ancestors().nth(2).expect("a target directory").join("aldis")
+    };
+    let program = std::env::var_os("ALDIS_BIN").map_or_else(beside, PathBuf::from);
+    assert!(
+        program.exists(),
+        "{} is missing: cargo build -p aldis",
+        program.display()
+    );
+    program
+}
