@@ -2,6 +2,8 @@
 //!
 //! All devices of a job get the same bytes but for the id, so these are prepared once and only the id is filled in.
 
+use std::io::Write as _;
+
 use aldis_core::command::Command;
 use aldis_core::ids::WireId;
 use serde_json::{Map, Value, json};
@@ -30,14 +32,11 @@ impl CommandBody {
         }
     }
 
-    /// The payload of one attempt: compact JSON in UTF-8.
-    #[must_use]
-    pub fn encode(&self, wire: WireId) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(self.encoded_len());
-        payload.extend_from_slice(HEAD);
-        payload.extend_from_slice(wire.to_string().as_bytes());
-        payload.extend_from_slice(&self.tail);
-        payload
+    /// Appends the payload of one attempt: compact JSON in UTF-8.
+    pub fn encode(&self, wire: WireId, into: &mut Vec<u8>) {
+        into.extend_from_slice(HEAD);
+        write!(into, "{wire}").expect("a vector takes every byte");
+        into.extend_from_slice(&self.tail);
     }
 
     /// How long every payload of this command is, in bytes.
@@ -70,7 +69,8 @@ mod tests {
 
     fn text(command: &Command) -> String {
         let body = CommandBody::prepare(command);
-        let payload = body.encode(WireId::new(TaskNo(1), AttemptNo(2)));
+        let mut payload = Vec::new();
+        body.encode(WireId::new(TaskNo(1), AttemptNo(2)), &mut payload);
         assert_eq!(payload.len(), body.encoded_len());
         String::from_utf8(payload).unwrap()
     }

@@ -34,10 +34,10 @@ const DOWNWARD: [&str; 10] = [
     "thing/activate/info",
 ];
 
-/// The topic that a command is published to.
+/// What follows `/sys/{product key}/{device key}/` in the topic that a command is published to.
 #[must_use]
-pub fn command_topic(product_key: &str, device_key: &str, command: &Command) -> String {
-    format!("/sys/{product_key}/{device_key}/{SERVICE}{}", service_path(command))
+pub fn command_path(command: &Command) -> String {
+    format!("{SERVICE}{}", service_path(command))
 }
 
 /// What follows `thing/service/` in the topic, and `thing.service.` in the method with dots for slashes.
@@ -198,14 +198,8 @@ mod tests {
             measurepoint_id: "temp".to_owned(),
             value: json!(1),
         };
-        assert_eq!(
-            command_topic("pk1", "dk1", &invoke("multiply")),
-            "/sys/pk1/dk1/thing/service/multiply"
-        );
-        assert_eq!(
-            command_topic("pk1", "dk1", &set),
-            "/sys/pk1/dk1/thing/service/measurepoint/set"
-        );
+        assert_eq!(command_path(&invoke("multiply")), "thing/service/multiply");
+        assert_eq!(command_path(&set), "thing/service/measurepoint/set");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use aldis_protocol::login::Login;
 use aldis_protocol::payload::CommandBody;
 use aldis_protocol::reply::decode;
 use aldis_protocol::subscription::coverage;
-use aldis_protocol::topic::{Meaning, REPLY_SUFFIX, Upstream, command_topic};
+use aldis_protocol::topic::{Meaning, REPLY_SUFFIX, Upstream, command_path};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -111,7 +111,7 @@ proptest! {
 
     #[test]
     fn the_reply_topic_of_a_command_leads_back_to_it(pk in key(), dk in key(), command in command()) {
-        let topic = command_topic(&pk, &dk, &command) + REPLY_SUFFIX;
+        let topic = format!("/sys/{pk}/{dk}/{}{REPLY_SUFFIX}", command_path(&command));
         let upstream = Upstream::parse(&topic).unwrap();
         prop_assert!(upstream.is_of(&pk, &dk));
         prop_assert_eq!(upstream.to_topic(), topic.as_str());
@@ -125,7 +125,9 @@ proptest! {
 
     #[test]
     fn a_payload_carries_id_and_input_unchanged(command in command(), wire in wire()) {
-        let payload: Value = serde_json::from_slice(&CommandBody::prepare(&command).encode(wire)).unwrap();
+        let mut payload = Vec::new();
+        CommandBody::prepare(&command).encode(wire, &mut payload);
+        let payload: Value = serde_json::from_slice(&payload).unwrap();
         prop_assert_eq!(&payload["id"], &Value::from(wire.to_string()));
         let params = match command {
             Command::InvokeService { input, .. } => Value::from(input),

@@ -42,6 +42,17 @@ pub enum Order {
     },
 }
 
+impl Order {
+    /// Which session it concerns.
+    #[must_use]
+    pub fn session(&self) -> SessionNo {
+        match self {
+            Self::Publish(outgoing) => outgoing.session,
+            Self::Acknowledge { session, .. } | Self::Reset { session } => *session,
+        }
+    }
+}
+
 /// An attempt on its way.
 #[derive(Debug, Clone)]
 pub struct Outgoing {

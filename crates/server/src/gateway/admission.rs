@@ -5,17 +5,17 @@ use aldis_protocol::login::{Compression, Login, SecureMode};
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
+use super::keys::Keys;
 use crate::app::admit_device::{NotAdmitted, admit_device, holds_keys};
 
 /// A device that has proved who it is.
 pub(super) struct Admitted {
     pub(super) device: DeviceNo,
-    pub(super) product_key: String,
-    pub(super) device_key: String,
+    pub(super) keys: Keys,
     /// Seconds between two signs of life; 0: none are promised.
     pub(super) keep_alive: u16,
     /// How often keys had changed when this one was checked.
-    key_changes: u64,
+    pub(super) key_changes: u64,
 }
 
 impl Gateway {
@@ -35,13 +35,12 @@ impl Gateway {
             tracing::debug!(mode = ?login.secure_mode, compression = ?login.compression, "a login wants what is not served");
             return Err(ConnectAckReason::NotAuthorized);
         }
-        let (product_key, device_key) = (login.product_key.0.clone(), login.device_key.0.clone());
+        let keys = Keys::new(&login.product_key.0, &login.device_key.0);
         let key_changes = self.app.key_changes();
         match admit_device(&self.app, login, password.to_vec()).await {
             Ok(device) => Ok(Admitted {
                 device,
-                product_key,
-                device_key,
+                keys,
                 keep_alive: connect.keep_alive,
                 key_changes,
             }),
@@ -53,11 +52,8 @@ impl Gateway {
     /// Whether the keys that a device has logged in with are still its own. Asked when its session can be found: whoever
     /// replaces its key from then on ends the session. A device that is disabled or deleted meanwhile is shown out by the
     /// engine.
-    pub(super) async fn still_admits(&self, admitted: &Admitted) -> bool {
-        if self.app.key_changes() == admitted.key_changes {
-            return true;
-        }
-        holds_keys(&self.app, admitted.device, &admitted.product_key, &admitted.device_key).await
+    pub(super) async fn still_admits(&self, device: DeviceNo, keys: &Keys, key_changes: u64) -> bool {
+        self.app.key_changes() == key_changes || holds_keys(&self.app, device, keys.product(), keys.device()).await
     }
 }
 

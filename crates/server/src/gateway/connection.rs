@@ -1,273 +1,180 @@
-//! One connection, from its first byte to its end.
+//! A device's connection, from its CONNACK to its end.
 
-use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use aldis_core::ids::WireId;
-use aldis_protocol::answers::Answer;
-use aldis_protocol::payload::CommandBody;
 use aldis_protocol::subscription::{Coverage, coverage};
-use aldis_protocol::topic::command_topic;
-use rmqtt_codec::types::{Publish, QoS};
-use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet, SubscribeReturnCode};
-use tokio::net::TcpStream;
+use rmqtt_codec::types::QoS;
+use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
+use tokio::time::Sleep;
 
 use super::Gateway;
-use super::admission::Admitted;
-use super::sessions::Mailbox;
+use super::end::End;
+use super::input::Input;
+use super::line::Outward;
+use super::login::connack;
+use super::packets::{Incoming, Message};
+use super::sessions::Present;
 use super::settling::Settling;
+use super::socket;
 use super::upstream::{Reaction, react};
-use super::wire::{Wire, WireError};
-use crate::idle::Member;
-use crate::link::{DeviceEvent, Gate, Order, Outgoing};
-use crate::shutdown::Stopped;
+use crate::link::{DeviceEvent, Kinds};
 
-/// A socket must say CONNECT within this time.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// One vendor library misses a CONNACK that comes before it has started to wait for it.
-const BEFORE_CONNACK: Duration = Duration::from_millis(10);
 /// Messages in another device's name that are passed over before the connection is ended.
 const FOREIGN_MAX: u32 = 20;
 /// Wildcards are for filters, and NUL is for no string of MQTT.
 const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
-/// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
-const UNSENT_MAX_BYTES: usize = 1 << 20;
-/// Commands whose PUBACK is remembered to be missing. Only the one that is out counts for anything; the others keep their
-/// packet identifiers from being used again too early.
-const IN_FLIGHT_MAX: usize = 32;
-/// A refused client gets this long to read why before its socket is closed.
-const AFTER_REFUSAL: Duration = Duration::from_millis(50);
+/// Until the next look at the time when nothing is due.
+const FAR: Duration = Duration::from_secs(3600);
 
-/// Lives one connection. Without a place, only as long as it takes to say so; until its login others may need its place.
-pub(super) async fn live(
+pub(super) struct Connection {
     gateway: Arc<Gateway>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    stopped: Stopped,
-    place: Option<Arc<Member>>,
-) {
-    let Ok(wire) = Wire::over(stream) else { return };
-    let let_in = tokio::select! {
-        let_in = log_in(&gateway, wire, peer, place.is_some()) => let_in,
-        () = wanted(place.as_deref()) => {
-            return tracing::debug!(%peer, "a connection without a login made room for another");
-        }
-        () = stopped.wait() => return,
-    };
-    drop(place);
-    if let Some((wire, device, early)) = let_in {
-        serve(&gateway, wire, device, early).await;
-    }
-}
-
-async fn wanted(place: Option<&Member>) {
-    match place {
-        Some(place) => place.wanted().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// A device with its connection and the packets that came right behind its login; `None` if it was refused or gave up.
-async fn log_in(
-    gateway: &Gateway,
-    mut wire: Wire,
-    peer: SocketAddr,
-    room: bool,
-) -> Option<(Wire, Admitted, Vec<Packet>)> {
-    let mut early = Vec::new();
-    let connect = tokio::time::timeout(CONNECT_WITHIN, first_packet(&mut wire, &mut early));
-    let admitted = match connect.await.ok()? {
-        Ok(_) if !room => Err(ConnectAckReason::ServiceUnavailable),
-        Ok(connect) => gateway.admit(&connect).await,
-        Err(WireError::OtherVersion) => Err(ConnectAckReason::UnacceptableProtocolVersion),
-        Err(WireError::NoClientId) => Err(ConnectAckReason::IdentifierRejected),
-        Err(error) => {
-            tracing::debug!(%peer, %error, "a connection ended without a login");
-            return None;
-        }
-    };
-    match admitted {
-        Ok(device) => Some((wire, device, early)),
-        Err(code) => {
-            refuse(gateway, wire, peer, code).await;
-            None
-        }
-    }
-}
-
-/// The CONNECT, and what came with it.
-async fn first_packet(wire: &mut Wire, early: &mut Vec<Packet>) -> Result<Box<Connect>, WireError> {
-    let mut packets = Vec::new();
-    while packets.is_empty() {
-        wire.ready().await?;
-        wire.try_read(&mut packets)?;
-    }
-    let mut packets = packets.into_iter();
-    match packets.next() {
-        Some(Packet::Connect(connect)) => {
-            early.extend(packets);
-            Ok(connect)
-        }
-        _ => Err(WireError::Malformed("CONNECT expected".to_owned())),
-    }
-}
-
-async fn refuse(gateway: &Gateway, mut wire: Wire, peer: SocketAddr, code: ConnectAckReason) {
-    let wait = gateway.throttle.refused(peer.ip(), Instant::now());
-    let held = gateway.throttle.hold();
-    let wait = if held.is_some() { wait } else { Duration::ZERO };
-    tracing::info!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
-    tokio::time::sleep(wait).await;
-    let ack = ConnectAck {
-        return_code: code,
-        session_present: false,
-    };
-    if wire
-        .put(Packet::ConnectAck(ack))
-        .and_then(|()| wire.try_flush())
-        .is_ok()
-    {
-        tokio::time::sleep(AFTER_REFUSAL).await;
-    }
-}
-
-async fn serve(gateway: &Gateway, wire: Wire, device: Admitted, early: Vec<Packet>) {
-    tokio::time::sleep(BEFORE_CONNACK).await;
-    gateway.sessions.writer().room().await;
-    let mailbox = gateway.sessions.enter(device.device);
-    if !gateway.still_admits(&device).await {
-        tracing::info!(device = device.device.0, "a device's key was replaced during its login");
-        return gateway.sessions.leave(&mailbox);
-    }
-    let connection = Connection {
-        gateway,
-        settling: Settling::begin(Instant::now()),
-        heard: Instant::now(),
-        wire,
-        device,
-        mailbox: Arc::clone(&mailbox),
-        in_flight: Vec::new(),
-        handing: None,
-        last_packet: 0,
-        foreign: 0,
-    };
-    let end = connection.run(early).await;
-    tracing::debug!(device = mailbox.device.0, %end, "a device's connection has ended");
-    gateway.sessions.leave(&mailbox);
-}
-
-/// How a connection ended.
-#[derive(Debug, thiserror::Error)]
-enum End {
-    /// The device said goodbye.
-    #[error("the device disconnected")]
-    Disconnected,
-    /// The engine, a second login or the server's stop ended it.
-    #[error("the server ended it")]
-    Reset,
-    /// The device promised signs of life and gave none.
-    #[error("the device was silent for too long")]
-    Silent,
-    /// It did what no device may.
-    #[error("the device misbehaved: {0}")]
-    Misbehaved(&'static str),
-    /// Its link is gone.
-    #[error(transparent)]
-    Link(#[from] WireError),
-}
-
-struct Connection<'g> {
-    gateway: &'g Gateway,
-    wire: Wire,
-    device: Admitted,
-    mailbox: Arc<Mailbox>,
+    present: Present,
     settling: Settling,
+    /// Seconds between two signs of life; 0: none are promised.
+    keep_alive: u16,
     /// When the device was last heard.
     heard: Instant,
-    /// Commands whose PUBACK has not come, the oldest first.
-    in_flight: Vec<(NonZeroU16, WireId)>,
-    /// The command whose bytes are not all in the socket yet.
-    handing: Option<Arc<Gate>>,
-    last_packet: u16,
     foreign: u32,
+    /// The device has acknowledged a command and not replied yet.
+    reply_is_next: bool,
 }
 
-impl Connection<'_> {
-    async fn run(mut self, early: Vec<Packet>) -> End {
-        let end = match self.talk(early).await {
+/// What a connection has been waiting for.
+enum Next {
+    Bytes,
+    Moment,
+}
+
+impl Connection {
+    pub(super) fn new(gateway: Arc<Gateway>, present: Present, keep_alive: u16) -> Self {
+        let now = Instant::now();
+        Self {
+            gateway,
+            present,
+            settling: Settling::begin(now),
+            keep_alive,
+            heard: now,
+            foreign: 0,
+            reply_is_next: false,
+        }
+    }
+
+    /// Talks with the device until either has enough. What came right behind its login is in `input`.
+    pub(super) async fn run(mut self, mut input: Input) {
+        let end = match self.talk(&mut input).await {
             Ok(never) => match never {},
             Err(end) => end,
         };
+        let line = &self.present.line;
         // Whoever says goodbye reads what was said before; nobody else gets bytes after the end.
         let polite = matches!(end, End::Disconnected) || self.gateway.sessions.is_stopping();
-        if polite && let Err(error) = self.flush() {
+        if polite && let Err(error) = line.outward().flush(&line.stream, &*self.gateway.clock) {
             tracing::debug!(%error, "a device was gone before it was told everything");
         }
-        self.wire.discard_on_close(!polite);
-        end
+        socket::discard_on_close(&line.stream, !polite);
+        tracing::debug!(device = line.device.0, %end, "a device's connection has ended");
     }
 
-    async fn talk(&mut self, early: Vec<Packet>) -> Result<std::convert::Infallible, End> {
-        self.wire.discard_on_close(true);
-        if self.device.keep_alive == 0 {
-            self.wire.probe_when_silent();
-        }
-        let ack = ConnectAck {
-            return_code: ConnectAckReason::ConnectionAccepted,
-            session_present: false,
-        };
-        self.wire.put(Packet::ConnectAck(ack))?;
-        self.take(early).await?;
+    async fn talk(&mut self, input: &mut Input) -> Result<Infallible, End> {
+        let room = self.greet(input)?;
+        self.give_way(room, false).await;
+        let mut timer = pin!(tokio::time::sleep_until(self.next_moment().into()));
         loop {
-            self.flush()?;
-            self.carry_out_orders()?;
-            let next = self.next_moment();
-            tokio::select! {
-                ready = self.wire.ready() => {
-                    ready?;
-                    self.hear().await?;
+            match std::future::poll_fn(|cx| self.poll_next(cx, timer.as_mut())).await? {
+                Next::Bytes => {
+                    let (room, more) = self.hear(input)?;
+                    self.give_way(room, more).await;
                 }
-                () = self.mailbox.arrived.notified() => {}
-                () = tokio::time::sleep_until(next.into()) => self.pass_time()?,
+                Next::Moment => {
+                    self.pass_time()?;
+                    // Whatever happens from now on moves the next moment away, never closer.
+                    timer.as_mut().reset(self.next_moment().into());
+                }
             }
         }
     }
 
-    async fn hear(&mut self) -> Result<(), End> {
-        let mut packets = Vec::new();
-        let more = self.wire.try_read(&mut packets)?;
-        if !packets.is_empty() {
-            self.heard = Instant::now();
+    fn poll_next(&self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Result<Next, End>> {
+        let line = &self.present.line;
+        if let Poll::Ready(end) = line.poll_end(cx, &*self.gateway.clock) {
+            return Poll::Ready(Err(end));
         }
-        self.take(packets).await?;
-        if more {
-            // All devices share one thread: one that never pauses must not keep it for itself.
-            tokio::task::yield_now().await;
+        if let Poll::Ready(ready) = line.stream.poll_read_ready(cx) {
+            return Poll::Ready(ready.map(|()| Next::Bytes).map_err(End::from));
         }
-        Ok(())
+        timer.poll(cx).map(|()| Ok(Next::Moment))
     }
 
-    /// Handles packets, and pauses afterwards if the engine has more than it can take: the device's socket fills up then.
-    async fn take(&mut self, packets: Vec<Packet>) -> Result<(), End> {
-        let mut room = true;
-        for packet in packets {
-            room &= self.handle(packet)?;
-        }
+    /// Pauses if the engine has more than it can take: the device's socket fills up then. And all devices share one thread:
+    /// one that never pauses must not keep it for itself.
+    async fn give_way(&self, room: bool, more: bool) {
         if !room {
-            self.flush()?;
             self.gateway.sessions.writer().room().await;
         }
-        Ok(())
+        if more {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Tells the device that it is in, and hears what it said before that. False if the engine's inbox is full.
+    fn greet(&mut self, input: &mut Input) -> Result<bool, End> {
+        let line = Arc::clone(&self.present.line);
+        socket::discard_on_close(&line.stream, true);
+        if self.keep_alive == 0 {
+            socket::probe_when_silent(&line.stream);
+        }
+        let mut outward = line.outward();
+        outward.put(connack(ConnectAckReason::ConnectionAccepted))?;
+        let mut room = true;
+        input.take_kept(|packet| {
+            room &= self.handle(packet, &mut outward)?;
+            Ok::<_, End>(())
+        })?;
+        outward.flush(&line.stream, &*self.gateway.clock)?;
+        Ok(room)
+    }
+
+    /// Hears what the device says now. Whether the engine's inbox has room, and whether there may be more to hear.
+    fn hear(&mut self, input: &mut Input) -> Result<(bool, bool), End> {
+        let line = Arc::clone(&self.present.line);
+        let mut outward = line.outward();
+        let (mut room, mut heard) = (true, false);
+        let more = input.try_read(&line.stream, |packet| {
+            heard = true;
+            room &= self.handle(packet, &mut outward)?;
+            Ok::<_, End>(())
+        })?;
+        if heard {
+            self.heard = Instant::now();
+        }
+        if std::mem::take(&mut self.reply_is_next) {
+            socket::acknowledge_quickly(&line.stream);
+        }
+        outward.flush(&line.stream, &*self.gateway.clock)?;
+        Ok((room, more))
     }
 
     /// One packet; false if the engine's inbox is full.
-    fn handle(&mut self, packet: Packet) -> Result<bool, End> {
+    fn handle(&mut self, packet: Incoming<'_>, outward: &mut Outward) -> Result<bool, End> {
+        let packet = match packet {
+            Incoming::Publish(message) => return self.published(message, outward),
+            Incoming::PublishAck(packet_id) => {
+                let Some(wire) = outward.acknowledged(packet_id) else {
+                    return Ok(true);
+                };
+                self.reply_is_next = true;
+                let device = self.present.line.device;
+                return Ok(self.report(DeviceEvent::Acked { device, wire }));
+            }
+            Incoming::Other(packet) => packet,
+        };
         match packet {
-            Packet::Publish(publish) => return self.publish(&publish),
-            Packet::PublishAck { packet_id } => return Ok(self.acknowledged(packet_id)),
-            Packet::PingRequest => self.wire.put(Packet::PingResponse)?,
+            Packet::PingRequest => outward.put(Packet::PingResponse)?,
             Packet::Subscribe {
                 packet_id,
                 topic_filters,
@@ -275,16 +182,18 @@ impl Connection<'_> {
                 let granted = topic_filters
                     .iter()
                     .map(|(_, qos)| SubscribeReturnCode::Success(at_most_once_or_once(*qos)));
-                self.wire.put(Packet::SubscribeAck {
+                outward.put(Packet::SubscribeAck {
                     packet_id,
                     status: granted.collect(),
                 })?;
                 return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref())));
             }
-            Packet::Unsubscribe { packet_id, .. } => self.wire.put(Packet::UnsubscribeAck { packet_id })?,
+            Packet::Unsubscribe { packet_id, .. } => outward.put(Packet::UnsubscribeAck { packet_id })?,
             Packet::Disconnect => return Err(End::Disconnected),
             Packet::Connect(_) => return Err(End::Misbehaved("a second CONNECT")),
-            Packet::PublishReceived { .. }
+            Packet::Publish(_)
+            | Packet::PublishAck { .. }
+            | Packet::PublishReceived { .. }
             | Packet::PublishRelease { .. }
             | Packet::PublishComplete { .. }
             | Packet::ConnectAck(_)
@@ -295,15 +204,18 @@ impl Connection<'_> {
         Ok(true)
     }
 
-    fn publish(&mut self, publish: &Publish) -> Result<bool, End> {
-        if publish.qos == QoS::ExactlyOnce {
+    fn published(&mut self, message: Message<'_>, outward: &mut Outward) -> Result<bool, End> {
+        if message.qos == QoS::ExactlyOnce {
             return Err(End::Misbehaved("QoS 2"));
         }
-        if publish.topic.is_empty() || publish.topic.contains(NOT_IN_A_TOPIC) {
+        if message.topic.contains(NOT_IN_A_TOPIC) {
             return Err(End::Misbehaved("a topic that no message can have"));
         }
-        let answer = match react(publish, &self.device, self.mailbox.session) {
-            Reaction::Report(event) => return Ok(self.gateway.sessions.writer().report(event)),
+        let answer = match react(message, &self.present.line) {
+            Reaction::Report(event) => {
+                self.reply_is_next = false;
+                return Ok(self.report(event));
+            }
             Reaction::Take(answer) => answer,
             Reaction::Foreign(answer) => {
                 self.foreign += 1;
@@ -313,36 +225,20 @@ impl Connection<'_> {
                 answer
             }
         };
-        if let Some(packet_id) = publish.packet_id {
-            self.wire.put(Packet::PublishAck { packet_id })?;
+        if let Some(packet_id) = message.packet_id {
+            outward.put_puback(packet_id);
         }
         if let Some(answer) = answer {
-            self.answer(answer)?;
+            outward.put_message(&answer.topic, &answer.payload)?;
         }
         Ok(true)
     }
 
-    fn answer(&mut self, answer: Answer) -> Result<(), WireError> {
-        self.wire
-            .put(message(QoS::AtMostOnce, None, answer.topic, answer.payload))
-    }
-
-    fn acknowledged(&mut self, packet_id: NonZeroU16) -> bool {
-        let Some(at) = self.in_flight.iter().position(|(packet, _)| *packet == packet_id) else {
-            return true;
-        };
-        let (_, wire) = self.in_flight.remove(at);
-        self.gateway.sessions.writer().report(DeviceEvent::Acked {
-            device: self.device.device,
-            wire,
-        })
-    }
-
     /// The SUBACK is in the output by now, hence before any command.
     fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str>) -> bool {
-        let (pk, dk) = (&self.device.product_key, &self.device.device_key);
+        let keys = &self.present.line.keys;
         let covered = filters
-            .map(|filter| coverage(filter, pk, dk))
+            .map(|filter| coverage(filter, keys.product(), keys.device()))
             .fold(Coverage::default(), |all, one| Coverage {
                 services: all.services || one.services,
                 points: all.points || one.points,
@@ -353,98 +249,29 @@ impl Connection<'_> {
             .is_none_or(|kinds| self.report_ready(kinds))
     }
 
-    fn report_ready(&self, kinds: crate::link::Kinds) -> bool {
-        let Mailbox { session, device, .. } = *self.mailbox;
-        self.gateway
-            .sessions
-            .writer()
-            .report(DeviceEvent::Ready { session, device, kinds })
+    fn report_ready(&self, kinds: Kinds) -> bool {
+        let (session, device) = (self.present.line.session, self.present.line.device);
+        self.report(DeviceEvent::Ready { session, device, kinds })
     }
 
-    fn flush(&mut self) -> Result<(), End> {
-        self.wire.try_flush()?;
-        if self.wire.unsent_bytes() > UNSENT_MAX_BYTES {
-            return Err(End::Misbehaved("what it is sent is not read"));
-        }
-        if self.wire.is_flushed()
-            && let Some(gate) = self.handing.take()
-        {
-            gate.handed_over(self.gateway.clock.now());
-        }
-        Ok(())
-    }
-
-    fn carry_out_orders(&mut self) -> Result<(), End> {
-        let mut sent = false;
-        while let Some(order) = self.mailbox.next() {
-            match order {
-                Order::Publish(outgoing) => sent |= self.send(&outgoing)?,
-                Order::Acknowledge { packet, .. } => {
-                    if let Some(packet_id) = NonZeroU16::new(packet) {
-                        self.wire.put(Packet::PublishAck { packet_id })?;
-                    }
-                }
-                Order::Reset { .. } => {
-                    self.flush()?;
-                    return Err(End::Reset);
-                }
-            }
-        }
-        self.flush()?;
-        if sent {
-            self.wire.acknowledge_quickly();
-        }
-        Ok(())
-    }
-
-    /// The last look before the socket: too late, or taken back meanwhile, and it does not leave.
-    fn send(&mut self, outgoing: &Outgoing) -> Result<bool, End> {
-        let now = self.gateway.clock.now();
-        if now >= outgoing.not_after {
-            self.gateway.sessions.not_sent(outgoing);
-            return Ok(false);
-        }
-        if !outgoing.gate.take() {
-            return Ok(false);
-        }
-        let packet_id = self.next_packet();
-        let topic = command_topic(&self.device.product_key, &self.device.device_key, &outgoing.command);
-        let payload = CommandBody::prepare(&outgoing.command).encode(outgoing.wire);
-        self.wire
-            .put(message(QoS::AtLeastOnce, Some(packet_id), topic, payload))?;
-        if self.in_flight.len() >= IN_FLIGHT_MAX {
-            self.in_flight.remove(0);
-        }
-        self.in_flight.push((packet_id, outgoing.wire));
-        self.handing = Some(Arc::clone(&outgoing.gate));
-        Ok(true)
-    }
-
-    fn next_packet(&mut self) -> NonZeroU16 {
-        loop {
-            self.last_packet = self.last_packet.wrapping_add(1);
-            let free = NonZeroU16::new(self.last_packet)
-                .filter(|packet_id| self.in_flight.iter().all(|(used, _)| used != packet_id));
-            if let Some(packet_id) = free {
-                return packet_id;
-            }
-        }
+    /// False if the engine's inbox is full.
+    fn report(&self, event: DeviceEvent) -> bool {
+        self.gateway.sessions.writer().report(event)
     }
 
     /// A device that promised signs of life and gave none for one and a half times as long is gone.
     fn silent_at(&self) -> Option<Instant> {
-        let keep_alive = u64::from(self.device.keep_alive);
+        let keep_alive = u64::from(self.keep_alive);
         (keep_alive > 0).then(|| self.heard + Duration::from_millis(keep_alive * 1_500))
     }
 
     fn next_moment(&self) -> Instant {
-        let far = Duration::from_secs(3600);
         let moments = [self.settling.ends_at(), self.silent_at()];
         moments
             .into_iter()
             .flatten()
             .min()
-            .unwrap_or_else(|| Instant::now() + far)
+            .unwrap_or_else(|| Instant::now() + FAR)
     }
 
     fn pass_time(&mut self) -> Result<(), End> {
@@ -464,16 +291,4 @@ fn at_most_once_or_once(wanted: QoS) -> QoS {
         QoS::AtMostOnce => QoS::AtMostOnce,
         QoS::AtLeastOnce | QoS::ExactlyOnce => QoS::AtLeastOnce,
     }
-}
-
-fn message(qos: QoS, packet_id: Option<NonZeroU16>, topic: String, payload: Vec<u8>) -> Packet {
-    Packet::Publish(Box::new(Publish {
-        dup: false,
-        retain: false,
-        qos,
-        topic: topic.into(),
-        packet_id,
-        payload: payload.into(),
-        properties: None,
-    }))
 }

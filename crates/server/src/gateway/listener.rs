@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{Gateway, connection};
+use super::{Gateway, login};
 use crate::shutdown::Stopped;
 
 /// A pause when the process has no file descriptor left: connections wait in the backlog meanwhile.
@@ -18,8 +18,15 @@ pub const TURNED_AWAY_MAX: usize = 64;
 /// Between two lines in the log about connections for which there is no room.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Accepts devices until told to stop, then waits for their connections to end: whoever stops the server ends the sessions.
+/// Serves devices until told to stop, then waits for their connections to end: whoever stops the server ends the sessions.
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stopped: Stopped) {
+    tokio::select! {
+        () = accept(&gateway, listener, stopped) => {}
+        never = gateway.carry_out_orders() => match never {}
+    }
+}
+
+async fn accept(gateway: &Arc<Gateway>, listener: TcpListener, stopped: Stopped) {
     let mut connections = JoinSet::new();
     let mut told: Option<Instant> = None;
     let stop = stopped.clone().wait();
@@ -41,7 +48,7 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stopped: Stoppe
                         continue;
                     }
                     let place = room.then(|| gateway.strangers.join());
-                    let live = connection::live(Arc::clone(&gateway), stream, peer, stopped.clone(), place);
+                    let live = login::live(Arc::clone(gateway), stream, peer, stopped.clone(), place);
                     connections.spawn(live);
                     if made {
                         tokio::task::yield_now().await;

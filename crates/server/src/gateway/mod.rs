@@ -1,22 +1,31 @@
 //! The device gateway: MQTT 3.1.1 over TCP (docs/device-protocol.md).
 //!
 //! Not a broker: nothing is routed between devices, nothing retained, no subscription decides what is delivered. One task
-//! per connection: it logs the device in, tells the engine about it, sends what the engine orders and reports what the
-//! device says. A reply's PUBACK goes out only when the engine says that it is durable.
+//! per connection logs the device in, tells the engine about it and reports what the device says; one for all writes what
+//! the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
 //!
-//! `listener` accepts · `admission` decides who may come in · `connection` lives a connection · `upstream` reads what a
-//! device publishes · `settling` says when it may be sent what · `sessions` knows who is online and carries out orders.
+//! `listener` accepts · `login` and `admission` say who comes in · `connection` lives a connection · `input` reads from its
+//! socket, `packets` takes the bytes apart, `upstream` says what a message means · `settling` says when the device may be
+//! sent what · `sessions` knows who is online · `orders` carries out what the engine wants, `line` writes to the socket.
 
 mod admission;
 mod connection;
+mod end;
+mod input;
+mod keys;
+mod line;
 mod listener;
+mod login;
+mod orders;
+mod packets;
 mod sessions;
 mod settling;
+mod socket;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod throttle;
 mod upstream;
-mod wire;
 
 use std::sync::Arc;
 

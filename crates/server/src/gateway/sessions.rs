@@ -1,62 +1,29 @@
-//! Who is online, and the way of an order to its connection.
+//! Who is online, and where orders wait until they are carried out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aldis_core::ids::DeviceNo;
 use aldis_store::Presence;
+use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::end::End;
+use super::keys::Keys;
+use super::line::Line;
 use crate::link::{DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
 use crate::writer::Writer;
 
-/// Orders for one connection. At most one command is in flight per device, so the queue stays short: a command, and an
-/// acknowledgement for each reply that the device has sent.
-#[derive(Default)]
-struct Waiting {
-    orders: VecDeque<Order>,
-    over: bool,
-}
-
-/// Where a connection finds its orders.
-pub(super) struct Mailbox {
-    pub(super) session: SessionNo,
-    pub(super) device: DeviceNo,
-    waiting: Mutex<Waiting>,
-    pub(super) arrived: Notify,
-}
-
-impl Mailbox {
-    /// Puts an order in; gives it back if the connection is over.
-    fn put(&self, order: Order) -> Option<Order> {
-        let mut waiting = self.waiting.lock();
-        if waiting.over {
-            return Some(order);
-        }
-        waiting.orders.push_back(order);
-        drop(waiting);
-        self.arrived.notify_one();
-        None
-    }
-
-    /// The next order. What lies behind it stays, and is handed back if this one ends the connection.
-    pub(super) fn next(&self) -> Option<Order> {
-        self.waiting.lock().orders.pop_front()
-    }
-
-    fn end(&self) -> VecDeque<Order> {
-        let mut waiting = self.waiting.lock();
-        waiting.over = true;
-        std::mem::take(&mut waiting.orders)
-    }
-}
+/// By a number that no stranger chooses, hence a fast hash.
+type ByNumber<N, T> = HashMap<N, T, FixedState>;
 
 #[derive(Default)]
 struct Tables {
-    by_device: HashMap<DeviceNo, Arc<Mailbox>>,
-    by_session: HashMap<SessionNo, Arc<Mailbox>>,
+    by_device: ByNumber<DeviceNo, SessionNo>,
+    by_session: ByNumber<SessionNo, Arc<Line>>,
 }
 
 /// All live sessions.
@@ -64,7 +31,22 @@ pub struct Sessions {
     tables: RwLock<Tables>,
     numbers: AtomicU64,
     writer: Writer,
+    /// Not carried out yet. Bounded by what is in flight: a command per device, and the acknowledgements of what it has sent.
+    orders: Mutex<Vec<Order>>,
+    arrived: Notify,
     stopping: AtomicBool,
+}
+
+/// A device's presence; it ends when this is dropped, however that comes about.
+pub(super) struct Present {
+    sessions: Arc<Sessions>,
+    pub(super) line: Arc<Line>,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.sessions.leave(&self.line);
+    }
 }
 
 impl Sessions {
@@ -75,6 +57,8 @@ impl Sessions {
             tables: RwLock::default(),
             numbers: AtomicU64::new(1),
             writer,
+            orders: Mutex::default(),
+            arrived: Notify::new(),
             stopping: AtomicBool::new(false),
         })
     }
@@ -86,55 +70,60 @@ impl Sessions {
     }
 
     /// A device has logged in: it is online from now on, and an earlier session of it is ended.
-    pub(super) fn enter(&self, device: DeviceNo) -> Arc<Mailbox> {
+    pub(super) fn enter(self: &Arc<Self>, device: DeviceNo, keys: Keys, stream: TcpStream) -> Present {
         let session = SessionNo(self.numbers.fetch_add(1, Ordering::Relaxed));
-        let mailbox = Arc::new(Mailbox {
-            session,
-            device,
-            waiting: Mutex::default(),
-            arrived: Notify::new(),
-        });
+        let line = Arc::new(Line::new(session, device, keys, stream));
         let mut tables = self.tables.write();
-        let earlier = tables.by_device.insert(device, Arc::clone(&mailbox));
-        tables.by_session.insert(session, Arc::clone(&mailbox));
+        tables.by_session.insert(session, Arc::clone(&line));
+        let earlier = tables.by_device.insert(device, session);
+        let earlier = earlier.and_then(|earlier| tables.by_session.get(&earlier).cloned());
         drop(tables);
         if let Some(earlier) = earlier {
             tracing::info!(
                 device = device.0,
                 "a second login of the device ends its first connection"
             );
-            earlier.put(Order::Reset {
-                session: earlier.session,
-            });
+            earlier.outward().end(End::Reset);
         }
         self.writer.report(DeviceEvent::Connected { session, device });
-        mailbox
+        Present {
+            sessions: Arc::clone(self),
+            line,
+        }
     }
 
-    /// A session has ended: what was ordered and has not left certainly never will.
-    pub(super) fn leave(&self, mailbox: &Arc<Mailbox>) {
+    fn leave(&self, line: &Line) {
+        let (session, device) = (line.session, line.device);
+        line.outward().close();
         let mut tables = self.tables.write();
-        tables.by_session.remove(&mailbox.session);
-        if tables
-            .by_device
-            .get(&mailbox.device)
-            .is_some_and(|current| current.session == mailbox.session)
-        {
-            tables.by_device.remove(&mailbox.device);
+        tables.by_session.remove(&session);
+        if tables.by_device.get(&device) == Some(&session) {
+            tables.by_device.remove(&device);
         }
         drop(tables);
-        for order in mailbox.end() {
-            self.hand_back(order);
-        }
-        self.writer.report(DeviceEvent::Disconnected {
-            session: mailbox.session,
-            device: mailbox.device,
-        });
+        self.writer.report(DeviceEvent::Disconnected { session, device });
     }
 
-    fn hand_back(&self, order: Order) {
+    /// The connection of a session that has not ended.
+    pub(super) fn line(&self, session: SessionNo) -> Option<Arc<Line>> {
+        self.tables.read().by_session.get(&session).cloned()
+    }
+
+    /// Waits for orders and takes them.
+    pub(super) async fn ordered(&self) -> Vec<Order> {
+        loop {
+            let orders = std::mem::take(&mut *self.orders.lock());
+            if !orders.is_empty() {
+                return orders;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// An order for a session that has ended: a command certainly never left.
+    pub(super) fn hand_back(&self, order: &Order) {
         if let Order::Publish(outgoing) = order {
-            self.not_sent(&outgoing);
+            self.not_sent(outgoing);
         }
     }
 
@@ -148,14 +137,12 @@ impl Sessions {
         }
     }
 
-    /// Ends every session, politely: what was said before is still delivered. The server stops.
+    /// Ends every session once everything ordered so far is carried out, politely: what was said before is still delivered.
+    /// The server stops.
     pub fn end_all(&self) {
         self.stopping.store(true, Ordering::Release);
-        for mailbox in self.tables.read().by_session.values() {
-            mailbox.put(Order::Reset {
-                session: mailbox.session,
-            });
-        }
+        let sessions: Vec<_> = self.tables.read().by_session.keys().copied().collect();
+        self.carry_out(sessions.into_iter().map(|session| Order::Reset { session }).collect());
     }
 
     /// Whether sessions end because the server stops.
@@ -176,67 +163,13 @@ impl Presence for Sessions {
 
 impl DeviceLink for Sessions {
     fn carry_out(&self, orders: Vec<Order>) {
-        let mut homeless = Vec::new();
-        let tables = self.tables.read();
-        for order in orders {
-            let session = match &order {
-                Order::Publish(outgoing) => outgoing.session,
-                Order::Acknowledge { session, .. } | Order::Reset { session } => *session,
-            };
-            match tables.by_session.get(&session) {
-                Some(mailbox) => homeless.extend(mailbox.put(order)),
-                None => homeless.push(order),
-            }
+        let mut waiting = self.orders.lock();
+        if waiting.is_empty() {
+            *waiting = orders;
+        } else {
+            waiting.extend(orders);
         }
-        drop(tables);
-        for order in homeless {
-            self.hand_back(order);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aldis_core::command::Command;
-    use aldis_core::ids::{AttemptNo, TaskNo, WireId};
-    use aldis_core::time::Timestamp;
-
-    use super::*;
-    use crate::link::Gate;
-    use crate::writer::Inbox;
-
-    fn outgoing(session: SessionNo) -> Outgoing {
-        Outgoing {
-            session,
-            device: DeviceNo(1),
-            wire: WireId::new(TaskNo(1), AttemptNo(1)),
-            command: Arc::new(Command::InvokeService {
-                service_id: "spin".to_owned(),
-                input: serde_json::Map::new(),
-            }),
-            gate: Arc::new(Gate::default()),
-            not_after: Timestamp(i64::MAX),
-        }
-    }
-
-    #[test]
-    fn a_command_behind_the_end_of_its_session_is_handed_back() {
-        let inbox = Inbox::new(|| {});
-        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)));
-        let first = sessions.enter(DeviceNo(1));
-        sessions.enter(DeviceNo(1));
-        let late = outgoing(first.session);
-        sessions.carry_out(vec![Order::Publish(late.clone())]);
-        assert!(
-            matches!(first.next(), Some(Order::Reset { .. })),
-            "the second login ends the first session"
-        );
-        sessions.leave(&first);
-        let handed_back = DeviceEvent::NotSent {
-            device: DeviceNo(1),
-            wire: late.wire,
-        };
-        assert!(inbox.take().events.contains(&handed_back));
-        assert!(!late.gate.take());
+        drop(waiting);
+        self.arrived.notify_one();
     }
 }

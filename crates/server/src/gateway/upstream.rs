@@ -5,10 +5,10 @@ use std::num::NonZeroU16;
 use aldis_protocol::answers::{Answer, answer};
 use aldis_protocol::reply;
 use aldis_protocol::topic::{Meaning, Upstream};
-use rmqtt_codec::types::Publish;
 
-use super::admission::Admitted;
-use crate::link::{AnswerTo, DeviceEvent, SessionNo};
+use super::line::Line;
+use super::packets::Message;
+use crate::link::{AnswerTo, DeviceEvent};
 
 /// What is to be done about a PUBLISH.
 #[derive(Debug)]
@@ -21,17 +21,18 @@ pub(super) enum Reaction {
     Foreign(Option<Answer>),
 }
 
-pub(super) fn react(publish: &Publish, device: &Admitted, session: SessionNo) -> Reaction {
-    let Some(upstream) = Upstream::parse(&publish.topic) else {
+pub(super) fn react(message: Message<'_>, line: &Line) -> Reaction {
+    let Some(upstream) = Upstream::parse(message.topic) else {
         return Reaction::Take(None);
     };
-    let own = upstream.is_of(&device.product_key, &device.device_key);
+    let (product_key, device_key) = (line.keys.product(), line.keys.device());
+    let own = upstream.is_of(product_key, device_key);
     let to = match upstream.meaning() {
         Meaning::ServiceReply(service) if own => AnswerTo::Service(service.to_owned()),
         Meaning::SetReply if own => AnswerTo::Points,
         Meaning::ServiceReply(_) | Meaning::SetReply => return Reaction::Foreign(None),
         Meaning::Unanswered | Meaning::Raw | Meaning::Request => {
-            let answer = answer(&upstream, &publish.payload, &device.product_key, &device.device_key);
+            let answer = answer(&upstream, message.payload, product_key, device_key);
             return if own {
                 Reaction::Take(answer)
             } else {
@@ -39,13 +40,13 @@ pub(super) fn react(publish: &Publish, device: &Admitted, session: SessionNo) ->
             };
         }
     };
-    let message = reply::decode(&publish.payload);
+    let said = reply::decode(message.payload);
     Reaction::Report(DeviceEvent::Replied {
-        session,
-        device: device.device,
-        wire: message.wire,
+        session: line.session,
+        device: line.device,
+        wire: said.wire,
         to,
-        reply: message.reply,
-        packet: publish.packet_id.map(NonZeroU16::get),
+        reply: said.reply,
+        packet: message.packet_id.map(NonZeroU16::get),
     })
 }

@@ -27,7 +27,7 @@ use crate::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo
 use crate::shutdown::{self, Stop};
 use crate::writer::{Ask, Inbox, Writer};
 
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 /// Longer than anything here takes, shorter than a test run's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -45,6 +45,7 @@ pub(super) struct Bench {
     pub(super) sessions: Arc<Sessions>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) stop: Stop,
+    command: Arc<Command>,
     events: mpsc::UnboundedReceiver<DeviceEvent>,
     pub(super) ends: tokio::task::JoinHandle<()>,
 }
@@ -73,6 +74,10 @@ impl Bench {
         let mqtt = listener.local_addr().unwrap();
         let gateway = Gateway::new(app.clone(), Arc::new(Standing), Arc::clone(&sessions), connections_max);
         let (stop, stopped) = shutdown::channel();
+        let command = Command::InvokeService {
+            service_id: "s".to_owned(),
+            input: Map::new(),
+        };
         let ends = tokio::spawn(serve(Arc::clone(&gateway), listener, stopped));
         Self {
             mqtt,
@@ -80,6 +85,7 @@ impl Bench {
             sessions,
             gateway,
             stop,
+            command: Arc::new(command),
             events,
             ends,
         }
@@ -146,20 +152,34 @@ impl Bench {
         tokio::time::timeout(PATIENCE, found).await.unwrap()
     }
 
-    /// Orders a command to be sent.
-    pub(super) fn order(&self, session: SessionNo, wire: WireId) {
-        let command = Command::InvokeService {
-            service_id: "s".to_owned(),
-            input: Map::new(),
-        };
-        self.sessions.carry_out(vec![Order::Publish(Outgoing {
+    /// An attempt that has time to leave.
+    pub(super) fn outgoing(&self, session: SessionNo, wire: WireId) -> Outgoing {
+        Outgoing {
             session,
             device: DeviceNo(1),
             wire,
-            command: Arc::new(command),
+            command: Arc::clone(&self.command),
             gate: Arc::new(Gate::default()),
             not_after: NOW.plus_ms(1000),
-        })]);
+        }
+    }
+
+    pub(super) fn publish(&self, session: SessionNo, wire: WireId) -> Order {
+        Order::Publish(self.outgoing(session, wire))
+    }
+
+    /// Orders a command to be sent.
+    pub(super) fn order(&self, session: SessionNo, wire: WireId) {
+        self.sessions.carry_out(vec![self.publish(session, wire)]);
+    }
+
+    /// The next attempt that is reported not to have left.
+    pub(super) async fn not_sent(&mut self) -> WireId {
+        self.wait(|event| match event {
+            DeviceEvent::NotSent { wire, .. } => Some(*wire),
+            _ => None,
+        })
+        .await
     }
 }
 

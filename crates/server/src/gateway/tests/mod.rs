@@ -3,3 +3,5 @@
 mod bench;
 mod bounds;
 mod logins;
+mod orders;
+mod packets;

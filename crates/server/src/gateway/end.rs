@@ -1,0 +1,56 @@
+//! How connections end.
+
+use std::io;
+
+use rmqtt_codec::error::DecodeError;
+
+/// Why a connection is over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    /// The device said goodbye.
+    #[error("the device disconnected")]
+    Disconnected,
+    /// The engine, a second login or the server's stop ended it.
+    #[error("the server ended it")]
+    Reset,
+    /// The device promised signs of life and gave none.
+    #[error("the device was silent for too long")]
+    Silent,
+    /// It did what no device may.
+    #[error("the device misbehaved: {0}")]
+    Misbehaved(&'static str),
+    /// Its link is gone.
+    #[error(transparent)]
+    Link(#[from] WireError),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Link(error.into())
+    }
+}
+
+/// Why nothing more can be read from a connection, or written to it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    #[error("the device closed the connection")]
+    Closed,
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    #[error("no valid MQTT packet: {0}")]
+    Malformed(String),
+    #[error("another version of MQTT")]
+    OtherVersion,
+    #[error("no client id")]
+    NoClientId,
+}
+
+impl From<DecodeError> for WireError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::UnsupportedProtocolLevel => Self::OtherVersion,
+            DecodeError::InvalidClientId => Self::NoClientId,
+            other => Self::Malformed(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a device sends, packet by packet.
+//!
+//! A connection that is idle holds no buffer: bytes are read into the thread's own and handled there, and only the beginning
+//! of an incomplete packet stays with the connection.
+
+use std::cell::RefCell;
+use std::io::{self, Read as _};
+
+use rmqtt_codec::v3::Packet;
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use super::end::WireError;
+use super::packets::{self, Incoming};
+
+/// Largest packet taken from a device: the 512 KiB that device libraries allow for a payload, and its header.
+const PACKET_MAX_BYTES: usize = 513 * 1024;
+/// Largest CONNECT: its strings have some hundred bytes. Whoever has not logged in yet must not fill the memory.
+const CONNECT_MAX_BYTES: usize = 8 * 1024;
+/// Asked of the operating system at once.
+const READ_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+#[derive(Default)]
+pub(super) struct Input {
+    /// The beginning of a packet.
+    kept: Vec<u8>,
+}
+
+impl Input {
+    /// Reads without waiting towards the first packet of a connection; what came behind it is kept.
+    pub(super) fn try_first(&mut self, stream: &TcpStream) -> Result<Option<Packet>, WireError> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let read = receive(stream, buffer)?;
+            self.kept.extend_from_slice(&buffer[..read]);
+            let (first, length) = match packets::read(&self.kept, CONNECT_MAX_BYTES)? {
+                Some((Incoming::Other(packet), length)) => (packet, length),
+                Some(_) => return Err(WireError::Malformed("CONNECT expected".to_owned())),
+                None => return Ok(None),
+            };
+            self.keep_from(length);
+            Ok(Some(first))
+        })
+    }
+
+    /// Reads once without waiting and hands over each complete packet. True: there may be more to read at once.
+    pub(super) fn try_read<E: From<WireError>>(
+        &mut self,
+        stream: &TcpStream,
+        take: impl FnMut(Incoming<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let read = receive(stream, buffer)?;
+            let bytes = &buffer[..read];
+            if self.kept.is_empty() {
+                let taken = take_all(bytes, take)?;
+                self.kept.extend_from_slice(&bytes[taken..]);
+            } else {
+                self.kept.extend_from_slice(bytes);
+                self.take_kept(take)?;
+            }
+            Ok(read == buffer.len())
+        })
+    }
+
+    /// Hands over each complete packet that has been read already.
+    pub(super) fn take_kept<E: From<WireError>>(
+        &mut self,
+        take: impl FnMut(Incoming<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let taken = take_all(&self.kept, take)?;
+        self.keep_from(taken);
+        Ok(())
+    }
+
+    fn keep_from(&mut self, taken: usize) {
+        if taken == self.kept.len() {
+            self.kept = Vec::new();
+        } else {
+            self.kept.drain(..taken);
+        }
+    }
+}
+
+/// Hands over each complete packet; how many bytes they have together.
+fn take_all<E: From<WireError>>(bytes: &[u8], mut take: impl FnMut(Incoming<'_>) -> Result<(), E>) -> Result<usize, E> {
+    let mut taken = 0;
+    while let Some((packet, length)) = packets::read(&bytes[taken..], PACKET_MAX_BYTES)? {
+        take(packet)?;
+        taken += length;
+    }
+    Ok(taken)
+}
+
+/// Reads once; 0 if there is nothing. A buffer that is not filled says that there is nothing more, which spares asking again.
+fn receive(stream: &TcpStream, buffer: &mut [u8]) -> Result<usize, WireError> {
+    let mut read = 0;
+    let received = stream.try_io(Interest::READABLE, || {
+        read = (&*SockRef::from(stream)).read(buffer)?;
+        match read {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if read < buffer.len() => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
+    });
+    match received {
+        Ok(()) => Ok(read),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(read),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(WireError::Closed),
+        Err(error) => Err(error.into()),
+    }
+}

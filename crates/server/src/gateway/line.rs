@@ -1,0 +1,209 @@
+//! The way out to a device: what is written to its socket, whoever writes it.
+//!
+//! A connection's own task writes what follows from what the device said; what the engine orders is written as it comes,
+//! without waking that task. It is woken for what only it can do: to wait until the socket takes more, and to end.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use aldis_core::ids::{DeviceNo, WireId};
+use aldis_core::time::Clock;
+use parking_lot::{Mutex, MutexGuard};
+use rmqtt_codec::v3::Packet;
+use tokio::net::TcpStream;
+
+use super::end::{End, WireError};
+use super::keys::Keys;
+use super::packets::{put, put_puback, put_publish_head};
+use super::templates::Template;
+use crate::link::{Gate, Outgoing, SessionNo};
+
+/// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
+const UNSENT_MAX_BYTES: usize = 1 << 20;
+/// Commands whose PUBACK is remembered to be missing. Only the one that is out counts for anything; the others keep their
+/// packet identifiers from being used again too early.
+const IN_FLIGHT_MAX: usize = 32;
+
+/// A device that is in, and its connection.
+pub(super) struct Line {
+    pub(super) session: SessionNo,
+    pub(super) device: DeviceNo,
+    pub(super) keys: Keys,
+    pub(super) stream: TcpStream,
+    outward: Mutex<Outward>,
+}
+
+/// What is on its way to the device.
+#[derive(Default)]
+pub(super) struct Outward {
+    /// What the socket has not taken yet.
+    output: Vec<u8>,
+    /// The command whose bytes are not all in the socket yet.
+    handing: Option<Arc<Gate>>,
+    /// Commands whose PUBACK has not come, the oldest first.
+    in_flight: VecDeque<(NonZeroU16, WireId)>,
+    last_packet: u16,
+    /// Nothing is carried out any more.
+    over: bool,
+    /// Why, until the connection's task has seen it.
+    end: Option<End>,
+    /// Wakes the connection's task.
+    task: Option<Waker>,
+}
+
+impl Line {
+    pub(super) fn new(session: SessionNo, device: DeviceNo, keys: Keys, stream: TcpStream) -> Self {
+        Self {
+            session,
+            device,
+            keys,
+            stream,
+            outward: Mutex::default(),
+        }
+    }
+
+    pub(super) fn outward(&self) -> MutexGuard<'_, Outward> {
+        self.outward.lock()
+    }
+
+    /// Sends what the socket takes now, and has the connection's task see to the rest.
+    pub(super) fn send(&self, outward: &mut Outward, clock: &dyn Clock) {
+        if let Err(end) = outward.flush(&self.stream, clock) {
+            outward.end(end);
+        } else if !outward.output.is_empty() {
+            outward.wake_task();
+        }
+    }
+
+    /// Sends what waits whenever the socket takes more, until somebody ends the connection. Called by its task.
+    pub(super) fn poll_end(&self, cx: &mut Context<'_>, clock: &dyn Clock) -> Poll<End> {
+        let mut outward = self.outward.lock();
+        if let Some(end) = outward.end.take() {
+            return Poll::Ready(end);
+        }
+        while !outward.output.is_empty()
+            && let Poll::Ready(ready) = self.stream.poll_write_ready(cx)
+        {
+            if let Err(end) = ready
+                .map_err(End::from)
+                .and_then(|()| outward.flush(&self.stream, clock))
+            {
+                return Poll::Ready(end);
+            }
+        }
+        if !outward.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            outward.task = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Outward {
+    /// Whether the connection has ended or is about to.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Ends the connection.
+    pub(super) fn end(&mut self, end: End) {
+        if !self.over {
+            self.over = true;
+            self.end = Some(end);
+            self.wake_task();
+        }
+    }
+
+    /// The connection has ended.
+    pub(super) fn close(&mut self) {
+        self.over = true;
+        self.task = None;
+    }
+
+    fn wake_task(&self) {
+        if let Some(task) = &self.task {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Appends a command.
+    pub(super) fn put_command(
+        &mut self,
+        keys: &Keys,
+        template: &Template,
+        outgoing: &Outgoing,
+    ) -> Result<(), WireError> {
+        let packet_id = self.next_packet();
+        let topic = [keys.root(), &template.path];
+        put_publish_head(&mut self.output, topic, Some(packet_id), template.body.encoded_len())?;
+        template.body.encode(outgoing.wire, &mut self.output);
+        if self.in_flight.len() >= IN_FLIGHT_MAX {
+            self.in_flight.pop_front();
+        }
+        self.in_flight.push_back((packet_id, outgoing.wire));
+        self.handing = Some(Arc::clone(&outgoing.gate));
+        Ok(())
+    }
+
+    fn next_packet(&mut self) -> NonZeroU16 {
+        loop {
+            self.last_packet = self.last_packet.wrapping_add(1);
+            let free = NonZeroU16::new(self.last_packet)
+                .filter(|packet_id| self.in_flight.iter().all(|(used, _)| used != packet_id));
+            if let Some(packet_id) = free {
+                return packet_id;
+            }
+        }
+    }
+
+    /// The device's PUBACK has come; which command it is for.
+    pub(super) fn acknowledged(&mut self, packet_id: NonZeroU16) -> Option<WireId> {
+        let at = self.in_flight.iter().position(|(packet, _)| *packet == packet_id)?;
+        self.in_flight.remove(at).map(|(_, wire)| wire)
+    }
+
+    /// Appends the PUBACK of something that the device has published.
+    pub(super) fn put_puback(&mut self, packet_id: NonZeroU16) {
+        put_puback(&mut self.output, packet_id);
+    }
+
+    /// Appends a message that needs no PUBACK.
+    pub(super) fn put_message(&mut self, topic: &str, payload: &[u8]) -> Result<(), WireError> {
+        put_publish_head(&mut self.output, [topic, ""], None, payload.len())?;
+        self.output.extend_from_slice(payload);
+        Ok(())
+    }
+
+    /// Appends any other packet.
+    pub(super) fn put(&mut self, packet: Packet) -> Result<(), WireError> {
+        put(&mut self.output, packet)
+    }
+
+    /// Sends what the socket takes now.
+    pub(super) fn flush(&mut self, stream: &TcpStream, clock: &dyn Clock) -> Result<(), End> {
+        write(stream, &mut self.output)?;
+        if self.output.len() > UNSENT_MAX_BYTES {
+            return Err(End::Misbehaved("what it is sent is not read"));
+        }
+        if self.output.is_empty()
+            && let Some(gate) = self.handing.take()
+        {
+            gate.handed_over(clock.now());
+        }
+        Ok(())
+    }
+}
+
+/// Writes what the socket takes now, and takes it out of `output`.
+pub(super) fn write(stream: &TcpStream, output: &mut Vec<u8>) -> std::io::Result<()> {
+    while !output.is_empty() {
+        match stream.try_write(output) {
+            Ok(sent) if sent == output.len() => *output = Vec::new(),
+            Ok(sent) => drop(output.drain(..sent)),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

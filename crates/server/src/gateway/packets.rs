@@ -1,0 +1,181 @@
+//! MQTT 3.1.1 packets as bytes.
+//!
+//! Nearly all traffic is PUBLISH and PUBACK: these are read where they lie and written where they leave, here and by hand.
+//! `rmqtt_codec` does every other packet, and a property test has it judge these two.
+
+use std::num::NonZeroU16;
+
+use bytes::BytesMut;
+use rmqtt_codec::types::QoS;
+use rmqtt_codec::v3::{Codec, Packet};
+use tokio_util::codec::{Decoder, Encoder};
+
+use super::end::WireError;
+
+/// The first half of a first byte says what a packet is.
+const KIND: u8 = 0xf0;
+const PUBLISH: u8 = 0x30;
+const PUBACK: u8 = 0x40;
+/// Most that four bytes of seven bits can say.
+const LENGTH_MAX: usize = 0x0fff_ffff;
+const LENGTH_BYTES_MAX: usize = 4;
+
+/// A packet that a device has sent.
+#[derive(Debug)]
+pub(super) enum Incoming<'b> {
+    Publish(Message<'b>),
+    PublishAck(NonZeroU16),
+    Other(Packet),
+}
+
+/// What a PUBLISH carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Message<'b> {
+    pub(super) qos: QoS,
+    pub(super) topic: &'b str,
+    pub(super) packet_id: Option<NonZeroU16>,
+    pub(super) payload: &'b [u8],
+}
+
+/// The first packet in `bytes` and how many of them it has; `None` if it is not complete yet. One that announces more than
+/// `max` bytes behind its header is refused before they come.
+pub(super) fn read(bytes: &[u8], max: usize) -> Result<Option<(Incoming<'_>, usize)>, WireError> {
+    let Some((length, header)) = length(bytes)? else {
+        return Ok(None);
+    };
+    if length > max {
+        return Err(malformed("a packet that is too long"));
+    }
+    let Some(body) = bytes.get(header..header + length) else {
+        return Ok(None);
+    };
+    let all = header + length;
+    let packet = match bytes[0] {
+        first if first & KIND == PUBLISH => Incoming::Publish(publish(first, body)?),
+        PUBACK => Incoming::PublishAck(whole_packet_id(body)?),
+        _ => Incoming::Other(other(&bytes[..all])?),
+    };
+    Ok(Some((packet, all)))
+}
+
+/// How much follows the header, and how long that is; `None` if it is not complete.
+fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, WireError> {
+    let (mut length, mut shift) = (0, 0);
+    for (at, byte) in bytes.iter().enumerate().skip(1) {
+        length |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return Ok(Some((length, at + 1)));
+        }
+        if at == LENGTH_BYTES_MAX {
+            return Err(malformed("a length of too many bytes"));
+        }
+    }
+    Ok(None)
+}
+
+fn publish(first: u8, body: &[u8]) -> Result<Message<'_>, WireError> {
+    let qos = QoS::try_from(first >> 1 & 3)?;
+    let (topic, rest) = split_text(body).ok_or_else(|| malformed("a PUBLISH that ends in its topic"))?;
+    let topic = std::str::from_utf8(topic).map_err(|error| malformed(&error.to_string()))?;
+    if topic.is_empty() {
+        return Err(malformed("a PUBLISH without a topic"));
+    }
+    let (packet_id, payload) = match qos {
+        QoS::AtMostOnce => (None, rest),
+        QoS::AtLeastOnce | QoS::ExactlyOnce => {
+            let (packet_id, payload) = packet_id(rest)?;
+            (Some(packet_id), payload)
+        }
+    };
+    Ok(Message {
+        qos,
+        topic,
+        packet_id,
+        payload,
+    })
+}
+
+/// Bytes behind their length, and what follows them.
+fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+fn packet_id(bytes: &[u8]) -> Result<(NonZeroU16, &[u8]), WireError> {
+    bytes
+        .split_first_chunk()
+        .and_then(|(packet_id, rest)| Some((NonZeroU16::new(u16::from_be_bytes(*packet_id))?, rest)))
+        .ok_or_else(|| malformed("a packet identifier is missing"))
+}
+
+fn whole_packet_id(body: &[u8]) -> Result<NonZeroU16, WireError> {
+    match packet_id(body)? {
+        (packet_id, []) => Ok(packet_id),
+        _ => Err(malformed("a PUBACK that is too long")),
+    }
+}
+
+fn other(bytes: &[u8]) -> Result<Packet, WireError> {
+    match Codec::default().decode(&mut BytesMut::from(bytes))? {
+        Some((packet, _)) => Ok(packet),
+        None => Err(malformed("a packet without an end")),
+    }
+}
+
+/// Appends the head of a PUBLISH: everything but its payload. The topic is what its parts make together; with a packet
+/// identifier it is QoS 1.
+pub(super) fn put_publish_head(
+    into: &mut Vec<u8>,
+    topic: [&str; 2],
+    packet_id: Option<NonZeroU16>,
+    payload_len: usize,
+) -> Result<(), WireError> {
+    let topic_len = topic[0].len() + topic[1].len();
+    let topic_bytes = u16::try_from(topic_len).map_err(|_too_long| malformed("a topic that is too long"))?;
+    let length = 2 + topic_len + packet_id.map_or(0, |_| 2) + payload_len;
+    if length > LENGTH_MAX {
+        return Err(malformed("a payload that is too long"));
+    }
+    into.reserve(1 + LENGTH_BYTES_MAX + length);
+    into.push(PUBLISH | u8::from(packet_id.is_some()) << 1);
+    put_length(into, length);
+    into.extend_from_slice(&topic_bytes.to_be_bytes());
+    into.extend_from_slice(topic[0].as_bytes());
+    into.extend_from_slice(topic[1].as_bytes());
+    if let Some(packet_id) = packet_id {
+        into.extend_from_slice(&packet_id.get().to_be_bytes());
+    }
+    Ok(())
+}
+
+fn put_length(into: &mut Vec<u8>, mut length: usize) {
+    loop {
+        let [low, ..] = (length & 0x7f).to_le_bytes();
+        length >>= 7;
+        if length == 0 {
+            return into.push(low);
+        }
+        into.push(low | 0x80);
+    }
+}
+
+/// Appends a PUBACK.
+pub(super) fn put_puback(into: &mut Vec<u8>, packet_id: NonZeroU16) {
+    let [high, low] = packet_id.get().to_be_bytes();
+    into.extend_from_slice(&[PUBACK, 2, high, low]);
+}
+
+/// Appends any other packet.
+pub(super) fn put(into: &mut Vec<u8>, packet: Packet) -> Result<(), WireError> {
+    let mut bytes = BytesMut::new();
+    Codec::default()
+        .encode(packet, &mut bytes)
+        .map_err(|error| malformed(&error.to_string()))?;
+    into.extend_from_slice(&bytes);
+    Ok(())
+}
+
+fn malformed(what: &str) -> WireError {
+    WireError::Malformed(what.to_owned())
+}

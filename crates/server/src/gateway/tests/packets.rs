@@ -1,0 +1,126 @@
+//! The packets that are read and written by hand, judged by a library that does all of them.
+
+use std::num::NonZeroU16;
+
+use bytes::BytesMut;
+use proptest::prelude::*;
+use rmqtt_codec::types::{Publish, QoS};
+use rmqtt_codec::v3::{Codec, Packet};
+use tokio_util::codec::{Decoder as _, Encoder as _};
+
+use crate::gateway::packets::{self, Incoming, put_puback, put_publish_head};
+
+const MAX: u16 = 1000;
+
+/// The first packet in `bytes`, by the library: none yet, one with its length, or never one.
+fn judged(bytes: &[u8]) -> Result<Option<(Packet, usize)>, ()> {
+    let mut rest = BytesMut::from(bytes);
+    let packet = Codec::new(MAX.into()).decode(&mut rest).map_err(drop)?;
+    Ok(packet.map(|(packet, _)| (packet, bytes.len() - rest.len())))
+}
+
+/// The same by hand, in the library's words.
+fn read(bytes: &[u8]) -> Result<Option<(Packet, usize)>, ()> {
+    let packet = packets::read(bytes, MAX.into()).map_err(drop)?;
+    Ok(packet.map(|(packet, length)| {
+        let packet = match packet {
+            Incoming::Publish(message) => Packet::Publish(Box::new(Publish {
+                dup: bytes[0] & 8 != 0,
+                retain: bytes[0] & 1 != 0,
+                qos: message.qos,
+                topic: message.topic.into(),
+                packet_id: message.packet_id,
+                payload: message.payload.to_vec().into(),
+                properties: None,
+            })),
+            Incoming::PublishAck(packet_id) => Packet::PublishAck { packet_id },
+            Incoming::Other(packet) => packet,
+        };
+        (packet, length)
+    }))
+}
+
+fn encoded(packet: Packet) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    Codec::default().encode(packet, &mut bytes).unwrap();
+    bytes.to_vec()
+}
+
+fn publish(topic: &str, packet_id: Option<NonZeroU16>, payload: &[u8]) -> Packet {
+    Packet::Publish(Box::new(Publish {
+        dup: false,
+        retain: false,
+        qos: if packet_id.is_some() {
+            QoS::AtLeastOnce
+        } else {
+            QoS::AtMostOnce
+        },
+        topic: topic.into(),
+        packet_id,
+        payload: payload.to_vec().into(),
+        properties: None,
+    }))
+}
+
+/// Bytes of which many begin like a packet.
+fn packet_like() -> impl Strategy<Value = Vec<u8>> {
+    let text =
+        "[a-z/泵]{0,6}".prop_map(|text| [&u16::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat());
+    let body = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..12),
+        prop::collection::vec(prop_oneof![text, prop::collection::vec(0..3_u8, 0..3)], 0..4)
+            .prop_map(|parts| parts.concat()),
+    ];
+    let first = prop_oneof![0x30..0x40_u8, Just(0x40), any::<u8>()];
+    (first, body, any::<bool>(), any::<u8>()).prop_map(|(first, body, right, length)| {
+        let length = if right {
+            u8::try_from(body.len()).unwrap()
+        } else {
+            length
+        };
+        [&[first, length][..], &body].concat()
+    })
+}
+
+proptest! {
+    #[test]
+    fn packets_are_read_as_the_library_reads_them(bytes in packet_like(), more in prop::collection::vec(any::<u8>(), 0..4)) {
+        let bytes = [bytes, more].concat();
+        prop_assert_eq!(read(&bytes), judged(&bytes));
+    }
+
+    #[test]
+    fn lengths_are_read_as_the_library_reads_them(first in any::<u8>(), length in prop::collection::vec(any::<u8>(), 0..6)) {
+        let bytes = [vec![first], length].concat();
+        prop_assert_eq!(read(&bytes), judged(&bytes));
+    }
+
+    #[test]
+    fn packets_are_written_as_the_library_writes_them(
+        start in "[a-z/泵]{1,20}",
+        end in "[a-z/泵]{0,20}",
+        packet_id in prop::option::of(any::<NonZeroU16>()),
+        payload_len in prop_oneof![0..300_usize, 16_300..16_500_usize, Just(2_100_000)],
+    ) {
+        let payload = vec![7; payload_len];
+        let mut written = Vec::new();
+        put_publish_head(&mut written, [&start, &end], packet_id, payload.len()).unwrap();
+        written.extend_from_slice(&payload);
+        prop_assert!(written == encoded(publish(&(start + &end), packet_id, &payload)));
+        if let Some(packet_id) = packet_id {
+            let mut written = Vec::new();
+            put_puback(&mut written, packet_id);
+            prop_assert_eq!(written, encoded(Packet::PublishAck { packet_id }));
+        }
+    }
+}
+
+#[test]
+fn what_no_packet_can_carry_is_not_written() {
+    let mut written = Vec::new();
+    let long = "a".repeat(65_535);
+    assert!(put_publish_head(&mut written, [&long, ""], None, 0).is_ok());
+    assert!(put_publish_head(&mut written, [&long, "a"], None, 0).is_err());
+    assert!(put_publish_head(&mut written, ["a", ""], None, 0x0fff_ffff - 3).is_ok());
+    assert!(put_publish_head(&mut written, ["a", ""], None, 0x0fff_ffff - 2).is_err());
+}
