@@ -151,6 +151,8 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The first tasks that the mark takes. What this very turn has made of a row counts, not what was stored before it:
+    /// the device may just have acknowledged or answered.
     fn first_cancellable(&mut self, no: JobNo) -> Result<Vec<TaskNo>, Error> {
         let Some(job) = self.memory.jobs.get(no) else {
             return Ok(Vec::new());
@@ -163,7 +165,7 @@ impl Turn<'_> {
             after = Some(last.no);
             first.extend(
                 rows.iter()
-                    .filter(|task| task.state.is_cancellable())
+                    .filter(|row| self.task(row.no).unwrap_or(row).state.is_cancellable())
                     .map(|task| task.no),
             );
         }

@@ -6,6 +6,7 @@ use aldis_core::task::{Refused, State};
 
 use super::bench::Bench;
 use super::sample::{WAITING, by, retrying};
+use crate::link::DeviceEvent;
 use crate::writer::{Ask, Entry};
 
 #[test]
@@ -42,6 +43,26 @@ fn m_a_whole_job_is_cancelled_by_one_mark() {
     assert_eq!(bench.sent(), []);
     assert_eq!(bench.job_state(job), JobState::Finished);
     assert_eq!(bench.job(job).settled_mark, 1);
+}
+
+#[test]
+fn what_is_acknowledged_or_answered_in_the_turn_of_the_mark_is_not_called_cancelled() {
+    let mut bench = Bench::online(3);
+    let devices = bench.devices.clone();
+    let job = bench.create(bench.new_job(&devices, WAITING));
+    let sent = bench.deliver();
+    let tasks: Vec<_> = sent.iter().map(|wire| wire.task()).collect();
+    bench.settle();
+    let (device, wire) = (bench.device_of(sent[0]), sent[0]);
+    bench.tell(DeviceEvent::Acked { device, wire });
+    let device = bench.device_of(sent[1]);
+    bench.say(device, sent[1], 200);
+    let answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    bench.settle();
+    let whole = answered.blocking_recv().unwrap().unwrap();
+    assert_eq!((whole.eligible, whole.first), (1, vec![tasks[2]]));
+    let states: Vec<State> = tasks.iter().map(|task| bench.state(*task)).collect();
+    assert_eq!(states, [State::InProgress, State::Succeeded, State::Cancelled]);
 }
 
 #[test]
