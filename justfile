@@ -49,6 +49,10 @@ doc:
 sim SEED:
     cargo run --release --locked -p aldis-tests --bin simulate -- {{SEED}}
 
+# Whether the simulation finds faults: one rule of the code is broken at a time.
+mutants *NAMES:
+    scripts/mutants {{NAMES}}
+
 # The program killed again and again under load.
 crash *ARGS:
     cargo build --locked -p aldis -p aldis-tests --bins

@@ -23,10 +23,8 @@ pub struct Told {
     pub created: BTreeMap<String, Targets>,
     /// Jobs whose deletion was answered.
     pub deleted: BTreeSet<String>,
-    /// Tasks whose cancellation was confirmed.
+    /// Tasks whose cancellation was confirmed, one by one or with their job.
     pub cancelled: BTreeSet<String>,
-    /// Jobs that were cancelled as a whole, as was confirmed.
-    pub cancelled_jobs: BTreeSet<String>,
     /// Tasks whose retry was confirmed.
     pub retried: BTreeSet<String>,
 }

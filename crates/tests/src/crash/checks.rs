@@ -29,8 +29,8 @@ pub struct Shown {
 pub struct Stored {
     /// The latest attempt of each task.
     pub attempts: BTreeMap<u64, u16>,
-    /// Attempts that the history tells of.
-    pub history: BTreeSet<WireId>,
+    /// Attempts whose success is in the history.
+    pub successes: BTreeSet<WireId>,
     /// First and last number of the tasks of each job that is there.
     pub ranges: Vec<(u64, u64)>,
     /// Jobs whose counters differ from a recount, in words.
@@ -115,10 +115,10 @@ impl Stored {
             let (id, attempt) = row?;
             stored.attempts.insert(id, attempt);
         }
-        let mut rows = conn.prepare("SELECT task, attempt FROM history")?;
+        let mut rows = conn.prepare("SELECT task, attempt FROM history WHERE code = 0")?;
         for row in rows.query_map([], |row| Ok((number(row, 0)?, row.get(1)?)))? {
             let (task, attempt) = row?;
-            stored.history.insert(WireId::new(TaskNo(task), AttemptNo(attempt)));
+            stored.successes.insert(WireId::new(TaskNo(task), AttemptNo(attempt)));
         }
         stored.recount(&conn)?;
         Ok(stored)
@@ -291,7 +291,7 @@ fn replies(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
     }
     for id in &evidence.acts.acknowledged {
         let Some(shown) = evidence.task_of(*id) else { continue };
-        if shown.status != TaskStatus::Succeed && !evidence.stored.history.contains(id) {
+        if shown.status != TaskStatus::Succeed && !evidence.stored.successes.contains(id) {
             broken(
                 "acknowledged_replies_are_recorded",
                 format!("{id} is {:?}", shown.status),

@@ -206,8 +206,10 @@ impl Caller {
     async fn cancel_all(&mut self) {
         let Some(job) = self.some_job() else { return };
         let answered = self.client.cancel_tasks(&job, None).await;
-        if self.counted(answered).is_ok() {
-            self.accounts.told.lock().cancelled_jobs.insert(job);
+        if let Ok(answer) = self.counted(answered) {
+            let listed = answer.data.into_iter().filter(|entry| entry.code == 0);
+            let listed = listed.filter_map(|entry| entry.data);
+            self.accounts.told.lock().cancelled.extend(listed);
         }
     }
 

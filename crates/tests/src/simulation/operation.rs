@@ -111,39 +111,95 @@ pub enum Operation {
 /// How many devices there are, with one bit each in [`Draft::devices`].
 pub(super) const DEVICES: u8 = 6;
 
+/// How a history goes: what happens how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    /// Devices come, go and fail, the process dies now and then: most commands meet nobody.
+    Sparse,
+    /// Devices are mostly there and answer: most operations meet attempts in flight.
+    Busy,
+}
+
 /// The history of a seed.
 #[must_use]
 pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
     let mut chance = Chance::new(seed);
-    (0..operations).map(|_| one(&mut chance)).collect()
+    let mood = if number(&mut chance, 3) == 0 {
+        Mood::Sparse
+    } else {
+        Mood::Busy
+    };
+    (0..operations).map(|_| one(&mut chance, mood)).collect()
 }
 
-fn one(chance: &mut Chance) -> Operation {
+/// Of a thousand operations, how many are of each kind, in the order of [`one`].
+const fn shares(mood: Mood) -> [u32; 20] {
+    match mood {
+        Mood::Sparse => [
+            130, 80, 120, 20, 80, 80, 60, 180, 6, 80, 20, 10, 20, 10, 16, 14, 34, 12, 20, 8,
+        ],
+        Mood::Busy => [
+            90, 120, 140, 8, 60, 130, 60, 210, 6, 70, 14, 10, 16, 10, 10, 8, 20, 4, 10, 4,
+        ],
+    }
+}
+
+fn one(chance: &mut Chance, mood: Mood) -> Operation {
     let device = number(chance, 1 << 16);
     let other = number(chance, 1 << 16);
-    match number(chance, 1000) {
-        0..130 => Operation::Wait(wait(chance)),
-        130..210 => Operation::Connect(device),
-        210..330 => Operation::Settle(device, if number(chance, 6) == 0 { small(chance, 3) } else { 0 }),
-        330..350 => Operation::Drop(device),
-        350..430 => Operation::Deliver(device, number(chance, 12) == 0),
-        430..510 => Operation::DeliverAll,
-        510..570 => Operation::Acknowledge(device, back(chance)),
-        570..750 => Operation::Reply(device, back(chance), answer(chance)),
-        750..756 => Operation::Forge(device, other),
-        756..836 => Operation::Create(draft(chance), call(chance)),
-        836..856 => Operation::CancelTask(device, other, call(chance)),
-        856..866 => Operation::CancelJob(device, call(chance)),
-        866..886 => Operation::RetryTask(device, other, call(chance)),
-        886..896 => Operation::RetryJob(device, call(chance)),
-        896..912 => Operation::DeleteJob(device, call(chance)),
-        912..922 => Operation::Disable(device, number(chance, 3) == 0, call(chance)),
-        922..926 => Operation::Replace(device, call(chance)),
-        926..960 => Operation::Look(device),
-        960..968 => Operation::Kill(number(chance, 20_000)),
-        968..972 => Operation::Restart(number(chance, 20_000)),
-        972..992 => Operation::Fails(fault(chance)),
+    match kind(chance, mood) {
+        0 => Operation::Wait(wait(chance, mood)),
+        1 => Operation::Connect(device),
+        2 => Operation::Settle(device, if number(chance, 6) == 0 { small(chance, 3) } else { 0 }),
+        3 => Operation::Drop(device),
+        4 => Operation::Deliver(device, number(chance, 12) == 0),
+        5 => Operation::DeliverAll,
+        6 => Operation::Acknowledge(device, back(chance)),
+        7 => Operation::Reply(device, back(chance), answer(chance)),
+        8 => Operation::Forge(device, other),
+        9 => Operation::Create(draft(chance, mood), call(chance, mood)),
+        10 => Operation::CancelTask(device, other, call(chance, mood)),
+        11 => Operation::CancelJob(device, call(chance, mood)),
+        12 => Operation::RetryTask(device, other, call(chance, mood)),
+        13 => Operation::RetryJob(device, call(chance, mood)),
+        14 => Operation::DeleteJob(device, call(chance, mood)),
+        15 => change_of_device(chance, mood, device),
+        16 => Operation::Look(device),
+        17 => death(chance, mood),
+        18 => Operation::Fails(fault(chance)),
         _ => Operation::ClockJumps(jump(chance)),
+    }
+}
+
+fn kind(chance: &mut Chance, mood: Mood) -> usize {
+    let mut drawn = number(chance, 1000);
+    for (kind, share) in shares(mood).into_iter().enumerate() {
+        if drawn < share {
+            return kind;
+        }
+        drawn -= share;
+    }
+    0
+}
+
+fn change_of_device(chance: &mut Chance, mood: Mood, device: Choice) -> Operation {
+    if number(chance, 7) < 2 {
+        Operation::Replace(device, call(chance, mood))
+    } else {
+        Operation::Disable(device, number(chance, 3) == 0, call(chance, mood))
+    }
+}
+
+/// Devices of a busy history find the process back before their commands are over.
+fn death(chance: &mut Chance, mood: Mood) -> Operation {
+    let down = match mood {
+        Mood::Sparse => 20_000,
+        Mood::Busy => 3_000,
+    };
+    if number(chance, 3) < 2 {
+        Operation::Kill(number(chance, down))
+    } else {
+        Operation::Restart(number(chance, down))
     }
 }
 
@@ -161,11 +217,11 @@ fn back(chance: &mut Chance) -> Choice {
 }
 
 /// Short ones let things overlap, long ones let windows end.
-fn wait(chance: &mut Chance) -> u32 {
-    match number(chance, 10) {
-        0..5 => number(chance, 50),
-        5..8 => number(chance, 2_000),
-        8 => number(chance, 30_000),
+fn wait(chance: &mut Chance, mood: Mood) -> u32 {
+    match (number(chance, 20), mood) {
+        (0..10, _) => number(chance, 50),
+        (10..16, _) | (16..19, Mood::Busy) => number(chance, 2_000),
+        (16 | 17, Mood::Sparse) => number(chance, 30_000),
         _ => number(chance, 100_000),
     }
 }
@@ -178,17 +234,23 @@ fn answer(chance: &mut Chance) -> Answer {
     }
 }
 
-fn call(chance: &mut Chance) -> Call {
-    match number(chance, 20) {
+fn call(chance: &mut Chance, mood: Mood) -> Call {
+    let rare = match mood {
+        Mood::Sparse => 20,
+        Mood::Busy => 60,
+    };
+    match number(chance, rare) {
         0 => Call::AnswerLost,
         1 => Call::Dies(small(chance, 6)),
         _ => Call::Answered,
     }
 }
 
-fn draft(chance: &mut Chance) -> Draft {
-    let ttl_s = [0, 0, 5, 60, 600];
-    let trigger_s = [0, 0, 0, 3, 90];
+fn draft(chance: &mut Chance, mood: Mood) -> Draft {
+    let (ttl_s, trigger_s) = match mood {
+        Mood::Sparse => ([0, 0, 5, 60, 600], [0, 0, 0, 3, 90]),
+        Mood::Busy => ([0, 5, 60, 60, 600], [0, 0, 0, 0, 3]),
+    };
     let interval_s = [0, 1, 10, 60];
     Draft {
         devices: small(chance, 1 << DEVICES),
