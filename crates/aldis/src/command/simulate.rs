@@ -72,7 +72,11 @@ impl Simulate {
         make_room_for(identities.len())?;
         let options = FleetOptions {
             parallel_connects: self.parallel,
-            subscribes: if self.subscribe { Subscribes::LikeC } else { Subscribes::Never },
+            subscribes: if self.subscribe {
+                Subscribes::LikeC
+            } else {
+                Subscribes::Never
+            },
             ..FleetOptions::with(model)
         };
         let fleet = Fleet::start(mqtt, identities, options)?;
