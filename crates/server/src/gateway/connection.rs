@@ -65,8 +65,8 @@ impl Connection {
     }
 
     /// Talks with the device until either has enough. What came right behind its login is in `input`.
-    pub(super) async fn run(mut self, mut input: Input) {
-        let end = match self.talk(&mut input).await {
+    pub(super) async fn run(&mut self, input: &mut Input) {
+        let end = match self.talk(input).await {
             Ok(never) => match never {},
             Err(end) => end,
         };

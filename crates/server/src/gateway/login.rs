@@ -23,22 +23,24 @@ const BEFORE_CONNACK: Duration = Duration::from_millis(10);
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
 /// Lives one connection. Without a place, only as long as it takes to say so; until its login others may need its place.
-pub(super) async fn live(
+pub(super) fn live(
     gateway: Arc<Gateway>,
     stream: TcpStream,
     peer: SocketAddr,
     stopped: Stopped,
     place: Option<Arc<Member>>,
-) {
-    // A connection lives for days: what its login took must not stay with it.
+) -> impl Future<Output = ()> + Send {
+    // A connection lives for days: what its login takes must not stay with it.
     let beginning = Box::pin(async move {
         tokio::select! {
-            connection = begin(gateway, stream, peer, place) => connection,
+            begun = begin(gateway, stream, peer, place) => begun,
             () = stopped.wait() => None,
         }
     });
-    if let Some((connection, input)) = beginning.await {
-        connection.run(input).await;
+    async move {
+        if let Some((mut connection, mut input)) = beginning.await {
+            connection.run(&mut input).await;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bounds;
+mod idle;
 mod logins;
 mod orders;
 mod packets;
