@@ -223,7 +223,8 @@ fn token_key(settings: &Settings) -> Result<[u8; 32], StartError> {
         .into())
 }
 
-/// Devices are served by one thread: a connection's work is small, and handing it between threads costs more.
+/// Devices are served by one thread: a connection's work is small, and handing it between threads costs more. Their logins
+/// are looked up by as many more as can read at a time, or a fleet that comes back would have hundreds wait for those.
 fn serve_devices(gateway: Arc<Gateway>, listener: std::net::TcpListener) -> Result<(Stop, JoinHandle<()>), StartError> {
     let system = |what: &str| {
         let what = what.to_owned();
@@ -231,6 +232,7 @@ fn serve_devices(gateway: Arc<Gateway>, listener: std::net::TcpListener) -> Resu
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(READERS)
         .build()
         .map_err(system("cannot start the devices' runtime"))?;
     let (stop, stopped) = shutdown::channel();
