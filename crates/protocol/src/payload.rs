@@ -2,8 +2,6 @@
 //!
 //! All devices of a job get the same bytes but for the id, so these are prepared once and only the id is filled in.
 
-use std::io::Write as _;
-
 use aldis_core::command::Command;
 use aldis_core::ids::WireId;
 use serde_json::{Map, Value, json};
@@ -35,7 +33,7 @@ impl CommandBody {
     /// Appends the payload of one attempt: compact JSON in UTF-8.
     pub fn encode(&self, wire: WireId, into: &mut Vec<u8>) {
         into.extend_from_slice(HEAD);
-        write!(into, "{wire}").expect("a vector takes every byte");
+        into.extend_from_slice(wire.to_string().as_bytes());
         into.extend_from_slice(&self.tail);
     }
 
