@@ -18,6 +18,9 @@ struct Arguments {
     /// How many histories; with one, a failure is shrunk.
     #[arg(long, default_value_t = 1)]
     count: u64,
+    /// Stop at the first that fails.
+    #[arg(long)]
+    first: bool,
     /// Over SQLite instead of the store in memory.
     #[arg(long)]
     sqlite: bool,
@@ -33,7 +36,7 @@ fn main() -> ExitCode {
     if arguments.count == 1 {
         one(arguments.seed, medium)
     } else {
-        many(arguments.count, arguments.seed, medium)
+        many(&arguments, medium)
     }
 }
 
@@ -73,10 +76,15 @@ fn one(seed: u64, medium: Medium) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn many(count: u64, first: u64, medium: Medium) -> ExitCode {
+fn many(arguments: &Arguments, medium: Medium) -> ExitCode {
     let mut sum = Figures::default();
     let mut failed = 0;
-    for seed in first..first + count {
+    let (first, mut played) = (arguments.seed, 0);
+    for seed in first..first + arguments.count {
+        if arguments.first && failed > 0 {
+            break;
+        }
+        played += 1;
         match outcome(seed, medium, &draw(seed, OPERATIONS)) {
             Ok(figures) => sum.add(&figures),
             Err(told) => {
@@ -85,7 +93,7 @@ fn many(count: u64, first: u64, medium: Medium) -> ExitCode {
             }
         }
     }
-    println!("{count} seeds from {first}: {failed} failed; {sum:?}");
+    println!("{played} seeds from {first}: {failed} failed; {sum:?}");
     if failed == 0 {
         ExitCode::SUCCESS
     } else {

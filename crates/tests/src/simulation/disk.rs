@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use aldis_core::expression::{DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
+use aldis_sick_disk::SickDisk;
+use aldis_simulator::Chance;
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
     AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot,
@@ -19,36 +22,39 @@ use parking_lot::Mutex;
 
 use super::operation::Fault;
 
-/// Faults that wait for their moment.
+/// Faults that wait for their moment, and what is known of the last commit.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     commits: u8,
     answer_lost: bool,
     reads: u8,
+    slow_ms: u32,
+    /// The process dies in the next commit, which is stored or not.
+    dies: Option<bool>,
+    /// It has died, and does not know it yet.
+    died: bool,
+    /// The machine loses its power when the process dies.
+    power: bool,
+    /// The wall clock, which a slow disk lets pass.
+    pub(super) clock: Arc<AtomicI64>,
+    /// The last commit that is known to be stored.
+    last: u64,
+    /// So many were begun after it that the database failed, and nobody knows what came of them.
+    in_doubt: u64,
 }
 
 /// Turned on from outside, used up by the store.
 pub(super) type Switch = Arc<Mutex<Faults>>;
 
-/// Lets this happen next.
-pub(super) fn set(switch: &Switch, fault: Fault) {
-    let mut faults = switch.lock();
-    match fault {
-        Fault::Commits(count) => faults.commits = count,
-        Fault::AnswerLost => faults.answer_lost = true,
-        Fault::Reads(count) => faults.reads = count,
-    }
-}
-
-/// The disk is well again.
-pub(super) fn heal(switch: &Switch) {
-    *switch.lock() = Faults::default();
-}
-
-/// Whether a fault still waits for its moment.
-pub(super) fn is_failing(switch: &Switch) -> bool {
-    let faults = switch.lock();
-    faults.commits > 0 || faults.answer_lost || faults.reads > 0
+/// How the process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// In order: every file was closed.
+    Stopped,
+    /// In the midst of anything.
+    Killed,
+    /// With the machine.
+    PowerCut,
 }
 
 /// What outlives the process.
@@ -56,17 +62,126 @@ pub(super) enum Disk {
     /// A store in memory, which clones share.
     Memory(MemoryStore),
     /// A data directory.
-    Directory(tempfile::TempDir),
+    Directory(Box<Directory>),
+}
+
+/// A data directory on a disk that fails as told.
+pub(super) struct Directory {
+    sick: SickDisk,
+    chance: Chance,
+    directory: tempfile::TempDir,
 }
 
 impl Disk {
+    /// A directory of its own; the seed decides what a loss of power leaves of writes that were not durable.
+    pub(super) fn directory(seed: u64) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the database");
+        let sick = SickDisk::under(directory.path()).expect("it was just made");
+        Self::Directory(Box::new(Directory {
+            sick,
+            chance: Chance::new(seed),
+            directory,
+        }))
+    }
+
+    /// Lets this happen next.
+    pub(super) fn fails(&self, switch: &Switch, fault: Fault) {
+        let mut faults = switch.lock();
+        match (fault, self) {
+            (Fault::Commits(count), _) => faults.commits = count,
+            (Fault::AnswerLost, _) => faults.answer_lost = true,
+            (Fault::Reads(count), _) => faults.reads = count,
+            (Fault::Slow(ms), _) => faults.slow_ms = ms,
+            (Fault::Files(_, _, times), Self::Memory(_)) => faults.commits = times,
+            (Fault::Files(trouble, after, times), Self::Directory(on)) => {
+                on.sick.fails(trouble, after.into(), times.into());
+            }
+            (Fault::Death(after) | Fault::PowerCut(after), Self::Memory(_)) => faults.dies = Some(after % 2 == 0),
+            (Fault::Death(after), Self::Directory(on)) => on.sick.stops(after.into()),
+            (Fault::PowerCut(after), Self::Directory(on)) => {
+                faults.power = true;
+                on.sick.stops(after.into());
+            }
+        }
+    }
+
+    /// The disk is well again.
+    pub(super) fn heal(&self, switch: &Switch) {
+        let mut faults = switch.lock();
+        *faults = Faults {
+            clock: Arc::clone(&faults.clock),
+            died: faults.died,
+            last: faults.last,
+            in_doubt: faults.in_doubt,
+            ..Faults::default()
+        };
+        if let Self::Directory(on) = self {
+            on.sick.heal();
+        }
+    }
+
+    /// Whether a fault still waits for its moment.
+    pub(super) fn is_failing(&self, switch: &Switch) -> bool {
+        let faults = switch.lock();
+        let files = match self {
+            Self::Memory(_) => false,
+            Self::Directory(on) => on.sick.is_failing(),
+        };
+        let commits = faults.commits > 0 || faults.answer_lost || faults.dies.is_some();
+        files || commits || faults.reads > 0 || faults.slow_ms > 0
+    }
+
+    /// Whether the process has died in a commit.
+    pub(super) fn has_died(&self, switch: &Switch) -> bool {
+        let files = match self {
+            Self::Memory(_) => false,
+            Self::Directory(on) => on.sick.is_stopped(),
+        };
+        files || switch.lock().died
+    }
+
+    /// The process is about to end; `true` if the power goes with it.
+    pub(super) fn end(&self, switch: &Switch, ending: Ending) -> bool {
+        if let Self::Directory(on) = self
+            && ending != Ending::Stopped
+        {
+            on.sick.stop();
+        }
+        ending == Ending::PowerCut || switch.lock().power
+    }
+
+    /// The process starts: what was written is there, but for what went with the power.
+    pub(super) fn revive(&mut self, switch: &Switch, power_lost: bool) {
+        if let Self::Directory(on) = self {
+            let chance = &mut on.chance;
+            let mut draw = || chance.draw();
+            let revived = on.sick.revive(power_lost.then_some(&mut draw));
+            revived.expect("the directory is ours");
+        }
+        switch.lock().died = false;
+        self.heal(switch);
+    }
+
     /// The ways to what is kept, as after a start of the process.
     pub(super) fn open(&self, presence: &Arc<dyn Presence>, switch: &Switch) -> Opened {
         match self {
             Self::Memory(store) => opened(store.clone(), store.clone(), switch),
-            Self::Directory(directory) => open_directory(directory.path(), presence, switch),
+            Self::Directory(on) => open_directory(on.directory.path(), presence, switch),
         }
     }
+}
+
+/// The commit that a start finds as the last: the last one that is known to be stored, or one of those begun after it.
+pub(super) fn is_whole(switch: &Switch, found: u64) -> Result<(), String> {
+    let mut faults = switch.lock();
+    let (last, in_doubt) = (faults.last, std::mem::take(&mut faults.in_doubt));
+    faults.last = found;
+    if last == 0 || (last..=last + in_doubt).contains(&found) {
+        return Ok(());
+    }
+    Err(format!(
+        "commit {found} is the last, after {last} was stored and {in_doubt} more begun"
+    ))
 }
 
 /// The ways to what is kept.
@@ -119,24 +234,36 @@ fn failed(what: &str) -> Error {
 impl<S: Store> Store for Failing<S> {
     fn commit(&mut self, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
         let mut faults = self.switch.lock();
+        let slow = std::mem::take(&mut faults.slow_ms);
+        faults.clock.fetch_add(slow.into(), Ordering::SeqCst);
+        let dies = faults.dies.take();
+        faults.died |= dies.is_some();
+        if faults.died && dies != Some(true) {
+            return Err(failed("a simulated death before a commit"));
+        }
         if faults.commits > 0 {
             faults.commits -= 1;
             return Err(failed("a simulated commit that fails"));
         }
-        let lost = std::mem::take(&mut faults.answer_lost);
+        let lost = std::mem::take(&mut faults.answer_lost) || dies.is_some();
+        faults.in_doubt += 1;
         drop(faults);
         let committed = self.store.commit(now, writes)?;
+        let mut faults = self.switch.lock();
+        (faults.last, faults.in_doubt) = (committed.number.0, 0);
         if lost {
-            Err(failed("a simulated commit whose answer is lost"))
-        } else {
-            Ok(committed)
+            return Err(failed("a simulated commit whose answer is lost"));
         }
+        Ok(committed)
     }
 }
 
 impl<S> Failing<S> {
     fn look(&self) -> Result<&S, Error> {
         let mut faults = self.switch.lock();
+        if faults.died {
+            return Err(failed("a simulated death"));
+        }
         if faults.reads > 0 {
             faults.reads -= 1;
             return Err(failed("a simulated question that fails"));

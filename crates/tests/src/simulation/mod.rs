@@ -8,6 +8,7 @@
 
 mod device;
 mod disk;
+mod draw;
 mod link;
 mod operation;
 mod operator;
@@ -16,7 +17,8 @@ mod run;
 mod shrink;
 mod world;
 
-pub use operation::{Answer, Call, Choice, Draft, Fault, Operation, draw};
+pub use draw::draw;
+pub use operation::{Answer, Call, Choice, Draft, Fault, Operation, Trouble};
 pub use oracle::Violation;
 pub use run::{Figures, Medium, run};
 pub use shrink::shrink;

@@ -12,9 +12,9 @@ use aldis_server::link::SessionNo;
 use aldis_store::DeviceRef;
 
 use super::device::Device;
-use super::disk;
+use super::disk::Ending;
 use super::link::Noted;
-use super::operation::{Answer, Choice, DEVICES, Fault, Operation};
+use super::operation::{Answer, Choice, DEVICES, Operation};
 use super::operator::PRODUCT;
 use super::oracle::{Checked, Oracle, Violation, broken};
 use super::world::World;
@@ -42,6 +42,8 @@ pub struct Figures {
     pub starts: u64,
     /// Commands that left for devices.
     pub commands: u64,
+    /// What devices said about them.
+    pub replies: u64,
     /// Jobs created.
     pub jobs: u64,
 }
@@ -53,6 +55,7 @@ impl Figures {
         self.turns += other.turns;
         self.starts += other.starts;
         self.commands += other.commands;
+        self.replies += other.replies;
         self.jobs += other.jobs;
     }
 }
@@ -128,21 +131,26 @@ impl History {
 
     /// What follows by itself: the engine works as long as it wants, and what it ordered is noted.
     fn settle(&mut self) -> Checked {
-        if self.world.router().is_none() {
-            self.begin_again();
-        }
+        self.live();
         if !self.world.drive() {
             return broken("the_engine_rests", "it wants turn after turn and does nothing");
         }
         self.note()
     }
 
-    fn begin_again(&mut self) {
-        self.world.start();
-        self.figures.starts += 1;
+    /// The process runs: it is started if it has died.
+    fn live(&mut self) {
+        if self.world.router().is_none() {
+            self.world.start();
+            self.figures.starts += 1;
+        }
     }
 
     fn note(&mut self) -> Checked {
+        self.live();
+        if let Some(what) = self.world.found_broken.take() {
+            return broken("commits_are_whole", what);
+        }
         for noted in self.world.link.noted() {
             match noted {
                 Noted::Ordered(device, wire, at) => {
@@ -185,11 +193,12 @@ impl History {
             Operation::Disable(device, disabled, call) => self.disable(device, disabled, call),
             Operation::Replace(device, call) => self.replace(device, call),
             Operation::Look(job) => self.look(job)?,
-            Operation::Kill(down) => self.die(i64::from(down)),
+            Operation::Kill(down) => self.die(Ending::Killed, i64::from(down)),
+            Operation::PowerCut(down) => self.die(Ending::PowerCut, i64::from(down)),
             Operation::Restart(down) => self.restart(i64::from(down))?,
             Operation::Fails(fault) => {
-                self.oracle.unsure |= fault == Fault::AnswerLost;
-                disk::set(&self.world.switch, fault);
+                self.oracle.unsure |= fault.leaves_doubt();
+                self.world.disk_fails(fault);
             }
         }
         Ok(())
@@ -203,10 +212,10 @@ impl History {
         }
     }
 
-    fn die(&mut self, down: i64) {
-        self.world.kill();
+    fn die(&mut self, ending: Ending, down: i64) {
+        self.world.end(ending);
         self.world.clock_jumps(down);
-        self.begin_again();
+        self.live();
     }
 
     fn restart(&mut self, down: i64) -> Checked {
@@ -215,7 +224,7 @@ impl History {
         self.deliver_all()?;
         self.world.turn();
         self.note()?;
-        self.die(down);
+        self.die(Ending::Stopped, down);
         Ok(())
     }
 }

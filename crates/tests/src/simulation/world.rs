@@ -20,9 +20,9 @@ use aldis_store::{Presence, Read, held_slots};
 use axum::Router;
 use parking_lot::Mutex;
 
-use super::disk::{self, Disk, Opened, Switch};
+use super::disk::{self, Disk, Ending, Opened, Switch};
 use super::link::Wires;
-use super::operation::Call;
+use super::operation::{Call, Fault};
 use super::run::Medium;
 
 /// When every history begins.
@@ -39,7 +39,7 @@ const BEHIND_MAX_MS: i64 = 5 * 60_000;
 /// No read of these small worlds takes longer.
 const READ_MAX: Duration = Duration::from_millis(100);
 
-struct Hands(AtomicI64);
+struct Hands(Arc<AtomicI64>);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
@@ -80,8 +80,12 @@ pub(super) struct World {
     clock: Arc<Hands>,
     dice: Arc<Dice>,
     pub(super) link: Arc<Wires>,
-    pub(super) switch: Switch,
+    switch: Switch,
     disk: Disk,
+    /// The power went with the process.
+    power_lost: bool,
+    /// What a start found that must not be.
+    pub(super) found_broken: Option<String>,
     alive: Option<Alive>,
     observer: Option<Arc<dyn Read>>,
     nudged: Arc<AtomicBool>,
@@ -99,18 +103,23 @@ impl World {
         let presence: Arc<dyn Presence> = Arc::<Wires>::clone(&link);
         let disk = match medium {
             Medium::Memory => Disk::Memory(MemoryStore::new(presence)),
-            Medium::Sqlite => Disk::Directory(tempfile::tempdir().expect("a directory for the database")),
+            Medium::Sqlite => Disk::directory(seed),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(1)
             .build();
+        let clock = Arc::new(AtomicI64::new(BEGIN));
+        let switch = Switch::default();
+        switch.lock().clock = Arc::clone(&clock);
         let mut world = Self {
-            clock: Arc::new(Hands(AtomicI64::new(BEGIN))),
+            clock: Arc::new(Hands(clock)),
             dice: Arc::new(Dice(Mutex::new(Chance::new(!seed)))),
             link,
-            switch: Switch::default(),
+            switch,
             disk,
+            power_lost: false,
+            found_broken: None,
             alive: None,
             observer: None,
             nudged: Arc::default(),
@@ -156,14 +165,15 @@ impl World {
         let nudged = Arc::clone(&self.nudged);
         let inbox = Inbox::new(move || nudged.store(true, Ordering::SeqCst));
         self.link.begin(Arc::clone(&inbox));
-        disk::heal(&self.switch);
+        self.disk.revive(&self.switch, std::mem::take(&mut self.power_lost));
         let presence: Arc<dyn Presence> = Arc::<Wires>::clone(&self.link);
         let Opened {
             store,
             reader,
             observer,
         } = self.disk.open(&presence, &self.switch);
-        let (_, stored) = store.last_commit().expect("the disk is well");
+        let (number, stored) = store.last_commit().expect("the disk is well");
+        self.found_broken = disk::is_whole(&self.switch, number.0).err();
         let held_until = (stored.ms_since(self.now()) > BEHIND_MAX_MS).then_some(stored);
         let link = Arc::<Wires>::clone(&self.link);
         let engine = Engine::start(store, link, Arc::clone(&inbox), self.now()).expect("the disk is well");
@@ -191,8 +201,24 @@ impl World {
         self.turn();
     }
 
+    /// Lets this happen next.
+    pub(super) fn disk_fails(&self, fault: Fault) {
+        self.disk.fails(&self.switch, fault);
+    }
+
+    /// The disk is well again.
+    pub(super) fn disk_heals(&self) {
+        self.disk.heal(&self.switch);
+    }
+
+    /// A fault of the disk still waits for its moment.
+    pub(super) fn disk_is_failing(&self) -> bool {
+        self.disk.is_failing(&self.switch)
+    }
+
     /// Everything that was not stored is gone.
-    pub(super) fn kill(&mut self) {
+    pub(super) fn end(&mut self, ending: Ending) {
+        self.power_lost |= self.disk.end(&self.switch, ending);
         self.alive = None;
         self.observer = None;
         self.link.end();
@@ -216,6 +242,9 @@ impl World {
         self.link.turn(self.engine_now);
         self.wake = alive.engine.run_once(now);
         self.turns += 1;
+        if self.disk.has_died(&self.switch) {
+            self.end(Ending::Killed);
+        }
     }
 
     fn is_awake(&self) -> bool {
@@ -292,6 +321,9 @@ impl World {
             Call::Answered | Call::AnswerLost => None,
         };
         loop {
+            if self.alive.is_none() {
+                return Came::Down;
+            }
             if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
                 return Came::To(done);
             }
@@ -301,7 +333,7 @@ impl World {
                 }
                 *steps = steps.saturating_sub(1);
                 if *steps == 0 {
-                    self.kill();
+                    self.end(Ending::Killed);
                     return Came::Down;
                 }
             } else if self.is_awake() {

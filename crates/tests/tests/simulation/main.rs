@@ -21,7 +21,7 @@ fn histories_in_memory_hold() {
 
 #[test]
 fn histories_on_sqlite_hold() {
-    hold(Medium::Sqlite, 0..25);
+    hold(Medium::Sqlite, 0..100);
 }
 
 #[test]

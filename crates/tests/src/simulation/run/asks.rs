@@ -8,13 +8,15 @@ use crate::simulation::operator::Answered;
 use crate::simulation::oracle::Checked;
 
 /// Jobs that are looked after at a time: more only make a history slower.
-const JOBS_MAX: usize = 10;
+const JOBS_MAX: usize = 14;
 
 impl History {
     pub(super) fn create(&mut self, draft: &Draft, call: Call) {
         let alive = self.oracle.jobs.iter().filter(|job| !job.deleted).count();
         if alive >= JOBS_MAX {
-            return;
+            // Room for the next one, if one of them has come to its end.
+            let choice = u32::try_from(self.figures.operations).unwrap_or(0);
+            return self.delete_job(choice, call);
         }
         self.names += 1;
         let name = format!("job {} of all", self.names);
@@ -116,11 +118,10 @@ impl History {
         if let Answered::Done(_) = self.world.delete_device(call, &key) {
             self.oracle.gone(no);
         }
-        if self.world.router().is_none() {
-            self.begin_again();
-        }
+        self.live();
         // Refused while the old one still stands.
         self.world.create_device(&key);
+        self.live();
         self.know_devices();
         if let Some(device) = self.device(choice)
             && device.no != no

@@ -4,7 +4,7 @@ use aldis_core::ids::JobNo;
 use aldis_store::JobTasks;
 
 use super::{AFTER_FAULTS_MS, History};
-use crate::simulation::disk;
+use crate::simulation::disk::Ending;
 use crate::simulation::operation::{Answer, Call};
 use crate::simulation::oracle::{Checked, broken};
 
@@ -16,10 +16,8 @@ const STEP_MS: i64 = 4_000;
 impl History {
     /// Every fault stops, every device is there and answers: everything must end.
     pub(super) fn end(&mut self) -> Checked {
-        disk::heal(&self.world.switch);
-        if self.world.router().is_none() {
-            self.begin_again();
-        }
+        self.world.disk_heals();
+        self.live();
         self.wait(AFTER_FAULTS_MS)?;
         for index in 0..self.devices.len() {
             let (key, no) = (self.devices[index].key.clone(), self.devices[index].no);
@@ -37,7 +35,7 @@ impl History {
         self.look_at_all()?;
         self.slots_are_free()?;
         let before = self.shown();
-        self.die(1_000);
+        self.die(Ending::Killed, 1_000);
         self.settle()?;
         self.look_at_all()?;
         if self.shown() == before {

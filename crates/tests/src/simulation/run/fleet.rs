@@ -146,6 +146,7 @@ impl History {
         {
             got.replied = true;
         }
+        self.figures.replies += 1;
         self.oracle.said(no, wire, answer);
         self.packets.insert((session, packet), (no, wire, answer));
         let reply = reply(answer);

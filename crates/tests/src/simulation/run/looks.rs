@@ -8,7 +8,6 @@ use aldis_server::link::Kinds;
 use aldis_store::JobTasks;
 
 use super::{AFTER_FAULTS_MS, History, nth};
-use crate::simulation::disk;
 use crate::simulation::operation::{Call, Choice};
 use crate::simulation::operator::Answered;
 use crate::simulation::oracle::{Checked, broken};
@@ -21,7 +20,7 @@ impl History {
         let Some(index) = nth(choice, self.oracle.jobs.len()) else {
             return Ok(());
         };
-        if disk::is_failing(&self.world.switch) {
+        if self.world.disk_is_failing() {
             return Ok(());
         }
         self.wait(AFTER_FAULTS_MS)?;

@@ -1,0 +1,356 @@
+//! Draws histories: a seed chooses how busy, how stormy or how sick the world is, and then one operation after another.
+//!
+//! Odds only decide how often something interesting happens; what may happen at all is the same in every profile.
+
+use aldis_simulator::Chance;
+
+use super::operation::{Answer, Call, Choice, DEVICES, Draft, Fault, Operation, Trouble};
+
+/// What an operation is about, before it is drawn in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Wait,
+    Jump,
+    Connect,
+    Settle,
+    Drop,
+    Deliver,
+    DeliverAll,
+    Acknowledge,
+    Reply,
+    Forge,
+    Create,
+    CancelTask,
+    CancelJob,
+    RetryTask,
+    RetryJob,
+    Delete,
+    Disable,
+    Enable,
+    Replace,
+    Look,
+    Kill,
+    Restart,
+    Fails,
+}
+
+/// The odds of a history. The weights of a profile need not add up to anything.
+struct Profile {
+    /// Devices are there from the beginning, and come back soon after a start.
+    present: bool,
+    /// One of so many jobs is for the whole product.
+    product: u32,
+    /// Waits are mostly short, so that attempts overlap with everything else.
+    hasty: bool,
+    weights: [(Kind, u32); 23],
+}
+
+/// Everybody is there and answers; most operations meet attempts that are out.
+const BUSY: Profile = Profile {
+    present: true,
+    product: 8,
+    hasty: true,
+    weights: [
+        (Kind::Wait, 150),
+        (Kind::Jump, 4),
+        (Kind::Connect, 40),
+        (Kind::Settle, 30),
+        (Kind::Drop, 15),
+        (Kind::Deliver, 100),
+        (Kind::DeliverAll, 80),
+        (Kind::Acknowledge, 60),
+        (Kind::Reply, 180),
+        (Kind::Forge, 6),
+        (Kind::Create, 90),
+        (Kind::CancelTask, 20),
+        (Kind::CancelJob, 12),
+        (Kind::RetryTask, 30),
+        (Kind::RetryJob, 20),
+        (Kind::Delete, 25),
+        (Kind::Disable, 3),
+        (Kind::Enable, 10),
+        (Kind::Replace, 3),
+        (Kind::Look, 40),
+        (Kind::Kill, 4),
+        (Kind::Restart, 2),
+        (Kind::Fails, 8),
+    ],
+};
+
+/// Links break, the process dies, and everybody comes back at once.
+const STORMY: Profile = Profile {
+    present: true,
+    product: 5,
+    hasty: true,
+    weights: [
+        (Kind::Wait, 120),
+        (Kind::Jump, 8),
+        (Kind::Connect, 120),
+        (Kind::Settle, 100),
+        (Kind::Drop, 50),
+        (Kind::Deliver, 80),
+        (Kind::DeliverAll, 60),
+        (Kind::Acknowledge, 50),
+        (Kind::Reply, 120),
+        (Kind::Forge, 6),
+        (Kind::Create, 80),
+        (Kind::CancelTask, 20),
+        (Kind::CancelJob, 15),
+        (Kind::RetryTask, 20),
+        (Kind::RetryJob, 15),
+        (Kind::Delete, 20),
+        (Kind::Disable, 8),
+        (Kind::Enable, 16),
+        (Kind::Replace, 6),
+        (Kind::Look, 40),
+        (Kind::Kill, 20),
+        (Kind::Restart, 8),
+        (Kind::Fails, 12),
+    ],
+};
+
+/// The disk fails again and again while everybody is at work.
+const SICK: Profile = Profile {
+    present: true,
+    product: 8,
+    hasty: true,
+    weights: [
+        (Kind::Wait, 130),
+        (Kind::Jump, 4),
+        (Kind::Connect, 50),
+        (Kind::Settle, 40),
+        (Kind::Drop, 20),
+        (Kind::Deliver, 100),
+        (Kind::DeliverAll, 60),
+        (Kind::Acknowledge, 60),
+        (Kind::Reply, 150),
+        (Kind::Forge, 4),
+        (Kind::Create, 80),
+        (Kind::CancelTask, 20),
+        (Kind::CancelJob, 12),
+        (Kind::RetryTask, 25),
+        (Kind::RetryJob, 15),
+        (Kind::Delete, 20),
+        (Kind::Disable, 6),
+        (Kind::Enable, 10),
+        (Kind::Replace, 3),
+        (Kind::Look, 30),
+        (Kind::Kill, 5),
+        (Kind::Restart, 4),
+        (Kind::Fails, 60),
+    ],
+};
+
+/// Little goes on, for long: windows end, clocks are wrong, devices are away.
+const SPARSE: Profile = Profile {
+    present: false,
+    product: 16,
+    hasty: false,
+    weights: [
+        (Kind::Wait, 150),
+        (Kind::Jump, 15),
+        (Kind::Connect, 80),
+        (Kind::Settle, 120),
+        (Kind::Drop, 20),
+        (Kind::Deliver, 80),
+        (Kind::DeliverAll, 80),
+        (Kind::Acknowledge, 60),
+        (Kind::Reply, 150),
+        (Kind::Forge, 6),
+        (Kind::Create, 80),
+        (Kind::CancelTask, 20),
+        (Kind::CancelJob, 10),
+        (Kind::RetryTask, 20),
+        (Kind::RetryJob, 10),
+        (Kind::Delete, 20),
+        (Kind::Disable, 4),
+        (Kind::Enable, 8),
+        (Kind::Replace, 4),
+        (Kind::Look, 34),
+        (Kind::Kill, 8),
+        (Kind::Restart, 4),
+        (Kind::Fails, 20),
+    ],
+};
+
+/// The history of a seed.
+#[must_use]
+pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
+    let mut chance = Chance::new(seed);
+    let profile = match number(&mut chance, 10) {
+        0..4 => BUSY,
+        4..6 => STORMY,
+        6..8 => SICK,
+        _ => SPARSE,
+    };
+    let mut drawn = Vec::with_capacity(operations + 2 * usize::from(DEVICES));
+    if profile.present {
+        everybody_comes(&mut chance, &mut drawn);
+    }
+    while drawn.len() < operations {
+        let kind = profile.kind(&mut chance);
+        drawn.push(profile.one(&mut chance, kind));
+        if profile.present {
+            follow(&mut chance, kind, &mut drawn);
+        }
+    }
+    drawn.truncate(operations);
+    drawn
+}
+
+/// What usually comes next where devices are mostly there.
+fn follow(chance: &mut Chance, kind: Kind, drawn: &mut Vec<Operation>) {
+    match (kind, drawn.last().copied()) {
+        (Kind::Connect, Some(Operation::Connect(device))) if number(chance, 3) > 0 => {
+            drawn.push(Operation::Settle(device, 0));
+        }
+        (Kind::Kill | Kind::Restart, _) if number(chance, 4) > 0 => everybody_comes(chance, drawn),
+        _ => {}
+    }
+}
+
+/// Nearly everybody, in an order of its own.
+fn everybody_comes(chance: &mut Chance, drawn: &mut Vec<Operation>) {
+    let first = number(chance, u32::from(DEVICES));
+    for device in first..first + u32::from(DEVICES) {
+        if number(chance, 6) > 0 {
+            drawn.push(Operation::Connect(device));
+            drawn.push(Operation::Settle(device, 0));
+        }
+    }
+}
+
+impl Profile {
+    fn kind(&self, chance: &mut Chance) -> Kind {
+        let sum: u32 = self.weights.iter().map(|(_, weight)| weight).sum();
+        let mut left = number(chance, sum);
+        for (kind, weight) in self.weights {
+            if left < weight {
+                return kind;
+            }
+            left -= weight;
+        }
+        Kind::Wait
+    }
+
+    fn one(&self, chance: &mut Chance, kind: Kind) -> Operation {
+        let device = number(chance, 1 << 16);
+        let other = number(chance, 1 << 16);
+        // Devices of a hasty world find the process back before their commands are over.
+        let down = if self.hasty { 3_000 } else { 20_000 };
+        match kind {
+            Kind::Wait => Operation::Wait(self.wait(chance)),
+            Kind::Jump => Operation::ClockJumps(jump(chance)),
+            Kind::Connect => Operation::Connect(device),
+            Kind::Settle => Operation::Settle(device, if number(chance, 6) == 0 { small(chance, 3) } else { 0 }),
+            Kind::Drop => Operation::Drop(device),
+            Kind::Deliver => Operation::Deliver(device, number(chance, 12) == 0),
+            Kind::DeliverAll => Operation::DeliverAll,
+            Kind::Acknowledge => Operation::Acknowledge(device, back(chance)),
+            Kind::Reply => Operation::Reply(device, back(chance), answer(chance)),
+            Kind::Forge => Operation::Forge(device, other),
+            Kind::Create => Operation::Create(self.draft(chance), self.call(chance)),
+            Kind::CancelTask => Operation::CancelTask(device, other, self.call(chance)),
+            Kind::CancelJob => Operation::CancelJob(device, self.call(chance)),
+            Kind::RetryTask => Operation::RetryTask(device, other, self.call(chance)),
+            Kind::RetryJob => Operation::RetryJob(device, self.call(chance)),
+            Kind::Delete => Operation::DeleteJob(device, self.call(chance)),
+            Kind::Disable => Operation::Disable(device, true, self.call(chance)),
+            Kind::Enable => Operation::Disable(device, false, self.call(chance)),
+            Kind::Replace => Operation::Replace(device, self.call(chance)),
+            Kind::Look => Operation::Look(device),
+            Kind::Kill if number(chance, 3) == 0 => Operation::PowerCut(number(chance, down)),
+            Kind::Kill => Operation::Kill(number(chance, down)),
+            Kind::Restart => Operation::Restart(number(chance, down)),
+            Kind::Fails => Operation::Fails(fault(chance)),
+        }
+    }
+
+    /// Short ones let things overlap, long ones let windows end.
+    fn wait(&self, chance: &mut Chance) -> u32 {
+        let (short, middle, long) = if self.hasty { (22, 33, 35) } else { (18, 28, 32) };
+        match number(chance, 36) {
+            drawn if drawn < short => number(chance, 50),
+            drawn if drawn < middle => number(chance, 2_000),
+            drawn if drawn < long => number(chance, 30_000),
+            _ => number(chance, 100_000),
+        }
+    }
+
+    fn call(&self, chance: &mut Chance) -> Call {
+        match number(chance, if self.hasty { 40 } else { 20 }) {
+            0 => Call::AnswerLost,
+            1 => Call::Dies(small(chance, 6)),
+            _ => Call::Answered,
+        }
+    }
+
+    fn draft(&self, chance: &mut Chance) -> Draft {
+        let ttl_s: &[u32] = if self.hasty {
+            &[0, 5, 30, 60, 600]
+        } else {
+            &[0, 0, 5, 60, 600]
+        };
+        let trigger_s = [0, 0, 0, 3, 90];
+        let interval_s = [0, 1, 10, 60];
+        let devices = 1 + small(chance, (1 << DEVICES) - 1);
+        Draft {
+            devices: if number(chance, self.product) == 0 { 0 } else { devices },
+            ttl_s: *chance.pick(ttl_s).unwrap_or(&0),
+            reply_s: 1 + number(chance, 40),
+            retries: small(chance, 4),
+            interval_s: *chance.pick(&interval_s).unwrap_or(&0),
+            trigger_s: *chance.pick(&trigger_s).unwrap_or(&0),
+            point: number(chance, 4) == 0,
+            repeated: number(chance, 4) == 0,
+        }
+    }
+}
+
+fn number(chance: &mut Chance, below: u32) -> u32 {
+    u32::try_from(chance.draw() % u64::from(below)).unwrap_or(0)
+}
+
+fn small(chance: &mut Chance, below: u32) -> u8 {
+    u8::try_from(number(chance, below)).unwrap_or(0)
+}
+
+/// Mostly the last, sometimes one before it.
+fn back(chance: &mut Chance) -> Choice {
+    if number(chance, 4) == 0 { number(chance, 8) } else { 0 }
+}
+
+fn answer(chance: &mut Chance) -> Answer {
+    match number(chance, 10) {
+        0..6 => Answer::Well,
+        6..9 => Answer::Badly(i64::from(number(chance, 900)) + 100_000),
+        _ => Answer::Rubbish,
+    }
+}
+
+fn fault(chance: &mut Chance) -> Fault {
+    match number(chance, 12) {
+        0..3 => Fault::Commits(1 + small(chance, 3)),
+        3 | 4 => Fault::AnswerLost,
+        5 | 6 => Fault::Reads(1 + small(chance, 3)),
+        7 => Fault::Slow(number(chance, 20_000)),
+        8 => Fault::Death(small(chance, 24)),
+        9 => Fault::PowerCut(small(chance, 24)),
+        _ => Fault::Files(trouble(chance), small(chance, 16), 1 + small(chance, 3)),
+    }
+}
+
+fn trouble(chance: &mut Chance) -> Trouble {
+    match number(chance, 4) {
+        0 => Trouble::Full,
+        1 => Trouble::Write,
+        2 => Trouble::Short,
+        _ => Trouble::Sync,
+    }
+}
+
+/// Clocks are set right by seconds, and sometimes are wrong by minutes.
+fn jump(chance: &mut Chance) -> i32 {
+    let size = if number(chance, 3) == 0 { 400_000 } else { 5_000 };
+    i32::try_from(number(chance, 2 * size)).unwrap_or(0) - i32::try_from(size).unwrap_or(0)
+}
