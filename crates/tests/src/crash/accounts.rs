@@ -23,6 +23,8 @@ pub struct Told {
     pub created: BTreeMap<String, Targets>,
     /// Jobs whose deletion was answered.
     pub deleted: BTreeSet<String>,
+    /// Jobs whose deletion was asked for and stayed without an answer: they are there or gone.
+    pub perhaps_deleted: BTreeSet<String>,
     /// Tasks whose cancellation was confirmed, one by one or with their job.
     pub cancelled: BTreeSet<String>,
     /// Tasks whose retry was confirmed.
@@ -45,6 +47,7 @@ pub(super) struct Accounts {
     pub(super) acts: Mutex<Acts>,
     pub(super) journal: Journal,
     pub(super) calls: AtomicU64,
+    pub(super) refused: AtomicU64,
     pub(super) unanswered: AtomicU64,
     faultless: AtomicBool,
     creating: AtomicU64,

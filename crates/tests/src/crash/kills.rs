@@ -17,23 +17,25 @@ use super::checks::Evidence;
 use super::fleet::Devices;
 use super::server::Server;
 
-/// Fewer commands than this waiting or out, and a kill proves little.
+/// With fewer commands out than this, a kill proves little.
 const MOVING_MIN: u64 = 100;
 /// For so many to gather.
 const MOVING_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-const MOVING: &str = "status in ('QUEUED', 'PUBLISHED', 'IN_PROGRESS')";
+/// What devices have or may have; what only waits for its device is not counted.
+const MOVING: &str = "status in ('PUBLISHED', 'IN_PROGRESS')";
 
 /// What a run came to.
 #[derive(Debug, Default, Serialize)]
 pub struct Figures {
     kills: u32,
-    /// Commands waiting or out at each kill, the fewest and the middle.
+    /// Commands out at each kill, the fewest and the middle.
     moving_min: u64,
     moving_median: u64,
     ready_ms_median: u64,
     ready_ms_max: u64,
     calls: u64,
+    calls_refused: u64,
     calls_unanswered: u64,
     jobs: usize,
     tasks: usize,
@@ -182,6 +184,7 @@ impl Figures {
 
     pub(super) fn count_calls(&mut self, accounts: &Accounts) {
         self.calls = accounts.calls.load(Ordering::Relaxed);
+        self.calls_refused = accounts.refused.load(Ordering::Relaxed);
         self.calls_unanswered = accounts.unanswered.load(Ordering::Relaxed);
     }
 }
@@ -191,7 +194,7 @@ impl fmt::Display for Figures {
         writeln!(f, "kills                    {}", self.kills)?;
         writeln!(
             f,
-            "commands moving          {} at least, {} at half of them",
+            "commands out             {} at least, {} at half of them",
             self.moving_min, self.moving_median
         )?;
         writeln!(
@@ -201,8 +204,8 @@ impl fmt::Display for Figures {
         )?;
         writeln!(
             f,
-            "calls                    {}, {} refused or unanswered",
-            self.calls, self.calls_unanswered
+            "calls                    {}, {} refused, {} unanswered",
+            self.calls, self.calls_refused, self.calls_unanswered
         )?;
         writeln!(f, "jobs, tasks              {}, {}", self.jobs, self.tasks)?;
         writeln!(f, "attempts received        {}", self.attempts_received)?;

@@ -228,16 +228,21 @@ impl Caller {
     async fn delete(&mut self) {
         let Some(job) = self.some_job() else { return };
         let answered = self.client.delete_job(&job).await;
-        if self.counted(answered).is_ok() {
-            self.accounts.told.lock().deleted.insert(job);
-        }
+        let mut told = self.accounts.told.lock();
+        match self.counted(answered) {
+            Ok(_) => told.deleted.insert(job),
+            Err(error) => error.code().is_none() && told.perhaps_deleted.insert(job),
+        };
     }
 
     fn counted<T>(&self, answered: Result<Answer<T>, Error>) -> Result<Answer<T>, Error> {
         self.accounts.calls.fetch_add(1, Ordering::Relaxed);
-        if answered.is_err() {
-            self.accounts.unanswered.fetch_add(1, Ordering::Relaxed);
-        }
+        let to = match &answered {
+            Ok(_) => return answered,
+            Err(error) if error.code().is_some() => &self.accounts.refused,
+            Err(_) => &self.accounts.unanswered,
+        };
+        to.fetch_add(1, Ordering::Relaxed);
         answered
     }
 }

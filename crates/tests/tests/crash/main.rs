@@ -54,6 +54,19 @@ fn accounts_that_agree_are_left_alone() {
 }
 
 #[test]
+fn a_job_whose_deletion_was_not_answered_is_there_or_gone() {
+    let asked = |evidence: &mut Evidence| evidence.told.perhaps_deleted.extend([JOB.to_owned()]);
+    assert_eq!(rules(asked), [""; 0]);
+    let gone = rules(|evidence| {
+        asked(evidence);
+        evidence.jobs.clear();
+        evidence.tasks.clear();
+        evidence.stored.ranges.clear();
+    });
+    assert_eq!(gone, [""; 0]);
+}
+
+#[test]
 fn every_kind_of_contradiction_is_noticed() {
     let set = |evidence: &mut Evidence, task, status| evidence.tasks.get_mut(&wire(task, 0)).unwrap().status = status;
     let cases: Vec<(&str, Vec<&'static str>)> = vec![
