@@ -21,6 +21,7 @@ use aldis_store_sqlite::Options;
 use parking_lot::Mutex;
 
 use super::operation::Fault;
+use super::oracle::{Checked, broken};
 
 /// Faults that wait for their moment, and what is known of the last commit.
 #[derive(Debug, Default)]
@@ -172,16 +173,17 @@ impl Disk {
 }
 
 /// The commit that a start finds as the last: the last one that is known to be stored, or one of those begun after it.
-pub(super) fn is_whole(switch: &Switch, found: u64) -> Result<(), String> {
+pub(super) fn is_whole(switch: &Switch, found: u64) -> Checked {
     let mut faults = switch.lock();
     let (last, in_doubt) = (faults.last, std::mem::take(&mut faults.in_doubt));
     faults.last = found;
     if last == 0 || (last..=last + in_doubt).contains(&found) {
         return Ok(());
     }
-    Err(format!(
-        "commit {found} is the last, after {last} was stored and {in_doubt} more begun"
-    ))
+    broken(
+        "commits_are_whole",
+        format!("commit {found} is the last, after {last} was stored and {in_doubt} more begun"),
+    )
 }
 
 /// The ways to what is kept.

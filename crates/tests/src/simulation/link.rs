@@ -31,6 +31,8 @@ struct Inner {
     numbers: u64,
     inbox: Option<Arc<Inbox>>,
     noted: Vec<Noted>,
+    /// Attempts that were ordered in the present turn.
+    fresh: Vec<(DeviceNo, WireId)>,
     /// The engine's clock in its present turn.
     now: Timestamp,
 }
@@ -76,12 +78,22 @@ impl Wires {
         let mut inner = self.0.lock();
         inner.sessions.clear();
         inner.current.clear();
+        inner.fresh.clear();
         inner.inbox = None;
     }
 
     /// A turn begins.
     pub(super) fn turn(&self, now: Timestamp) {
         self.0.lock().now = now;
+    }
+
+    /// Attempts that the last turn has ordered, for devices that any command could be sent to.
+    pub(super) fn fresh(&self) -> Vec<(DeviceNo, WireId)> {
+        let fresh = std::mem::take(&mut self.0.lock().fresh);
+        let open = fresh
+            .into_iter()
+            .filter(|(device, _)| self.kinds(*device) == Some(Kinds::ALL));
+        open.collect()
     }
 
     pub(super) fn noted(&self) -> Vec<Noted> {
@@ -194,6 +206,7 @@ impl DeviceLink for Wires {
             let session = match &order {
                 Order::Publish(outgoing) => {
                     inner.noted.push(Noted::Ordered(outgoing.device, outgoing.wire, now));
+                    inner.fresh.push((outgoing.device, outgoing.wire));
                     outgoing.session
                 }
                 Order::Acknowledge { session, packet } => {

@@ -6,6 +6,7 @@
 //!
 //! A list that fails is shrunk ([`shrink`]) and then kept as a test of its own.
 
+mod claims;
 mod device;
 mod disk;
 mod draw;

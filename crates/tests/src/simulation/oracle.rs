@@ -2,6 +2,8 @@
 //!
 //! Nothing here asks the engine. Each rule has a name, which a violation carries.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
@@ -52,7 +54,20 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn release(&self) -> Timestamp {
+    /// How long a round of a task lasts at the least.
+    fn window_ms(&self) -> i64 {
+        if self.draft.ttl_s > 0 {
+            i64::from(self.draft.ttl_s) * 1_000
+        } else {
+            self.reply_ms()
+        }
+    }
+
+    fn reply_ms(&self) -> i64 {
+        i64::from(self.draft.reply_s) * 1_000
+    }
+
+    pub(super) fn release(&self) -> Timestamp {
         self.created.plus_ms(i64::from(self.draft.trigger_s) * 1_000)
     }
 }
@@ -64,6 +79,7 @@ struct TaskFacts {
     succeeded: bool,
     codes: BTreeSet<Option<i64>>,
     barred: u64,
+    cancel_asked: bool,
     freed: u64,
     retries_asked: u64,
     /// A success was made durable: nothing more is sent until somebody asks for this very task again.
@@ -92,6 +108,10 @@ pub(super) struct Oracle {
     open: BTreeMap<DeviceNo, Open>,
     disabled: BTreeSet<DeviceNo>,
     gone: BTreeSet<DeviceNo>,
+    /// Keys of devices that somebody wanted to disable or to replace.
+    touched: BTreeSet<String>,
+    /// Keys of devices that were sent something, and when first.
+    active: BTreeMap<String, Timestamp>,
     order: u64,
     pub(super) received: u64,
     /// A commit was stored and nobody was told: attempts may have been made that were never handed out.
@@ -132,6 +152,11 @@ impl Oracle {
 
     // --- What operators asked for.
 
+    /// Somebody wants to cancel it, whatever comes of it.
+    pub(super) fn cancel_asked(&mut self, task: TaskNo) {
+        self.tasks.entry(task).or_default().cancel_asked = true;
+    }
+
     /// From now on nothing of these is sent until a retry is asked for.
     pub(super) fn bar_tasks(&mut self, tasks: &[TaskNo]) {
         let at = self.tick();
@@ -163,6 +188,16 @@ impl Oracle {
         let at = self.tick();
         self.jobs[job].freed = at;
         self.jobs[job].retries_asked += 1;
+    }
+
+    /// Somebody wants to disable or replace this device, whatever comes of it.
+    pub(super) fn touched(&mut self, key: &str) {
+        self.touched.insert(key.to_owned());
+    }
+
+    /// An attempt for this device was stored: so it has been online before.
+    pub(super) fn active(&mut self, key: &str, at: Timestamp) {
+        self.active.entry(key.to_owned()).or_insert(at);
     }
 
     pub(super) fn disabled(&mut self, device: DeviceNo, disabled: bool) {
@@ -250,12 +285,7 @@ impl Oracle {
             return broken("nothing_after_success", format!("{wire}"));
         }
         let first = job.draft.retries == 0 && facts.retries_asked == 0 && job.retries_asked == 0;
-        let window_s = if job.draft.ttl_s > 0 {
-            job.draft.ttl_s
-        } else {
-            job.draft.reply_s
-        };
-        if first && job.acknowledged && wall >= job.release().plus_ms(i64::from(window_s) * 1_000) {
+        if first && job.acknowledged && wall >= job.release().plus_ms(job.window_ms()) {
             return broken("nothing_after_its_window", format!("{wire} at {}", wall.0));
         }
         Ok(())
@@ -306,8 +336,10 @@ impl Oracle {
     }
 
     /// One task, as shown.
-    pub(super) fn look_at(&mut self, index: usize, task: &Shown) -> Checked {
+    pub(super) fn look_at(&mut self, index: usize, task: &Shown, now: Timestamp) -> Checked {
         let job = &self.jobs[index];
+        let unknown = TaskFacts::default();
+        self.is_true(job, self.tasks.get(&task.no).unwrap_or(&unknown), task, now)?;
         let asked_of_job = job.retries_asked;
         let budget = u64::from(job.draft.retries);
         let facts = self.tasks.entry(task.no).or_default();
@@ -323,25 +355,6 @@ impl Oracle {
             if task.auto < last.auto || task.manual < last.manual {
                 return broken("counts_only_grow", format!("{id}: {last:?} became {task:?}"));
             }
-        }
-        if task.status == "SUCCEED" && !facts.succeeded {
-            return broken(
-                "success_is_true",
-                format!("{id} is SUCCEED, and its device never said so"),
-            );
-        }
-        if task.status == "FAILED" && task.code.is_some_and(|code| code >= 100_000) && !facts.codes.contains(&task.code)
-        {
-            return broken(
-                "failure_is_true",
-                format!("{id} failed with {:?}, which its device never said", task.code),
-            );
-        }
-        if task.status == "RSP_TIMEOUT" && facts.made == 0 && !self.unsure {
-            return broken(
-                "silence_is_true",
-                format!("{id} is RSP_TIMEOUT, and no attempt was made"),
-            );
         }
         if facts.received > 1 + task.auto + task.manual {
             return broken(

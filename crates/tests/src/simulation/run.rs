@@ -148,9 +148,7 @@ impl History {
 
     fn note(&mut self) -> Checked {
         self.live();
-        if let Some(what) = self.world.found_broken.take() {
-            return broken("commits_are_whole", what);
-        }
+        self.world.found_broken.take().map_or(Ok(()), Err)?;
         for noted in self.world.link.noted() {
             match noted {
                 Noted::Ordered(device, wire, at) => {
@@ -161,6 +159,9 @@ impl History {
                         .expect("the observer's way never fails");
                     let reply_ms = jobs.first().map_or(0, |job| job.policy.reply_timeout_ms);
                     self.oracle.ordered(device, wire, at, reply_ms)?;
+                    if let Some(known) = self.devices.iter().find(|known| known.no == device) {
+                        self.oracle.active(&known.key, at);
+                    }
                 }
                 Noted::Durable(session, packet) => {
                     if let Some((device, wire, answer)) = self.packets.get(&(session, packet)) {

@@ -20,9 +20,11 @@ use aldis_store::{Presence, Read, held_slots};
 use axum::Router;
 use parking_lot::Mutex;
 
+use super::claims::Claims;
 use super::disk::{self, Disk, Ending, Opened, Switch};
 use super::link::Wires;
 use super::operation::{Call, Fault};
+use super::oracle::Violation;
 use super::run::Medium;
 
 /// When every history begins.
@@ -85,7 +87,8 @@ pub(super) struct World {
     /// The power went with the process.
     power_lost: bool,
     /// What a start found that must not be.
-    pub(super) found_broken: Option<String>,
+    pub(super) found_broken: Option<Violation>,
+    claims: Claims,
     alive: Option<Alive>,
     observer: Option<Arc<dyn Read>>,
     nudged: Arc<AtomicBool>,
@@ -120,6 +123,7 @@ impl World {
             disk,
             power_lost: false,
             found_broken: None,
+            claims: Claims::default(),
             alive: None,
             observer: None,
             nudged: Arc::default(),
@@ -244,6 +248,18 @@ impl World {
         self.turns += 1;
         if self.disk.has_died(&self.switch) {
             self.end(Ending::Killed);
+        } else {
+            self.check_claims();
+        }
+    }
+
+    /// What was ordered in this turn, before the next one changes what is stored.
+    fn check_claims(&mut self) {
+        let fresh = self.link.fresh();
+        let Some(stored) = self.observer.as_deref() else { return };
+        for (device, wire) in fresh {
+            let checked = self.claims.check(stored, device, wire, self.engine_now);
+            self.found_broken = self.found_broken.take().or_else(|| checked.err());
         }
     }
 

@@ -56,6 +56,7 @@ impl History {
         let Some((job, task)) = self.task(job, task) else {
             return;
         };
+        self.oracle.cancel_asked(task);
         if let Answered::Done(_) = self.world.on_job(call, "cancelTask", job, Some(&[task])) {
             self.oracle.bar_tasks(&[task]);
         }
@@ -103,7 +104,9 @@ impl History {
         let Some((no, key)) = self.device(choice).map(|device| (device.no, device.key.clone())) else {
             return;
         };
-        if !disabled {
+        if disabled {
+            self.oracle.touched(&key);
+        } else {
             self.oracle.disabled(no, false);
         }
         if let Answered::Done(_) = self.world.disable_device(call, &key, disabled) {
@@ -115,6 +118,7 @@ impl History {
         let Some((no, key)) = self.device(choice).map(|device| (device.no, device.key.clone())) else {
             return;
         };
+        self.oracle.touched(&key);
         if let Answered::Done(_) = self.world.delete_device(call, &key) {
             self.oracle.gone(no);
         }

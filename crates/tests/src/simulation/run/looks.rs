@@ -9,7 +9,7 @@ use aldis_store::JobTasks;
 
 use super::{AFTER_FAULTS_MS, History, nth};
 use crate::simulation::operation::{Call, Choice};
-use crate::simulation::operator::Answered;
+use crate::simulation::operator::{Answered, Shown};
 use crate::simulation::oracle::{Checked, broken};
 
 /// Reply deadlines that are near are put off by a start.
@@ -39,14 +39,14 @@ impl History {
                 other => broken("deleted_stays_deleted", format!("{}: {other:?}", no.to_job_id())),
             };
         }
-        let Answered::Done(_) = self.world.on_job(Call::Answered, "getJob", no, None) else {
+        let Answered::Done(shown) = self.world.on_job(Call::Answered, "getJob", no, None) else {
             if self.oracle.jobs[index].maybe_deleted {
                 self.oracle.jobs[index].deleted = true;
                 return Ok(());
             }
             return broken("acknowledged_jobs_exist", no.to_job_id());
         };
-        self.recount(index, no)?;
+        self.recount(index, no, shown["status"] == "FINISHED")?;
         self.look_deeper(no)
     }
 
@@ -69,7 +69,7 @@ impl History {
     }
 
     /// Statistics are what counting the tasks gives, and each task is what its history allows.
-    pub(super) fn recount(&mut self, index: usize, no: JobNo) -> Checked {
+    pub(super) fn recount(&mut self, index: usize, no: JobNo, finished: bool) -> Checked {
         let Some(tasks) = self.world.tasks_of(no) else {
             return Ok(());
         };
@@ -97,9 +97,20 @@ impl History {
         if keys > 0 && tasks.len() != keys {
             return broken("every_target_has_a_task", format!("{} of {keys}", tasks.len()));
         }
+        let now = self.world.engine_now();
+        Self::ends_with(&tasks, finished, self.oracle.jobs[index].release() <= now)?;
         self.oracle.learn(no, &tasks);
         for task in &tasks {
-            self.oracle.look_at(index, task)?;
+            self.oracle.look_at(index, task, now)?;
+        }
+        Ok(())
+    }
+
+    /// A job has ended exactly if its tasks have; before its trigger it cannot.
+    fn ends_with(tasks: &[Shown], finished: bool, triggered: bool) -> Checked {
+        let all_final = tasks.iter().all(Shown::is_final);
+        if finished && !all_final || !finished && all_final && triggered && !tasks.is_empty() {
+            return broken("jobs_end_with_their_tasks", format!("{finished}: {tasks:?}"));
         }
         Ok(())
     }
