@@ -41,7 +41,7 @@ impl Oracle {
     /// Why Aldis itself cannot have failed the task with this code.
     fn missing_cause(&self, job: &Job, facts: &TaskFacts, task: &Shown, own: i64) -> Option<&'static str> {
         let touched = self.touched.contains(&task.device);
-        let active = self.active.get(&task.device).is_some_and(|since| *since <= job.created);
+        let active = self.active.get(&task.device).is_some_and(|since| *since < job.created);
         match own {
             code::NOT_ACTIVE if !touched && active => Some("its device was online before, and nobody disabled it"),
             code::DEVICE_GONE if !touched => Some("its device was never deleted"),
