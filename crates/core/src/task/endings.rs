@@ -43,11 +43,9 @@ pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Time
 /// The operator cancels. What the device is executing goes on, but is not tried again.
 pub(super) fn cancel(task: &Task, withdrawn: bool, now: Timestamp) -> Result<Step, Refused> {
     match task.state {
-        State::Init | State::Queued | State::RetryWait => Ok(quietly(cancelled(
-            task,
-            describe::unsent(task, describe::WITHDRAWN),
-            now,
-        ))),
+        State::Init | State::Queued | State::RetryWait => {
+            Ok(quietly(cancelled(task, never_sent(task, describe::WITHDRAWN), now)))
+        }
         State::Published => Ok(cancel_published(task, withdrawn, now)),
         State::InProgress if task.disarmed => Err(Refused::Running),
         State::InProgress => {
@@ -125,7 +123,7 @@ fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step
     }
     let outcome = Outcome {
         code,
-        desc: describe::unsent(task, why),
+        desc: never_sent(task, why),
         output: None,
         sent: false,
     };
@@ -133,4 +131,13 @@ fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step
         result: Some(outcome),
         ..moved(task, State::Failed, now)
     }))
+}
+
+/// Why a round ended unsent. A retry that was still waited for is the one that was not sent, though it has not been counted.
+fn never_sent(task: &Task, why: &str) -> String {
+    let mut task = task.clone();
+    if task.state == State::RetryWait {
+        task.retries.auto = task.retries.auto.saturating_add(1);
+    }
+    describe::unsent(&task, why)
 }

@@ -174,6 +174,22 @@ fn a_retry_that_was_not_sent_tells_what_the_last_attempt_came_to() {
 }
 
 #[test]
+fn what_ends_the_wait_for_a_retry_names_that_retry() {
+    let waiting = || {
+        let mut course = Course::published(rules(TTL_MS, 1));
+        course.replied(1, 500);
+        course
+    };
+    let attempt = "retry 1 not sent; attempt 1: 500 the device replied with code 500";
+    let mut cancelled = waiting();
+    cancelled.apply(Event::Cancelled { withdrawn: false });
+    assert_eq!(desc(&cancelled), format!("withdrawn before sending; {attempt}"));
+    let mut disabled = waiting();
+    disabled.apply(Event::DeviceDisabled);
+    assert_eq!(desc(&disabled), format!("device disabled; {attempt}"));
+}
+
+#[test]
 fn a_number_given_to_an_attempt_that_never_left_is_not_credited_with_an_earlier_result() {
     let mut course = Course::published(rules(TTL_MS, 1));
     course.replied(1, 500);

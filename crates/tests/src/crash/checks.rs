@@ -13,6 +13,9 @@ use super::accounts::{Accounts, Acts, Targets, Told};
 
 /// What `core` says of a cancelled attempt that never left.
 const WITHDRAWN: &str = "withdrawn before sending";
+/// Of a retry that never left it also names the last attempt that did: the latest one there is, or one before that.
+const LAST: &str = "not sent; attempt ";
+const BEFORE: &str = "before ";
 
 /// A task as the API shows it at the end.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +25,15 @@ pub struct Shown {
     pub status: TaskStatus,
     pub retried_by_hand: u32,
     pub desc: String,
+}
+
+impl Shown {
+    /// The latest attempt was taken back: it was not the wait for a next one that ended.
+    fn says_withdrawn(&self) -> bool {
+        let withdrawn = self.status == TaskStatus::Cancelled && self.desc.contains(WITHDRAWN);
+        let last = self.desc.split_once(LAST).map(|(_, last)| last);
+        withdrawn && last.is_none_or(|last| last.starts_with(BEFORE))
+    }
 }
 
 /// What the database says.
@@ -259,11 +271,11 @@ fn received(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) 
                     format!("{id} of {} at {device}", shown.device),
                 );
             }
-            if shown.status == TaskStatus::Cancelled
-                && shown.desc.contains(WITHDRAWN)
-                && evidence.stored.attempts.get(&id.task().0) == Some(&id.attempt().0)
-            {
-                broken("what_was_withdrawn_never_arrives", format!("{id} at {device}"));
+            if shown.says_withdrawn() && evidence.stored.attempts.get(&id.task().0) == Some(&id.attempt().0) {
+                broken(
+                    "what_was_withdrawn_never_arrives",
+                    format!("{id} at {device}: {}", shown.desc),
+                );
             }
         }
         let no = id.task().0;

@@ -54,6 +54,25 @@ fn accounts_that_agree_are_left_alone() {
 }
 
 #[test]
+fn an_attempt_whose_retry_was_withdrawn_may_have_arrived() {
+    let arrived = |desc: &'static str| {
+        rules(move |evidence| {
+            let task = evidence.tasks.get_mut(&wire(2, 0)).expect("the task is there");
+            task.desc = desc.to_owned();
+            evidence.received.push(("b".to_owned(), wire(2, 1)));
+        })
+    };
+    assert_eq!(
+        arrived("withdrawn before sending; retry 1 not sent; attempt 1: 500 no"),
+        [""; 0]
+    );
+    assert_eq!(
+        arrived("withdrawn before sending; retry 1 not sent; attempt before 1: 500 no"),
+        ["what_was_withdrawn_never_arrives"]
+    );
+}
+
+#[test]
 fn a_job_whose_deletion_was_not_answered_is_there_or_gone() {
     let asked = |evidence: &mut Evidence| evidence.told.perhaps_deleted.extend([JOB.to_owned()]);
     assert_eq!(rules(asked), [""; 0]);
