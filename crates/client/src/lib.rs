@@ -26,6 +26,7 @@ mod client;
 mod credentials;
 mod devices;
 mod error;
+mod gateways;
 mod jobs;
 mod name;
 mod organizations;

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::call::Call;
@@ -63,6 +64,8 @@ pub struct Pages<T> {
     path: &'static str,
     action: &'static str,
     expression: Option<String>,
+    /// Stands in the body of each request beside the search itself.
+    with: Map<String, Value>,
     page_no: u64,
     page_size: u64,
     ended: bool,
@@ -77,6 +80,7 @@ impl<T: DeserializeOwned> Pages<T> {
             path,
             action,
             expression: expression.map(str::to_owned),
+            with: Map::new(),
             page_no: 1,
             page_size: PAGE_SIZE_MAX,
             ended: false,
@@ -98,6 +102,12 @@ impl<T: DeserializeOwned> Pages<T> {
         self
     }
 
+    /// Says something more with each request.
+    pub(crate) fn with(mut self, more: Map<String, Value>) -> Self {
+        self.with = more;
+        self
+    }
+
     /// The next page, never an empty one; `None` after the last.
     ///
     /// # Errors
@@ -107,7 +117,12 @@ impl<T: DeserializeOwned> Pages<T> {
             return Ok(None);
         }
         let search = Search::page(self.expression.as_deref(), self.page_no, self.page_size);
-        let page: Answer<Vec<T>> = self.client.search(self.path, self.action, &search).await?;
+        let body = Asked {
+            search: &search,
+            with: &self.with,
+        };
+        let call = Call::post(self.path, self.action).json(&body).repeatable();
+        let page: Answer<Vec<T>> = self.client.send(call).await?;
         let seen = self.page_no.saturating_mul(self.page_size);
         self.page_no += 1;
         self.ended = page.is_empty() || page.pagination.is_some_and(|info| seen >= info.total_size);
@@ -125,6 +140,15 @@ impl<T: DeserializeOwned> Pages<T> {
         }
         Ok(self.rows.pop_front())
     }
+}
+
+/// A search, and what is said beside it.
+#[derive(Serialize)]
+struct Asked<'a> {
+    #[serde(flatten)]
+    search: &'a Search,
+    #[serde(flatten)]
+    with: &'a Map<String, Value>,
 }
 
 impl Client {

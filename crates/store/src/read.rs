@@ -136,6 +136,18 @@ pub trait Read: Send + Sync {
     /// What the engine needs of these devices, in the order asked for; `None` for numbers never given out.
     fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error>;
 
+    /// The gateways that these devices are under, in the order asked for.
+    fn gateways_of(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceNo>>, Error>;
+    /// The devices under a gateway, by number.
+    fn sub_devices(&self, gateway: DeviceNo) -> Result<Vec<DeviceNo>, Error>;
+    /// Devices under a gateway, newest first; their status is merged from rows and presence.
+    fn search_sub_devices(
+        &self,
+        gateway: DeviceNo,
+        filter: Option<&Filter<DeviceField>>,
+        page: Page,
+    ) -> Result<Found<Device>, Error>;
+
     /// A job with its text, of whatever organization.
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error>;
     /// Jobs of an organization, newest first.

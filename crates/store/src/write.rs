@@ -62,7 +62,8 @@ pub enum Write {
         disabled: bool,
         by: Actor,
     },
-    /// Delete a device. Its row stays, its keys and asset id become free. Refused: `Missing`.
+    /// Delete a device. Its row stays, its keys and asset id become free; it is no gateway's sub-device any more, and as a
+    /// gateway has none. Refused: `Missing`.
     DeleteDevice { device: DeviceNo, by: Actor },
     /// Give a device another key; asset and tasks stay with it. Refused: `Missing`, `Taken`.
     ReplaceDevice {
@@ -70,6 +71,17 @@ pub enum Write {
         key: DeviceKey,
         by: Actor,
     },
+    /// Put devices under a gateway. One that is under another gateway moves if `moves`; one that is under this gateway
+    /// stays. Refused: `Missing` gateway or device, or one of another organization than the gateway's; `InUse` by another
+    /// gateway; `Full` if the gateway would have more than `most` sub-devices.
+    AddSubDevices {
+        gateway: DeviceNo,
+        devices: Vec<DeviceNo>,
+        moves: bool,
+        most: usize,
+    },
+    /// Take devices away from their gateway. Refused: `Missing` if one is not under it.
+    RemoveSubDevices { gateway: DeviceNo, devices: Vec<DeviceNo> },
     /// Logins and logouts; unknown and deleted devices are passed over. `None` leaves a moment as it was.
     Activity(Vec<Activity>),
     /// Nobody is online, because the process that held the sessions has died: of every device whose last login is later than
@@ -151,6 +163,8 @@ pub enum Refusal {
     Unchanged,
     /// The same idempotency key came with another request.
     Mismatch,
+    /// There would be more than there may be.
+    Full,
 }
 
 /// What became of one write.

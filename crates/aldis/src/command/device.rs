@@ -15,7 +15,7 @@ use crate::filter::Filter;
 use crate::pick::Pick;
 use crate::screen::{facts, moment, text};
 
-const REF: &str = "PRODUCT/DEVICE|ASSET";
+pub(super) const REF: &str = "PRODUCT/DEVICE|ASSET";
 
 /// What can be done with devices.
 #[derive(Debug, Subcommand)]
@@ -128,7 +128,7 @@ pub(super) fn device_ref(text: &str) -> Result<DeviceRef, String> {
     }
 }
 
-fn shown(device: &DeviceRef) -> String {
+pub(super) fn shown(device: &DeviceRef) -> String {
     match device {
         DeviceRef::Asset(asset) => asset.clone(),
         DeviceRef::Keys {
@@ -225,9 +225,9 @@ impl Device {
     }
 }
 
-const HEAD: [&str; 6] = ["PRODUCT", "DEVICE", "ASSET", "NAME", "STATUS", "LAST ONLINE"];
+pub(super) const HEAD: [&str; 6] = ["PRODUCT", "DEVICE", "ASSET", "NAME", "STATUS", "LAST ONLINE"];
 
-fn row(device: &aldis_client::Device) -> Vec<String> {
+pub(super) fn row(device: &aldis_client::Device) -> Vec<String> {
     vec![
         device.product_key.clone(),
         device.device_key.clone(),
@@ -247,7 +247,7 @@ fn ids(device: &DeviceIds) -> String {
     ])
 }
 
-fn whole(device: &aldis_client::Device) -> String {
+pub(super) fn whole(device: &aldis_client::Device) -> String {
     let attributes = device.device_attributes.as_ref().filter(|all| !all.is_empty());
     facts([
         ("product", Some(device.product_key.clone())),

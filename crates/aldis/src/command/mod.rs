@@ -6,6 +6,7 @@ mod demo;
 mod device;
 mod device_import;
 mod document;
+mod gateway;
 mod job;
 mod model;
 mod organization;
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     /// Devices
     #[command(subcommand)]
     Device(device::Device),
+    /// Gateways: which devices are reached through which
+    #[command(subcommand)]
+    Gateway(gateway::Gateway),
     /// Command jobs: one command for many devices
     #[command(subcommand)]
     Job(job::Job),
@@ -68,6 +72,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Model(model) => wait_for(model.run(&context)),
         Command::Product(product) => wait_for(product.run(&context)),
         Command::Device(device) => wait_for(device.run(&context)),
+        Command::Gateway(gateway) => wait_for(gateway.run(&context)),
         Command::Job(job) => wait_for(job.run(&context)),
         Command::Task(task) => wait_for(task.run(&context)),
         Command::Key(key) => wait_for(key.run(&context)),

@@ -92,3 +92,37 @@ fn a_product_is_created_shown_found_changed_and_deleted() {
         .code(REFUSED)
         .complains("docs/errors/");
 }
+
+#[test]
+fn devices_are_put_under_a_gateway_and_taken_away() {
+    let served = Served::with_devices(0);
+    let product = ["product", "create", "--name", "Box", "--model", "lamp", "--gateway"];
+    let boxes = served.run(&product).code(DONE).line().to_owned();
+    let gateway = format!("{boxes}/g1");
+    for (product, key) in [(boxes.as_str(), "g1"), ("lamp", "s1"), ("lamp", "s2")] {
+        served
+            .run(&["device", "create", "--product", product, "--key", key])
+            .code(DONE);
+    }
+    served
+        .run(&["gateway", "add", &gateway, "lamp/s1", "lamp/s2"])
+        .code(DONE)
+        .says("2 under");
+    served
+        .run(&["gateway", "list", &gateway])
+        .code(DONE)
+        .says("s1")
+        .says("s2");
+    let found = served.json(&["gateway", "list", &gateway, "--where", "deviceKey = 's2'"]);
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    served.run(&["gateway", "of", "lamp/s1"]).code(DONE).says("g1");
+    served.run(&["gateway", "remove", &gateway, "lamp/s1"]).code(DONE);
+    served
+        .run(&["gateway", "of", "lamp/s1"])
+        .code(DONE)
+        .says("under no gateway");
+    served
+        .run(&["gateway", "remove", &gateway, "lamp/s1"])
+        .code(REFUSED)
+        .complains("11795");
+}

@@ -126,7 +126,7 @@ struct ReplacedDevice {
 /// A device.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Device {
+pub(super) struct Device {
     org_id: String,
     asset_id: String,
     model_id: String,
@@ -171,7 +171,7 @@ struct Device {
 }
 
 impl Device {
-    fn new(view: DeviceView, with_secret: bool) -> Self {
+    pub(super) fn new(view: DeviceView, with_secret: bool) -> Self {
         let DeviceView {
             device,
             product,

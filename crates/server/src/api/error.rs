@@ -84,6 +84,15 @@ impl From<&Error> for Failing {
                 11739,
                 format!("productKey: at most {max} devices are allowed in product {product}"),
             ),
+            Error::NotAGateway(id) => Self::refusal(
+                11738,
+                format!("gateway: device of a product with productType Gateway expected, {id} is none"),
+            ),
+            Error::Topology(why) => Self::refusal(11795, format!("subDevices: {why}")),
+            Error::TooManySubDevices(max) => Self::refusal(
+                11739,
+                format!("subDevices: at most {max} devices are allowed under one gateway"),
+            ),
             Error::CustomFormat(product) => Self::refusal(
                 11810,
                 format!("product {product} has dataFormat Custom; commands can be sent to products with Json only"),

@@ -13,6 +13,7 @@ mod command_jobs;
 mod command_tasks;
 mod create_job;
 mod decode;
+mod device_topos;
 mod devices;
 mod entry;
 mod envelope;
@@ -54,6 +55,7 @@ fn actions() -> Vec<action::Action> {
         products::actions(),
         register_devices::actions(),
         devices::actions(),
+        device_topos::actions(),
         command_jobs::actions(),
         command_tasks::actions(),
         keys::actions(),

@@ -134,7 +134,7 @@ impl App {
     }
 
     /// A product that was deleted since its device was read takes the device with it.
-    async fn views(&self, devices: Vec<Device>) -> Result<Vec<DeviceView>, Error> {
+    pub(super) async fn views(&self, devices: Vec<Device>) -> Result<Vec<DeviceView>, Error> {
         let app = self.clone();
         self.read(move |store| {
             let mut products = HashMap::new();

@@ -67,6 +67,15 @@ pub enum Error {
         /// How many it may have.
         max: u64,
     },
+    /// A device is to have sub-devices and is no gateway.
+    #[error("device {0} is no gateway")]
+    NotAGateway(String),
+    /// A device cannot be put under a gateway, or taken away from it.
+    #[error("topology: {0}")]
+    Topology(&'static str),
+    /// A gateway has as many sub-devices as it can have.
+    #[error("a gateway has {0} sub-devices")]
+    TooManySubDevices(usize),
     /// Secrets were asked for in a form that needs the caller's public key.
     #[error("no public key is known for the caller")]
     NoPublicKey,

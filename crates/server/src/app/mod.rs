@@ -21,6 +21,7 @@ mod query_jobs;
 pub mod query_tasks;
 pub mod register_devices;
 mod retry_tasks;
+pub mod sub_devices;
 mod text;
 pub mod thing_models;
 pub mod tokens;

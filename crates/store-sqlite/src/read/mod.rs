@@ -9,6 +9,7 @@ mod registry;
 mod search_devices;
 mod search_jobs;
 mod search_tasks;
+mod sub_devices;
 mod tasks;
 
 pub(crate) use journal::remembered;
@@ -101,6 +102,27 @@ impl<A: Access> Read for Database<A> {
     fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error> {
         self.access
             .read("reading devices", |db| devices::facts(&db.conn, devices))
+    }
+
+    fn gateways_of(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceNo>>, Error> {
+        self.access
+            .read("reading gateways", |db| sub_devices::gateways_of(&db.conn, devices))
+    }
+
+    fn sub_devices(&self, gateway: DeviceNo) -> Result<Vec<DeviceNo>, Error> {
+        self.access
+            .read("reading sub-devices", |db| sub_devices::under(&db.conn, gateway))
+    }
+
+    fn search_sub_devices(
+        &self,
+        gateway: DeviceNo,
+        filter: Option<&Filter<DeviceField>>,
+        page: Page,
+    ) -> Result<Found<Device>, Error> {
+        self.access.read("searching sub-devices", |db| {
+            search_devices::search_under(db, gateway, filter, page)
+        })
     }
 
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error> {

@@ -30,6 +30,28 @@ pub(super) fn search(db: &Db, org: &OrgId, filter: Option<&Filter<DeviceField>>,
         None => page_of_all(db, org, page)?,
         Some(filter) => cut(matching(db, org, filter)?, page),
     };
+    whole(db, found)
+}
+
+/// Those under one gateway, which are few.
+pub(super) fn search_under(
+    db: &Db,
+    gateway: DeviceNo,
+    filter: Option<&Filter<DeviceField>>,
+    page: Page,
+) -> Result<Found<Device>> {
+    let mut query = Query::new("SELECT no FROM device WHERE no IN (SELECT device FROM sub_device WHERE gateway = ");
+    query.bind(int(gateway.0)).push(")");
+    if let Some(filter) = filter {
+        query.push(" AND ").filter(filter, &condition);
+    }
+    query.push(" ORDER BY no DESC");
+    let (sql, bound) = query.finish(&db.conditions);
+    let numbers = sql::all_once(&db.conn, &sql, params_from_iter(bound), read_no)?;
+    whole(db, cut(numbers, page))
+}
+
+fn whole(db: &Db, found: Found<DeviceNo>) -> Result<Found<Device>> {
     let mut rows = Vec::with_capacity(found.rows.len());
     for no in found.rows {
         rows.extend(devices::find(db, &DeviceRef::No(no))?);

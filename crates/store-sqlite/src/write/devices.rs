@@ -128,6 +128,7 @@ impl Batch<'_> {
             "UPDATE device SET deleted = no, updated = ?2 WHERE no = ?1",
             [int(no.0), self.now.0],
         )?;
+        self.forget_topology(no)?;
         self.act(&device.org, verb::DELETE_DEVICE, &device.asset, by)?;
         Ok(Done::Yes)
     }

@@ -8,6 +8,7 @@ mod job_tasks;
 mod jobs;
 mod journal;
 mod registry;
+mod sub_devices;
 mod touched;
 
 use aldis_core::time::Timestamp;
@@ -151,6 +152,13 @@ impl<'a> Batch<'a> {
             Write::DisableDevice { device, disabled, by } => self.disable_device(*device, *disabled, by),
             Write::DeleteDevice { device, by } => self.delete_device(*device, by),
             Write::ReplaceDevice { device, key, by } => self.replace_device(*device, key, by),
+            Write::AddSubDevices {
+                gateway,
+                devices,
+                moves,
+                most,
+            } => self.add_sub_devices(*gateway, devices, *moves, *most),
+            Write::RemoveSubDevices { gateway, devices } => self.remove_sub_devices(*gateway, devices),
             Write::Activity(activities) => self.note_activity(activities),
             Write::EndSessions { at } => self.end_sessions(*at),
             Write::CreateJob(job) => self.create_job(job),

@@ -199,7 +199,8 @@ impl History {
 
     fn devices(&mut self) -> Vec<Write> {
         let device = self.any_device();
-        let write = match self.chance.below(9) {
+        let write = match self.chance.below(11) {
+            9 | 10 => self.topology(),
             8 => Write::EndSessions { at: self.now },
             0 | 1 => Write::CreateDevices((0..=self.chance.below(4)).map(|_| self.new_device()).collect()),
             2 => Write::UpdateDevice {
@@ -227,6 +228,23 @@ impl History {
             }
         };
         vec![write]
+    }
+
+    /// Few gateways, so that devices meet under them.
+    fn topology(&mut self) -> Write {
+        let gateway = DeviceNo(1 + self.chance.below(3));
+        let devices = vec![self.any_device(), self.any_device()];
+        if self.chance.one_in(4) {
+            let under = self.model.sub_devices(gateway).unwrap();
+            let devices = self.chance.pick(&under).map_or(devices, |device| vec![device]);
+            return Write::RemoveSubDevices { gateway, devices };
+        }
+        Write::AddSubDevices {
+            gateway,
+            devices,
+            moves: self.chance.one_in(2),
+            most: 4,
+        }
     }
 
     fn new_device(&mut self) -> NewDevice {

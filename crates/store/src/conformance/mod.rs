@@ -24,6 +24,7 @@ pub mod registry;
 mod sample;
 pub mod searches;
 mod snapshot;
+pub mod sub_devices;
 pub mod tasks;
 pub mod waiting;
 
@@ -80,6 +81,14 @@ macro_rules! conformance_tests {
                 the_first_login_activates,
                 sessions_that_were_open_end_together,
                 facts_tell_the_engine_what_it_needs,
+            }
+            sub_devices {
+                a_device_is_under_one_gateway_at_most,
+                sub_devices_are_removed_from_their_own_gateway,
+                a_gateway_has_no_more_sub_devices_than_it_may,
+                topology_needs_devices_of_one_organization,
+                topology_ends_with_either_device_and_survives_the_rest,
+                sub_devices_are_searched_like_devices,
             }
             jobs {
                 a_job_comes_back_as_described,
@@ -193,6 +202,7 @@ mod tests {
             ("commits", include_str!("commits.rs")),
             ("registry", include_str!("registry.rs")),
             ("devices", include_str!("devices.rs")),
+            ("sub_devices", include_str!("sub_devices.rs")),
             ("jobs", include_str!("jobs.rs")),
             ("members", include_str!("members.rs")),
             ("tasks", include_str!("tasks.rs")),

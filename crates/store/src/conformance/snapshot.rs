@@ -125,6 +125,14 @@ impl Lines<'_> {
             self.add("queued", (device, sorted(queued)));
             self.add("waiting", (device, sorted(read.waiting(*device)?)));
         }
+        self.add("gateways", read.gateways_of(&all)?);
+        for device in &all {
+            self.add("sub-devices", (device, read.sub_devices(*device)?));
+            let page = Page { skip: 1, take: 2 };
+            let found = read.search_sub_devices(*device, None, page)?;
+            let numbers: Vec<DeviceNo> = found.rows.iter().map(|device| device.no).collect();
+            self.add("sub-devices found", (numbers, found.total));
+        }
         let mut slots = read.slots()?;
         slots.sort_by_key(|slot| slot.device);
         self.add("slots", slots);

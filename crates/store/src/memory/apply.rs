@@ -36,6 +36,13 @@ impl Contents {
             Write::DisableDevice { device, disabled, by } => self.disable_device(*device, *disabled, by),
             Write::DeleteDevice { device, by } => self.delete_device(*device, by),
             Write::ReplaceDevice { device, key, by } => self.replace_device(*device, key, by),
+            Write::AddSubDevices {
+                gateway,
+                devices,
+                moves,
+                most,
+            } => self.add_sub_devices(*gateway, devices, *moves, *most),
+            Write::RemoveSubDevices { gateway, devices } => self.remove_sub_devices(*gateway, devices),
             Write::Activity(activities) => Ok(self.note_activity(activities)),
             Write::EndSessions { at } => Ok(self.end_sessions(*at)),
             Write::CreateJob(job) => self.create_job(job),

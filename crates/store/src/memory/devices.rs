@@ -1,6 +1,6 @@
 //! Devices, and the history of their being disabled and deleted, which says who was a member of a product when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, OrgId, ProductKey};
@@ -19,6 +19,8 @@ pub(super) struct Devices {
     rows: BTreeMap<DeviceNo, Device>,
     by_keys: BTreeMap<(ProductKey, DeviceKey), DeviceNo>,
     by_asset: BTreeMap<AssetId, DeviceNo>,
+    /// The gateway of each device that is under one.
+    gateways: BTreeMap<DeviceNo, DeviceNo>,
     /// Whether a device could be a member after each change of that; before its first change it could.
     changes: Vec<(DeviceNo, bool)>,
 }
@@ -44,6 +46,16 @@ impl Devices {
             DeviceRef::No(no) => *no,
         };
         self.get(no)
+    }
+
+    pub(super) fn gateway_of(&self, no: DeviceNo) -> Option<DeviceNo> {
+        self.gateways.get(&no).copied()
+    }
+
+    /// The devices under a gateway, by number.
+    pub(super) fn under(&self, gateway: DeviceNo) -> impl DoubleEndedIterator<Item = DeviceNo> {
+        let under = self.gateways.iter().filter(move |(_, of)| **of == gateway);
+        under.map(|(no, _)| *no)
     }
 
     pub(super) fn last_no(&self) -> DeviceNo {
@@ -157,6 +169,7 @@ impl Contents {
         let asset = device.is.asset.clone();
         devices.by_keys.remove(&keys);
         devices.by_asset.remove(&asset);
+        devices.gateways.retain(|under, gateway| *under != no && *gateway != no);
         devices.changes.push((no, false));
         Ok(self.changed_device(no, verb::DELETE_DEVICE, by))
     }
@@ -174,6 +187,40 @@ impl Contents {
         devices.by_keys.remove(&(product.clone(), old));
         devices.by_keys.insert((product, key.clone()), no);
         Ok(self.changed_device(no, verb::REPLACE_DEVICE, by))
+    }
+
+    pub(super) fn add_sub_devices(
+        &mut self,
+        gateway: DeviceNo,
+        added: &[DeviceNo],
+        moves: bool,
+        most: usize,
+    ) -> Applied {
+        let devices = &mut self.devices;
+        let org = devices.live_mut(gateway)?.is.org.clone();
+        for no in added {
+            if devices.live_mut(*no)?.is.org != org {
+                return Err(Refusal::Missing);
+            }
+            if !moves && devices.gateway_of(*no).is_some_and(|other| other != gateway) {
+                return Err(Refusal::InUse);
+            }
+        }
+        let under: BTreeSet<DeviceNo> = devices.under(gateway).chain(added.iter().copied()).collect();
+        if under.len() > most {
+            return Err(Refusal::Full);
+        }
+        devices.gateways.extend(added.iter().map(|no| (*no, gateway)));
+        Ok(Done::Yes)
+    }
+
+    pub(super) fn remove_sub_devices(&mut self, gateway: DeviceNo, removed: &[DeviceNo]) -> Applied {
+        let gateways = &mut self.devices.gateways;
+        if removed.iter().any(|no| gateways.get(no) != Some(&gateway)) {
+            return Err(Refusal::Missing);
+        }
+        gateways.retain(|no, _| !removed.contains(no));
+        Ok(Done::Yes)
     }
 
     pub(super) fn note_activity(&mut self, activities: &[Activity]) -> Done {

@@ -177,6 +177,28 @@ impl Read for MemoryStore {
         Ok(devices.iter().map(facts).collect())
     }
 
+    fn gateways_of(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceNo>>, Error> {
+        let contents = self.contents.read();
+        Ok(devices.iter().map(|no| contents.devices.gateway_of(*no)).collect())
+    }
+
+    fn sub_devices(&self, gateway: DeviceNo) -> Result<Vec<DeviceNo>, Error> {
+        Ok(self.contents.read().devices.under(gateway).collect())
+    }
+
+    fn search_sub_devices(
+        &self,
+        gateway: DeviceNo,
+        filter: Option<&Filter<DeviceField>>,
+        page: Page,
+    ) -> Result<Found<Device>, Error> {
+        let contents = self.contents.read();
+        let devices = contents.devices.under(gateway).rev();
+        let devices = devices.filter_map(|no| contents.devices.get(no));
+        let found = devices.filter(|device| contents.device_passes(filter, device, self));
+        Ok(cut(found.cloned(), page))
+    }
+
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error> {
         Ok(self.contents.read().jobs.get(job).map(super::jobs::JobRow::detail))
     }

@@ -1,6 +1,7 @@
 //! The API as its callers see it: requests into the router, answers out, over the in-memory store.
 
 mod access;
+mod device_topos;
 mod devices;
 mod envelope;
 mod error_pages;

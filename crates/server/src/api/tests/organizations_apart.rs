@@ -10,6 +10,8 @@ use super::world::{ADMIN, Answered, Key, STRANGER};
 use crate::api::action::Action;
 use crate::api::entry::TABLE;
 
+const TOPOLOGY: &str = "/connect-service/v2.1/device-topos";
+
 /// Is part of everything that only the owner may read, and of no request.
 const MARK: &str = "hush";
 
@@ -48,6 +50,11 @@ impl Owner {
         .await;
         let disable = "disable&productKey=productKey&deviceKey=d3";
         of_owner(&fleet, "/connect-service/v2.1/devices", disable, json!({})).await;
+        let gateway = json!({"productKey": "boxes", "productName": {"defaultValue": MARK}, "modelId": "model",
+            "productType": "Gateway", "dataFormat": "Json", "biDirectionalAuth": false});
+        of_owner(&fleet, "/connect-service/v2.1/products", "create", gateway).await;
+        fleet.device("boxes", "box").await;
+        of_owner(&fleet, TOPOLOGY, "addSubDevice", under_box("d2")).await;
         let waiting = fleet.create(job(3_600_000)).await;
         let failed = fleet.create(job(0)).await;
         let task = fleet.tasks(&failed).await[0]["taskId"].as_str().unwrap().to_owned();
@@ -109,6 +116,13 @@ impl Owner {
             }
             ("commands", "retryTask") => (format!("&jobId={}", self.failed), json!({"taskIds": [self.task]})),
             ("commands", "getTask" | "getTaskAttempts") => (format!("&taskId={}", self.task), json!({})),
+            ("device-topos", "addSubDevice") => (String::new(), under_box("deviceKey")),
+            ("device-topos", "removeSubDevice") => (String::new(), under_box("d2")),
+            ("device-topos", "searchSubDevice") => (secret.into(), under_box("d2")),
+            ("device-topos", "getGateway") => (
+                secret.into(),
+                json!({"subDevice": {"productKey": "productKey", "deviceKey": "d2"}}),
+            ),
             ("keys", "create") => (String::new(), json!({"role": "reader", "organization": "o1"})),
             ("keys", "list") => ("&organization=o1".into(), json!({})),
             ("keys", "delete" | "enable" | "disable") => ("&appKey=operator-key".into(), json!({})),
@@ -134,17 +148,25 @@ impl Owner {
             ("/model-service/v2.1/thing-models", "search".to_owned()),
             ("/connect-service/v2.1/products", "search&requireSecret=true".to_owned()),
             ("/connect-service/v2.1/devices", "search&requireSecret=true".to_owned()),
+            (TOPOLOGY, "searchSubDevice&requireSecret=true".to_owned()),
             (COMMANDS, "searchJob".to_owned()),
             (COMMANDS, "searchTask".to_owned()),
             (COMMANDS, format!("getTaskAttempts&taskId={}", self.task)),
             ("/aldis/v1/keys", "list".to_owned()),
             ("/aldis/v1/organizations", "list".to_owned()),
         ] {
-            let body = json!({"pagination": {"pageNo": 1, "pageSize": 1000}});
+            let body = json!({"pagination": {"pageNo": 1, "pageSize": 1000},
+                "gateway": {"productKey": "boxes", "deviceKey": "box"}});
             seen.push(of_owner(&self.fleet, path, &query, body).await);
         }
         seen
     }
+}
+
+/// A device under the owner's gateway.
+fn under_box(key: &str) -> Value {
+    json!({"gateway": {"productKey": "boxes", "deviceKey": "box"},
+        "subDevices": [{"productKey": "productKey", "deviceKey": key}]})
 }
 
 async fn of_owner(fleet: &Fleet, path: &str, query: &str, body: Value) -> Value {

@@ -1,0 +1,80 @@
+//! Which devices are under which gateway.
+
+use std::collections::BTreeSet;
+
+use aldis_core::ids::{DeviceNo, OrgId};
+use aldis_store::{Done, Refusal};
+
+use super::{Applied, Batch, Stop, refuse_if};
+use crate::cells::{Cells, int};
+use crate::failure::Result;
+use crate::sql;
+
+impl Batch<'_> {
+    pub(super) fn add_sub_devices(
+        &mut self,
+        gateway: DeviceNo,
+        added: &[DeviceNo],
+        moves: bool,
+        most: usize,
+    ) -> Applied {
+        let org = self.org_of(gateway)?;
+        for device in added {
+            refuse_if(self.org_of(*device)? != org, Refusal::Missing)?;
+            let elsewhere = self.gateway_of(*device)?.is_some_and(|other| other != gateway);
+            refuse_if(elsewhere && !moves, Refusal::InUse)?;
+        }
+        let mut under: BTreeSet<DeviceNo> = self.under(gateway)?.into_iter().collect();
+        under.extend(added);
+        refuse_if(under.len() > most, Refusal::Full)?;
+        for device in added {
+            let sql = "INSERT INTO sub_device (device, gateway) VALUES (?1, ?2)
+                       ON CONFLICT (device) DO UPDATE SET gateway = excluded.gateway";
+            sql::run(self.conn, sql, [int(device.0), int(gateway.0)])?;
+        }
+        Ok(Done::Yes)
+    }
+
+    pub(super) fn remove_sub_devices(&mut self, gateway: DeviceNo, removed: &[DeviceNo]) -> Applied {
+        for device in removed {
+            refuse_if(self.gateway_of(*device)? != Some(gateway), Refusal::Missing)?;
+        }
+        for device in removed {
+            sql::run(self.conn, "DELETE FROM sub_device WHERE device = ?1", [int(device.0)])?;
+        }
+        Ok(Done::Yes)
+    }
+
+    /// A deleted device is under no gateway, and nothing is under it.
+    pub(super) fn forget_topology(&self, device: DeviceNo) -> Result<()> {
+        for sql in [
+            "DELETE FROM sub_device WHERE device = ?1",
+            "DELETE FROM sub_device WHERE gateway = ?1",
+        ] {
+            sql::run(self.conn, sql, [int(device.0)])?;
+        }
+        Ok(())
+    }
+
+    fn org_of(&self, device: DeviceNo) -> Result<OrgId, Stop> {
+        let sql = "SELECT org FROM device WHERE no = ?1 AND deleted = 0";
+        let found = sql::first(self.conn, sql, [int(device.0)], |row| {
+            Ok(OrgId(Cells::new(row, "device").get("org")?))
+        })?;
+        found.ok_or_else(|| Refusal::Missing.into())
+    }
+
+    fn gateway_of(&self, device: DeviceNo) -> Result<Option<DeviceNo>> {
+        let sql = "SELECT gateway FROM sub_device WHERE device = ?1";
+        sql::first(self.conn, sql, [int(device.0)], |row| {
+            Cells::new(row, "sub_device").number("gateway").map(DeviceNo)
+        })
+    }
+
+    fn under(&self, gateway: DeviceNo) -> Result<Vec<DeviceNo>> {
+        let sql = "SELECT device FROM sub_device WHERE gateway = ?1";
+        sql::all(self.conn, sql, [int(gateway.0)], |row| {
+            Cells::new(row, "sub_device").number("device").map(DeviceNo)
+        })
+    }
+}
