@@ -297,6 +297,9 @@ questions! {
     devices(refs: &[DeviceRef]) -> Vec<Option<Device>>;
     search_devices(org: &OrgId, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
     device_facts(devices: &[DeviceNo]) -> Vec<Option<DeviceFacts>>;
+    gateways_of(devices: &[DeviceNo]) -> Vec<Option<DeviceNo>>;
+    sub_devices(gateway: DeviceNo) -> Vec<DeviceNo>;
+    search_sub_devices(gateway: DeviceNo, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
     job(job: JobNo) -> Option<JobDetail>;
     search_jobs(org: &OrgId, filter: Option<&Filter<JobField>>, page: Page) -> Found<JobDetail>;
     jobs_at_work() -> Vec<Job>;
