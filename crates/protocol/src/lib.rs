@@ -12,5 +12,6 @@ pub mod keys;
 pub mod login;
 pub mod payload;
 pub mod reply;
+pub mod sub_devices;
 pub mod subscription;
 pub mod topic;

@@ -120,6 +120,11 @@ impl Login {
     /// The signature with this secret, in lower-case hexadecimal.
     #[must_use]
     pub fn sign(&self, secret: &str) -> String {
+        self.sign_behind(&[], secret)
+    }
+
+    /// The signature with `first` in front of everything else that is signed.
+    fn sign_behind(&self, first: &[&str], secret: &str) -> String {
         let parts = [
             "clientId",
             &self.client_id,
@@ -131,7 +136,7 @@ impl Login {
             &self.timestamp,
             secret,
         ];
-        let parts = parts.map(str::as_bytes);
+        let parts: Vec<&[u8]> = first.iter().chain(&parts).map(|part| part.as_bytes()).collect();
         match self.sign_method {
             SignMethod::Sha256 => hex_digest::<Sha256>(&parts),
             SignMethod::Sha1 => hex_digest::<Sha1>(&parts),
@@ -143,6 +148,11 @@ impl Login {
     #[must_use]
     pub fn verify(&self, password: &[u8], secret: &str) -> bool {
         same_hex(&self.sign(secret), password)
+    }
+
+    /// The same for a signature that has something in front.
+    pub(crate) fn verify_behind(&self, first: &[&str], password: &[u8], secret: &str) -> bool {
+        same_hex(&self.sign_behind(first, secret), password)
     }
 
     /// What a client with this login sends; reading it gives the same login.
@@ -179,7 +189,7 @@ impl<'a> Parameters<'a> {
 }
 
 impl SecureMode {
-    fn read(text: Option<&str>) -> Result<Self, LoginError> {
+    pub(crate) fn read(text: Option<&str>) -> Result<Self, LoginError> {
         match text {
             None | Some("2") => Ok(Self::DeviceSecret),
             Some("3") => Ok(Self::ProductSecret),
@@ -198,7 +208,7 @@ impl SecureMode {
 }
 
 impl SignMethod {
-    fn read(text: Option<&str>) -> Result<Self, LoginError> {
+    pub(crate) fn read(text: Option<&str>) -> Result<Self, LoginError> {
         let Some(text) = text else { return Ok(Self::Sha1) };
         match text.to_ascii_lowercase().as_str() {
             "sha256" | "hmacsha256" => Ok(Self::Sha256),

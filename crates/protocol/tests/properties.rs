@@ -8,6 +8,7 @@ use aldis_protocol::keys::{check_device_key, check_product_key};
 use aldis_protocol::login::Login;
 use aldis_protocol::payload::CommandBody;
 use aldis_protocol::reply::decode;
+use aldis_protocol::sub_devices::{Outcome, Refused, Request};
 use aldis_protocol::subscription::coverage;
 use aldis_protocol::topic::{Meaning, REPLY_SUFFIX, Upstream, command_path};
 use proptest::prelude::*;
@@ -49,6 +50,10 @@ fn nearly_right() -> impl Strategy<Value = String> {
         "1e9",
         "null",
         "compress",
+        "combine/login",
+        "thing/topo/add",
+        "productKey",
+        "sign",
         "timestamp",
         "securemode",
         "%",
@@ -93,7 +98,63 @@ fn wire() -> impl Strategy<Value = WireId> {
     (0..=TASK_NO_MAX, 0..=ATTEMPT_MAX).prop_map(|(task, attempt)| WireId::new(TaskNo(task), AttemptNo(attempt)))
 }
 
+/// Any value of any type where a gateway's request should have something.
+fn gateway_request() -> impl Strategy<Value = (&'static str, Value)> {
+    const PATHS: [&str; 7] = [
+        "/ext/session/pk/dk/combine/login",
+        "/ext/session/pk/dk/combine/login/batch",
+        "/ext/session/pk/dk/combine/logout",
+        "/sys/pk/dk/thing/topo/add",
+        "/sys/pk/dk/thing/topo/get",
+        "/sys/pk/dk/thing/topo/delete",
+        "/sys/pk/dk/thing/device/register",
+    ];
+    const NAMES: [&str; 12] = [
+        "productKey",
+        "deviceKey",
+        "clientId",
+        "timestamp",
+        "signMethod",
+        "secureMode",
+        "cleanSession",
+        "sign",
+        "subDevices",
+        "deviceName",
+        "deviceAttributes",
+        "timezone",
+    ];
+    let object = prop::collection::vec((prop::sample::select(&NAMES[..]), json_value()), 0..9).prop_map(|members| {
+        Value::from(Map::from_iter(
+            members.into_iter().map(|(name, value)| (name.to_owned(), value)),
+        ))
+    });
+    let object = object.boxed();
+    let list = prop::collection::vec(object.clone(), 0..3).prop_map(Value::from);
+    let params = prop_oneof![object, list, json_value()];
+    (prop::sample::select(&PATHS[..]), params)
+}
+
 proptest! {
+    #[test]
+    fn whatever_a_gateway_asks_is_answered_in_the_shape_of_its_request((topic, params) in gateway_request(), signed: bool) {
+        let mut params = params;
+        if signed && let Some(fields) = params.as_object_mut() {
+            for name in ["productKey", "deviceKey", "clientId", "timestamp", "sign"] {
+                fields.insert(name.to_owned(), json!("1"));
+            }
+        }
+        let payload = json!({"id": "1", "params": params}).to_string();
+        let request = Request::read(&Upstream::parse(topic).unwrap(), payload.as_bytes()).unwrap();
+        let answer = request.answer(&Outcome::Refused(Refused::Unavailable));
+        prop_assert_eq!(answer.topic, format!("{topic}{REPLY_SUFFIX}"));
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        let lists = topic.ends_with("topo/get") || topic.ends_with("register");
+        prop_assert_eq!(answer["data"].is_array(), lists, "{}", answer);
+        if topic.ends_with("login") || topic.ends_with("logout") {
+            prop_assert!(answer["data"]["deviceKey"].is_string(), "{}", answer);
+        }
+    }
+
     #[test]
     fn no_text_makes_a_reader_panic(one in nearly_right(), other in nearly_right(), bytes: Vec<u8>) {
         let _login = Login::parse(&one, &other).map(|login| login.verify(&bytes, &other));
@@ -104,6 +165,7 @@ proptest! {
         prop_assert!(call.verify(&one, &call.sign(&one)));
         if let Some(upstream) = Upstream::parse(&one) {
             prop_assert_eq!(&upstream.to_topic(), &one);
+            let _asked = Request::read(&upstream, other.as_bytes());
             let answered = answer(&upstream, other.as_bytes(), "pk", "dk");
             prop_assert!(answered.is_none() || !one.ends_with(REPLY_SUFFIX));
         }

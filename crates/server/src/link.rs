@@ -10,10 +10,54 @@ use aldis_core::command::{Command, CommandKind};
 use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::task::Reply;
 use aldis_core::time::Timestamp;
+pub use aldis_protocol::sub_devices::{Fate, Named};
 
 /// One device's presence on one connection. Numbers are never used again while the server runs.
+///
+/// A number tells its connection: that is in its lower bits, and above them is how many-eth login over the connection it
+/// is. 0 is the device that holds the connection, every other one a sub-device of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionNo(pub u64);
+
+/// One MQTT socket of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionNo(pub u64);
+
+/// A thousand new connections per second for thirty years.
+const CONNECTION_BITS: u32 = 40;
+
+impl SessionNo {
+    /// The session of the device that holds a connection.
+    #[must_use]
+    pub const fn own(connection: ConnectionNo) -> Self {
+        Self(connection.0)
+    }
+
+    /// A sub-device's session over a connection, by how many-eth login it is, from 1. `None` when there are no numbers
+    /// left: after sixteen million logins.
+    #[must_use]
+    pub const fn over(connection: ConnectionNo, login: u64) -> Option<Self> {
+        if login == 0 || login >= 1 << (u64::BITS - CONNECTION_BITS) {
+            return None;
+        }
+        Some(Self(login << CONNECTION_BITS | connection.0))
+    }
+
+    /// The connection.
+    #[must_use]
+    pub const fn connection(self) -> ConnectionNo {
+        ConnectionNo(self.0 & ((1 << CONNECTION_BITS) - 1))
+    }
+
+    /// The connection, if it is not the device's own but its gateway's.
+    #[must_use]
+    pub const fn shared(self) -> Option<ConnectionNo> {
+        if self.0 >> CONNECTION_BITS == 0 {
+            return None;
+        }
+        Some(self.connection())
+    }
+}
 
 /// Reaches devices.
 pub trait DeviceLink: Send + Sync {
@@ -34,9 +78,23 @@ pub enum Order {
         /// Its packet identifier.
         packet: u16,
     },
-    /// End a session: its device was disabled, deleted or replaced, or its link is stuck. Bytes not yet taken by the
-    /// device are discarded.
+    /// End a session: its device was disabled, deleted or replaced, or its link is stuck. A device's own connection ends
+    /// with it, and bytes not yet taken are discarded; a gateway's connection goes on without the sub-device.
     Reset {
+        /// Which session.
+        session: SessionNo,
+    },
+    /// Tell a gateway what an operator did to a sub-device of it. Nothing waits for what it says to that.
+    Tell {
+        /// The gateway's own session.
+        session: SessionNo,
+        /// What was done.
+        fate: Fate,
+        /// To which device.
+        sub_device: Named,
+    },
+    /// End the gateway's connection that a sub-device's session is on: it is stuck. Bytes not yet taken are discarded.
+    Break {
         /// Which session.
         session: SessionNo,
     },
@@ -48,7 +106,10 @@ impl Order {
     pub fn session(&self) -> SessionNo {
         match self {
             Self::Publish(outgoing) => outgoing.session,
-            Self::Acknowledge { session, .. } | Self::Reset { session } => *session,
+            Self::Acknowledge { session, .. }
+            | Self::Tell { session, .. }
+            | Self::Reset { session }
+            | Self::Break { session } => *session,
         }
     }
 }
@@ -179,7 +240,7 @@ impl AnswerTo {
 /// What comes back from the devices.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeviceEvent {
-    /// A device has logged in and is online from now on. An earlier session of it has ended, with an event of its own.
+    /// A device has logged in and is online from now on. An earlier session of it ends, with an event of its own.
     Connected {
         /// Its session.
         session: SessionNo,
@@ -236,6 +297,20 @@ pub enum DeviceEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_tells_its_connection() {
+        let connection = ConnectionNo((1 << CONNECTION_BITS) - 1);
+        let own = SessionNo::own(connection);
+        assert_eq!((own.connection(), own.shared()), (connection, None));
+        let last = (1 << (u64::BITS - CONNECTION_BITS)) - 1;
+        for login in [1, 2, last] {
+            let session = SessionNo::over(connection, login).unwrap();
+            assert_eq!((session.connection(), session.shared()), (connection, Some(connection)));
+        }
+        assert_eq!(SessionNo::over(connection, 0), None);
+        assert_eq!(SessionNo::over(connection, last + 1), None);
+    }
 
     #[test]
     fn an_attempt_is_either_taken_or_withdrawn() {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use aldis_protocol::login::{self as protocol, Compression, ConnectStrings, SecureMode, SignMethod};
 use rmqtt_codec::v3::Connect;
+use serde_json::{Value, json};
 
 /// A device as its own program knows it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -37,10 +38,36 @@ impl DeviceIdentity {
         format!("/sys/{}/{}/{path}", self.product_key, self.device_key)
     }
 
+    /// The topic with this path about this gateway's sessions, such as `combine/login`.
+    #[must_use]
+    pub fn session_topic(&self, path: &str) -> String {
+        format!("/ext/session/{}/{}/{path}", self.product_key, self.device_key)
+    }
+
+    /// What a gateway sends to prove that it has this device at hand, in `combine/login` and `thing/topo/add`
+    /// (docs/device-protocol.md, "Gateways").
+    #[must_use]
+    pub fn sub_login(&self) -> Value {
+        let claims = self.claims();
+        json!({
+            "productKey": self.product_key,
+            "deviceKey": self.device_key,
+            "clientId": claims.client_id,
+            "timestamp": claims.timestamp,
+            "signMethod": "sha256",
+            "secureMode": "2",
+            "sign": claims.sign(&self.device_secret),
+        })
+    }
+
     /// What the vendor's libraries send in CONNECT for this device (docs/device-protocol.md, "Connecting").
     #[must_use]
     pub fn login(&self) -> Login {
-        let claims = protocol::Login {
+        self.claims().to_connect(&self.device_secret).into()
+    }
+
+    fn claims(&self) -> protocol::Login {
+        protocol::Login {
             client_id: self.device_key.clone(),
             device_key: self.device_key.as_str().into(),
             product_key: self.product_key.as_str().into(),
@@ -48,8 +75,7 @@ impl DeviceIdentity {
             sign_method: SignMethod::Sha256,
             timestamp: TIMESTAMP.to_owned(),
             compression: Compression::None,
-        };
-        claims.to_connect(&self.device_secret).into()
+        }
     }
 }
 

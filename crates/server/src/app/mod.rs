@@ -11,6 +11,7 @@ pub mod create_job;
 mod delete_job;
 pub mod devices;
 mod error;
+pub mod gateway_requests;
 pub mod idempotency;
 mod job_command;
 mod job_targets;

@@ -44,7 +44,7 @@ impl App {
         }
     }
 
-    /// Takes devices away from their gateway, all or none. They are offline from then on.
+    /// Takes devices away from their gateway, all or none. Those that are in over its connection are offline from then on.
     ///
     /// # Errors
     /// As [`App::find_device`]; [`Error::NotAGateway`]; [`Error::Topology`] if one is not under this gateway.
@@ -110,7 +110,7 @@ impl App {
     pub(super) fn have_left(&self, devices: &[DeviceNo]) {
         self.keys_have_changed();
         for device in devices {
-            self.writer().end_session(*device);
+            self.writer().leave_gateway(*device);
         }
     }
 

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo};
 use aldis_core::task::{Event, Refused};
 use aldis_store::rows::{Action, Actor, Idempotency};
-use aldis_store::{Done, Error, JobTasks, Refusal, Write};
+use aldis_store::{DeviceRef, Done, Error, JobTasks, Refusal, Write};
 
 use super::bulk::{Bulk, LISTED_MAX, RetryAll};
 use super::turn::{Applied, Turn};
+use crate::link::{Fate, Named, Order, SessionNo};
 use crate::writer::{Answer, Ask, Entry, Failure, Retried, WholeJob};
 
 impl Turn<'_> {
@@ -32,6 +33,7 @@ impl Turn<'_> {
                 self.know(&[device])?;
                 self.show_out(device)
             }
+            Ask::LeaveGateway(device) => self.leave_gateway(device),
         }
     }
 
@@ -276,6 +278,8 @@ impl Turn<'_> {
             self.show_out(device)?;
             self.end_waiting(device, Event::DeviceDisabled)?;
         }
+        let fate = if disabled { Fate::Disabled } else { Fate::Enabled };
+        self.tell_gateway(device, fate)?;
         self.write(vec![Write::DisableDevice { device, disabled, by }], plainly(answer));
         Ok(())
     }
@@ -291,7 +295,41 @@ impl Turn<'_> {
         }
         self.show_out(device)?;
         self.end_waiting(device, Event::DeviceDeleted)?;
+        self.tell_gateway(device, Fate::Deleted)?;
         self.write(vec![Write::DeleteDevice { device, by }], plainly(answer));
+        Ok(())
+    }
+
+    /// A device that has a connection of its own stays.
+    fn leave_gateway(&mut self, device: DeviceNo) -> Result<(), Error> {
+        let session = self.memory.devices.session(device).map(|session| session.no);
+        if session.and_then(SessionNo::shared).is_none() {
+            return Ok(());
+        }
+        self.know(&[device])?;
+        self.show_out(device)
+    }
+
+    /// A gateway that is online learns after the commit what became of its sub-device.
+    fn tell_gateway(&mut self, device: DeviceNo, fate: Fate) -> Result<(), Error> {
+        let Some(gateway) = self.store.gateways_of(&[device])?.pop().flatten() else {
+            return Ok(());
+        };
+        let session = self.memory.devices.session(gateway).filter(|session| !session.closing);
+        let Some(session) = session.map(|session| session.no) else {
+            return Ok(());
+        };
+        if let Some(found) = self.store.devices(&[DeviceRef::No(device)])?.pop().flatten() {
+            let sub_device = Named {
+                product_key: found.is.product,
+                device_key: found.is.key,
+            };
+            self.order(Order::Tell {
+                session,
+                fate,
+                sub_device,
+            });
+        }
         Ok(())
     }
 

@@ -50,7 +50,11 @@ impl Batch {
                 });
                 false
             }
-            Order::Publish(_) | Order::Acknowledge { .. } | Order::Reset { .. } => true,
+            Order::Publish(_)
+            | Order::Acknowledge { .. }
+            | Order::Tell { .. }
+            | Order::Reset { .. }
+            | Order::Break { .. } => true,
         });
         never_made
     }
@@ -59,7 +63,7 @@ impl Batch {
     pub(super) fn not_sent(&self) -> Vec<DeviceEvent> {
         let published = self.orders.iter().filter_map(|order| match order {
             Order::Publish(outgoing) => Some((outgoing.device, outgoing.wire)),
-            Order::Acknowledge { .. } | Order::Reset { .. } => None,
+            Order::Acknowledge { .. } | Order::Tell { .. } | Order::Reset { .. } | Order::Break { .. } => None,
         });
         let withdrawn = self.withdrawn.iter().copied();
         published

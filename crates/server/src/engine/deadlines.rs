@@ -67,7 +67,7 @@ impl Turn<'_> {
         self.free_slot(device, wire);
         let session = self.memory.devices.session(device).map(|session| session.no);
         if !acked && held.session.is_some() && held.session == session {
-            self.end_session(device);
+            self.break_link(device);
         }
     }
 

@@ -7,9 +7,10 @@ use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Slot;
 
+use super::gateways::Gateways;
 use super::maps::Map;
 use super::queue::{Place, Queue};
-use crate::link::{Gate, Kinds, SessionNo};
+use crate::link::{ConnectionNo, Gate, Kinds, SessionNo};
 
 /// Replies to attempts from before a start get at least this long: clients first have to come back and say them again.
 const AFTER_START_MS: i64 = 5_000;
@@ -40,6 +41,11 @@ impl Held {
     /// The attempt's id.
     pub(super) fn wire(&self) -> WireId {
         WireId::new(self.slot.task, self.slot.attempt)
+    }
+
+    /// The gateway's connection that the attempt went over, if it did.
+    fn shared(&self) -> Option<ConnectionNo> {
+        self.session.and_then(SessionNo::shared)
     }
 
     /// When the attempt was given to the socket.
@@ -82,6 +88,8 @@ pub(super) struct Devices {
     deadlines: BTreeSet<(Timestamp, DeviceNo)>,
     /// Devices that may take their next task: dispatch looks at them.
     look: BTreeSet<DeviceNo>,
+    /// Connections that sub-devices share.
+    pub(super) gateways: Gateways,
     /// Slots freed since the last commit: what is known of them comes back if the next one fails.
     freed: Map<DeviceNo, Held>,
     /// Slots that are written, because no task tells of them.
@@ -163,6 +171,12 @@ impl Devices {
             closing: false,
         });
         self.present += usize::from(before.is_none());
+        if let Some(connection) = before.and_then(|before| before.no.shared()) {
+            self.gateways.leave(connection, device);
+        }
+        if let Some(connection) = session.shared() {
+            self.gateways.enter(connection, device);
+        }
         self.set_queue(device, queue);
     }
 
@@ -187,6 +201,9 @@ impl Devices {
             (entry.session, entry.queue) = (None, Queue::default());
             self.present -= 1;
             self.look.remove(&device);
+            if let Some(connection) = session.shared() {
+                self.gateways.leave(connection, device);
+            }
         }
         let gone = entry.session.is_none();
         self.forget_if_idle(device);
@@ -221,6 +238,9 @@ impl Devices {
     pub(super) fn take_slot(&mut self, held: Held) {
         let device = held.slot.device;
         self.deadlines.insert((held.slot.reply_deadline, device));
+        if let Some(connection) = held.shared() {
+            self.gateways.taken(connection);
+        }
         self.entries.entry(device).or_default().held = Some(held);
         self.look.remove(&device);
     }
@@ -230,6 +250,9 @@ impl Devices {
         let held = self.entries.get_mut(&device).and_then(|entry| entry.held.take());
         let Some(held) = held else { return };
         self.deadlines.remove(&(held.slot.reply_deadline, device));
+        if let Some(connection) = held.shared() {
+            self.gateways.freed(connection);
+        }
         self.freed.insert(device, held);
         self.forget_if_idle(device);
         self.note(device);
@@ -268,6 +291,7 @@ impl Devices {
             before.extend(entry.held.take().map(|held| (*device, held)));
         }
         self.deadlines.clear();
+        self.gateways.recount();
         self.written = written.into_iter().map(|slot| (slot.device, slot)).collect();
         for slot in slots {
             let both = [before.remove(&slot.device), freed.remove(&slot.device)];
@@ -376,13 +400,14 @@ impl Devices {
             + queued
             + self.deadlines.len()
             + self.look.len()
+            + self.gateways.size()
             + self.freed.len()
             + self.written.len()
             + self.closed.len()
     }
 
     pub(super) fn has_look(&self) -> bool {
-        !self.look.is_empty()
+        !self.look.is_empty() || self.gateways.has_look()
     }
 
     /// Everybody that can take a task is to be looked at.

@@ -15,6 +15,9 @@ use crate::link::{Gate, Order, Outgoing};
 /// Devices looked at in one turn: bounds a commit, and with it the wait of whoever replies meanwhile.
 const DEVICES_PER_TURN: usize = 4_096;
 
+/// A device that can take a task: its session, and the head of its queue.
+type Next = (DeviceNo, Session, Place);
+
 impl Turn<'_> {
     /// Claims the next task of every device that can take one, in this turn's own commit.
     pub(super) fn dispatch(&mut self) -> Result<(), Error> {
@@ -22,9 +25,11 @@ impl Turn<'_> {
             return Ok(());
         }
         let mut devices = self.memory.devices.take_look(DEVICES_PER_TURN);
-        while !devices.is_empty() {
-            let next: Vec<(DeviceNo, Session, Place)> =
-                devices.iter().filter_map(|device| self.eligible(*device)).collect();
+        loop {
+            let next = self.in_turn(&devices);
+            if next.is_empty() {
+                return Ok(());
+            }
             let tasks: Vec<TaskNo> = next.iter().map(|(_, _, place)| place.2).collect();
             self.load(&tasks)?;
             devices = next
@@ -33,10 +38,32 @@ impl Turn<'_> {
                 .collect();
             self.know(&devices)?;
         }
-        Ok(())
     }
 
-    fn eligible(&self, device: DeviceNo) -> Option<(DeviceNo, Session, Place)> {
+    /// Those of these devices that can take a task, and whoever has a turn on a connection that sub-devices share.
+    fn in_turn(&mut self, devices: &[DeviceNo]) -> Vec<Next> {
+        let mut next = Vec::with_capacity(devices.len());
+        for device in devices {
+            let Some(eligible) = self.eligible(*device) else {
+                continue;
+            };
+            match eligible.1.no.shared() {
+                None => next.push(eligible),
+                Some(connection) => self.memory.devices.gateways.wait(connection, *device),
+            }
+        }
+        if self.memory.devices.gateways.has_look() {
+            let mut gateways = std::mem::take(&mut self.memory.devices.gateways);
+            next.extend(gateways.turns(|connection, device| {
+                self.eligible(device)
+                    .filter(|(_, session, _)| session.no.shared() == Some(connection))
+            }));
+            self.memory.devices.gateways = gateways;
+        }
+        next
+    }
+
+    fn eligible(&self, device: DeviceNo) -> Option<Next> {
         let (session, place) = self.memory.devices.next_for(device)?;
         let kind = self.memory.jobs.get(place.1)?.command.kind();
         session.kinds.contain(kind).then_some((device, session, place))

@@ -13,6 +13,7 @@ mod bulk;
 mod deadlines;
 mod devices;
 mod dispatch;
+mod gateways;
 mod jobs;
 mod known;
 mod maps;

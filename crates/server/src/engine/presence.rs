@@ -107,7 +107,17 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Resets a device's link after the commit.
+    /// Ends the connection that a device is on after the commit, also if it is its gateway's: bytes are stuck in it.
+    pub(super) fn break_link(&mut self, device: DeviceNo) {
+        if let Some(session) = self.memory.devices.close(device) {
+            self.order(match session.shared() {
+                None => Order::Reset { session },
+                Some(_) => Order::Break { session },
+            });
+        }
+    }
+
+    /// Ends a device's session after the commit.
     pub(super) fn end_session(&mut self, device: DeviceNo) {
         if let Some(session) = self.memory.devices.close(device) {
             self.order(Order::Reset { session });

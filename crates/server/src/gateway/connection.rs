@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use aldis_core::ids::DeviceNo;
 use aldis_protocol::subscription::{Coverage, coverage};
 use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
@@ -15,14 +16,16 @@ use tokio::time::Sleep;
 use super::Gateway;
 use super::end::End;
 use super::input::Input;
+use super::keys::Keys;
 use super::line::Outward;
 use super::login::connack;
+use super::members::{Asked, Members};
 use super::packets::{Incoming, Message};
 use super::sessions::Present;
 use super::settling::Settling;
 use super::socket;
 use super::upstream::{Reaction, react};
-use crate::link::{DeviceEvent, Kinds};
+use crate::link::{DeviceEvent, Kinds, SessionNo};
 
 /// Messages in another device's name that are passed over before the connection is ended.
 const FOREIGN_MAX: u32 = 20;
@@ -83,16 +86,23 @@ impl Connection {
     async fn talk(&mut self, input: &mut Input) -> Result<Infallible, End> {
         let room = self.greet(input)?;
         self.give_way(room, false).await;
+        if self.has_asked() {
+            Box::pin(self.serve_asked()).await?;
+        }
         let mut timer = pin!(tokio::time::sleep_until(self.next_moment().into()));
         loop {
             match std::future::poll_fn(|cx| self.poll_next(cx, timer.as_mut())).await? {
                 Next::Bytes => {
                     let (room, more) = self.hear(input)?;
                     self.give_way(room, more).await;
+                    if self.has_asked() {
+                        Box::pin(self.serve_asked()).await?;
+                        timer.as_mut().reset(self.next_moment().into());
+                    }
                 }
                 Next::Moment => {
                     self.pass_time()?;
-                    // Whatever happens from now on moves the next moment away, never closer.
+                    // Whatever happens but the login of a sub-device moves the next moment away, never closer.
                     timer.as_mut().reset(self.next_moment().into());
                 }
             }
@@ -108,6 +118,22 @@ impl Connection {
             return Poll::Ready(ready.map(|()| Next::Bytes).map_err(End::from));
         }
         timer.poll(cx).map(|()| Ok(Next::Moment))
+    }
+
+    fn has_asked(&self) -> bool {
+        let outward = self.present.line.outward();
+        outward.members().is_some_and(|members| !members.asked.is_empty())
+    }
+
+    /// Does what the device has asked for as a gateway. Few devices are gateways: the others must not carry the room that
+    /// this takes, so its caller boxes it.
+    async fn serve_asked(&self) -> Result<(), End> {
+        let line = &self.present.line;
+        let asked = line
+            .outward()
+            .members_mut()
+            .map(|members| std::mem::take(&mut members.asked));
+        self.gateway.serve_asked(line, asked.unwrap_or_default()).await
     }
 
     /// Pauses if the engine has more than it can take: the device's socket fills up then. And all devices share one thread:
@@ -164,11 +190,10 @@ impl Connection {
         let packet = match packet {
             Incoming::Publish(message) => return self.published(message, outward),
             Incoming::PublishAck(packet_id) => {
-                let Some(wire) = outward.acknowledged(packet_id) else {
+                let Some((device, wire)) = outward.acknowledged(packet_id) else {
                     return Ok(true);
                 };
                 self.reply_is_next = true;
-                let device = self.present.line.device;
                 return Ok(self.report(DeviceEvent::Acked { device, wire }));
             }
             Incoming::Other(packet) => packet,
@@ -186,7 +211,7 @@ impl Connection {
                     packet_id,
                     status: granted.collect(),
                 })?;
-                return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref())));
+                return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref()), outward));
             }
             Packet::Unsubscribe { packet_id, .. } => outward.put(Packet::UnsubscribeAck { packet_id })?,
             Packet::Disconnect => return Err(End::Disconnected),
@@ -211,17 +236,25 @@ impl Connection {
         if message.topic.contains(NOT_IN_A_TOPIC) {
             return Err(End::Misbehaved("a topic that no message can have"));
         }
-        let answer = match react(message, &self.present.line) {
+        let answer = match react(message, &self.present.line, outward) {
             Reaction::Report(event) => {
                 self.reply_is_next = false;
                 return Ok(self.report(event));
             }
             Reaction::Take(answer) => answer,
-            Reaction::Foreign(answer) => {
-                self.foreign += 1;
-                if self.foreign > FOREIGN_MAX {
-                    return Err(End::Misbehaved("too many messages in another device's name"));
+            Reaction::Ask(asked) => {
+                let waits = matches!(*asked, Asked::Reply { .. });
+                if waits {
+                    self.hear_foreign(outward)?;
                 }
+                outward.ask(*asked);
+                if waits {
+                    return Ok(true);
+                }
+                None
+            }
+            Reaction::Foreign(answer) => {
+                self.hear_foreign(outward)?;
                 answer
             }
         };
@@ -234,23 +267,30 @@ impl Connection {
         Ok(true)
     }
 
-    /// The SUBACK is in the output by now, hence before any command.
-    fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str>) -> bool {
-        let keys = &self.present.line.keys;
-        let covered = filters
-            .map(|filter| coverage(filter, keys.product(), keys.device()))
-            .fold(Coverage::default(), |all, one| Coverage {
-                services: all.services || one.services,
-                points: all.points || one.points,
-                any: all.any || one.any,
-            });
-        self.settling
-            .subscribed(covered)
-            .is_none_or(|kinds| self.report_ready(kinds))
+    /// A gateway is not told of each sub-device that it has lost, and must not lose all others for it.
+    fn hear_foreign(&mut self, outward: &Outward) -> Result<(), End> {
+        self.foreign += u32::from(!outward.is_gateway());
+        if self.foreign > FOREIGN_MAX {
+            return Err(End::Misbehaved("too many messages in another device's name"));
+        }
+        Ok(())
     }
 
-    fn report_ready(&self, kinds: Kinds) -> bool {
-        let (session, device) = (self.present.line.session, self.present.line.device);
+    /// The SUBACK is in the output by now, hence before any command.
+    fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str> + Clone, outward: &mut Outward) -> bool {
+        let mut room = true;
+        if let Some(members) = outward.members_mut() {
+            for member in members.all_mut() {
+                let kinds = member.settling.subscribed(covered(filters.clone(), &member.keys));
+                room &= kinds.is_none_or(|kinds| self.report_ready(member.session, member.device, kinds));
+            }
+        }
+        let line = &self.present.line;
+        let kinds = self.settling.subscribed(covered(filters, &line.keys));
+        room & kinds.is_none_or(|kinds| self.report_ready(line.session, line.device, kinds))
+    }
+
+    fn report_ready(&self, session: SessionNo, device: DeviceNo, kinds: Kinds) -> bool {
         self.report(DeviceEvent::Ready { session, device, kinds })
     }
 
@@ -266,7 +306,8 @@ impl Connection {
     }
 
     fn next_moment(&self) -> Instant {
-        let moments = [self.settling.ends_at(), self.silent_at()];
+        let settled = self.present.line.outward().members().and_then(Members::settled_at);
+        let moments = [self.settling.ends_at(), self.silent_at(), settled];
         moments
             .into_iter()
             .flatten()
@@ -279,11 +320,30 @@ impl Connection {
         if self.silent_at().is_some_and(|end| now >= end) {
             return Err(End::Silent);
         }
+        let line = &self.present.line;
         if let Some(kinds) = self.settling.pass(now) {
-            self.report_ready(kinds);
+            self.report_ready(line.session, line.device, kinds);
+        }
+        if let Some(members) = line.outward().members_mut() {
+            for member in members.all_mut() {
+                if let Some(kinds) = member.settling.pass(now) {
+                    self.report_ready(member.session, member.device, kinds);
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// What filters cover of the device with these keys.
+fn covered<'f>(filters: impl Iterator<Item = &'f str>, keys: &Keys) -> Coverage {
+    filters
+        .map(|filter| coverage(filter, keys.product(), keys.device()))
+        .fold(Coverage::default(), |all, one| Coverage {
+            services: all.services || one.services,
+            points: all.points || one.points,
+            any: all.any || one.any,
+        })
 }
 
 fn at_most_once_or_once(wanted: QoS) -> QoS {

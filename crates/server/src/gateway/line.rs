@@ -16,15 +16,16 @@ use tokio::net::TcpStream;
 
 use super::end::{End, WireError};
 use super::keys::Keys;
+use super::members::{Asked, Member, Members};
 use super::packets::{put, put_puback, put_publish_head};
 use super::templates::Template;
-use crate::link::{Gate, Outgoing, SessionNo};
+use crate::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 
 /// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
 const UNSENT_MAX_BYTES: usize = 1 << 20;
-/// Commands whose PUBACK is remembered to be missing. Only the one that is out counts for anything; the others keep their
-/// packet identifiers from being used again too early.
-const IN_FLIGHT_MAX: usize = 32;
+/// Commands whose PUBACK is remembered to be missing: a gateway's thirty, and more than that of which nothing is expected any
+/// more, but whose packet identifiers must not be used again too early.
+const IN_FLIGHT_MAX: usize = 64;
 
 /// A device that is in, and its connection.
 pub(super) struct Line {
@@ -43,8 +44,10 @@ pub(super) struct Outward {
     /// The command whose bytes are not all in the socket yet.
     handing: Option<Arc<Gate>>,
     /// Commands whose PUBACK has not come, the oldest first.
-    in_flight: VecDeque<(NonZeroU16, WireId)>,
+    in_flight: VecDeque<(NonZeroU16, DeviceNo, WireId)>,
     last_packet: u16,
+    /// Sub-devices, once the device has spoken for another.
+    members: Option<Box<Members>>,
     /// Nothing is carried out any more.
     over: bool,
     /// Why, until the connection's task has seen it.
@@ -115,10 +118,47 @@ impl Outward {
         }
     }
 
-    /// The connection has ended.
-    pub(super) fn close(&mut self) {
+    /// The connection has ended, and with it the sessions of these sub-devices.
+    pub(super) fn close(&mut self) -> Vec<Member> {
         self.over = true;
         self.task = None;
+        self.members
+            .as_mut()
+            .map(|members| members.take_all())
+            .unwrap_or_default()
+    }
+
+    /// The sub-devices that are in; `None` as long as there was no cause to keep any.
+    pub(super) fn members(&self) -> Option<&Members> {
+        self.members.as_deref()
+    }
+
+    pub(super) fn members_mut(&mut self) -> Option<&mut Members> {
+        self.members.as_deref_mut()
+    }
+
+    /// Something needs a look at the store.
+    pub(super) fn ask(&mut self, asked: Asked) {
+        let members = self.members.get_or_insert_default();
+        members.is_gateway |= matches!(asked, Asked::Request(_));
+        members.asked.push(asked);
+    }
+
+    /// Whether the device has spoken as a gateway.
+    pub(super) fn is_gateway(&self) -> bool {
+        self.members.as_ref().is_some_and(|members| members.is_gateway)
+    }
+
+    /// A sub-device is in; `None` if the connection is about to end.
+    pub(super) fn add_member(&mut self, connection: ConnectionNo, device: DeviceNo, keys: Keys) -> Option<SessionNo> {
+        if self.over {
+            return None;
+        }
+        self.members.get_or_insert_default().add(connection, device, keys)
+    }
+
+    pub(super) fn remove_member(&mut self, session: SessionNo) -> Option<Member> {
+        self.members.as_mut()?.remove(session)
     }
 
     fn wake_task(&self) {
@@ -141,8 +181,12 @@ impl Outward {
         if self.in_flight.len() >= IN_FLIGHT_MAX {
             self.in_flight.pop_front();
         }
-        self.in_flight.push_back((packet_id, outgoing.wire));
-        self.handing = Some(Arc::clone(&outgoing.gate));
+        self.in_flight.push_back((packet_id, outgoing.device, outgoing.wire));
+        let gate = Arc::clone(&outgoing.gate);
+        match &mut self.members {
+            Some(members) if outgoing.session.shared().is_some() => members.handing.push(gate),
+            _ => self.handing = Some(gate),
+        }
         Ok(())
     }
 
@@ -150,17 +194,17 @@ impl Outward {
         loop {
             self.last_packet = self.last_packet.wrapping_add(1);
             let free = NonZeroU16::new(self.last_packet)
-                .filter(|packet_id| self.in_flight.iter().all(|(used, _)| used != packet_id));
+                .filter(|packet_id| self.in_flight.iter().all(|(used, ..)| used != packet_id));
             if let Some(packet_id) = free {
                 return packet_id;
             }
         }
     }
 
-    /// The device's PUBACK has come; which command it is for.
-    pub(super) fn acknowledged(&mut self, packet_id: NonZeroU16) -> Option<WireId> {
-        let at = self.in_flight.iter().position(|(packet, _)| *packet == packet_id)?;
-        self.in_flight.remove(at).map(|(_, wire)| wire)
+    /// The device's PUBACK has come; which command it is for, and of which device.
+    pub(super) fn acknowledged(&mut self, packet_id: NonZeroU16) -> Option<(DeviceNo, WireId)> {
+        let at = self.in_flight.iter().position(|(packet, ..)| *packet == packet_id)?;
+        self.in_flight.remove(at).map(|(_, device, wire)| (device, wire))
     }
 
     /// Appends the PUBACK of something that the device has published.
@@ -180,16 +224,31 @@ impl Outward {
         put(&mut self.output, packet)
     }
 
+    /// A gateway's sub-devices may each be sent as much as a device with a connection of its own.
+    fn unsent_max(&self) -> usize {
+        let commands = self.members.as_ref().map_or(0, |members| members.handing.len());
+        UNSENT_MAX_BYTES * (1 + commands)
+    }
+
+    fn all_handed_over(&mut self, clock: &dyn Clock) {
+        if let Some(gate) = self.handing.take() {
+            gate.handed_over(clock.now());
+        }
+        if let Some(members) = &mut self.members {
+            for gate in members.handing.drain(..) {
+                gate.handed_over(clock.now());
+            }
+        }
+    }
+
     /// Sends what the socket takes now.
     pub(super) fn flush(&mut self, stream: &TcpStream, clock: &dyn Clock) -> Result<(), End> {
         write(stream, &mut self.output)?;
-        if self.output.len() > UNSENT_MAX_BYTES {
+        if self.output.len() > self.unsent_max() {
             return Err(End::Misbehaved("what it is sent is not read"));
         }
-        if self.output.is_empty()
-            && let Some(gate) = self.handing.take()
-        {
-            gate.handed_over(clock.now());
+        if self.output.is_empty() {
+            self.all_handed_over(clock);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //!
 //! `listener` accepts · `login` and `admission` say who comes in · `connection` lives a connection · `input` reads from its
 //! socket, `packets` takes the bytes apart, `upstream` says what a message means · `settling` says when the device may be
-//! sent what · `sessions` knows who is online · `orders` carries out what the engine wants, `line` writes to the socket.
+//! sent what · `sessions` knows who is online, `members` who is over a gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the socket.
 
 mod admission;
 mod connection;
@@ -16,11 +16,13 @@ mod keys;
 mod line;
 mod listener;
 mod login;
+mod members;
 mod orders;
 mod packets;
 mod sessions;
 mod settling;
 mod socket;
+mod sub_devices;
 mod templates;
 #[cfg(test)]
 mod tests;

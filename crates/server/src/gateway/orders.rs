@@ -1,6 +1,6 @@
 //! Carries out what the engine orders.
 //!
-//! Orders come by the batch. Those of one session follow each other and make one write to its socket.
+//! Orders come by the batch. Those of one connection follow each other and make one write to its socket.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,10 +9,14 @@ use super::Gateway;
 use super::end::{End, WireError};
 use super::line::{Line, Outward};
 use super::templates::Templates;
-use crate::link::{Order, Outgoing};
+use crate::link::{ConnectionNo, Order, Outgoing};
 
-/// Sessions whose orders are carried out before devices are read from again.
-const SESSIONS_AT_ONCE: usize = 64;
+/// Connections whose orders are carried out before devices are read from again.
+const CONNECTIONS_AT_ONCE: usize = 64;
+
+fn connection(order: &Order) -> ConnectionNo {
+    order.session().connection()
+}
 
 impl Gateway {
     /// Carries out orders as they come.
@@ -20,15 +24,15 @@ impl Gateway {
         let mut templates = Templates::default();
         loop {
             let mut orders = self.sessions.ordered().await;
-            orders.sort_by_key(Order::session);
+            orders.sort_by_key(connection);
             let mut orders = orders.into_iter().peekable();
-            let mut sessions = 0;
-            while let Some(session) = orders.peek().map(Order::session) {
-                let line = self.sessions.line(session);
-                let ours = std::iter::from_fn(|| orders.next_if(|order| order.session() == session));
+            let mut connections = 0;
+            while let Some(connected) = orders.peek().map(connection) {
+                let line = self.sessions.line(connected);
+                let ours = std::iter::from_fn(|| orders.next_if(|order| connection(order) == connected));
                 self.carry_out_for(line, ours, &mut templates);
-                sessions += 1;
-                if sessions % SESSIONS_AT_ONCE == 0 {
+                connections += 1;
+                if connections % CONNECTIONS_AT_ONCE == 0 {
                     tokio::task::yield_now().await;
                 }
             }
@@ -60,16 +64,46 @@ impl Gateway {
             return Ok(());
         }
         match order {
-            Order::Publish(outgoing) if self.may_leave(outgoing) => {
-                outward.put_command(&line.keys, templates.of(&outgoing.command), outgoing)?;
+            Order::Publish(outgoing) if outgoing.session == line.session => {
+                if self.may_leave(outgoing) {
+                    outward.put_command(&line.keys, templates.of(&outgoing.command), outgoing)?;
+                }
             }
-            Order::Publish(_) => {}
+            Order::Publish(outgoing) => self.publish_over(outward, outgoing, templates)?,
             Order::Acknowledge { packet, .. } => {
                 if let Some(packet_id) = std::num::NonZeroU16::new(*packet) {
                     outward.put_puback(packet_id);
                 }
             }
-            Order::Reset { .. } => outward.end(End::Reset),
+            Order::Tell { fate, sub_device, .. } => {
+                let id = self.sessions.next_notice(self.clock.now());
+                let message = fate.tell(id, line.keys.product(), line.keys.device(), sub_device);
+                outward.put_message(&message.topic, &message.payload)?;
+            }
+            Order::Reset { session } if *session != line.session => {
+                if let Some(member) = outward.remove_member(*session) {
+                    self.sessions.left(member.session, member.device);
+                }
+            }
+            Order::Reset { .. } | Order::Break { .. } => outward.end(End::Reset),
+        }
+        Ok(())
+    }
+
+    /// To a sub-device, as long as it is in.
+    fn publish_over(
+        &self,
+        outward: &mut Outward,
+        outgoing: &Outgoing,
+        templates: &mut Templates,
+    ) -> Result<(), WireError> {
+        let member = outward.members().and_then(|members| members.get(outgoing.session));
+        let Some(keys) = member.map(|member| Arc::clone(&member.keys)) else {
+            self.sessions.not_sent(outgoing);
+            return Ok(());
+        };
+        if self.may_leave(outgoing) {
+            outward.put_command(&keys, templates.of(&outgoing.command), outgoing)?;
         }
         Ok(())
     }

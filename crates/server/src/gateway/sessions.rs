@@ -1,10 +1,14 @@
 //! Who is online, and where orders wait until they are carried out.
+//!
+//! Whoever takes a sub-device's session out of the table reports its end, and nobody else; a connection's own session is
+//! reported by the connection. Reports are made under the table's lock, so that they come in the order of what they tell.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aldis_core::ids::DeviceNo;
+use aldis_core::time::Timestamp;
 use aldis_store::Presence;
 use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
@@ -14,16 +18,22 @@ use tokio::sync::Notify;
 use super::end::End;
 use super::keys::Keys;
 use super::line::Line;
-use crate::link::{DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
+use crate::link::{ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
 use crate::writer::Writer;
 
 /// By a number that no stranger chooses, hence a fast hash.
 type ByNumber<N, T> = HashMap<N, T, FixedState>;
 
+/// Ids of messages to gateways begin here: below those of attempts, which begin at 10^18.
+const NOTICE_IDS: u64 = 100_000_000_000_000_000;
+const NOTICES_PER_MS: u64 = 10_000;
+/// Until the year 4,821.
+const NOTICE_MOMENTS: u64 = 90_000_000_000_000;
+
 #[derive(Default)]
 struct Tables {
     by_device: ByNumber<DeviceNo, SessionNo>,
-    by_session: ByNumber<SessionNo, Arc<Line>>,
+    by_connection: ByNumber<ConnectionNo, Arc<Line>>,
 }
 
 /// All live sessions.
@@ -35,6 +45,8 @@ pub struct Sessions {
     orders: Mutex<Vec<Order>>,
     arrived: Notify,
     stopping: AtomicBool,
+    /// Messages to gateways so far.
+    notices: AtomicU64,
 }
 
 /// A device's presence; it ends when this is dropped, however that comes about.
@@ -60,6 +72,7 @@ impl Sessions {
             orders: Mutex::default(),
             arrived: Notify::new(),
             stopping: AtomicBool::new(false),
+            notices: AtomicU64::new(0),
         })
     }
 
@@ -71,42 +84,86 @@ impl Sessions {
 
     /// A device has logged in: it is online from now on, and an earlier session of it is ended.
     pub(super) fn enter(self: &Arc<Self>, device: DeviceNo, keys: Keys, stream: TcpStream) -> Present {
-        let session = SessionNo(self.numbers.fetch_add(1, Ordering::Relaxed));
+        let session = SessionNo::own(ConnectionNo(self.numbers.fetch_add(1, Ordering::Relaxed)));
         let line = Arc::new(Line::new(session, device, keys, stream));
         let mut tables = self.tables.write();
-        tables.by_session.insert(session, Arc::clone(&line));
+        tables.by_connection.insert(session.connection(), Arc::clone(&line));
         let earlier = tables.by_device.insert(device, session);
-        let earlier = earlier.and_then(|earlier| tables.by_session.get(&earlier).cloned());
-        drop(tables);
-        if let Some(earlier) = earlier {
-            tracing::info!(
-                device = device.0,
-                "a second login of the device ends its first connection"
-            );
-            earlier.outward().end(End::Reset);
-        }
         self.writer.report(DeviceEvent::Connected { session, device });
+        drop(tables);
+        self.end_earlier(device, earlier);
         Present {
             sessions: Arc::clone(self),
             line,
         }
     }
 
+    /// A sub-device has logged in over its gateway's connection: it is online from now on, and an earlier session of it is
+    /// ended. `None` if the connection is about to end.
+    pub(super) fn enter_over(&self, line: &Line, device: DeviceNo, keys: Keys) -> Option<SessionNo> {
+        let session = line.outward().add_member(line.session.connection(), device, keys)?;
+        let mut tables = self.tables.write();
+        let earlier = tables.by_device.insert(device, session);
+        self.writer.report(DeviceEvent::Connected { session, device });
+        drop(tables);
+        self.end_earlier(device, earlier);
+        Some(session)
+    }
+
+    /// The device has logged in elsewhere.
+    fn end_earlier(&self, device: DeviceNo, earlier: Option<SessionNo>) {
+        let Some(earlier) = earlier else { return };
+        let line = self.line(earlier.connection());
+        if earlier.shared().is_some() {
+            let member = line.and_then(|line| line.outward().remove_member(earlier));
+            drop(member);
+            self.writer.report(DeviceEvent::Disconnected {
+                session: earlier,
+                device,
+            });
+        } else if let Some(line) = line {
+            tracing::info!(
+                device = device.0,
+                "a second login of the device ends its first connection"
+            );
+            line.outward().end(End::Reset);
+        }
+    }
+
     fn leave(&self, line: &Line) {
         let (session, device) = (line.session, line.device);
-        line.outward().close();
+        let members = line.outward().close();
+        for member in members {
+            self.left(member.session, member.device);
+        }
         let mut tables = self.tables.write();
-        tables.by_session.remove(&session);
+        tables.by_connection.remove(&session.connection());
         if tables.by_device.get(&device) == Some(&session) {
             tables.by_device.remove(&device);
         }
-        drop(tables);
         self.writer.report(DeviceEvent::Disconnected { session, device });
+        drop(tables);
     }
 
-    /// The connection of a session that has not ended.
-    pub(super) fn line(&self, session: SessionNo) -> Option<Arc<Line>> {
-        self.tables.read().by_session.get(&session).cloned()
+    /// A sub-device's session has ended, unless it has logged in elsewhere: then that has been reported.
+    pub(super) fn left(&self, session: SessionNo, device: DeviceNo) {
+        let mut tables = self.tables.write();
+        if tables.by_device.get(&device) == Some(&session) {
+            tables.by_device.remove(&device);
+            self.writer.report(DeviceEvent::Disconnected { session, device });
+        }
+        drop(tables);
+    }
+
+    /// A connection that has not ended.
+    pub(super) fn line(&self, connection: ConnectionNo) -> Option<Arc<Line>> {
+        self.tables.read().by_connection.get(&connection).cloned()
+    }
+
+    /// The id of another message to a gateway: 18 digits, and none is used twice while ten thousand fit into a millisecond.
+    pub(super) fn next_notice(&self, now: Timestamp) -> u64 {
+        let count = self.notices.fetch_add(1, Ordering::Relaxed) % NOTICES_PER_MS;
+        NOTICE_IDS + now.0.unsigned_abs() % NOTICE_MOMENTS * NOTICES_PER_MS + count
     }
 
     /// Waits for orders and takes them.
@@ -141,8 +198,9 @@ impl Sessions {
     /// The server stops.
     pub fn end_all(&self) {
         self.stopping.store(true, Ordering::Release);
-        let sessions: Vec<_> = self.tables.read().by_session.keys().copied().collect();
-        self.carry_out(sessions.into_iter().map(|session| Order::Reset { session }).collect());
+        let connections: Vec<_> = self.tables.read().by_connection.keys().copied().collect();
+        let sessions = connections.into_iter().map(SessionNo::own);
+        self.carry_out(sessions.map(|session| Order::Reset { session }).collect());
     }
 
     /// Whether sessions end because the server stops.

@@ -1,14 +1,19 @@
 //! What a device publishes: replies go to the engine, requests are answered, everything else is taken and dropped.
+//!
+//! A gateway speaks for itself and for the sub-devices that are in over its connection, and for nobody else.
 
 use std::num::NonZeroU16;
 
+use aldis_core::ids::DeviceNo;
 use aldis_protocol::answers::{Answer, answer};
 use aldis_protocol::reply;
-use aldis_protocol::topic::{Meaning, Upstream};
+use aldis_protocol::sub_devices::{Named, Request};
+use aldis_protocol::topic::{Area, Meaning, Upstream};
 
-use super::line::Line;
+use super::line::{Line, Outward};
+use super::members::Asked;
 use super::packets::Message;
-use crate::link::{AnswerTo, DeviceEvent};
+use crate::link::{AnswerTo, DeviceEvent, SessionNo};
 
 /// What is to be done about a PUBLISH.
 #[derive(Debug)]
@@ -17,36 +22,87 @@ pub(super) enum Reaction {
     Report(DeviceEvent),
     /// Acknowledge at once, and answer if there is something to say.
     Take(Option<Answer>),
+    /// Takes a look at what is stored. A request is acknowledged at once, a reply afterwards.
+    Ask(Box<Asked>),
     /// Acknowledge at once; the device speaks for another.
     Foreign(Option<Answer>),
 }
 
-pub(super) fn react(message: Message<'_>, line: &Line) -> Reaction {
+/// Whom a message is from.
+#[derive(Clone, Copy)]
+struct Sender {
+    session: SessionNo,
+    device: DeviceNo,
+}
+
+pub(super) fn react(message: Message<'_>, line: &Line, outward: &Outward) -> Reaction {
     let Some(upstream) = Upstream::parse(message.topic) else {
         return Reaction::Take(None);
     };
-    let (product_key, device_key) = (line.keys.product(), line.keys.device());
-    let own = upstream.is_of(product_key, device_key);
-    let to = match upstream.meaning() {
-        Meaning::ServiceReply(service) if own => AnswerTo::Service(service.to_owned()),
-        Meaning::SetReply if own => AnswerTo::Points,
-        Meaning::ServiceReply(_) | Meaning::SetReply => return Reaction::Foreign(None),
-        Meaning::Unanswered | Meaning::Raw | Meaning::Request => {
-            let answer = answer(&upstream, message.payload, product_key, device_key);
-            return if own {
-                Reaction::Take(answer)
-            } else {
-                Reaction::Foreign(answer)
-            };
-        }
+    let Some(sender) = sender(&upstream, message.topic, line, outward) else {
+        return foreign(&upstream, message, line);
+    };
+    let Some(to) = answer_to(&upstream) else {
+        return match upstream.meaning() {
+            Meaning::Unanswered => Reaction::Take(None),
+            _ => requested(&upstream, message.payload, sender.session == line.session),
+        };
     };
     let said = reply::decode(message.payload);
     Reaction::Report(DeviceEvent::Replied {
-        session: line.session,
-        device: line.device,
+        session: sender.session,
+        device: sender.device,
         wire: said.wire,
         to,
         reply: said.reply,
         packet: message.packet_id.map(NonZeroU16::get),
     })
+}
+
+/// The device whose topic it is, if it is in over this connection.
+fn sender(upstream: &Upstream<'_>, topic: &str, line: &Line, outward: &Outward) -> Option<Sender> {
+    if upstream.is_of(line.keys.product(), line.keys.device()) {
+        return Some(Sender {
+            session: line.session,
+            device: line.device,
+        });
+    }
+    let members = outward.members().filter(|_| upstream.area == Area::Device)?;
+    let root = &topic[..topic.len() - upstream.path.len()];
+    members.of_root(root).map(|member| Sender {
+        session: member.session,
+        device: member.device,
+    })
+}
+
+fn requested(upstream: &Upstream<'_>, payload: &[u8], own: bool) -> Reaction {
+    if own && let Some(request) = Request::read(upstream, payload) {
+        return Reaction::Ask(Box::new(Asked::Request(request)));
+    }
+    Reaction::Take(answer(upstream, payload, upstream.product_key, upstream.device_key))
+}
+
+/// The command that a reply belongs to; `None` if it is no reply.
+fn answer_to(upstream: &Upstream<'_>) -> Option<AnswerTo> {
+    match upstream.meaning() {
+        Meaning::ServiceReply(service) => Some(AnswerTo::Service(service.to_owned())),
+        Meaning::SetReply => Some(AnswerTo::Points),
+        Meaning::Unanswered | Meaning::Raw | Meaning::Request => None,
+    }
+}
+
+fn foreign(upstream: &Upstream<'_>, message: Message<'_>, line: &Line) -> Reaction {
+    let Some(to) = answer_to(upstream) else {
+        let (product_key, device_key) = (line.keys.product(), line.keys.device());
+        return Reaction::Foreign(answer(upstream, message.payload, product_key, device_key));
+    };
+    Reaction::Ask(Box::new(Asked::Reply {
+        from: Named {
+            product_key: upstream.product_key.into(),
+            device_key: upstream.device_key.into(),
+        },
+        said: reply::decode(message.payload),
+        to,
+        packet: message.packet_id,
+    }))
 }

@@ -91,6 +91,8 @@ pub enum Ask {
     DeleteDevice(DeviceNo, Actor, Answer<()>),
     /// End the live session of a device whose keys were replaced, if it has one.
     EndSession(DeviceNo),
+    /// End the live session of a device that was moved, if it is one over a gateway's connection.
+    LeaveGateway(DeviceNo),
 }
 
 /// Where an answer goes.
@@ -166,6 +168,11 @@ impl Writer {
     /// Ends the live session of a device, if it has one: its keys no longer hold.
     pub fn end_session(&self, device: DeviceNo) {
         self.0.insist(Ask::EndSession(device));
+    }
+
+    /// Ends the live session of a device over a gateway's connection, if it has one: it is under that gateway no more.
+    pub fn leave_gateway(&self, device: DeviceNo) {
+        self.0.insist(Ask::LeaveGateway(device));
     }
 
     /// Reports what came from a device. False: the inbox is full; the event is in, but the sender has to pause until

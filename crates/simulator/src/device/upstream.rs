@@ -62,6 +62,19 @@ impl Device {
     /// If no answer comes, or the connection ends.
     pub async fn request(&mut self, path: &str, params: Value) -> Result<Value, DeviceError> {
         let topic = self.identity.topic(path);
+        self.ask(&topic, path, params).await
+    }
+
+    /// The same on a topic about sessions, such as `combine/login`.
+    ///
+    /// # Errors
+    /// If no answer comes, or the connection ends.
+    pub async fn session_request(&mut self, path: &str, params: Value) -> Result<Value, DeviceError> {
+        let topic = self.identity.session_topic(path);
+        self.ask(&topic, path, params).await
+    }
+
+    async fn ask(&mut self, topic: &str, path: &str, params: Value) -> Result<Value, DeviceError> {
         let packet_id = self.packet_id();
         let envelope = json!({
             "id": packet_id.to_string(),
@@ -69,7 +82,7 @@ impl Device {
             "method": path.replace('/', "."),
             "params": params,
         });
-        self.send(publication(&topic, envelope.to_string().into(), Some(packet_id)))
+        self.send(publication(topic, envelope.to_string().into(), Some(packet_id)))
             .await?;
         let (_, payload) = self.next_message_on(&format!("{topic}_reply")).await?;
         serde_json::from_slice(&payload).map_err(|error| DeviceError::Unexpected(format!("{error} in {payload:?}")))

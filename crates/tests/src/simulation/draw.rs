@@ -12,6 +12,7 @@ enum Kind {
     Wait,
     Jump,
     Connect,
+    LogIn,
     Settle,
     Drop,
     Deliver,
@@ -42,7 +43,7 @@ struct Profile {
     product: u32,
     /// Waits are mostly short, so that attempts overlap with everything else.
     hasty: bool,
-    weights: [(Kind, u32); 23],
+    weights: [(Kind, u32); 24],
 }
 
 /// Everybody is there and answers; most operations meet attempts that are out.
@@ -54,6 +55,7 @@ const BUSY: Profile = Profile {
         (Kind::Wait, 150),
         (Kind::Jump, 4),
         (Kind::Connect, 40),
+        (Kind::LogIn, 25),
         (Kind::Settle, 30),
         (Kind::Drop, 15),
         (Kind::Deliver, 100),
@@ -86,6 +88,7 @@ const STORMY: Profile = Profile {
         (Kind::Wait, 120),
         (Kind::Jump, 8),
         (Kind::Connect, 120),
+        (Kind::LogIn, 60),
         (Kind::Settle, 100),
         (Kind::Drop, 50),
         (Kind::Deliver, 80),
@@ -118,6 +121,7 @@ const SICK: Profile = Profile {
         (Kind::Wait, 130),
         (Kind::Jump, 4),
         (Kind::Connect, 50),
+        (Kind::LogIn, 25),
         (Kind::Settle, 40),
         (Kind::Drop, 20),
         (Kind::Deliver, 100),
@@ -150,6 +154,7 @@ const SPARSE: Profile = Profile {
         (Kind::Wait, 150),
         (Kind::Jump, 15),
         (Kind::Connect, 80),
+        (Kind::LogIn, 50),
         (Kind::Settle, 120),
         (Kind::Drop, 20),
         (Kind::Deliver, 80),
@@ -201,7 +206,9 @@ pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
 /// What usually comes next where devices are mostly there.
 fn follow(chance: &mut Chance, kind: Kind, drawn: &mut Vec<Operation>) {
     match (kind, drawn.last().copied()) {
-        (Kind::Connect, Some(Operation::Connect(device))) if number(chance, 3) > 0 => {
+        (Kind::Connect | Kind::LogIn, Some(Operation::Connect(device) | Operation::LogIn(device, _)))
+            if number(chance, 3) > 0 =>
+        {
             drawn.push(Operation::Settle(device, 0));
         }
         (Kind::Kill | Kind::Restart, _) if number(chance, 4) > 0 => everybody_comes(chance, drawn),
@@ -242,6 +249,7 @@ impl Profile {
             Kind::Wait => Operation::Wait(self.wait(chance)),
             Kind::Jump => Operation::ClockJumps(jump(chance)),
             Kind::Connect => Operation::Connect(device),
+            Kind::LogIn => Operation::LogIn(device, other),
             Kind::Settle => Operation::Settle(device, if number(chance, 6) == 0 { small(chance, 3) } else { 0 }),
             Kind::Drop => Operation::Drop(device),
             Kind::Deliver => Operation::Deliver(device, number(chance, 12) == 0),

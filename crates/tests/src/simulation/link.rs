@@ -44,6 +44,41 @@ impl Inner {
         }
     }
 
+    /// A session that the device had on a connection of its own ends with that, one over another's connection at once.
+    fn begin(&mut self, session: SessionNo, device: DeviceNo) {
+        let fresh = Session {
+            device,
+            orders: VecDeque::new(),
+            kinds: Kinds::default(),
+        };
+        self.sessions.insert(session, fresh);
+        self.report(DeviceEvent::Connected { session, device });
+        let Some(earlier) = self.current.insert(device, session) else {
+            return;
+        };
+        if earlier.shared().is_some() {
+            self.leave(earlier);
+        } else if let Some(session) = self.sessions.get_mut(&earlier) {
+            session.orders.push_back(Order::Reset { session: earlier });
+        }
+    }
+
+    fn leave(&mut self, session: SessionNo) {
+        let Some(ended) = self.sessions.remove(&session) else {
+            return;
+        };
+        if self.current.get(&ended.device) == Some(&session) {
+            self.current.remove(&ended.device);
+        }
+        for order in ended.orders {
+            self.hand_back(order);
+        }
+        self.report(DeviceEvent::Disconnected {
+            session,
+            device: ended.device,
+        });
+    }
+
     fn hand_back(&self, order: Order) {
         if let Order::Publish(outgoing) = order {
             self.not_sent(&outgoing);
@@ -104,36 +139,28 @@ impl Wires {
         let mut inner = self.0.lock();
         inner.numbers += 1;
         let session = SessionNo(inner.numbers);
-        if let Some(earlier) = inner.current.insert(device, session)
-            && let Some(session) = inner.sessions.get_mut(&earlier)
-        {
-            session.orders.push_back(Order::Reset { session: earlier });
-        }
-        let fresh = Session {
-            device,
-            orders: VecDeque::new(),
-            kinds: Kinds::default(),
-        };
-        inner.sessions.insert(session, fresh);
-        inner.report(DeviceEvent::Connected { session, device });
+        inner.begin(session, device);
         session
+    }
+
+    /// The device logs in over the connection that another one has.
+    pub(super) fn enter_over(&self, device: DeviceNo, gateway: DeviceNo) {
+        let mut inner = self.0.lock();
+        inner.numbers += 1;
+        let own = inner.current.get(&gateway).filter(|session| session.shared().is_none());
+        if let Some(session) = own.and_then(|own| SessionNo::over(own.connection(), inner.numbers)) {
+            inner.begin(session, device);
+        }
     }
 
     pub(super) fn leave(&self, session: SessionNo) {
         let mut inner = self.0.lock();
-        let Some(ended) = inner.sessions.remove(&session) else {
-            return;
-        };
-        if inner.current.get(&ended.device) == Some(&session) {
-            inner.current.remove(&ended.device);
+        if session.shared().is_none() {
+            let over = |no: &SessionNo| *no != session && no.connection() == session.connection();
+            let over: Vec<SessionNo> = inner.sessions.keys().copied().filter(over).collect();
+            over.into_iter().for_each(|session| inner.leave(session));
         }
-        for order in ended.orders {
-            inner.hand_back(order);
-        }
-        inner.report(DeviceEvent::Disconnected {
-            session,
-            device: ended.device,
-        });
+        inner.leave(session);
     }
 
     /// The kinds that a session may be sent only grow.
@@ -154,7 +181,10 @@ impl Wires {
     pub(super) fn kinds(&self, device: DeviceNo) -> Option<Kinds> {
         let inner = self.0.lock();
         let session = inner.sessions.get(inner.current.get(&device)?)?;
-        let ends = session.orders.iter().any(|order| matches!(order, Order::Reset { .. }));
+        let ends = session
+            .orders
+            .iter()
+            .any(|order| matches!(order, Order::Reset { .. } | Order::Break { .. }));
         (!ends).then_some(session.kinds)
     }
 
@@ -213,7 +243,7 @@ impl DeviceLink for Wires {
                     inner.noted.push(Noted::Durable(*session, *packet));
                     *session
                 }
-                Order::Reset { session } => *session,
+                Order::Tell { session, .. } | Order::Reset { session } | Order::Break { session } => *session,
             };
             match inner.sessions.get_mut(&session) {
                 Some(live) => live.orders.push_back(order),

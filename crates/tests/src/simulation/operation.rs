@@ -87,6 +87,8 @@ pub enum Operation {
     ClockJumps(i32),
     /// A device logs in; a session that it has is taken over.
     Connect(Choice),
+    /// A device logs in over another one's connection, as a sub-device; a session that it has is taken over.
+    LogIn(Choice, Choice),
     /// A device has settled: 0 all kinds, 1 services only, 2 points only.
     Settle(Choice, u8),
     /// A device's link breaks.

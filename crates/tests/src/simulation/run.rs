@@ -178,6 +178,7 @@ impl History {
             Operation::Wait(ms) => self.wait(i64::from(ms))?,
             Operation::ClockJumps(ms) => self.world.clock_jumps(i64::from(ms)),
             Operation::Connect(device) => self.connect(device),
+            Operation::LogIn(device, gateway) => self.log_in(device, gateway),
             Operation::Settle(device, kinds) => self.settles(device, kinds),
             Operation::Drop(device) => self.drop_link(device),
             Operation::Deliver(device, lost) => self.deliver(device, lost)?,

@@ -13,6 +13,7 @@ mod actions;
 mod bad_input;
 mod cancelling;
 mod crashes;
+mod gateways;
 mod large;
 mod openapi;
 mod order;

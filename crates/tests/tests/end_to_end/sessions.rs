@@ -190,7 +190,8 @@ async fn every_request_of_a_device_is_answered() {
         ("thing/tag/update", 200, json!({})),
         ("thing/tag/query", 200, json!({})),
         ("ota/device/getversion", 200, json!([])),
-        ("thing/topo/add", 1255, json!({})),
+        ("thing/topo/add", 1220, json!({})),
+        ("thing/topo/get", 200, json!([])),
         ("thing/something/new", 200, json!({})),
     ];
     for (path, code, data) in cases {

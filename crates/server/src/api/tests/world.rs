@@ -319,7 +319,7 @@ fn writer(mut store: MemoryStore, clock: Arc<Hands>, ended: Arc<Mutex<Vec<Device
                         drop(answer.send(one(Write::DisableDevice { device, disabled, by })));
                     }
                     Ask::DeleteDevice(device, by, answer) => drop(answer.send(one(Write::DeleteDevice { device, by }))),
-                    Ask::EndSession(device) => ended.lock().push(device),
+                    Ask::EndSession(device) | Ask::LeaveGateway(device) => ended.lock().push(device),
                     other => panic!("not of the registry: {other:?}"),
                 }
             }

@@ -15,7 +15,7 @@ use super::link::FakeLink;
 use super::sample::{BEGIN, register};
 use super::store::{FailingStore, Faults};
 use crate::engine::{Engine, Wake};
-use crate::link::{AnswerTo, DeviceEvent, Kinds, Outgoing, SessionNo};
+use crate::link::{AnswerTo, ConnectionNo, DeviceEvent, Kinds, Outgoing, SessionNo};
 use crate::writer::Inbox;
 
 /// More turns than any test's work takes: an engine that goes on is spinning.
@@ -175,6 +175,17 @@ impl Bench {
             device,
             kinds: Kinds::ALL,
         });
+        session
+    }
+
+    /// A device logs in over another's connection, and settles.
+    pub(super) fn enter_over(&mut self, device: DeviceNo, connection: ConnectionNo, login: u64) -> SessionNo {
+        let session = SessionNo::over(connection, login).unwrap();
+        self.link.online.lock().insert(device);
+        self.latest.insert(device, session);
+        self.tell(DeviceEvent::Connected { session, device });
+        let kinds = Kinds::ALL;
+        self.tell(DeviceEvent::Ready { session, device, kinds });
         session
     }
 

@@ -56,6 +56,21 @@ impl FakeLink {
         })
     }
 
+    pub(super) fn breaks(&self) -> Vec<SessionNo> {
+        self.take(|order| match order {
+            Order::Break { session } => Ok(session),
+            other => Err(other),
+        })
+    }
+
+    /// What gateways have been told.
+    pub(super) fn told(&self) -> Vec<Order> {
+        self.take(|order| match order {
+            Order::Tell { .. } => Ok(order),
+            other => Err(other),
+        })
+    }
+
     pub(super) fn acknowledged(&self) -> Vec<u16> {
         self.take(|order| match order {
             Order::Acknowledge { packet, .. } => Ok(packet),

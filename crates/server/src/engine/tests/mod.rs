@@ -14,6 +14,7 @@ mod cancelling;
 mod clock;
 mod devices;
 mod failures;
+mod gateways;
 mod jobs;
 mod presence;
 mod queues;

@@ -197,7 +197,7 @@ async fn write(store: MemoryStore, inbox: Arc<Inbox>, woken: Arc<Notify>, report
         for ask in received.asks {
             match ask {
                 Ask::Write(writes, answer) => drop(answer.send(Ok(store.lock().commit(NOW, &writes).unwrap().done))),
-                Ask::EndSession(_) => {}
+                Ask::EndSession(_) | Ask::LeaveGateway(_) => {}
                 other => panic!("not of the gateway: {other:?}"),
             }
         }

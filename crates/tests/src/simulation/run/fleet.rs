@@ -16,22 +16,30 @@ impl History {
 
     /// A login; whether it is admitted says the store, as at the gateway.
     pub(super) fn connect(&mut self, choice: Choice) {
-        let Some(no) = self.device(choice).map(|device| device.no) else {
+        if let Some(no) = self.admitted(choice) {
+            self.world.link.enter(no);
+        }
+    }
+
+    /// A login over the connection of another device that has one.
+    pub(super) fn log_in(&mut self, choice: Choice, gateway: Choice) {
+        let Some(over) = self.device(gateway).map(|device| device.no) else {
             return;
         };
+        if let Some(no) = self.admitted(choice).filter(|no| *no != over) {
+            self.world.link.enter_over(no, over);
+        }
+    }
+
+    fn admitted(&mut self, choice: Choice) -> Option<DeviceNo> {
+        let no = self.device(choice)?.no;
         let facts = self
             .world
             .stored()
             .device_facts(&[no])
             .expect("the observer's way never fails");
-        if facts
-            .first()
-            .copied()
-            .flatten()
-            .is_some_and(|facts| !facts.disabled && !facts.deleted)
-        {
-            self.world.link.enter(no);
-        }
+        let facts = facts.first().copied().flatten()?;
+        (!facts.disabled && !facts.deleted).then_some(no)
     }
 
     pub(super) fn settles(&mut self, choice: Choice, kinds: u8) {
@@ -91,8 +99,9 @@ impl History {
     pub(super) fn obey(&mut self, index: usize, session: SessionNo, order: Order, lost: bool) -> Checked {
         match order {
             Order::Publish(outgoing) => self.publish(index, session, &outgoing, lost)?,
-            Order::Acknowledge { .. } => {}
+            Order::Acknowledge { .. } | Order::Tell { .. } => {}
             Order::Reset { session } => self.world.link.leave(session),
+            Order::Break { session } => self.world.link.leave(SessionNo::own(session.connection())),
         }
         Ok(())
     }

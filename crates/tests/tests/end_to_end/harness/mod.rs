@@ -15,4 +15,4 @@ pub(crate) use http::{Answered, Api, COMMANDS, exchange, request, token};
 pub(crate) use job::Plan;
 pub(crate) use server::{Server, Start, now_ms};
 pub(crate) use wait::eventually;
-pub(crate) use world::World;
+pub(crate) use world::{World, product};

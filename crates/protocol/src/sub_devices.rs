@@ -1,0 +1,554 @@
+//! What gateways ask for on behalf of the devices that are reached through them: logins, topology, registration
+//! (docs/device-protocol.md, "Gateways").
+//!
+//! Libraries differ in the spelling of keys and in the types of values, so each value is read for itself, as text, and names
+//! without regard to case. Signatures cover the text of a value as it stands.
+
+use aldis_core::i18n::I18nText;
+use aldis_core::ids::{DeviceKey, ProductKey};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use crate::answers::{Answer, encode};
+use crate::envelope::{Envelope, id_text, is_shallow};
+use crate::login::{Compression, Login, SecureMode, SignMethod};
+use crate::topic::{Area, REPLY_SUFFIX, Upstream};
+
+/// Most devices that one request may name: what the vendor's libraries send at most.
+pub const DEVICES_MAX: usize = 1000;
+
+const OK: u16 = 200;
+
+/// A request of a gateway, and where its answer goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    id: String,
+    topic: String,
+    /// What it asks for.
+    pub asks: Asks,
+}
+
+/// What a gateway asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asks {
+    /// A sub-device is to be online.
+    Login(SubLogin),
+    /// Several are, each by itself. Those that could not even be read are named beside.
+    LoginAll(Vec<SubLogin>, Vec<Named>),
+    /// A sub-device is to be offline.
+    Logout(Named),
+    /// Devices are to be under this gateway; each proves itself. Those that could not be read are named beside.
+    AddToTopology(Vec<SubLogin>, Vec<Named>),
+    /// Which devices are under this gateway?
+    Topology,
+    /// Devices are no longer to be under this gateway.
+    RemoveFromTopology(Vec<Named>),
+    /// Devices are to be registered.
+    Register(Vec<NewSubDevice>),
+    /// It makes no sense.
+    Senseless(Refused),
+}
+
+/// The keys of a device, as a gateway names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Named {
+    /// Its product's key.
+    pub product_key: ProductKey,
+    /// Its own.
+    pub device_key: DeviceKey,
+}
+
+/// What proves that a gateway speaks for a device that it has at hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubLogin {
+    login: Login,
+    /// Some sign it, most do not.
+    clean_session: Option<String>,
+    sign: String,
+}
+
+/// A device that a gateway registers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSubDevice {
+    /// Its product.
+    pub product_key: ProductKey,
+    /// Its key; the server makes one if absent.
+    pub device_key: Option<String>,
+    /// Its name; its key if absent.
+    pub name: Option<I18nText>,
+    /// A remark.
+    pub desc: Option<String>,
+    /// Values of the thing model's attributes.
+    pub attributes: BTreeMap<String, Value>,
+    /// Its time zone; the gateway's if absent.
+    pub timezone: Option<String>,
+}
+
+/// A device as its gateway is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its id on the server.
+    pub asset_id: String,
+    /// Its keys.
+    pub named: Named,
+    /// Its secret, if the gateway is to know it.
+    pub secret: Option<String>,
+}
+
+/// What an operator did to a sub-device, as its gateway is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It may log in again.
+    Enabled,
+    /// It is out, and may not log in.
+    Disabled,
+    /// It is gone.
+    Deleted,
+}
+
+impl Fate {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Enabled => "enable",
+            Self::Disabled => "disable",
+            Self::Deleted => "delete",
+        }
+    }
+
+    /// The message to the gateway with these keys. `id` names it among all that the gateway gets in some minutes: 17 to 19
+    /// digits, as of a command, since libraries confuse small ones with those of their own requests.
+    #[must_use]
+    pub fn tell(self, id: u64, product_key: &str, device_key: &str, sub_device: &Named) -> Answer {
+        let word = self.word();
+        let payload = format!(
+            "{{\"id\":\"{id}\",\"version\":\"1.0\",\"method\":\"combine.{word}\",\"params\":{}}}",
+            sub_device.to_json()
+        );
+        Answer {
+            topic: format!("/ext/session/{product_key}/{device_key}/combine/{word}"),
+            payload: payload.into_bytes(),
+        }
+    }
+}
+
+/// Why a gateway is refused something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refused {
+    /// The device that is registered has a key that is in use.
+    #[error("the device key is in use")]
+    Taken,
+    /// There is no such device in this gateway's organization.
+    #[error("there is no such device")]
+    NoSuchDevice,
+    /// No unused key was found for a device that is registered.
+    #[error("no unused key could be generated")]
+    NoFreeKey,
+    /// The device is disabled.
+    #[error("the device is disabled")]
+    Disabled,
+    /// There are as many as there may be: devices of a product, sub-devices of a gateway.
+    #[error("there are as many devices as there may be")]
+    TooMany,
+    /// The device is not under this gateway.
+    #[error("the device is not a sub-device of this gateway")]
+    NotASubDevice,
+    /// The signature does not prove anything.
+    #[error("the signature is wrong")]
+    WrongSignature,
+    /// The device's product demands certificates, and no gateway can present one for a sub-device.
+    #[error("the product demands a certificate")]
+    CertificateDemanded,
+    /// The device's product does not give out secrets.
+    #[error("the product does not allow dynamic activation")]
+    NoActivation,
+    /// The request names more devices than a request may.
+    #[error("the request names too many devices")]
+    TooLarge,
+    /// The gateway may not do this, or is none.
+    #[error("no permission")]
+    NotPermitted,
+    /// Something in the request is missing or cannot be.
+    #[error("the request does not have the form that is expected")]
+    Malformed,
+    /// The request has no parameters.
+    #[error("the request has no parameters")]
+    Empty,
+    /// The server cannot tell now.
+    #[error("the server cannot do this now")]
+    Unavailable,
+}
+
+impl Refused {
+    /// The code in the answer.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Unavailable => 500,
+            Self::Taken => 702,
+            Self::NoSuchDevice => 705,
+            Self::NoFreeKey => 714,
+            Self::Disabled => 723,
+            Self::TooMany => 739,
+            Self::NotASubDevice => 740,
+            Self::WrongSignature => 742,
+            Self::CertificateDemanded => 746,
+            Self::NoActivation => 770,
+            Self::TooLarge => 1008,
+            Self::NotPermitted => 1009,
+            Self::Malformed => 1220,
+            Self::Empty => 1251,
+        }
+    }
+}
+
+/// Of a batch not every device could log in.
+const BATCH_INCOMPLETE: u16 = 723;
+/// Not every device could be put under the gateway.
+const NOT_ALL_ADDED: u16 = 1255;
+/// Not every device could be taken away from the gateway.
+const NOT_ALL_REMOVED: u16 = 1256;
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A sub-device is online.
+    LoggedIn(Known),
+    /// Some of a batch are online, and some are not.
+    LoggedInAll(Vec<Known>, Vec<(Named, Refused)>),
+    /// A sub-device is offline.
+    LoggedOut,
+    /// All devices that could be are under the gateway; these could not.
+    Added(Vec<(Named, Refused)>),
+    /// The devices under the gateway.
+    Topology(Vec<Named>),
+    /// All devices that could be are no longer under the gateway; these could not.
+    Removed(Vec<(Named, Refused)>),
+    /// Devices have been registered, and why the first of the others was not.
+    Registered(Vec<Known>, Option<Refused>),
+    /// Nothing was done.
+    Refused(Refused),
+}
+
+impl Request {
+    /// Reads what a gateway has published. `None` if its topic is none of these, or if it has no id and so cannot be
+    /// answered.
+    #[must_use]
+    pub fn read(upstream: &Upstream<'_>, payload: &[u8]) -> Option<Self> {
+        let read = reader(upstream)?;
+        let envelope = Envelope::read(payload)?;
+        let id = envelope.id.and_then(id_text)?;
+        let asks = match envelope.params.filter(|params| params.get() != "null") {
+            _ if matches!(upstream.path, "thing/topo/get") => Asks::Topology,
+            Some(params) => read(params).unwrap_or_else(Asks::Senseless),
+            None => Asks::Senseless(Refused::Empty),
+        };
+        let topic = upstream.to_topic() + REPLY_SUFFIX;
+        Some(Self { id, topic, asks })
+    }
+
+    /// The answer. Its data always has the shape of a success: libraries stumble over missing keys sooner than over codes.
+    #[must_use]
+    pub fn answer(&self, outcome: &Outcome) -> Answer {
+        let (code, message) = match outcome {
+            Outcome::LoggedInAll(_, failed) if !failed.is_empty() => (BATCH_INCOMPLETE, told(failed)),
+            Outcome::Added(failed) if !failed.is_empty() => (NOT_ALL_ADDED, told(failed)),
+            Outcome::Removed(failed) if !failed.is_empty() => (NOT_ALL_REMOVED, told(failed)),
+            Outcome::Registered(_, Some(refused)) | Outcome::Refused(refused) => (refused.code(), refused.to_string()),
+            _ => (OK, String::new()),
+        };
+        Answer {
+            topic: self.topic.clone(),
+            payload: encode(&self.id, code, &self.data(outcome), &message),
+        }
+    }
+
+    fn data(&self, outcome: &Outcome) -> Value {
+        match (outcome, &self.asks) {
+            (Outcome::LoggedIn(known), _) => known.to_json(),
+            (Outcome::LoggedInAll(known, failed), _) => {
+                let known: Vec<Value> = known.iter().map(Known::to_json).collect();
+                let failed: Vec<Value> = failed.iter().map(|(named, _)| named.to_json()).collect();
+                json!({"loginedSubDevices": known, "failedSubDevices": failed})
+            }
+            (Outcome::Topology(named), _) => named.iter().map(Named::to_json).collect(),
+            (Outcome::Registered(known, _), _) => known.iter().map(Known::to_json).collect(),
+            (_, Asks::Login(login)) => login.named().to_json(),
+            (_, Asks::Logout(named)) => named.to_json(),
+            (_, Asks::LoginAll(logins, unread)) => {
+                let failed: Vec<Value> = logins
+                    .iter()
+                    .map(SubLogin::named)
+                    .chain(unread.iter().cloned())
+                    .map(|named| named.to_json())
+                    .collect();
+                json!({"loginedSubDevices": [], "failedSubDevices": failed})
+            }
+            (_, Asks::Topology | Asks::Register(_)) => json!([]),
+            (_, Asks::AddToTopology(..) | Asks::RemoveFromTopology(_) | Asks::Senseless(_)) => self.empty(),
+        }
+    }
+
+    /// The shape of the data of an answer to what made no sense.
+    fn empty(&self) -> Value {
+        let path = self.topic.strip_suffix(REPLY_SUFFIX).unwrap_or_default();
+        match path {
+            path if path.ends_with("combine/login/batch") => json!({"loginedSubDevices": [], "failedSubDevices": []}),
+            path if path.ends_with("thing/device/register") => json!([]),
+            path if path.ends_with("combine/login") || path.ends_with("combine/logout") => {
+                json!({"productKey": "", "deviceKey": ""})
+            }
+            _ => json!({}),
+        }
+    }
+}
+
+/// How many devices were refused, and why the first was.
+fn told(failed: &[(Named, Refused)]) -> String {
+    match failed.first() {
+        Some((named, why)) => {
+            let Named {
+                product_key,
+                device_key,
+            } = named;
+            format!("{} refused; {product_key}/{device_key}: {why}", failed.len())
+        }
+        None => String::new(),
+    }
+}
+
+type Reader = fn(&RawValue) -> Result<Asks, Refused>;
+
+fn reader(upstream: &Upstream<'_>) -> Option<Reader> {
+    Some(match (upstream.area, upstream.path) {
+        (Area::Session, "combine/login") => |params| Ok(Asks::Login(SubLogin::read(&Fields::of(params)?, None)?)),
+        (Area::Session, "combine/login/batch") => read_batch,
+        (Area::Session, "combine/logout") => |params| Ok(Asks::Logout(Named::read(&Fields::of(params)?)?)),
+        (Area::Device, "thing/topo/add") => read_topology,
+        (Area::Device, "thing/topo/get") => |_| Ok(Asks::Topology),
+        (Area::Device, "thing/topo/delete") => |params| {
+            let all = elements(params)?;
+            let named = all.iter().map(|one| Named::read(&Fields::of(one)?));
+            Ok(Asks::RemoveFromTopology(named.collect::<Result<_, _>>()?))
+        },
+        (Area::Device, "thing/device/register") => |params| {
+            let all = elements(params)?;
+            let devices = all.iter().map(|one| NewSubDevice::read(&Fields::of(one)?));
+            Ok(Asks::Register(devices.collect::<Result<_, _>>()?))
+        },
+        _ => return None,
+    })
+}
+
+fn read_batch(params: &RawValue) -> Result<Asks, Refused> {
+    let common = Fields::of(params)?;
+    let devices = elements(common.raw("subDevices").ok_or(Refused::Malformed)?)?;
+    if devices.is_empty() {
+        return Err(Refused::Malformed);
+    }
+    let (logins, unread) = read_logins(&devices, Some(&common))?;
+    Ok(Asks::LoginAll(logins, unread))
+}
+
+fn read_topology(params: &RawValue) -> Result<Asks, Refused> {
+    let (logins, unread) = read_logins(&elements(params)?, None)?;
+    Ok(Asks::AddToTopology(logins, unread))
+}
+
+/// Each device by itself, as long as its keys can be read.
+fn read_logins(devices: &[&RawValue], common: Option<&Fields<'_>>) -> Result<(Vec<SubLogin>, Vec<Named>), Refused> {
+    let (mut logins, mut unread) = (Vec::new(), Vec::new());
+    for device in devices {
+        let fields = Fields::of(device)?;
+        match SubLogin::read(&fields, common) {
+            Ok(login) => logins.push(login),
+            Err(_) => unread.push(Named::read(&fields)?),
+        }
+    }
+    Ok((logins, unread))
+}
+
+fn elements(list: &RawValue) -> Result<Vec<&RawValue>, Refused> {
+    let all: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_other| Refused::Malformed)?;
+    if all.len() > DEVICES_MAX {
+        return Err(Refused::TooLarge);
+    }
+    Ok(all)
+}
+
+/// The members of an object, each as it stands.
+struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'a> Fields<'a> {
+    fn of(object: &'a RawValue) -> Result<Self, Refused> {
+        let fields = serde_json::from_str(object.get());
+        fields.map(Self).map_err(|_other| Refused::Malformed)
+    }
+
+    fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        let found = self.0.get(name).or_else(|| {
+            let mut others = self.0.iter();
+            others
+                .find(|(other, _)| other.eq_ignore_ascii_case(name))
+                .map(|(_, raw)| raw)
+        });
+        found.copied().filter(|raw| raw.get() != "null")
+    }
+
+    /// A text, number or truth value, as text.
+    fn text(&self, name: &str) -> Option<String> {
+        let text = self.raw(name)?.get();
+        match text.as_bytes().first()? {
+            b'"' => serde_json::from_str(text).ok(),
+            b'-' | b'0'..=b'9' => Some(digits(text)),
+            b't' | b'f' => Some(text.to_owned()),
+            _ => None,
+        }
+    }
+
+    fn needed(&self, name: &str) -> Result<String, Refused> {
+        self.text(name)
+            .filter(|text| !text.is_empty())
+            .ok_or(Refused::Malformed)
+    }
+}
+
+/// A number as whole digits where it is a whole number: 17e11 and 1700000000000.0 are what a library that writes
+/// 1700000000000 may make of it.
+fn digits(number: &str) -> String {
+    /// Up to here every whole number is told from its neighbours.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+    match number.parse::<f64>() {
+        Ok(value) if !is_plain && value.fract() == 0.0 && value.abs() < EXACT => format!("{value:.0}"),
+        _ => number.to_owned(),
+    }
+}
+
+impl Named {
+    fn read(fields: &Fields<'_>) -> Result<Self, Refused> {
+        Ok(Self {
+            product_key: fields.needed("productKey")?.as_str().into(),
+            device_key: fields.needed("deviceKey")?.as_str().into(),
+        })
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"productKey": self.product_key.as_str(), "deviceKey": self.device_key.as_str()})
+    }
+}
+
+impl Known {
+    fn to_json(&self) -> Value {
+        let mut known = Map::new();
+        known.insert("assetId".to_owned(), self.asset_id.as_str().into());
+        known.insert("productKey".to_owned(), self.named.product_key.as_str().into());
+        known.insert("deviceKey".to_owned(), self.named.device_key.as_str().into());
+        if let Some(secret) = &self.secret {
+            known.insert("deviceSecret".to_owned(), secret.as_str().into());
+        }
+        known.into()
+    }
+}
+
+impl SubLogin {
+    /// What a device has not of its own stands in `common`.
+    fn read(own: &Fields<'_>, common: Option<&Fields<'_>>) -> Result<Self, Refused> {
+        let text = |name: &str| own.text(name).or_else(|| common?.text(name));
+        let needed = |name: &str| text(name).ok_or(Refused::Malformed);
+        let named = Named::read(own)?;
+        let secure_mode = SecureMode::read(text("secureMode").as_deref().map(str::trim));
+        let sign_method = SignMethod::read(text("signMethod").as_deref().map(str::trim));
+        let login = Login {
+            client_id: needed("clientId")?,
+            device_key: named.device_key,
+            product_key: named.product_key,
+            secure_mode: secure_mode.map_err(|_unknown| Refused::Malformed)?,
+            sign_method: sign_method.map_err(|_unknown| Refused::Malformed)?,
+            timestamp: needed("timestamp")?,
+            compression: Compression::None,
+        };
+        if login.secure_mode == SecureMode::IntegrationChannel {
+            return Err(Refused::Malformed);
+        }
+        Ok(Self {
+            login,
+            clean_session: text("cleanSession"),
+            sign: own.needed("sign")?,
+        })
+    }
+
+    /// Which device it is.
+    #[must_use]
+    pub fn named(&self) -> Named {
+        Named {
+            product_key: self.login.product_key.clone(),
+            device_key: self.login.device_key.clone(),
+        }
+    }
+
+    /// Whether the product's secret signs instead of the device's.
+    #[must_use]
+    pub fn is_by_product(&self) -> bool {
+        self.login.secure_mode == SecureMode::ProductSecret
+    }
+
+    /// Whether it was signed with this secret, with `cleanSession` among what is signed or without.
+    #[must_use]
+    pub fn verify(&self, secret: &str) -> bool {
+        let sign = self.sign.as_bytes();
+        self.login.verify(sign, secret)
+            || self
+                .clean_session
+                .as_deref()
+                .is_some_and(|value| self.login.verify_behind(&["cleanSession", value], sign, secret))
+    }
+}
+
+impl NewSubDevice {
+    fn read(fields: &Fields<'_>) -> Result<Self, Refused> {
+        let name = match fields.raw("deviceName") {
+            Some(raw) => Some(read_name(raw)?),
+            None => None,
+        };
+        Ok(Self {
+            product_key: fields.needed("productKey")?.as_str().into(),
+            device_key: fields.text("deviceKey").filter(|key| !key.is_empty()),
+            name,
+            desc: fields.text("deviceDesc"),
+            attributes: fields
+                .raw("deviceAttributes")
+                .map_or(Ok(BTreeMap::new()), read_attributes)?,
+            timezone: fields.text("timezone").filter(|zone| !zone.is_empty()),
+        })
+    }
+}
+
+/// A name is a text, or a default with translations.
+fn read_name(raw: &RawValue) -> Result<I18nText, Refused> {
+    let value: Value = shallow(raw)?;
+    let name = match value {
+        Value::String(text) => I18nText::plain(text),
+        other => return I18nText::read(&other).map_err(|_violation| Refused::Malformed),
+    };
+    name.validate().map_err(|_violation| Refused::Malformed)?;
+    Ok(name)
+}
+
+fn read_attributes(raw: &RawValue) -> Result<BTreeMap<String, Value>, Refused> {
+    let Value::Object(attributes) = shallow(raw)? else {
+        return Err(Refused::Malformed);
+    };
+    Ok(attributes.into_iter().collect())
+}
+
+fn shallow(raw: &RawValue) -> Result<Value, Refused> {
+    if !is_shallow(raw.get()) {
+        return Err(Refused::Malformed);
+    }
+    serde_json::from_str(raw.get()).map_err(|_unreadable| Refused::Malformed)
+}
+
+#[cfg(test)]
+#[path = "sub_devices_tests.rs"]
+mod tests;

@@ -1,0 +1,343 @@
+//! What gateways ask for on behalf of their sub-devices: who may log in, who is under whom, who is new
+//! (docs/device-protocol.md, "Gateways").
+
+use std::collections::HashMap;
+
+use aldis_core::i18n::I18nText;
+use aldis_core::ids::{DeviceNo, ProductKey};
+use aldis_protocol::sub_devices::{Known, Named, NewSubDevice, Refused, SubLogin};
+use aldis_store::rows::{Activity, Device, NewDevice, Product, Role};
+use aldis_store::{DeviceRef, Done, Error as StoreError, Read, Refusal, Write};
+
+use super::register_devices::DeviceDraft;
+use super::sub_devices::SUB_DEVICES_MAX;
+use super::{App, Caller, Error};
+
+/// A device that has proved who it is, through a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proved {
+    /// Which device.
+    pub device: DeviceNo,
+    /// What its gateway is told.
+    pub known: Known,
+    /// The gateway that it is under.
+    under: Option<DeviceNo>,
+    activated: bool,
+}
+
+/// One answer per device, in the order asked for.
+pub type Each<T> = Vec<Result<T, (Named, Refused)>>;
+
+/// Whether devices have to be under the gateway already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Under,
+    Anywhere,
+}
+
+impl App {
+    /// Checks the logins of sub-devices. Who is let in counts as activated ever after.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`].
+    pub async fn prove_sub_devices(&self, gateway: DeviceNo, logins: Vec<SubLogin>) -> Result<Each<Proved>, Refused> {
+        let proved = self.proved(gateway, logins, Place::Under).await?;
+        let first = proved.iter().flatten().filter(|proved| !proved.activated);
+        let first = first.map(|proved| Activity {
+            device: proved.device,
+            online: Some(self.now()),
+            offline: None,
+        });
+        let first: Vec<Activity> = first.collect();
+        if !first.is_empty() {
+            let stored = self.write_one(Write::Activity(first)).await;
+            stored.map_err(|error| unavailable(&error))?.ok();
+        }
+        Ok(proved)
+    }
+
+    /// The device with these keys, if it is under this gateway; `None` also if nobody can tell.
+    pub async fn sub_device(&self, gateway: DeviceNo, named: Named) -> Option<DeviceNo> {
+        let found = self
+            .read(move |store| {
+                let Some(device) = store.devices(&[reference(&named)])?.pop().flatten() else {
+                    return Ok(None);
+                };
+                let under = store.gateways_of(&[device.no])?.pop().flatten();
+                Ok::<_, StoreError>((under == Some(gateway)).then_some(device.no))
+            })
+            .await;
+        found.map_err(|error| unavailable(&error)).ok().flatten()
+    }
+
+    /// The devices under a gateway.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`].
+    pub async fn topology(&self, gateway: DeviceNo) -> Result<Vec<Named>, Refused> {
+        let devices = self
+            .read(move |store| {
+                let under = store.sub_devices(gateway)?.into_iter().map(DeviceRef::No);
+                store.devices(&under.collect::<Vec<_>>())
+            })
+            .await;
+        let devices = devices.map_err(|error| unavailable(&error))?.into_iter().flatten();
+        Ok(devices.map(|device| named(&device)).collect())
+    }
+
+    /// Puts devices under a gateway, each that proves itself. Whoever has the device's secret has the device at hand: so,
+    /// other than for an operator, it is taken away from another gateway.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`]; [`Refused::NotPermitted`] if it is no gateway.
+    pub async fn add_to_topology(&self, gateway: DeviceNo, logins: Vec<SubLogin>) -> Result<Each<()>, Refused> {
+        self.own_gateway(gateway).await?;
+        let proved = self.proved(gateway, logins, Place::Anywhere).await?;
+        let add = |proved: &Proved| Write::AddSubDevices {
+            gateway,
+            devices: vec![proved.device],
+            moves: true,
+            most: SUB_DEVICES_MAX,
+        };
+        let writes = proved.iter().flatten().map(add).collect();
+        let mut done = self.write_all(writes).await?.into_iter();
+        let mut moved = Vec::new();
+        let mut added = Vec::new();
+        for proved in proved {
+            added.push(match proved {
+                Err(refused) => Err(refused),
+                Ok(proved) => match done.next() {
+                    Some(Done::Yes) => {
+                        moved.extend(proved.under.filter(|under| *under != gateway).map(|_| proved.device));
+                        Ok(())
+                    }
+                    Some(Done::Refused(Refusal::Full)) => Err((proved.known.named, Refused::TooMany)),
+                    Some(Done::Refused(Refusal::Missing)) => Err((proved.known.named, Refused::NoSuchDevice)),
+                    _ => Err((proved.known.named, Refused::Unavailable)),
+                },
+            });
+        }
+        self.have_left(&moved);
+        Ok(added)
+    }
+
+    /// Takes devices away from a gateway.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`].
+    pub async fn remove_from_topology(&self, gateway: DeviceNo, devices: Vec<Named>) -> Result<Each<()>, Refused> {
+        let refs: Vec<DeviceRef> = devices.iter().map(reference).collect();
+        let found = self.read(move |store| store.devices(&refs)).await;
+        let found: Vec<Option<DeviceNo>> = found
+            .map_err(|error| unavailable(&error))?
+            .into_iter()
+            .map(|device| device.map(|device| device.no))
+            .collect();
+        let remove = |device: &DeviceNo| Write::RemoveSubDevices {
+            gateway,
+            devices: vec![*device],
+        };
+        let writes = found.iter().flatten().map(remove).collect();
+        let mut done = self.write_all(writes).await?.into_iter();
+        let (mut removed, mut left) = (Vec::new(), Vec::new());
+        for (named, device) in devices.into_iter().zip(found) {
+            let done = device.and_then(|device| Some((device, done.next()?)));
+            removed.push(match done {
+                Some((device, Done::Yes)) => {
+                    left.push(device);
+                    Ok(())
+                }
+                _ => Err((named, Refused::NotASubDevice)),
+            });
+        }
+        self.have_left(&left);
+        Ok(removed)
+    }
+
+    /// Registers devices in the gateway's organization: those that could be, and why the first of the others could not.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`]; [`Refused::NotPermitted`] if it is no gateway.
+    pub async fn register_through(
+        &self,
+        gateway: DeviceNo,
+        devices: Vec<NewSubDevice>,
+    ) -> Result<(Vec<Known>, Option<Refused>), Refused> {
+        let gateway = self.own_gateway(gateway).await?;
+        let caller = Caller {
+            org: gateway.is.org.clone(),
+            role: Role::Operator,
+            app_key: None,
+            request_id: format!("gateway {}", gateway.is.asset),
+        };
+        let drafts = devices.into_iter().map(|new| Ok(draft(new, &gateway))).collect();
+        let registered = self.register_devices(&caller, drafts).await;
+        let (mut known, mut refused) = (Vec::new(), None);
+        for entry in registered.map_err(|error| unavailable(&error))? {
+            match entry {
+                Ok(device) => known.push(registered_as(device)),
+                Err(error) => refused = refused.or_else(|| Some(why(&error))),
+            }
+        }
+        Ok((known, refused))
+    }
+
+    async fn proved(&self, gateway: DeviceNo, logins: Vec<SubLogin>, place: Place) -> Result<Each<Proved>, Refused> {
+        let proved = self.read(move |store| prove(store, gateway, &logins, place)).await;
+        proved.map_err(|error| unavailable(&error))
+    }
+
+    async fn own_gateway(&self, gateway: DeviceNo) -> Result<Device, Refused> {
+        let found = self
+            .read(move |store| {
+                let Some(device) = store.devices(&[DeviceRef::No(gateway)])?.pop().flatten() else {
+                    return Ok(None);
+                };
+                let product = store.product(&device.is.product)?;
+                Ok::<_, StoreError>(product.filter(|product| product.gateway).map(|_| device))
+            })
+            .await;
+        let found = found.map_err(|error| unavailable(&error))?;
+        found.filter(|device| !device.deleted).ok_or(Refused::NotPermitted)
+    }
+
+    /// Writes of one commit; an entry each.
+    async fn write_all(&self, writes: Vec<Write>) -> Result<Vec<Done>, Refused> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let done = self.writer().write(writes).await;
+        done.map_err(|failure| unavailable(&Error::from(failure)))
+    }
+}
+
+fn unavailable(error: &Error) -> Refused {
+    tracing::warn!(%error, "a request of a gateway could not be served");
+    Refused::Unavailable
+}
+
+fn reference(named: &Named) -> DeviceRef {
+    DeviceRef::Keys(named.product_key.clone(), named.device_key.clone())
+}
+
+fn named(device: &Device) -> Named {
+    Named {
+        product_key: device.is.product.clone(),
+        device_key: device.is.key.clone(),
+    }
+}
+
+fn prove(store: &dyn Read, gateway: DeviceNo, logins: &[SubLogin], place: Place) -> Result<Each<Proved>, StoreError> {
+    let mut refs: Vec<DeviceRef> = logins.iter().map(|login| reference(&login.named())).collect();
+    refs.push(DeviceRef::No(gateway));
+    let mut devices = store.devices(&refs)?;
+    let org = devices.pop().flatten().map(|gateway| gateway.is.org);
+    let numbers: Vec<DeviceNo> = devices.iter().flatten().map(|device| device.no).collect();
+    let under: HashMap<DeviceNo, DeviceNo> = numbers
+        .iter()
+        .copied()
+        .zip(store.gateways_of(&numbers)?)
+        .filter_map(|(device, gateway)| Some((device, gateway?)))
+        .collect();
+    let mut products = HashMap::new();
+    let mut proved = Vec::with_capacity(logins.len());
+    for (login, device) in logins.iter().zip(devices) {
+        let device = device.filter(|device| Some(&device.is.org) == org.as_ref());
+        let product = match &device {
+            Some(device) => product_of(store, &mut products, &device.is.product)?,
+            None => None,
+        };
+        let proof = match (device, product) {
+            (Some(device), Some(product)) => {
+                let under = under.get(&device.no).copied();
+                let wanted = place == Place::Anywhere || under == Some(gateway);
+                match wanted {
+                    true => check(login, device, product, under),
+                    false => Err(Refused::NotASubDevice),
+                }
+            }
+            _ => Err(Refused::NoSuchDevice),
+        };
+        proved.push(proof.map_err(|refused| (login.named(), refused)));
+    }
+    Ok(proved)
+}
+
+fn product_of<'p>(
+    store: &dyn Read,
+    known: &'p mut HashMap<ProductKey, Option<Product>>,
+    key: &ProductKey,
+) -> Result<Option<&'p Product>, StoreError> {
+    if !known.contains_key(key) {
+        known.insert(key.clone(), store.product(key)?);
+    }
+    Ok(known.get(key).and_then(Option::as_ref))
+}
+
+/// The order tells a gateway first what it can change.
+fn check(login: &SubLogin, device: Device, product: &Product, under: Option<DeviceNo>) -> Result<Proved, Refused> {
+    if device.disabled {
+        return Err(Refused::Disabled);
+    }
+    if product.gateway {
+        return Err(Refused::NotPermitted);
+    }
+    if product.certificates {
+        return Err(Refused::CertificateDemanded);
+    }
+    let by_product = login.is_by_product();
+    if by_product && !product.dynamic_activation {
+        return Err(Refused::NoActivation);
+    }
+    let secret = if by_product { &product.secret } else { &device.is.secret };
+    if !login.verify(&secret.0) {
+        return Err(Refused::WrongSignature);
+    }
+    Ok(Proved {
+        device: device.no,
+        known: Known {
+            asset_id: device.is.asset.to_string(),
+            named: named(&device),
+            secret: by_product.then_some(device.is.secret.0),
+        },
+        under,
+        activated: device.activated.is_some(),
+    })
+}
+
+fn draft(new: NewSubDevice, gateway: &Device) -> DeviceDraft {
+    let name = new.name.or_else(|| new.device_key.as_deref().map(I18nText::plain));
+    DeviceDraft {
+        product: new.product_key,
+        key: new.device_key,
+        asset: None,
+        secret: None,
+        name: name.unwrap_or_else(|| gateway.is.name.clone()),
+        desc: new.desc.unwrap_or_default(),
+        timezone: new.timezone.unwrap_or_else(|| gateway.is.timezone.clone()),
+        attributes: new.attributes,
+        tags: std::collections::BTreeMap::new(),
+    }
+}
+
+fn registered_as(device: NewDevice) -> Known {
+    Known {
+        asset_id: device.asset.0,
+        named: Named {
+            product_key: device.product,
+            device_key: device.key,
+        },
+        secret: Some(device.secret.0),
+    }
+}
+
+fn why(error: &Error) -> Refused {
+    match error {
+        Error::DeviceKeyTaken(_) => Refused::Taken,
+        Error::NoFreeKey => Refused::NoFreeKey,
+        Error::TooManyDevices { .. } => Refused::TooMany,
+        Error::Missing { .. } => Refused::NotPermitted,
+        Error::Invalid(_) => Refused::Malformed,
+        _ => Refused::Unavailable,
+    }
+}

@@ -1,0 +1,178 @@
+//! What a gateway asks for on behalf of its sub-devices, done one after another.
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use aldis_protocol::reply::ReplyMessage;
+use aldis_protocol::sub_devices::{Asks, Known, Named, Outcome, Refused, Request, SubLogin};
+
+use super::Gateway;
+use super::end::End;
+use super::keys::Keys;
+use super::line::Line;
+use super::members::Asked;
+use crate::app::gateway_requests::{Each, Proved};
+use crate::app::sub_devices::ONLINE_MAX;
+use crate::link::{AnswerTo, DeviceEvent};
+
+impl Gateway {
+    /// Does what was asked for, in order, and answers.
+    pub(super) async fn serve_asked(&self, line: &Arc<Line>, asked: Vec<Asked>) -> Result<(), End> {
+        for asked in asked {
+            self.sessions.writer().room().await;
+            let request = match asked {
+                Asked::Request(request) => request,
+                Asked::Reply { from, said, to, packet } => {
+                    self.hear_reply(line, from, said, to, packet).await?;
+                    continue;
+                }
+            };
+            let outcome = self.serve(line, &request).await.unwrap_or_else(Outcome::Refused);
+            let answer = request.answer(&outcome);
+            let mut outward = line.outward();
+            outward.put_message(&answer.topic, &answer.payload)?;
+            outward.flush(&line.stream, &*self.clock)?;
+        }
+        Ok(())
+    }
+
+    /// A reply of a device that is not in counts if it is under this gateway; else it is acknowledged and dropped.
+    async fn hear_reply(
+        &self,
+        line: &Arc<Line>,
+        from: Named,
+        said: ReplyMessage,
+        to: AnswerTo,
+        packet: Option<NonZeroU16>,
+    ) -> Result<(), End> {
+        if let Some(device) = self.app.sub_device(line.device, from).await {
+            self.sessions.writer().report(DeviceEvent::Replied {
+                session: line.session,
+                device,
+                wire: said.wire,
+                to,
+                reply: said.reply,
+                packet: packet.map(NonZeroU16::get),
+            });
+            return Ok(());
+        }
+        if let Some(packet_id) = packet {
+            let mut outward = line.outward();
+            outward.put_puback(packet_id);
+            outward.flush(&line.stream, &*self.clock)?;
+        }
+        Ok(())
+    }
+
+    async fn serve(&self, line: &Arc<Line>, request: &Request) -> Result<Outcome, Refused> {
+        let gateway = line.device;
+        Ok(match &request.asks {
+            Asks::Login(login) => {
+                let mut let_in = self.log_in_all(line, vec![login.clone()]).await?;
+                match let_in.pop() {
+                    Some(Ok(known)) => Outcome::LoggedIn(known),
+                    Some(Err((_, refused))) => Outcome::Refused(refused),
+                    None => Outcome::Refused(Refused::Unavailable),
+                }
+            }
+            Asks::LoginAll(logins, unread) => {
+                let let_in = self.log_in_all(line, logins.clone()).await?;
+                let (known, mut failed) = apart(let_in);
+                failed.extend(malformed(unread));
+                Outcome::LoggedInAll(known, failed)
+            }
+            Asks::Logout(named) => {
+                self.log_out(line, named);
+                Outcome::LoggedOut
+            }
+            Asks::AddToTopology(logins, unread) => {
+                let (_, mut failed) = apart(self.app.add_to_topology(gateway, logins.clone()).await?);
+                failed.extend(malformed(unread));
+                Outcome::Added(failed)
+            }
+            Asks::Topology => Outcome::Topology(self.app.topology(gateway).await?),
+            Asks::RemoveFromTopology(devices) => {
+                Outcome::Removed(apart(self.app.remove_from_topology(gateway, devices.clone()).await?).1)
+            }
+            Asks::Register(devices) => {
+                let (known, refused) = self.app.register_through(gateway, devices.clone()).await?;
+                Outcome::Registered(known, refused)
+            }
+            Asks::Senseless(refused) => Outcome::Refused(*refused),
+        })
+    }
+
+    /// Sub-devices that prove themselves are online from now on.
+    async fn log_in_all(&self, line: &Arc<Line>, logins: Vec<SubLogin>) -> Result<Each<Known>, Refused> {
+        let key_changes = self.app.key_changes();
+        let proved = self.app.prove_sub_devices(line.device, logins).await?;
+        let mut let_in = Vec::with_capacity(proved.len());
+        for proof in proved {
+            let_in.push(match proof {
+                Ok(proved) => self.let_in(line, proved, key_changes).await,
+                Err(refused) => Err(refused),
+            });
+        }
+        Ok(let_in)
+    }
+
+    async fn let_in(&self, line: &Arc<Line>, proved: Proved, key_changes: u64) -> Result<Known, (Named, Refused)> {
+        let Proved { device, known, .. } = proved;
+        let named = known.named.clone();
+        let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
+        if is_full(line, &keys) {
+            return Err((named, Refused::TooMany));
+        }
+        let Some(session) = self.sessions.enter_over(line, device, keys) else {
+            return Err((named, Refused::Unavailable));
+        };
+        // Whoever moves the device from now on ends the session; who did so during the check has to be looked for.
+        let changed = self.app.key_changes() != key_changes;
+        if changed && self.app.sub_device(line.device, named.clone()).await != Some(device) {
+            tracing::info!(device = device.0, "a sub-device was moved during its login");
+            if let Some(member) = line.outward().remove_member(session) {
+                self.sessions.left(member.session, member.device);
+            }
+            return Err((named, Refused::NotASubDevice));
+        }
+        Ok(known)
+    }
+
+    /// Whoever is not in is out already.
+    fn log_out(&self, line: &Line, named: &Named) {
+        let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
+        let mut outward = line.outward();
+        let member = outward.members().and_then(|members| members.of_root(keys.root()));
+        let Some(session) = member.map(|member| member.session) else {
+            return;
+        };
+        let member = outward.remove_member(session);
+        drop(outward);
+        if let Some(member) = member {
+            self.sessions.left(member.session, member.device);
+        }
+    }
+}
+
+/// A device that is in and logs in again takes no place.
+fn is_full(line: &Line, keys: &Keys) -> bool {
+    let outward = line.outward();
+    outward
+        .members()
+        .is_some_and(|members| members.count() >= ONLINE_MAX && members.of_root(keys.root()).is_none())
+}
+
+fn apart<T>(each: Each<T>) -> (Vec<T>, Vec<(Named, Refused)>) {
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for one in each {
+        match one {
+            Ok(one) => done.push(one),
+            Err(refused) => failed.push(refused),
+        }
+    }
+    (done, failed)
+}
+
+fn malformed(unread: &[Named]) -> impl Iterator<Item = (Named, Refused)> {
+    unread.iter().map(|named| (named.clone(), Refused::Malformed))
+}

@@ -1,0 +1,414 @@
+//! Devices that are reached through gateways.
+
+use std::time::Duration;
+
+use aldis_client::{Client, DeviceRef, NewProduct, TaskStatus};
+use aldis_simulator::{Device, DeviceIdentity, Received};
+use serde_json::{Value, json};
+
+use crate::harness::{Plan, World};
+
+/// The product of gateways.
+const BOXES: &str = "box";
+
+fn name(device: &DeviceIdentity) -> DeviceRef {
+    DeviceRef::keys(&device.product_key, &device.device_key)
+}
+
+fn keys(device: &DeviceIdentity) -> Value {
+    json!({"productKey": device.product_key, "deviceKey": device.device_key})
+}
+
+/// A world with gateways.
+async fn world() -> World {
+    let world = World::open().await;
+    let boxes = NewProduct {
+        product_type: Some("Gateway".to_owned()),
+        ..crate::harness::product(BOXES)
+    };
+    world.client.create_product(&boxes).await.unwrap();
+    world
+}
+
+async fn gateway(world: &World, key: &str) -> Device {
+    let identity = world.register(BOXES, &[key.to_owned()]).await.remove(0);
+    world.connect(&identity).await
+}
+
+async fn put_under(client: &Client, gateway: &Device, devices: &[DeviceIdentity]) {
+    let devices: Vec<DeviceRef> = devices.iter().map(name).collect();
+    client
+        .add_sub_devices(&name(gateway.identity()), &devices)
+        .await
+        .unwrap();
+}
+
+async fn log_in(gateway: &mut Device, device: &DeviceIdentity) -> Value {
+    gateway
+        .session_request("combine/login", device.sub_login())
+        .await
+        .unwrap()
+}
+
+/// A gateway, and sub-devices of it that are in.
+async fn crowd(world: &World, key: &str, sub_devices: &[&str]) -> (Device, Vec<DeviceIdentity>) {
+    let mut gateway = gateway(world, key).await;
+    let devices = world.devices(sub_devices).await;
+    put_under(&world.client, &gateway, &devices).await;
+    for device in &devices {
+        assert_eq!(log_in(&mut gateway, device).await["code"], 200);
+    }
+    (gateway, devices)
+}
+
+fn is_for(command: &Received, device: &DeviceIdentity) -> bool {
+    command.reply_topic().starts_with(&device.topic(""))
+}
+
+#[tokio::test]
+async fn a_sub_device_is_online_from_its_login_to_its_logout_or_its_gateways_end() {
+    let world = world().await;
+    let mut gateway = gateway(&world, "g1").await;
+    let device = world.device("s1").await;
+    put_under(&world.client, &gateway, std::slice::from_ref(&device)).await;
+    assert_eq!(world.presence(&device).await, "inactive");
+    let answer = log_in(&mut gateway, &device).await;
+    let expected = json!({"assetId": "asset-pump-s1", "productKey": "pump", "deviceKey": "s1"});
+    assert_eq!((&answer["code"], &answer["data"]), (&json!(200), &expected));
+    assert_eq!(world.presence(&device).await, "online");
+    let answer = gateway.session_request("combine/logout", keys(&device)).await.unwrap();
+    assert_eq!((&answer["code"], &answer["data"]), (&json!(200), &keys(&device)));
+    assert_eq!(world.presence(&device).await, "offline");
+    log_in(&mut gateway, &device).await;
+    assert_eq!(world.presence(&device).await, "online");
+    gateway.reset_link();
+    world.until_presence(&device, "offline").await;
+    gateway.connect(world.server.mqtt).await.unwrap();
+    assert_eq!(
+        world.presence(&device).await,
+        "offline",
+        "its gateway's login is not its own"
+    );
+}
+
+#[tokio::test]
+async fn commands_travel_through_the_gateway_and_replies_come_back_the_same_way() {
+    let world = world().await;
+    let (mut gateway, devices) = crowd(&world, "g1", &["s1", "s2"]).await;
+    let own = gateway.identity().clone();
+    let all = [own.clone(), devices[0].clone(), devices[1].clone()];
+    let job = world.create(&Plan::devices(&all)).await;
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let command = gateway.next_command().await.unwrap();
+        seen.extend(all.iter().position(|device| is_for(&command, device)));
+        gateway.answer(&command, 200, json!({"product": 42})).await.unwrap();
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2]);
+    assert_eq!(world.recounted(&job).await.succeed, 3);
+}
+
+#[tokio::test]
+async fn a_job_for_a_product_reaches_its_devices_behind_all_gateways_and_without() {
+    let world = world().await;
+    let (mut first, _) = crowd(&world, "g1", &["s1", "s2"]).await;
+    let (mut second, _) = crowd(&world, "g2", &["s3"]).await;
+    let mut alone = world.connected("d1").await;
+    let job = world.create(&Plan::product("pump")).await;
+    for (gateway, commands) in [(&mut first, 2), (&mut second, 1), (&mut alone, 1)] {
+        for _ in 0..commands {
+            let command = gateway.next_command().await.unwrap();
+            gateway.answer(&command, 200, json!({})).await.unwrap();
+        }
+    }
+    assert_eq!(world.recounted(&job).await.succeed, 4);
+}
+
+#[tokio::test]
+async fn what_waits_is_delivered_after_the_sub_devices_own_login() {
+    let world = world().await;
+    let mut gateway = gateway(&world, "g1").await;
+    let device = world.device("s1").await;
+    put_under(&world.client, &gateway, std::slice::from_ref(&device)).await;
+    let waiting = world.create(&Plan::device(&device).ttl(600)).await;
+    let instant = world.create(&Plan::device(&device)).await;
+    assert_eq!(world.task_in(&instant, TaskStatus::Failed).await.task_id.len(), 19);
+    gateway.no_command_within(Duration::from_millis(1500)).await.unwrap();
+    log_in(&mut gateway, &device).await;
+    let command = gateway.next_command().await.unwrap();
+    assert!(is_for(&command, &device));
+    gateway.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.recounted(&waiting).await.succeed, 1);
+}
+
+#[tokio::test]
+async fn only_the_gateway_that_a_device_is_in_over_speaks_for_it() {
+    let world = world().await;
+    let (mut right, devices) = crowd(&world, "g1", &["s1"]).await;
+    let (mut wrong, _) = crowd(&world, "g2", &["s2"]).await;
+    let job = world.create(&Plan::device(&devices[0])).await;
+    let command = right.next_command().await.unwrap();
+    let forged = wrong.reply(&command, 200, json!({}), "").await.unwrap();
+    wrong.acknowledged(forged).await.unwrap();
+    let foreign = devices[0].topic("thing/measurepoint/post");
+    wrong.publish(&foreign, r#"{"id":"9","params":{}}"#).await.unwrap();
+    let (topic, payload) = wrong.next_message().await.unwrap();
+    assert_eq!(topic, format!("{foreign}_reply"));
+    let answer: Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(answer["code"], 1009);
+    right.puback(&command).await.unwrap();
+    world.task_in(&job, TaskStatus::InProgress).await;
+    right.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.recounted(&job).await.succeed, 1);
+    // For its own it may speak, and however often it spoke for others, it keeps its connection.
+    for _ in 0..40 {
+        wrong
+            .publish_qos_0(&devices[0].topic("thing/service/x_reply"), "{}")
+            .await
+            .unwrap();
+    }
+    wrong.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_device_that_moves_is_out_at_its_first_gateway_and_needs_a_login_at_the_next() {
+    let world = world().await;
+    let (mut first, devices) = crowd(&world, "g1", &["s1", "s2"]).await;
+    let mut second = gateway(&world, "g2").await;
+    let device = &devices[0];
+    let out = world.create(&Plan::device(device)).await;
+    let command = first.next_command().await.unwrap();
+    assert_eq!(log_in(&mut second, device).await["code"], 740);
+    let answer = second
+        .request("thing/topo/add", json!([device.sub_login()]))
+        .await
+        .unwrap();
+    assert_eq!(answer["code"], 200, "{answer}");
+    world.until_presence(device, "offline").await;
+    assert_eq!(world.presence(&devices[1]).await, "online");
+    assert_eq!(log_in(&mut first, device).await["code"], 740);
+    assert_eq!(log_in(&mut second, device).await["code"], 200);
+    let waiting = world.create(&Plan::device(device).ttl(600)).await;
+    // What went out through the first gateway is answered by whichever has the device now.
+    second.no_command_within(Duration::from_millis(1500)).await.unwrap();
+    second.answer(&command, 200, json!({})).await.unwrap();
+    let command = second.next_command().await.unwrap();
+    second.answer(&command, 200, json!({})).await.unwrap();
+    for job in [&out, &waiting] {
+        assert_eq!(world.recounted(job).await.succeed, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_is_told_what_operators_do_and_loses_only_that_device() {
+    let world = world().await;
+    let (mut gateway, devices) = crowd(&world, "g1", &["s1", "s2"]).await;
+    world.client.disable_device(&name(&devices[0])).await.unwrap();
+    world.client.enable_device(&name(&devices[0])).await.unwrap();
+    for word in ["disable", "enable"] {
+        let (topic, payload) = gateway.next_message().await.unwrap();
+        assert_eq!(topic, gateway.identity().session_topic(&format!("combine/{word}")));
+        let told: Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(
+            (&told["params"], told["id"].as_str().unwrap().len()),
+            (&keys(&devices[0]), 18)
+        );
+        let reply = json!({"id": told["id"], "code": 200, "data": {}}).to_string();
+        let reply = gateway.publish(&format!("{topic}_reply"), reply).await.unwrap();
+        gateway.acknowledged(reply).await.unwrap();
+    }
+    assert_eq!(world.presence(&devices[0]).await, "offline", "it has to log in again");
+    assert_eq!(world.presence(&devices[1]).await, "online");
+    world.client.delete_device(&name(&devices[1])).await.unwrap();
+    let (topic, _) = gateway.next_message().await.unwrap();
+    assert_eq!(topic, gateway.identity().session_topic("combine/delete"));
+    assert_eq!(log_in(&mut gateway, &devices[0]).await["code"], 200);
+    let left = gateway.request("thing/topo/get", json!({})).await.unwrap();
+    assert_eq!(left["data"], json!([keys(&devices[0])]));
+    world
+        .client
+        .remove_sub_devices(&name(gateway.identity()), &[name(&devices[0])])
+        .await
+        .unwrap();
+    world.until_presence(&devices[0], "offline").await;
+    gateway.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_device_is_in_over_one_connection_only() {
+    let world = world().await;
+    let (mut gateway, devices) = crowd(&world, "g1", &["s1"]).await;
+    let mut direct = world.connect(&devices[0]).await;
+    assert_eq!(world.presence(&devices[0]).await, "online");
+    let job = world.create(&Plan::device(&devices[0])).await;
+    let command = direct.next_command().await.unwrap();
+    direct.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.recounted(&job).await.succeed, 1);
+    gateway.no_command_within(Duration::from_millis(100)).await.unwrap();
+    assert_eq!(log_in(&mut gateway, &devices[0]).await["code"], 200);
+    direct.expect_closed().await.unwrap();
+    assert_eq!(world.presence(&devices[0]).await, "online");
+    assert_eq!(
+        log_in(&mut gateway, &devices[0]).await["code"],
+        200,
+        "a second login over the same connection"
+    );
+    let job = world.create(&Plan::device(&devices[0])).await;
+    let command = gateway.next_command().await.unwrap();
+    gateway.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.recounted(&job).await.succeed, 1);
+}
+
+#[tokio::test]
+async fn a_login_that_proves_nothing_is_told_why() {
+    let world = world().await;
+    let mut gateway = gateway(&world, "g1").await;
+    let devices = world.devices(&["s1", "s2", "s3"]).await;
+    put_under(&world.client, &gateway, &devices[..2]).await;
+    world.client.disable_device(&name(&devices[1])).await.unwrap();
+    gateway.next_message().await.unwrap();
+    let with = |field: &str, value: Value| {
+        let mut login = devices[0].sub_login();
+        login[field] = value;
+        login
+    };
+    let unknown = DeviceIdentity::new("pump", "nobody", "secret");
+    let cases = [
+        (with("sign", json!("00")), 742),
+        (with("timestamp", json!("1")), 742),
+        (with("secureMode", json!("3")), 770),
+        (with("clientId", Value::Null), 1220),
+        (unknown.sub_login(), 705),
+        (devices[1].sub_login(), 723),
+        (devices[2].sub_login(), 740),
+        (gateway.identity().sub_login(), 740),
+    ];
+    for (login, code) in cases {
+        let answer = gateway.session_request("combine/login", login.clone()).await.unwrap();
+        assert_eq!(answer["code"], code, "{login}: {answer}");
+        let told = if code == 1220 { &json!("") } else { &login["deviceKey"] };
+        assert_eq!(&answer["data"]["deviceKey"], told);
+    }
+    assert_eq!(world.presence(&devices[0]).await, "inactive");
+    // A device that is no gateway has nobody under it.
+    let mut plain = world.connected("d1").await;
+    assert_eq!(log_in(&mut plain, &devices[0]).await["code"], 740);
+    let answer = plain
+        .request("thing/topo/add", json!([devices[0].sub_login()]))
+        .await
+        .unwrap();
+    assert_eq!(answer["code"], 1009);
+}
+
+#[tokio::test]
+async fn the_product_may_vouch_for_a_device_that_does_not_know_its_secret_yet() {
+    let world = world().await;
+    let product = NewProduct {
+        product_secret: Some("product-secret".to_owned()),
+        dynamic_activate_enabled: Some(true),
+        ..crate::harness::product("meter")
+    };
+    world.client.create_product(&product).await.unwrap();
+    let device = world.register("meter", &["m1".to_owned()]).await.remove(0);
+    let mut gateway = gateway(&world, "g1").await;
+    put_under(&world.client, &gateway, std::slice::from_ref(&device)).await;
+    let mut login = DeviceIdentity::new("meter", "m1", "product-secret").sub_login();
+    login["secureMode"] = json!(3);
+    let answer = gateway.session_request("combine/login", login).await.unwrap();
+    assert_eq!(answer["data"]["deviceSecret"], device.device_secret, "{answer}");
+    assert_eq!(world.presence(&device).await, "online");
+}
+
+#[tokio::test]
+async fn two_hundred_sub_devices_are_in_and_one_more_is_not() {
+    let world = world().await;
+    let mut gateway = gateway(&world, "g1").await;
+    let devices = world.many_devices(201).await;
+    put_under(&world.client, &gateway, &devices).await;
+    let elements: Vec<Value> = devices.iter().map(DeviceIdentity::sub_login).collect();
+    let batch = json!({"clientId": "login.batch", "timestamp": 1, "signMethod": "sha256", "subDevices": elements});
+    let answer = gateway.session_request("combine/login/batch", batch).await.unwrap();
+    assert_eq!(answer["code"], 723);
+    let counts = ["loginedSubDevices", "failedSubDevices"].map(|list| answer["data"][list].as_array().unwrap().len());
+    assert_eq!(counts, [200, 1]);
+    let job = world.create(&Plan::product("pump").ttl(600)).await;
+    for _ in 0..200 {
+        let command = gateway.next_command().await.unwrap();
+        gateway.answer(&command, 200, json!({})).await.unwrap();
+    }
+    world
+        .count_when(&job, "200 succeeded", |count| count.succeed == 200)
+        .await;
+    let last = answer["data"]["failedSubDevices"][0]["deviceKey"].as_str().unwrap();
+    let last = devices.iter().find(|device| device.device_key == last).unwrap();
+    assert_eq!(log_in(&mut gateway, last).await["code"], 739);
+    gateway
+        .session_request("combine/logout", keys(&devices[0]))
+        .await
+        .unwrap();
+    assert_eq!(log_in(&mut gateway, last).await["code"], 200);
+}
+
+#[tokio::test]
+async fn gateways_register_devices_and_arrange_their_topology() {
+    let world = world().await;
+    let mut gateway = gateway(&world, "g1").await;
+    let new = json!([{"productKey": "pump", "deviceKey": "n1"}, {"productKey": "pump", "deviceName": "second"}]);
+    let answer = gateway.request("thing/device/register", new.clone()).await.unwrap();
+    assert_eq!(answer["code"], 200, "{answer}");
+    let registered: Vec<DeviceIdentity> = answer["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|device| {
+            let text = |field: &str| device[field].as_str().unwrap();
+            DeviceIdentity::new(text("productKey"), text("deviceKey"), text("deviceSecret"))
+        })
+        .collect();
+    assert_eq!((registered.len(), registered[0].device_key.as_str()), (2, "n1"));
+    let again = gateway.request("thing/device/register", new).await.unwrap();
+    assert_eq!(
+        (&again["code"], again["data"].as_array().unwrap().len()),
+        (&json!(702), 1)
+    );
+    let foreign = json!([{"productKey": "nowhere", "deviceKey": "n1"}]);
+    assert_eq!(
+        gateway.request("thing/device/register", foreign).await.unwrap()["code"],
+        1009
+    );
+
+    let mut forged = registered[1].sub_login();
+    forged["sign"] = json!("00");
+    let add = json!([registered[0].sub_login(), forged]);
+    let answer = gateway.request("thing/topo/add", add).await.unwrap();
+    assert_eq!(answer["code"], 1255, "{answer}");
+    let found = gateway.request("thing/topo/get", json!({})).await.unwrap();
+    assert_eq!(found["data"], json!([keys(&registered[0])]));
+    assert_eq!(log_in(&mut gateway, &registered[0]).await["code"], 200);
+    let remove = json!([keys(&registered[0]), keys(&registered[1])]);
+    let answer = gateway.request("thing/topo/delete", remove).await.unwrap();
+    assert_eq!(answer["code"], 1256, "{answer}");
+    world.until_presence(&registered[0], "offline").await;
+    let found = gateway.request("thing/topo/get", json!({})).await.unwrap();
+    assert_eq!(found["data"], json!([]));
+}
+
+#[tokio::test]
+async fn what_a_gateway_was_sent_before_a_crash_is_answered_after_it() {
+    let mut world = world().await;
+    let (mut gateway, devices) = crowd(&world, "g1", &["s1", "s2"]).await;
+    let job = world.create(&Plan::device(&devices[0]).reply_within(60)).await;
+    let command = gateway.next_command().await.unwrap();
+    world.server.kill_and_start_again();
+    gateway.connect(world.server.mqtt).await.unwrap();
+    // Libraries say again what was not acknowledged, before they log their sub-devices in again.
+    gateway.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.recounted(&job).await.succeed, 1);
+    let waiting = world.create(&Plan::device(&devices[0]).ttl(600)).await;
+    gateway.no_command_within(Duration::from_millis(1500)).await.unwrap();
+    log_in(&mut gateway, &devices[0]).await;
+    let command = gateway.next_command().await.unwrap();
+    gateway.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.recounted(&waiting).await.succeed, 1);
+}
