@@ -17,6 +17,7 @@ import urllib.request
 # Longer than anything may take on a busy machine.
 PATIENCE_S = 30
 PRODUCT = "sdk-product"
+GATEWAYS = "sdk-gateways"
 MODEL = "sdk-model"
 FINAL = {"SUCCEED", "FAILED", "CANCELLED", "RSP_TIMEOUT", "TTL_TIMEOUT"}
 
@@ -107,7 +108,7 @@ class Operator:
         return self.call("/connect-service/v2.5/commands", action, {} if body is None else body, **query)
 
     def furnish(self):
-        """A model with services and points, and a product."""
+        """A model with services and points, a product, and one of gateways."""
 
         def named(identifier, **rest):
             return {"identifier": identifier, "name": {"defaultValue": identifier}, **rest}
@@ -120,20 +121,21 @@ class Operator:
             "measurepoints": {"temperature": named("temperature", dataType="DOUBLE")},
         }
         self.call("/model-service/v2.1/thing-models", "create", model)
-        product = {
-            "productKey": PRODUCT,
-            "productName": {"defaultValue": PRODUCT},
-            "modelId": MODEL,
-            "productType": "Device",
-            "dataFormat": "Json",
-            "biDirectionalAuth": False,
-        }
-        self.call("/connect-service/v2.1/products", "create", product)
+        for key, kind in ((PRODUCT, "Device"), (GATEWAYS, "Gateway")):
+            product = {
+                "productKey": key,
+                "productName": {"defaultValue": key},
+                "modelId": MODEL,
+                "productType": kind,
+                "dataFormat": "Json",
+                "biDirectionalAuth": False,
+            }
+            self.call("/connect-service/v2.1/products", "create", product)
 
-    def register(self, device_key):
+    def register(self, device_key, product=PRODUCT):
         """Registers a device and gives the secret that the server made for it."""
         device = {
-            "productKey": PRODUCT,
+            "productKey": product,
             "deviceKey": device_key,
             "timezone": "+00:00",
             "deviceName": {"defaultValue": device_key},
@@ -142,6 +144,9 @@ class Operator:
 
     def device(self, device_key):
         return self.call("/connect-service/v2.1/devices", "get", productKey=PRODUCT, deviceKey=device_key)
+
+    def disable(self, device_key):
+        self.call("/connect-service/v2.1/devices", "disable", {}, productKey=PRODUCT, deviceKey=device_key)
 
     def invoke(self, device_key, left=6, right=7, **timeouts):
         info = {"serviceId": "multiply", "inputData": {"left": left, "right": right}}
