@@ -182,6 +182,11 @@ impl App {
         Ok((known, refused))
     }
 
+    /// Whether a device is a gateway; not if nobody can tell.
+    pub async fn is_gateway(&self, device: DeviceNo) -> bool {
+        self.own_gateway(device).await.is_ok()
+    }
+
     async fn proved(&self, gateway: DeviceNo, logins: Vec<SubLogin>, place: Place) -> Result<Each<Proved>, Refused> {
         let proved = self.read(move |store| prove(store, gateway, &logins, place)).await;
         proved.map_err(|error| unavailable(&error))

@@ -27,7 +27,7 @@ use super::socket;
 use super::upstream::{Reaction, react};
 use crate::link::{DeviceEvent, Kinds, SessionNo};
 
-/// Messages in another device's name that are passed over before the connection is ended.
+/// Messages in another device's name that are passed over before the connection is ended, unless it is a gateway's.
 const FOREIGN_MAX: u32 = 20;
 /// Wildcards are for filters, and NUL is for no string of MQTT.
 const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
@@ -245,7 +245,7 @@ impl Connection {
             Reaction::Ask(asked) => {
                 let waits = matches!(*asked, Asked::Reply { .. });
                 if waits {
-                    self.hear_foreign(outward)?;
+                    self.hear_foreign(outward);
                 }
                 outward.ask(*asked);
                 if waits {
@@ -254,7 +254,7 @@ impl Connection {
                 None
             }
             Reaction::Foreign(answer) => {
-                self.hear_foreign(outward)?;
+                self.hear_foreign(outward);
                 answer
             }
         };
@@ -267,13 +267,16 @@ impl Connection {
         Ok(true)
     }
 
-    /// A gateway is not told of each sub-device that it has lost, and must not lose all others for it.
-    fn hear_foreign(&mut self, outward: &Outward) -> Result<(), End> {
-        self.foreign += u32::from(!outward.is_gateway());
-        if self.foreign > FOREIGN_MAX {
-            return Err(End::Misbehaved("too many messages in another device's name"));
+    /// A gateway may have much to say for sub-devices that are not in again, and is not told of each that it has lost: it must
+    /// not lose all others for that. So whoever says too much is looked at before it is cut off.
+    fn hear_foreign(&mut self, outward: &mut Outward) {
+        if outward.is_gateway() {
+            return;
         }
-        Ok(())
+        self.foreign = self.foreign.saturating_add(1);
+        if self.foreign == FOREIGN_MAX + 1 {
+            outward.ask(Asked::TooMuchForeign);
+        }
     }
 
     /// The SUBACK is in the output by now, hence before any command.

@@ -144,6 +144,11 @@ impl Outward {
         members.asked.push(asked);
     }
 
+    /// The device is a gateway.
+    pub(super) fn be_gateway(&mut self) {
+        self.members.get_or_insert_default().is_gateway = true;
+    }
+
     /// Whether the device has spoken as a gateway.
     pub(super) fn is_gateway(&self) -> bool {
         self.members.as_ref().is_some_and(|members| members.is_gateway)

@@ -35,6 +35,8 @@ pub(super) enum Asked {
         to: AnswerTo,
         packet: Option<NonZeroU16>,
     },
+    /// The device has said more in others' names than anybody but a gateway may.
+    TooMuchForeign,
 }
 
 /// The sub-devices of one connection. Their number is bounded by who lets them in.
@@ -48,7 +50,7 @@ pub(super) struct Members {
     pub(super) handing: Vec<Arc<Gate>>,
     /// What needs a look at the store, in order; done as soon as all that has come is read.
     pub(super) asked: Vec<Asked>,
-    /// The device has asked for something that only a gateway asks for.
+    /// The device has asked for something that only a gateway asks for, or is known to be one.
     pub(super) is_gateway: bool,
 }
 

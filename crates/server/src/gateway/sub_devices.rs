@@ -26,6 +26,10 @@ impl Gateway {
                     self.hear_reply(line, from, said, to, packet).await?;
                     continue;
                 }
+                Asked::TooMuchForeign => {
+                    self.look_at_talker(line).await?;
+                    continue;
+                }
             };
             let outcome = self.serve(line, &request).await.unwrap_or_else(Outcome::Refused);
             let answer = request.answer(&outcome);
@@ -33,6 +37,15 @@ impl Gateway {
             outward.put_message(&answer.topic, &answer.payload)?;
             outward.flush(&line.stream, &*self.clock)?;
         }
+        Ok(())
+    }
+
+    /// Only a gateway may go on speaking for others.
+    async fn look_at_talker(&self, line: &Line) -> Result<(), End> {
+        if !self.app.is_gateway(line.device).await {
+            return Err(End::Misbehaved("too many messages in another device's name"));
+        }
+        line.outward().be_gateway();
         Ok(())
     }
 

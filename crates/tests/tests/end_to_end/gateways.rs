@@ -161,7 +161,7 @@ async fn only_the_gateway_that_a_device_is_in_over_speaks_for_it() {
     world.task_in(&job, TaskStatus::InProgress).await;
     right.answer(&command, 200, json!({})).await.unwrap();
     assert_eq!(world.recounted(&job).await.succeed, 1);
-    // For its own it may speak, and however often it spoke for others, it keeps its connection.
+    // However often it speaks for others, a gateway keeps its connection.
     for _ in 0..40 {
         wrong
             .publish_qos_0(&devices[0].topic("thing/service/x_reply"), "{}")
@@ -169,6 +169,41 @@ async fn only_the_gateway_that_a_device_is_in_over_speaks_for_it() {
             .unwrap();
     }
     wrong.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_may_have_much_to_say_before_its_sub_devices_are_in() {
+    let world = world().await;
+    let devices = world.devices(&["s1"]).await;
+    let mut gateway = gateway(&world, "g1").await;
+    let mut plain = world.connected("d1").await;
+    let topic = devices[0].topic("thing/measurepoint/post");
+    for _ in 0..100 {
+        gateway.publish_qos_0(&topic, "{}").await.unwrap();
+    }
+    gateway.ping().await.unwrap();
+    for _ in 0..21 {
+        plain.publish_qos_0(&topic, "{}").await.unwrap();
+    }
+    plain.expect_closed().await.unwrap();
+    gateway.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_that_subscribes_gets_each_kind_once_its_sub_device_can_take_it() {
+    let world = world().await;
+    let (mut gateway, devices) = crowd(&world, "g1", &["s1"]).await;
+    let point = Plan::device(&devices[0]).ttl(600).sets("temperature", json!(1));
+    let point = world.create(&point).await;
+    let service = devices[0].topic("thing/service/+");
+    assert_eq!(gateway.subscribe(&[&service]).await.unwrap(), [1]);
+    // The point is the head of the queue, and waits for its own subscription.
+    gateway.no_command_within(Duration::from_millis(1500)).await.unwrap();
+    let set = devices[0].topic("thing/service/measurepoint/set");
+    gateway.subscribe(&[&set]).await.unwrap();
+    let command = gateway.next_command().await.unwrap();
+    gateway.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.recounted(&point).await.succeed, 1);
 }
 
 #[tokio::test]
