@@ -447,3 +447,62 @@ async fn what_a_gateway_was_sent_before_a_crash_is_answered_after_it() {
     gateway.answer(&command, 200, json!({})).await.unwrap();
     assert_eq!(world.recounted(&waiting).await.succeed, 1);
 }
+
+#[tokio::test]
+async fn a_device_that_is_moved_in_the_midst_of_its_login_is_where_its_topology_is() {
+    let world = world().await;
+    let mut gateways = [gateway(&world, "g1").await, gateway(&world, "g2").await];
+    let device = world.device("s1").await;
+    let this = [name(&device)];
+    put_under(&world.client, &gateways[0], std::slice::from_ref(&device)).await;
+    for round in 0..40 {
+        let (from, to) = (round % 2, (round + 1) % 2);
+        let names = gateways.each_ref().map(|gateway| name(gateway.identity()));
+        let client = world.client.clone();
+        let (old, new, moved) = (names[from].clone(), names[to].clone(), this.clone());
+        let moves = tokio::spawn(async move {
+            client.remove_sub_devices(&old, &moved).await.unwrap();
+            client.add_sub_devices(&new, &moved).await.unwrap();
+        });
+        let code = log_in(&mut gateways[from], &device).await["code"].clone();
+        assert!([json!(200), json!(740)].contains(&code), "{code}");
+        moves.await.unwrap();
+        // Whoever let it in before the move has lost it.
+        world.until_presence_is_not(&device, "online").await;
+        assert_eq!(log_in(&mut gateways[to], &device).await["code"], 200);
+        assert_eq!(world.presence(&device).await, "online");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_drops_in_the_midst_of_its_logins_leaves_nobody_online() {
+    let world = world().await;
+    let (mut gateway, devices) = crowd(&world, "g1", &["s1", "s2", "s3"]).await;
+    let job = world.create(&Plan::devices(&devices).ttl(600)).await;
+    for round in 0..20 {
+        for device in &devices {
+            let login = json!({"id": "1", "params": device.sub_login()}).to_string();
+            let topic = gateway.identity().session_topic("combine/login");
+            gateway.publish_qos_0(&topic, login).await.unwrap();
+        }
+        match round % 3 {
+            0 => gateway.reset_link(),
+            1 => gateway.drop_link(),
+            _ => gateway.disconnect().await.unwrap(),
+        }
+        let own = gateway.identity().clone();
+        world.until_presence(&own, "offline").await;
+        for device in &devices {
+            world.until_presence_is_not(device, "online").await;
+        }
+        gateway.connect(world.server.mqtt).await.unwrap();
+    }
+    for device in &devices {
+        assert_eq!(log_in(&mut gateway, device).await["code"], 200);
+    }
+    for _ in &devices {
+        let command = gateway.next_command().await.unwrap();
+        gateway.answer(&command, 200, json!({})).await.unwrap();
+    }
+    assert_eq!(world.recounted(&job).await.succeed, 3);
+}

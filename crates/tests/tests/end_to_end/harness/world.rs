@@ -237,6 +237,18 @@ impl World {
             .await
         }
     }
+
+    /// The same for whatever else it is said to be.
+    #[track_caller]
+    pub(crate) fn until_presence_is_not(&self, device: &DeviceIdentity, unwanted: &str) -> impl Future<Output = ()> {
+        let what = format!("{device:?} being no longer {unwanted}");
+        async move {
+            eventually(&what, || async {
+                (self.presence(device).await != unwanted).then_some(())
+            })
+            .await
+        }
+    }
 }
 
 /// The secret of a device of these worlds; recognisable in a log.
