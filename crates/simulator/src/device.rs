@@ -21,6 +21,7 @@
 //! ```
 
 mod error;
+mod gateway;
 mod upstream;
 
 use std::collections::VecDeque;
@@ -50,6 +51,8 @@ pub struct ReplyId(NonZeroU16);
 #[derive(Debug)]
 pub struct Device {
     identity: Arc<DeviceIdentity>,
+    /// Devices that have logged in over this connection.
+    sub_devices: Vec<Arc<DeviceIdentity>>,
     login: Login,
     patience: Duration,
     journal: Option<Journal>,
@@ -65,6 +68,7 @@ impl Device {
         Self {
             login: identity.login(),
             identity: Arc::new(identity.clone()),
+            sub_devices: Vec::new(),
             patience: PATIENCE,
             journal: None,
             wire: None,
@@ -148,7 +152,7 @@ impl Device {
     pub async fn next_command(&mut self) -> Result<Received, DeviceError> {
         let command = self.wait_for("a command", as_command).await?;
         if let Some(journal) = &self.journal {
-            journal.note(&self.identity, &command);
+            journal.note(self.addressee(&command), &command);
         }
         Ok(command)
     }
@@ -262,6 +266,7 @@ impl Device {
     /// Closes the socket without DISCONNECT. What has been sent still arrives.
     pub fn drop_link(&mut self) {
         self.wire = None;
+        self.sub_devices.clear();
         self.kept.clear();
     }
 

@@ -10,6 +10,7 @@ use aldis_core::task::State;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::accounts::{Accounts, Acts, Targets, Told};
+use super::operators::PRODUCT;
 
 /// What `core` says of a cancelled attempt that never left.
 const WITHDRAWN: &str = "withdrawn before sending";
@@ -89,7 +90,8 @@ impl Evidence {
         for record in accounts.journal.records() {
             evidence.received.push((record.device.device_key.clone(), record.id));
         }
-        let mut devices = client.devices(None);
+        let of_product = format!("productKey = '{PRODUCT}'");
+        let mut devices = client.devices(Some(&of_product));
         while let Some(device) = devices.next().await? {
             evidence.devices.insert(device.device_key);
         }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aldis_client::Client;
 use aldis_simulator::{
-    BackOff, Behaviour, Device, DeviceIdentity, FaultModel, Fleet, FleetHandle, FleetOptions, Handler, Received,
-    Recipient, Reply, SUCCESS,
+    BackOff, Behaviour, Device, DeviceError, DeviceIdentity, FaultModel, Fleet, FleetHandle, FleetOptions, Handler,
+    Received, Recipient, Reply, SUCCESS,
 };
 use anyhow::Context as _;
 use serde_json::json;
@@ -13,10 +14,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::accounts::Accounts;
+use super::operators::prepare_gateways;
 use super::server::Server;
 
 /// Devices that wait for the server's acknowledgement of each reply.
 const WITNESSES: usize = 16;
+/// Devices behind gateways, which do the same for them.
+const SUB_DEVICES: usize = 32;
+const SUB_DEVICES_EACH: usize = 8;
 /// Shorter than any device's own, so that most are back before the next kill.
 const BACK_OFF: BackOff = BackOff {
     first: Duration::from_millis(50),
@@ -32,11 +37,14 @@ pub(super) struct Devices {
 impl Devices {
     pub(super) async fn start(
         server: &Server,
+        client: &Client,
         identities: &[DeviceIdentity],
         seed: u64,
         accounts: Arc<Accounts>,
     ) -> anyhow::Result<Self> {
-        let (watched, many) = identities.split_at(WITNESSES.min(identities.len()));
+        let (watched, others) = identities.split_at(WITNESSES.min(identities.len()));
+        let (behind, many) = others.split_at(SUB_DEVICES.min(others.len() / 2));
+        let gateways = prepare_gateways(client, behind, SUB_DEVICES_EACH).await?;
         let journal = accounts.journal.clone();
         let options = FleetOptions {
             journal: Some(journal.clone()),
@@ -51,10 +59,11 @@ impl Devices {
             .await
             .context("devices do not come in")??;
         let mut witnesses = JoinSet::new();
-        for identity in watched {
-            let mut device = Device::new(identity);
+        let alone = watched.iter().map(|identity| (identity.clone(), Vec::new()));
+        for (identity, sub_devices) in alone.chain(gateways) {
+            let mut device = Device::new(&identity);
             device.keep_journal(&journal);
-            witnesses.spawn(witness(device, server.mqtt, Arc::clone(&accounts)));
+            witnesses.spawn(witness(device, sub_devices, server.mqtt, Arc::clone(&accounts)));
         }
         Ok(Self { fleet, witnesses })
     }
@@ -111,10 +120,16 @@ impl Handler for Misbehaving {
     }
 }
 
-/// Answers well, one command at a time, and notes what was acknowledged. Comes back for ever.
-async fn witness(mut device: Device, mqtt: std::net::SocketAddr, accounts: Arc<Accounts>) {
+/// Answers well, one command at a time, and notes what was acknowledged, for itself and for the devices behind it. Comes back
+/// for ever.
+async fn witness(
+    mut device: Device,
+    sub_devices: Vec<DeviceIdentity>,
+    mqtt: std::net::SocketAddr,
+    accounts: Arc<Accounts>,
+) {
     loop {
-        if device.connect(mqtt).await.is_ok() {
+        if come_in(&mut device, &sub_devices, mqtt).await.is_ok() {
             while let Ok(command) = device.next_command().await {
                 let Some(id) = command.wire_id() else { continue };
                 accounts.acts.lock().succeeded.insert(id);
@@ -127,4 +142,16 @@ async fn witness(mut device: Device, mqtt: std::net::SocketAddr, accounts: Arc<A
         device.drop_link();
         sleep(BACK_OFF.first).await;
     }
+}
+
+async fn come_in(
+    device: &mut Device,
+    sub_devices: &[DeviceIdentity],
+    mqtt: std::net::SocketAddr,
+) -> Result<(), DeviceError> {
+    device.connect(mqtt).await?;
+    for sub_device in sub_devices {
+        device.log_in(sub_device).await?;
+    }
+    Ok(())
 }

@@ -53,7 +53,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Figures> {
     let accounts = Arc::new(Accounts::default());
     let client = server.client()?;
     let identities = operators::prepare(&client, options.devices).await?;
-    let devices = Devices::start(&server, &identities, options.seed, Arc::clone(&accounts)).await?;
+    let devices = Devices::start(&server, &client, &identities, options.seed, Arc::clone(&accounts)).await?;
     let operators = Operators::start(client.clone(), identities, options.seed, Arc::clone(&accounts));
     let mut figures = Killer::new(options, Arc::clone(&accounts))
         .kill(&mut server, &client, &devices)

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aldis_client::{
-    Answer, BatchEntry, Call, Client, CommandInfo, Error, NewDevice, NewJob, NewProduct, RetryPolicy, Search, Target,
-    TargetScope, ThingModel, TimeoutPolicy,
+    Answer, BatchEntry, Call, Client, CommandInfo, DeviceRef, Error, NewDevice, NewJob, NewProduct, RetryPolicy,
+    Search, Target, TargetScope, ThingModel, TimeoutPolicy,
 };
 use aldis_simulator::{Chance, DeviceIdentity};
 use anyhow::Context as _;
@@ -19,6 +19,7 @@ use tokio::time::sleep;
 use super::accounts::{Accounts, Targets};
 
 pub(super) const PRODUCT: &str = "killed";
+const GATEWAYS: &str = "killed-gateways";
 const SERVICE: &str = "turn";
 /// Callers at a time.
 const CALLERS: u64 = 4;
@@ -52,6 +53,33 @@ pub(super) async fn prepare(client: &Client, devices: usize) -> anyhow::Result<V
         }
     }
     Ok(identities)
+}
+
+/// A gateway for each so many of these devices, which are put under it.
+pub(super) async fn prepare_gateways(
+    client: &Client,
+    devices: &[DeviceIdentity],
+    each: usize,
+) -> anyhow::Result<Vec<(DeviceIdentity, Vec<DeviceIdentity>)>> {
+    let product = NewProduct {
+        product_key: Some(GATEWAYS.to_owned()),
+        product_type: Some("Gateway".to_owned()),
+        ..NewProduct::new("Killed gateways", "killed")
+    };
+    client.create_product(&product).await?;
+    let mut gateways = Vec::new();
+    for crowd in devices.chunks(each) {
+        let ids = client.create_device(&NewDevice::new(GATEWAYS, "gateway")).await?.data;
+        let name = DeviceRef::Asset(ids.asset_id);
+        let under = crowd
+            .iter()
+            .map(|device| DeviceRef::keys(&device.product_key, &device.device_key));
+        client.add_sub_devices(&name, &under.collect::<Vec<_>>()).await?;
+        let secret = ids.device_secret.unwrap_or_default();
+        let gateway = DeviceIdentity::new(ids.product_key, ids.device_key, secret);
+        gateways.push((gateway, crowd.to_vec()));
+    }
+    Ok(gateways)
 }
 
 pub(super) struct Operators {

@@ -44,10 +44,7 @@ async fn put_under(client: &Client, gateway: &Device, devices: &[DeviceIdentity]
 }
 
 async fn log_in(gateway: &mut Device, device: &DeviceIdentity) -> Value {
-    gateway
-        .session_request("combine/login", device.sub_login())
-        .await
-        .unwrap()
+    gateway.log_in(device).await.unwrap()
 }
 
 /// A gateway, and sub-devices of it that are in.
