@@ -4,11 +4,13 @@
 //! Libraries differ in the spelling of keys and in the types of values, so each value is read for itself, as text, and names
 //! without regard to case. Signatures cover the text of a value as it stands.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceKey, ProductKey};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 use crate::answers::{Answer, encode};
 use crate::envelope::{Envelope, id_text, is_shallow};
@@ -85,8 +87,8 @@ pub struct NewSubDevice {
     pub timezone: Option<String>,
 }
 
-/// A device as its gateway is told of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A device as its gateway is told of it. `Debug` does not show its secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Known {
     /// Its id on the server.
     pub asset_id: String,
@@ -435,6 +437,12 @@ impl Named {
 
     fn to_json(&self) -> Value {
         json!({"productKey": self.product_key.as_str(), "deviceKey": self.device_key.as_str()})
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Known({}, {:?})", self.asset_id, self.named)
     }
 }
 

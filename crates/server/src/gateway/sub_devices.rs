@@ -121,10 +121,15 @@ impl Gateway {
         let proved = self.app.prove_sub_devices(line.device, logins).await?;
         let mut let_in = Vec::with_capacity(proved.len());
         for proof in proved {
-            let_in.push(match proof {
+            let entered = match proof {
                 Ok(proved) => self.let_in(line, proved, key_changes).await,
                 Err(refused) => Err(refused),
-            });
+            };
+            if let Err((named, why)) = &entered {
+                let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
+                tracing::info!(gateway = line.device.0, product, device, %why, "a sub-device's login is refused");
+            }
+            let_in.push(entered);
         }
         Ok(let_in)
     }

@@ -6,3 +6,4 @@ mod idle;
 mod logins;
 mod orders;
 mod packets;
+mod sub_devices;
