@@ -245,6 +245,9 @@ pub fn jobs_at_work_are_those_with_something_left(bench: &mut Bench) {
     assert!(at_work[2].deleted);
     let numbers: Vec<JobNo> = at_work.iter().map(|job| job.no).collect();
     assert_eq!(numbers, [planned, running, deleted]);
+    let mut told = bench.read().numbers_at_work().unwrap();
+    told.sort_unstable();
+    assert_eq!(told, numbers);
     assert_eq!(at_work[0], bench.job(planned));
     assert_ne!(bench.job(finished).state, JobState::InProgress);
     bench.one(Write::PurgeJob { job: deleted, limit: 5 });

@@ -109,6 +109,32 @@ pub fn pages_are_cut_from_all_matches(bench: &mut Bench) {
     assert_eq!(keys(found, |model| model.id), (vec!["a".into()], 3));
 }
 
+pub fn pages_of_tasks_in_a_state_are_cut_from_all_of_them(bench: &mut Bench) {
+    let registered = bench.with_devices(&["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8"]);
+    let (_, numbers) = bench.running(device_job(&registered));
+    let queued = filter::<TaskField>("status = 'QUEUED'");
+    let pages = |bench: &mut Bench, expected: &[TaskNo]| {
+        for take in 1..=expected.len() + 1 {
+            for skip in 0..=expected.len() {
+                let page = Page {
+                    skip: skip as u64,
+                    take: take as u64,
+                };
+                let found = bench.read().search_tasks(&org(), Some(&queued), page).unwrap();
+                let wanted = expected.iter().skip(skip).take(take).copied();
+                let wanted = (wanted.collect::<Vec<_>>(), expected.len() as u64);
+                assert_eq!(keys(found, |info| info.task.no), wanted, "{skip}, {take}");
+            }
+        }
+    };
+    let newest_first = |numbers: &[TaskNo]| numbers.iter().rev().copied().collect::<Vec<_>>();
+    pages(bench, &newest_first(&numbers));
+    bench.succeed(numbers[2]);
+    bench.fail(numbers[5]);
+    let left = [0, 1, 3, 4, 6, 7].map(|index| numbers[index]);
+    pages(bench, &newest_first(&left));
+}
+
 pub fn jobs_are_found_by_every_field(bench: &mut Bench) {
     let registered = bench.with_devices(&["d1"]);
     let mut first = device_job(&registered);

@@ -34,8 +34,15 @@ impl<'d> Rows<'d> {
         Self { db, devices: None }
     }
 
-    /// Those of the rows in these states that lie on the page.
-    pub(super) fn in_states(&self, low: u64, high: u64, states: &[State], on_page: Range<u64>) -> Result<Vec<TaskNo>> {
+    /// Those of the rows in these states that lie on the page, of so many `matches`. They are walked to from the nearer end.
+    pub(super) fn in_states(
+        &self,
+        low: u64,
+        high: u64,
+        states: &[State],
+        matches: u64,
+        on_page: Range<u64>,
+    ) -> Result<Vec<TaskNo>> {
         let mut query = Query::new("SELECT id FROM task ");
         if states.iter().all(|state| is_rare(*state)) {
             query.push("INDEXED BY task_rare WHERE ").push(RARE).push(" AND ");
@@ -43,17 +50,24 @@ impl<'d> Rows<'d> {
             query.push("NOT INDEXED WHERE ");
         }
         query.on_choice("task.state", states.iter().map(|state| state_number(*state)));
-        query
-            .push(" AND id >= ")
-            .number(low)
-            .push(" AND id <= ")
-            .number(high)
-            .push(" ORDER BY id DESC LIMIT ");
+        query.push(" AND id >= ").number(low).push(" AND id <= ").number(high);
+        let behind = matches - on_page.end;
+        let from_below = behind < on_page.start;
+        let (order, offset) = if from_below {
+            ("", behind)
+        } else {
+            ("DESC", on_page.start)
+        };
+        query.push(" ORDER BY id ").push(order).push(" LIMIT ");
         query
             .number(on_page.end - on_page.start)
             .push(" OFFSET ")
-            .number(on_page.start);
-        self.numbers(query)
+            .number(offset);
+        let mut numbers = self.numbers(query)?;
+        if from_below {
+            numbers.reverse();
+        }
+        Ok(numbers)
     }
 
     /// All matching rows, largest number first.

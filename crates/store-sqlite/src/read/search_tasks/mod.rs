@@ -3,7 +3,7 @@
 //! An organization's tasks are the ranges of its jobs. For one job, what a filter says about the job itself is known
 //! beforehand; what remains of it decides how its range is searched:
 //! - nothing: the rows are dense, so the page is computed from numbers alone;
-//! - only states: the total comes from the counters;
+//! - only states: the total comes from the counters, and the page is walked to from the nearer end;
 //! - anything else: one pass over the range, or over the few devices that the filter names.
 //!
 //! Neighbouring ranges for which the same remains are searched as one.
@@ -80,14 +80,16 @@ struct Stretch {
 impl Stretch {
     fn search(&self, rows: &mut Rows<'_>, window: &mut Window, found: &mut Vec<TaskNo>) -> Result<()> {
         match Remainder::of(&self.remains) {
-            Remainder::Everything => {
-                let on_page = window.pass(self.high - self.low + 1);
-                found.extend(on_page.map(|place| TaskNo(self.high - place)));
-            }
+            Remainder::Everything => found.extend(self.dense(window)),
             Remainder::States(states) => {
-                let on_page = window.pass(states.iter().map(|state| self.counters.of(*state)).sum());
+                let matches: u64 = states.iter().map(|state| self.counters.of(*state)).sum();
+                if matches > self.high - self.low {
+                    found.extend(self.dense(window));
+                    return Ok(());
+                }
+                let on_page = window.pass(matches);
                 if !on_page.is_empty() {
-                    found.extend(rows.in_states(self.low, self.high, &states, on_page)?);
+                    found.extend(rows.in_states(self.low, self.high, &states, matches, on_page)?);
                 }
             }
             Remainder::Rows => {
@@ -99,6 +101,12 @@ impl Stretch {
             }
         }
         Ok(())
+    }
+
+    /// Every row matches: those on the page follow from numbers alone.
+    fn dense(&self, window: &mut Window) -> impl Iterator<Item = TaskNo> {
+        let high = self.high;
+        window.pass(high - self.low + 1).map(move |place| TaskNo(high - place))
     }
 }
 
