@@ -1,25 +1,49 @@
-//! The operating system's limit of open files, and what of it devices may take.
+//! The operating system's limit of open files, and how devices and callers of the API share it.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::{api, gateway};
+use crate::gateway;
 
 /// Files that are neither connection nor listener: database, log, lock, runtime.
 const OTHER_FILES: usize = 64;
+/// Of this many files, one is a caller's: devices hold their connections for good, callers come and go, and those of a
+/// server with 20,000 files are hundreds at most.
+const FILES_PER_CALLER: usize = 32;
+/// Fewer callers than this would stand in each other's way, however few files there are.
+const CALLERS_MIN: usize = 128;
+/// More connections than this bring callers nothing: there is one database behind them.
+const CALLERS_MAX: usize = 4096;
 
-/// Raises the limit of open files to the hard one, and says how many device connections fit below it beside the HTTP
-/// connections.
-pub(super) fn device_connections_max() -> usize {
-    let Some(files) = raise() else { return usize::MAX };
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let others = (api::CONNECTIONS_MAX + gateway::TURNED_AWAY_MAX + OTHER_FILES).min(files / 2);
-    let devices = files - others;
-    tracing::info!(
-        files,
-        devices,
-        "at most this many devices can be connected, by the limit of open files"
-    );
-    devices
+/// How many connections of each kind there may be at a time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Connections {
+    pub(super) callers: usize,
+    pub(super) devices: usize,
+}
+
+/// Raises the limit of open files to the hard one, and says how many connections fit below it.
+pub(super) fn connections() -> Connections {
+    let files = raise().map(|files| usize::try_from(files).unwrap_or(usize::MAX));
+    let share = share(files.unwrap_or(usize::MAX));
+    if let Some(files) = files {
+        tracing::info!(
+            files,
+            devices = share.devices,
+            callers = share.callers,
+            "at most this many devices and callers can be connected, by the limit of open files"
+        );
+    }
+    share
+}
+
+/// Devices get at least half of the files, be they ever so few.
+fn share(files: usize) -> Connections {
+    let callers = (files / FILES_PER_CALLER).clamp(CALLERS_MIN, CALLERS_MAX);
+    let others = (callers + gateway::TURNED_AWAY_MAX + OTHER_FILES).min(files / 2);
+    Connections {
+        callers,
+        devices: files - others,
+    }
 }
 
 fn raise() -> Option<u64> {
@@ -30,5 +54,36 @@ fn raise() -> Option<u64> {
         limit.maximum
     } else {
         before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(files: usize) -> (usize, usize) {
+        let share = share(files);
+        (share.callers, share.devices)
+    }
+
+    #[test]
+    fn devices_get_most_of_the_files() {
+        assert_eq!(shared(20_000), (625, 19_247), "the usual limit");
+        assert_eq!(shared(1024), (128, 768));
+        assert_eq!(shared(1_048_576), (4096, 1_044_352));
+    }
+
+    #[test]
+    fn what_is_shared_is_never_more_than_there_is() {
+        for files in [300, 512, 4096, 20_000, 131_072, 1 << 30] {
+            let (callers, devices) = shared(files);
+            assert!(callers + devices + gateway::TURNED_AWAY_MAX + OTHER_FILES <= files.max(512));
+            assert!(devices >= files / 2);
+        }
+    }
+
+    #[test]
+    fn without_a_limit_only_callers_have_one() {
+        assert_eq!(share(usize::MAX).callers, CALLERS_MAX);
     }
 }
