@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
 use aldis_core::command::{Command, CommandKind};
-use aldis_core::ids::{DeviceNo, WireId};
+use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::Reply;
 use aldis_core::time::Timestamp;
 pub use aldis_protocol::sub_devices::{Fate, Named};
@@ -292,6 +292,18 @@ pub enum DeviceEvent {
         /// The packet identifier to acknowledge once the reply is durable; `None` with QoS 0.
         packet: Option<u16>,
     },
+}
+
+impl DeviceEvent {
+    /// The task that the device speaks of.
+    #[must_use]
+    pub fn task(&self) -> Option<TaskNo> {
+        match self {
+            Self::Acked { wire, .. } => Some(wire.task()),
+            Self::Replied { wire, .. } => wire.map(WireId::task),
+            Self::Connected { .. } | Self::Ready { .. } | Self::Disconnected { .. } | Self::NotSent { .. } => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ use writer_thread::{Signal, WriterThread};
 
 /// Connections for reading: API calls read side by side, and a long search must not hold up a login.
 const READERS: usize = 4;
+/// Connections for looking up a few rows: such a question waits for no search.
+const ROW_READERS: usize = 2;
 /// How long device connections may take to end after they were told to; all of a stop has to fit in ten seconds.
 const CONNECTIONS_END_WITHIN: Duration = Duration::from_secs(3);
 
@@ -106,7 +108,7 @@ impl Server {
         let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)));
         let options = Options {
             key: settings.secret_key,
-            readers: READERS,
+            readers: READERS + ROW_READERS,
         };
         let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
         let (mut store, reader) = aldis_store_sqlite::open(&settings.data_dir, &options, Arc::clone(&presence))?;
@@ -125,13 +127,15 @@ impl Server {
         let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal)?;
 
         let app = app(settings, reader, &inbox, &clock, presence)?;
+        let connections = limits::connections();
         let (stop_http, http_stopped) = shutdown::channel();
         let http_ends = tokio::spawn(api::serve(
             listen::on_this_runtime(http)?,
+            connections.callers,
             app.clone(),
             http_stopped.wait(),
         ));
-        let gateway = Gateway::new(app, clock, Arc::clone(&sessions), limits::device_connections_max());
+        let gateway = Gateway::new(app, clock, Arc::clone(&sessions), connections.devices);
         let (stop_mqtt, mqtt_ends) = serve_devices(gateway, mqtt)?;
         Ok(Self {
             http: http_at,
@@ -189,8 +193,10 @@ fn app(
     clock: &Arc<dyn Clock>,
     presence: Arc<dyn Presence>,
 ) -> Result<App, StartError> {
+    let (store, rows) = reader.apart(ROW_READERS);
     Ok(App::new(Parts {
-        store: Arc::new(reader),
+        store: Arc::new(store),
+        rows: Arc::new(rows),
         writer: Writer::new(Arc::clone(inbox)),
         clock: Arc::clone(clock),
         presence,

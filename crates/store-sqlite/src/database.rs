@@ -1,6 +1,7 @@
 //! Who may use which connection: the writer has one of its own, readers share a few.
 
 use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -61,7 +62,11 @@ impl Access for Sole {
 
 /// Connections that are handed around. The data directory stays locked as long as one of them lives.
 #[derive(Clone)]
-pub struct Pool(Arc<Shared>);
+pub struct Pool {
+    shared: Arc<Shared>,
+    /// Those of the connections that are used.
+    used: Range<usize>,
+}
 
 struct Shared {
     connections: Vec<Mutex<Db>>,
@@ -72,22 +77,72 @@ struct Shared {
 impl Pool {
     /// `connections` must not be empty.
     pub(crate) fn new(connections: Vec<Db>, lock: Arc<File>) -> Self {
-        let connections = connections.into_iter().map(Mutex::new).collect();
-        Self(Arc::new(Shared {
+        let connections: Vec<_> = connections.into_iter().map(Mutex::new).collect();
+        let used = 0..connections.len();
+        let shared = Arc::new(Shared {
             connections,
             next: AtomicUsize::new(0),
             _lock: lock,
-        }))
+        });
+        Self { shared, used }
+    }
+}
+
+impl SqliteReader {
+    /// Two readers that never wait for each other: the second has `count` of the connections, the first the others. Each has
+    /// at least one, if need be the same.
+    #[must_use]
+    pub fn apart(self, count: usize) -> (Self, Self) {
+        let Pool { shared, used } = self.access;
+        let middle = used.end.saturating_sub(count.max(1)).max(used.start);
+        let of = |used| {
+            Self::new(Pool {
+                shared: Arc::clone(&shared),
+                used,
+            })
+        };
+        let first = used.start..middle.max(used.start + 1);
+        (of(first), of(middle..used.end))
     }
 }
 
 impl Access for Pool {
     /// Takes the next connection that is free, or waits for the one whose turn it is.
     fn with<T>(&self, use_it: impl FnOnce(&Db) -> T) -> T {
-        let connections = &self.0.connections;
-        let turn = self.0.next.fetch_add(1, Ordering::Relaxed) % connections.len();
+        let connections = &self.shared.connections[self.used.clone()];
+        let turn = self.shared.next.fetch_add(1, Ordering::Relaxed) % connections.len();
         let (before, from) = connections.split_at(turn);
         let free = from.iter().chain(before).find_map(Mutex::try_lock);
         use_it(&free.unwrap_or_else(|| connections[turn].lock()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(connections: usize) -> SqliteReader {
+        let lock = Arc::new(tempfile::tempfile().unwrap());
+        let shared = Arc::new(Shared {
+            connections: Vec::new(),
+            next: AtomicUsize::new(0),
+            _lock: lock,
+        });
+        SqliteReader::new(Pool {
+            shared,
+            used: 0..connections,
+        })
+    }
+
+    #[test]
+    fn readers_that_are_apart_share_no_connection() {
+        let used = |connections, count| {
+            let (first, second) = pool(connections).apart(count);
+            (first.access.used, second.access.used)
+        };
+        assert_eq!(used(6, 2), (0..4, 4..6));
+        assert_eq!(used(2, 1), (0..1, 1..2));
+        assert_eq!(used(1, 1), (0..1, 0..1), "the same, if there is but one");
+        assert_eq!(used(2, 9), (0..1, 0..2));
     }
 }

@@ -159,6 +159,8 @@ pub trait Read: Send + Sync {
     ) -> Result<Found<JobDetail>, Error>;
     /// Every job that the engine has to do with: not finished, or with a cancel to settle, or deleted with rows left.
     fn jobs_at_work(&self) -> Result<Vec<Job>, Error>;
+    /// The numbers of those jobs, without a look at the jobs themselves.
+    fn numbers_at_work(&self) -> Result<Vec<JobNo>, Error>;
     /// The jobs that own these tasks, deduplicated, in any order; those of deleted jobs are left out.
     fn jobs_of(&self, tasks: &[TaskNo]) -> Result<Vec<Job>, Error>;
 

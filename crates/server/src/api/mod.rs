@@ -45,7 +45,7 @@ pub use self::command_tasks::TASK_IDS_MAX;
 pub use self::create_job::TARGETS_MAX;
 pub use self::paging::PAGE_SIZE_MAX;
 pub use self::register_devices::BATCH_MAX;
-pub use self::serve::{CONNECTIONS_MAX, HEADERS_MAX, serve};
+pub use self::serve::{HEADERS_MAX, serve};
 use crate::app::App;
 
 /// Every action of every resource.

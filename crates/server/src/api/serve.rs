@@ -20,17 +20,18 @@ use crate::idle::{Idle, Member};
 /// How long the headers of a request may take, counted from the end of the answer before: an idle connection is closed
 /// after this time as well.
 pub const HEADERS_MAX: Duration = Duration::from_secs(10);
-/// Most connections at a time. One place is kept for the next caller: the connection that has been idle longest gives it up.
-pub const CONNECTIONS_MAX: usize = 4096;
 /// How long answers under way may take once the server stops; the whole stop has 10 s.
 const FINISH_MAX: Duration = Duration::from_secs(5);
 /// Pause after a failed accept: it fails when file descriptors run out, and they do not come back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves the API on `listener` until `stop` comes true; then takes no new requests and finishes those under way.
-pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
+///
+/// There are at most `connections_max` connections at a time, and one place is kept for the next caller: the connection that
+/// has been idle longest gives it up.
+pub async fn serve(listener: TcpListener, connections_max: usize, app: App, stop: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router(app));
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(connections_max));
     let idle = Arc::<Idle>::default();
     let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();

@@ -121,8 +121,7 @@ impl App {
         check_clock(signed.call.timestamp, now)?;
         let app_key = self.tokens().owner(signed.call.token, now)?;
         let key = self
-            .live_key(app_key)
-            .await?
+            .live_key(&app_key)?
             .ok_or(Error::Unauthenticated("unknown or disabled key"))?;
         if !signed.call.verify(&key.secret.0, signed.signature) {
             return Err(Error::Unauthenticated("wrong signature"));
@@ -140,22 +139,21 @@ impl App {
     }
 
     /// An access key that may be used: it exists, and neither it nor its organization is disabled.
-    pub(crate) async fn live_key(&self, app_key: AppKey) -> Result<Option<AccessKey>, Error> {
-        self.read(move |store| {
-            let Some(key) = store.access_key(&app_key)?.filter(|key| !key.disabled) else {
+    pub(crate) fn live_key(&self, app_key: &AppKey) -> Result<Option<AccessKey>, Error> {
+        self.look_up(|store| {
+            let Some(key) = store.access_key(app_key)?.filter(|key| !key.disabled) else {
                 return Ok(None);
             };
             let org = store.organization(&key.org)?.filter(|org| !org.disabled);
             Ok::<_, aldis_store::Error>(org.map(|_| key))
         })
-        .await
     }
 
     async fn unsigned_caller(&self, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
         let org = org.ok_or_else(missing_org)?;
         text::check_key("orgId", org)?;
         let id = OrgId::from(org);
-        let known = self.read(move |store| store.organization(&id)).await?;
+        let known = self.look_up(|store| store.organization(&id))?;
         if known.as_ref().is_some_and(|known| known.disabled) {
             return Err(Error::ForeignOrganization(org.to_owned()));
         }

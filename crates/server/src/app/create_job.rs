@@ -19,6 +19,9 @@ use super::{App, Caller, Error, idempotency, job_command, job_targets};
 /// Longest description of a job, in characters (Unicode scalar values).
 pub const DESC_CHARS_MAX: usize = 100;
 
+/// Up to this many devices are looked up at once; more are worth a change of threads.
+const LOOKED_UP_MAX: usize = 16;
+
 /// A job as its owner wants it, every range checked, defaults filled in.
 #[derive(Debug, Clone)]
 pub struct JobDraft {
@@ -51,7 +54,7 @@ impl App {
         mark: Option<Idempotency>,
     ) -> Result<JobNo, Error> {
         if let Some(mark) = &mark
-            && let Some(before) = self.created_before(mark).await?
+            && let Some(before) = self.created_before(mark)?
         {
             return Ok(before);
         }
@@ -59,9 +62,15 @@ impl App {
         check_text(&draft.text, now)?;
         let (org, tasks_max) = (caller.org.clone(), self.settings().tasks_per_job_max);
         let (targets, command) = (draft.text.targets.clone(), draft.command);
-        let accepted = self
-            .read(move |store| accept(store, &org, &targets, &command, tasks_max))
-            .await?;
+        let accepted = match &targets {
+            TargetScope::Devices(few) if few.len() <= LOOKED_UP_MAX => {
+                self.look_up(|store| accept(store, &org, &targets, &command, tasks_max))?
+            }
+            TargetScope::Devices(_) | TargetScope::Products { .. } => {
+                self.read(move |store| accept(store, &org, &targets, &command, tasks_max))
+                    .await?
+            }
+        };
         let job = NewJob {
             org: caller.org.clone(),
             release: draft.text.trigger.map_or(now, |trigger| trigger.max(now)),
@@ -88,10 +97,9 @@ impl App {
     }
 
     /// The job that this very request created before. Asked first, because what it names may have changed since.
-    async fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
-        let (scope, key) = (mark.scope.clone(), mark.key.clone());
+    fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
         let oldest = self.now().plus_ms(-idempotency::KEPT_MS);
-        let before = self.read(move |store| store.remembered(&scope, &key)).await?;
+        let before = self.look_up(|store| store.remembered(&mark.scope, &mark.key))?;
         let Some(before) = before.filter(|before| before.at >= oldest) else {
             return Ok(None);
         };

@@ -57,6 +57,8 @@ pub struct Settings {
 pub struct Parts {
     /// Answers questions.
     pub store: Arc<dyn Read>,
+    /// Answers those about a few rows, and never waits for the others.
+    pub rows: Arc<dyn Read>,
     /// Makes changes.
     pub writer: Writer,
     /// Tells the time.
@@ -91,6 +93,14 @@ impl App {
             tokens,
             key_changes: AtomicU64::new(0),
         }))
+    }
+
+    /// Asks the store for a few rows by their keys, on this very thread: a change of threads costs more than such an answer.
+    ///
+    /// # Errors
+    /// What `question` returns.
+    pub fn look_up<T, E: Into<Error>>(&self, question: impl FnOnce(&dyn Read) -> Result<T, E>) -> Result<T, Error> {
+        question(self.0.parts.rows.as_ref()).map_err(Into::into)
     }
 
     /// Asks the store, off the network threads.

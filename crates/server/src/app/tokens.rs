@@ -84,10 +84,7 @@ impl App {
         if !is_near(Timestamp(request.timestamp), now) {
             return Err(Denied::WrongTime);
         }
-        let key = self
-            .live_key(request.app_key.clone())
-            .await?
-            .ok_or(Denied::UnknownKey)?;
+        let key = self.live_key(&request.app_key)?.ok_or(Denied::UnknownKey)?;
         let timestamp = request.timestamp.to_string();
         if !verify_token_request(key.app_key.as_str(), &timestamp, &key.secret.0, &request.encryption) {
             return Err(Denied::WrongEncryption);

@@ -9,10 +9,6 @@ use aldis_store::{DeviceFacts, Error, JobTasks, StepWrite, Write};
 use super::turn::Turn;
 use crate::writer::{Answer, Retried, WholeJob};
 
-/// Rows of a slice while nobody else waits.
-const SLICE_ALONE: usize = 10_000;
-/// Rows of a slice while devices are being served: a commit of this size keeps them waiting for some milliseconds.
-const SLICE_SERVING: usize = 2_000;
 /// Tasks that the answer about a whole job lists.
 pub(super) const LISTED_MAX: usize = 200;
 
@@ -49,7 +45,7 @@ pub(super) struct RetryAll {
 impl Turn<'_> {
     /// One slice of whatever has waited longest.
     pub(super) fn bulk_slice(&mut self, devices_spoke: bool) -> Result<(), Error> {
-        let limit = if devices_spoke { SLICE_SERVING } else { SLICE_ALONE };
+        let limit = self.memory.pace.slice(devices_spoke);
         match self.memory.bulk.pop_front() {
             None => Ok(()),
             Some(Bulk::WriteMembers { job }) => self.write_members(job, limit),

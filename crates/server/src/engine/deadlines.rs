@@ -6,7 +6,6 @@ use aldis_store::Error;
 
 use super::bulk::Bulk;
 use super::devices::Held;
-use super::jobs::Timer;
 use super::turn::Turn;
 
 /// Moments handled in one turn: what is left comes in the next, after devices have been heard again.
@@ -100,11 +99,7 @@ impl Turn<'_> {
     /// One timer per job ends the first round's window of all its tasks, slice by slice. Rows that are written later are
     /// born expired.
     fn end_first_windows(&mut self) -> Result<(), Error> {
-        for job in self
-            .memory
-            .jobs
-            .take_due(self.now, Timer::FirstWindowEnd, MOMENTS_PER_TURN)
-        {
+        for job in self.memory.jobs.take_first_window_ends(self.now, MOMENTS_PER_TURN) {
             let Some(detail) = self.store.job(job)? else { continue };
             if detail.job.counters.of(State::Queued) > 0 {
                 self.memory.bulk.push_back(Bulk::Expire { job, after: None });

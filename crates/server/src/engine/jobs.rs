@@ -7,20 +7,17 @@ use aldis_core::job::JobState;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Job;
 
-/// What a job's timer is for. Windows that end come before triggers of the same moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
-    /// The end of round 0's window.
-    FirstWindowEnd,
-    /// The planned trigger.
-    Trigger,
-}
+/// Moments of jobs, the earliest first.
+type Timers = BTreeSet<(Timestamp, JobNo)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     known: HashMap<JobNo, Job>,
     ranges: BTreeMap<TaskNo, JobNo>,
-    timers: BTreeSet<(Timestamp, Timer, JobNo)>,
+    /// Planned triggers.
+    triggers: Timers,
+    /// Ends of round 0's windows. Apart from the triggers: of those many may be due and wait for their turn.
+    first_window_ends: Timers,
 }
 
 impl Jobs {
@@ -32,10 +29,9 @@ impl Jobs {
         }
         if !job.deleted && job.state != JobState::Finished {
             if job.total.is_none() {
-                self.timers.insert((job.release, Timer::Trigger, job.no));
+                self.triggers.insert((job.release, job.no));
             }
-            self.timers
-                .insert((job.rules().first_window_end(), Timer::FirstWindowEnd, job.no));
+            self.first_window_ends.insert((job.rules().first_window_end(), job.no));
         }
         self.known.insert(job.no, job);
     }
@@ -45,9 +41,8 @@ impl Jobs {
         if let Some(first) = job.first_task {
             self.ranges.remove(&first);
         }
-        self.timers.remove(&(job.release, Timer::Trigger, no));
-        self.timers
-            .remove(&(job.rules().first_window_end(), Timer::FirstWindowEnd, no));
+        self.triggers.remove(&(job.release, no));
+        self.first_window_ends.remove(&(job.rules().first_window_end(), no));
     }
 
     /// Drops all but these: a job that is needed again is read again.
@@ -76,28 +71,38 @@ impl Jobs {
         self.known.get(no).filter(|job| job.owns(task))
     }
 
-    /// Timers whose moment has come, at most `limit`; they are taken out.
-    pub(super) fn take_due(&mut self, now: Timestamp, which: Timer, limit: usize) -> Vec<JobNo> {
-        let due: Vec<_> = self
-            .timers
-            .iter()
-            .take_while(|(at, _, _)| *at <= now)
-            .filter(|(_, timer, _)| *timer == which)
-            .take(limit)
-            .copied()
-            .collect();
-        for timer in &due {
-            self.timers.remove(timer);
+    /// Jobs whose trigger has come, the earliest first; their timers are taken out. At least one, if there is any, and no more
+    /// than have so many rows together.
+    pub(super) fn take_triggers(&mut self, now: Timestamp, rows_max: u64) -> Vec<JobNo> {
+        let (mut due, mut rows) = (Vec::new(), 0);
+        while let Some(&(at, job)) = self.triggers.first().filter(|(at, _)| *at <= now) {
+            rows += self.known.get(&job).map_or(0, |job| job.allocated.max(1));
+            if rows > rows_max && !due.is_empty() {
+                break;
+            }
+            self.triggers.remove(&(at, job));
+            due.push(job);
         }
-        due.into_iter().map(|(_, _, job)| job).collect()
+        due
+    }
+
+    /// Jobs whose first window has ended, at most `limit`; their timers are taken out.
+    pub(super) fn take_first_window_ends(&mut self, now: Timestamp, limit: usize) -> Vec<JobNo> {
+        let ended = self.first_window_ends.iter().take_while(|(at, _)| *at <= now);
+        let ended: Vec<(Timestamp, JobNo)> = ended.take(limit).copied().collect();
+        for timer in &ended {
+            self.first_window_ends.remove(timer);
+        }
+        ended.into_iter().map(|(_, job)| job).collect()
     }
 
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.known.len() + self.ranges.len() + self.timers.len()
+        self.known.len() + self.ranges.len() + self.triggers.len() + self.first_window_ends.len()
     }
 
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _, _)| *at)
+        let first = [self.triggers.first(), self.first_window_ends.first()];
+        first.into_iter().flatten().map(|(at, _)| *at).min()
     }
 }

@@ -14,6 +14,7 @@ use super::bulk::Bulk;
 use super::devices::Devices;
 use super::jobs::Jobs;
 use super::known::Known;
+use super::pace::Pace;
 use super::queue::{Place, Queue};
 use super::tally::Tally;
 
@@ -27,6 +28,7 @@ pub(super) struct Memory {
     pub(super) devices: Devices,
     pub(super) known: Known,
     pub(super) bulk: VecDeque<Bulk>,
+    pub(super) pace: Pace,
     /// The earliest moment at which a task of its own has to be looked at.
     pub(super) next_due: Option<Timestamp>,
     pub(super) tally: Arc<Tally>,
@@ -50,6 +52,7 @@ impl Memory {
             devices: Devices::default(),
             known: Known::default(),
             bulk: VecDeque::new(),
+            pace: Pace::default(),
             next_due: None,
             tally: Arc::new(Tally::default()),
             stopping: false,
@@ -244,7 +247,7 @@ impl Memory {
     }
 
     fn sweep(&mut self, store: &dyn Read) -> Result<(), Error> {
-        let mut keep: HashSet<JobNo> = store.jobs_at_work()?.into_iter().map(|job| job.no).collect();
+        let mut keep: HashSet<JobNo> = store.numbers_at_work()?.into_iter().collect();
         keep.extend(
             self.jobs
                 .iter()

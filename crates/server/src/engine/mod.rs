@@ -18,6 +18,7 @@ mod jobs;
 mod known;
 mod maps;
 mod memory;
+mod pace;
 mod presence;
 mod queue;
 mod replies;
@@ -66,6 +67,8 @@ pub struct Engine {
     memory: Memory,
     /// Events of a turn that failed: they come first in the next, which takes no others.
     kept: Vec<DeviceEvent>,
+    /// The last turn has left events in the inbox.
+    more_waits: bool,
     /// When the last turn failed, by the wall clock; `None` after one that did not.
     failed: Option<Timestamp>,
     /// The engine's clock never runs backwards, also across restarts.
@@ -105,6 +108,7 @@ impl Engine {
             inbox,
             memory,
             kept: Vec::new(),
+            more_waits: false,
             failed: None,
             clock,
         })
@@ -122,6 +126,12 @@ impl Engine {
             self.memory.stopping = true;
             self.failed = None;
         }
+    }
+
+    /// Whether turns are short, because callers wait for single devices.
+    #[must_use]
+    pub fn is_yielding(&self) -> bool {
+        self.memory.pace.is_yielding()
     }
 
     /// Whether the last turn failed: what it was about is neither stored nor acknowledged.
@@ -165,7 +175,18 @@ impl Engine {
                 asks: self.inbox.take_asks(),
             };
         }
-        self.inbox.take()
+        let events_max = self.memory.pace.events(self.inbox.has_asks());
+        let jobs = &self.memory.jobs;
+        let of_few = |event: &DeviceEvent| {
+            event
+                .task()
+                .and_then(|task| jobs.of(task))
+                .is_some_and(pace::is_for_few)
+        };
+        let received = self.inbox.take(events_max, of_few);
+        self.more_waits = received.events.len() >= events_max;
+        self.memory.pace.note(&received.asks, self.clock);
+        received
     }
 
     /// What the turn comes to. If it fails on the way, attempts that it has taken back are in the batch all the same.
@@ -250,7 +271,7 @@ impl Engine {
     fn next_wake(&mut self) -> Wake {
         self.failed = None;
         let left_waiting = std::mem::take(&mut self.memory.recovering) && !self.inbox.is_empty();
-        if left_waiting || self.memory.has_work() || !self.kept.is_empty() {
+        if left_waiting || self.more_waits || self.memory.has_work() || !self.kept.is_empty() {
             return Wake::Now;
         }
         let idle = self

@@ -4,17 +4,16 @@ use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::task::{Event, State};
 use aldis_store::{Error, JobTasks, Write};
 
-use super::jobs::Timer;
 use super::turn::Turn;
 
-/// Jobs triggered in one turn: a device list has at most a thousand rows, so a turn stays within its ten thousand.
-const JOBS_PER_TURN: usize = 10;
+/// Rows of the jobs that are triggered in one turn. However small the jobs are, they are as many as callers create meanwhile.
+const ROWS_PER_TURN: u64 = 10_000;
 
 impl Turn<'_> {
     /// Triggers due jobs. A device list's rows exist and become due in the same commit; of a whole product only the members
     /// are fixed here, their rows follow in slices.
     pub(super) fn trigger(&mut self) -> Result<(), Error> {
-        for job in self.memory.jobs.take_due(self.now, Timer::Trigger, JOBS_PER_TURN) {
+        for job in self.memory.jobs.take_triggers(self.now, ROWS_PER_TURN) {
             self.trigger_job(job)?;
         }
         Ok(())

@@ -13,6 +13,9 @@ const EVENTS_MAX: usize = 32_768;
 /// Questions that may wait before callers are turned away; each belongs to an open HTTP request.
 const ASKS_MAX: usize = 4_096;
 
+/// More events than single commands ever bring in one turn.
+const CROWD: usize = 16;
+
 /// What came in since the last turn.
 #[derive(Debug, Default)]
 pub struct Received {
@@ -78,9 +81,18 @@ impl Inbox {
         !full
     }
 
-    /// Everything that has arrived; senders that paused may go on.
-    pub fn take(&self) -> Received {
-        let received = std::mem::take(&mut self.waiting.lock().received);
+    /// Every question that has arrived, and events, the oldest first; senders that paused may go on. If more events wait than
+    /// `events_max`, those that are `preferred` come before the others.
+    pub fn take(&self, events_max: usize, preferred: impl Fn(&DeviceEvent) -> bool) -> Received {
+        let mut waiting = self.waiting.lock();
+        let mut received = std::mem::take(&mut waiting.received);
+        if received.events.len() > events_max {
+            let (mut first, later): (Vec<_>, Vec<_>) = received.events.into_iter().partition(preferred);
+            first.extend(later);
+            waiting.received.events = first.split_off(events_max);
+            received.events = first;
+        }
+        drop(waiting);
         self.room.notify_waiters();
         received
     }
@@ -93,6 +105,11 @@ impl Inbox {
     /// Whether a question waits.
     pub fn has_asks(&self) -> bool {
         !self.waiting.lock().received.asks.is_empty()
+    }
+
+    /// Whether devices say so much that the turn is one of many in a row.
+    pub fn is_crowded(&self) -> bool {
+        self.waiting.lock().received.events.len() >= CROWD
     }
 
     /// Whether something that is worth a turn waits.

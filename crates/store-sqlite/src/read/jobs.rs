@@ -38,12 +38,16 @@ pub(super) fn detail(conn: &Connection, no: JobNo) -> Result<Option<JobDetail>> 
     })
 }
 
-pub(super) fn at_work(conn: &Connection) -> Result<Vec<Job>> {
+pub(super) fn numbers_at_work(conn: &Connection) -> Result<Vec<JobNo>> {
     let sql = "SELECT no FROM job INDEXED BY job_at_work
                WHERE state <> 2 OR settled_mark < cancel_mark OR deleted = 1 ORDER BY no";
-    let numbers = sql::all(conn, sql, [], |row: &Row<'_>| {
+    sql::all(conn, sql, [], |row: &Row<'_>| {
         Cells::new(row, "job").number("no").map(JobNo)
-    })?;
+    })
+}
+
+pub(super) fn at_work(conn: &Connection) -> Result<Vec<Job>> {
+    let numbers = numbers_at_work(conn)?;
     let mut jobs = Vec::with_capacity(numbers.len());
     for no in numbers {
         jobs.extend(with_command(conn, no)?);

@@ -144,6 +144,11 @@ impl<A: Access> Read for Database<A> {
             .read("reading the jobs at work", |db| jobs::at_work(&db.conn))
     }
 
+    fn numbers_at_work(&self) -> Result<Vec<JobNo>, Error> {
+        self.access
+            .read("reading the jobs at work", |db| jobs::numbers_at_work(&db.conn))
+    }
+
     fn jobs_of(&self, tasks: &[TaskNo]) -> Result<Vec<Job>, Error> {
         self.access.read("reading jobs", |db| jobs::of(&db.conn, tasks))
     }

@@ -79,13 +79,11 @@ pub(crate) fn lowest_in(conn: &Connection, states: &[State]) -> Result<Option<u6
         .map(|state| format!("c{}", state_number(*state)))
         .collect();
     let sql = format!(
-        "SELECT min(first_task) FROM job INDEXED BY job_at_work
-         JOIN job_counter ON job_counter.job = job.no AND job_counter.shard = 0
-         WHERE (state <> 2 OR settled_mark < cancel_mark OR deleted = 1) AND {} > 0",
+        "SELECT first_task FROM job INDEXED BY job_first_at_work
+         CROSS JOIN job_counter ON job_counter.job = job.no AND job_counter.shard = 0
+         WHERE first_task IS NOT NULL AND (state <> 2 OR settled_mark < cancel_mark OR deleted = 1) AND {} > 0
+         ORDER BY first_task LIMIT 1",
         counters.join(" + ")
     );
-    let lowest = sql::first(conn, &sql, [], |row| {
-        Cells::new(row, "job").optional_number("first_task")
-    })?;
-    Ok(lowest.flatten())
+    sql::first(conn, &sql, [], |row| Cells::new(row, "job").number("first_task"))
 }

@@ -224,6 +224,12 @@ impl Read for MemoryStore {
         Ok(jobs.filter(|job| is_at_work(job)).cloned().collect())
     }
 
+    fn numbers_at_work(&self) -> Result<Vec<JobNo>, Error> {
+        let contents = self.contents.read();
+        let jobs = contents.jobs.all().map(|row| &row.job);
+        Ok(jobs.filter(|job| is_at_work(job)).map(|job| job.no).collect())
+    }
+
     fn jobs_of(&self, tasks: &[TaskNo]) -> Result<Vec<Job>, Error> {
         let contents = self.contents.read();
         let jobs = tasks

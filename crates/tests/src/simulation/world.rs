@@ -182,6 +182,7 @@ impl World {
         let link = Arc::<Wires>::clone(&self.link);
         let engine = Engine::start(store, link, Arc::clone(&inbox), self.now()).expect("the disk is well");
         let app = App::new(Parts {
+            rows: Arc::clone(&reader),
             store: reader,
             writer: Writer::new(Arc::clone(&inbox)),
             clock: Arc::<Hands>::clone(&self.clock),

@@ -11,6 +11,9 @@ use crate::api::{BYTES_MAX, serve};
 
 const TARGET: &str = "/model-service/v2.1/thing-models?action=search&orgId=o1";
 
+/// Connections that these tests may have at a time.
+const CONNECTIONS_MAX: usize = 3;
+
 struct Served {
     address: std::net::SocketAddr,
     stop: oneshot::Sender<()>,
@@ -22,7 +25,9 @@ async fn served() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, wait) = oneshot::channel::<()>();
-    let stopped = tokio::spawn(serve(listener, world.app.clone(), async { drop(wait.await) }));
+    let stopped = tokio::spawn(serve(listener, CONNECTIONS_MAX, world.app.clone(), async {
+        drop(wait.await);
+    }));
     Served { address, stop, stopped }
 }
 
@@ -57,6 +62,22 @@ async fn a_connection_carries_one_request_after_another() {
         let (status, body) = answer(&mut socket).await;
         assert_eq!((status, &body["code"]), (200, &json!(0)));
     }
+}
+
+#[tokio::test]
+async fn the_longest_idle_connection_makes_room_for_the_next_caller() {
+    let served = served().await;
+    let mut callers = Vec::new();
+    for _ in 0..=CONNECTIONS_MAX {
+        let mut socket = connect(&served).await;
+        socket.write_all(format!("{}{{}}", post(2)).as_bytes()).await.unwrap();
+        assert_eq!(answer(&mut socket).await.0, 200);
+        callers.push(socket);
+    }
+    assert_eq!(callers[0].read(&mut [0; 1]).await.unwrap(), 0, "it is closed");
+    let last = callers.last_mut().unwrap();
+    last.write_all(format!("{}{{}}", post(2)).as_bytes()).await.unwrap();
+    assert_eq!(answer(last).await.0, 200);
 }
 
 #[tokio::test]

@@ -163,6 +163,7 @@ impl World {
         let writer = writer(store, Arc::clone(&clock));
         let app = App::new(Parts {
             store: Arc::clone(&reader),
+            rows: Arc::clone(&reader),
             writer,
             clock: Arc::<Hands>::clone(&clock),
             presence,
@@ -308,7 +309,7 @@ fn writer(mut store: MemoryStore, clock: Arc<Hands>, ended: Arc<Mutex<Vec<Device
     tokio::spawn(async move {
         loop {
             woken.notified().await;
-            for ask in inbox.take().asks {
+            for ask in inbox.take(usize::MAX, |_| false).asks {
                 let mut one = |write| only(store.commit(clock.now(), &[write]).unwrap().done);
                 // A caller that has gone does not want its answer.
                 match ask {

@@ -105,6 +105,7 @@ questions! {
     job(job: JobNo) -> Option<JobDetail>;
     search_jobs(org: &OrgId, filter: Option<&Filter<JobField>>, page: Page) -> Found<JobDetail>;
     jobs_at_work() -> Vec<Job>;
+    numbers_at_work() -> Vec<JobNo>;
     jobs_of(tasks: &[TaskNo]) -> Vec<Job>;
     tasks(tasks: &[TaskNo]) -> Vec<Option<Task>>;
     task_infos(tasks: &[TaskNo]) -> Vec<Option<TaskInfo>>;

@@ -1,11 +1,16 @@
 //! When the engine wants to be run again, and what its turns cost.
 
 use aldis_core::ids::DeviceNo;
+use aldis_core::job::JobState;
+use aldis_core::task::State;
+use aldis_store::Write;
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, BEGIN, REPLY_MS, WAITING};
 use crate::engine::Wake;
+use crate::engine::pace::EVENTS_YIELDING;
 use crate::link::{DeviceEvent, SessionNo};
+use crate::writer::Ask;
 
 #[test]
 fn an_engine_with_nothing_to_do_sleeps_until_something_arrives() {
@@ -113,4 +118,59 @@ fn nothing_is_remembered_of_devices_and_jobs_that_are_gone() {
     });
     bench.pass(REPLY_MS);
     assert!(bench.remembered() < 200, "{} things are remembered", bench.remembered());
+}
+
+#[test]
+fn after_a_call_about_a_single_device_turns_are_short_and_what_it_says_comes_first() {
+    let mut bench = Bench::online(1 + 2 * EVENTS_YIELDING);
+    let devices = bench.devices.clone();
+    let (single, many) = devices.split_at(1);
+    let many = bench.tasks_for(many, WAITING);
+    let out = bench.sent();
+    let task = bench.task_for(single[0], WAITING);
+    let wire = bench.one_sent();
+    for wire in out {
+        let device = bench.device_of(wire);
+        bench.say(device, wire, 200);
+    }
+    bench.say(single[0], wire, 200);
+
+    assert_eq!(bench.turn(), Wake::Now, "more waits");
+    assert_eq!(bench.state(task), State::Succeeded);
+    let succeeded = |bench: &Bench| {
+        let states = bench.states(&many);
+        states.iter().filter(|state| **state == State::Succeeded).count()
+    };
+    assert_eq!(succeeded(&bench), EVENTS_YIELDING - 1);
+    bench.settle();
+    assert_eq!(succeeded(&bench), 2 * EVENTS_YIELDING, "nobody is forgotten");
+}
+
+#[test]
+fn while_nobody_calls_a_turn_takes_all_there_is() {
+    let mut bench = Bench::online(2 * EVENTS_YIELDING);
+    let devices = bench.devices.clone();
+    let tasks = bench.tasks_for(&devices, WAITING);
+    for wire in bench.sent() {
+        let device = bench.device_of(wire);
+        bench.say(device, wire, 200);
+    }
+    bench.turn();
+    let states = bench.states(&tasks);
+    assert!(states.iter().all(|state| *state == State::Succeeded));
+}
+
+#[test]
+fn as_many_small_jobs_as_callers_create_are_triggered_in_one_turn() {
+    let mut bench = Bench::new(64);
+    let devices = bench.devices.clone();
+    for device in devices {
+        let create = Write::CreateJob(bench.new_job(&[device], WAITING));
+        let _answered = bench.ask(|answer| Ask::Write(vec![create], answer));
+    }
+    bench.turn();
+    bench.turn();
+    let jobs = bench.jobs();
+    assert_eq!(jobs.len(), 64);
+    assert!(jobs.iter().all(|job| job.state == JobState::InProgress));
 }

@@ -62,6 +62,7 @@ impl Bench {
         store.commit(NOW, &rows()).unwrap();
         let app = App::new(Parts {
             store: Arc::new(store.clone()),
+            rows: Arc::new(store.clone()),
             writer: Writer::new(Arc::clone(&inbox)),
             clock: Arc::new(Standing),
             presence: Arc::clone(&sessions) as _,
@@ -189,7 +190,7 @@ async fn write(store: MemoryStore, inbox: Arc<Inbox>, woken: Arc<Notify>, report
     loop {
         // A PUBACK alone wakes nobody: the writer looks by itself now and then.
         drop(tokio::time::timeout(Duration::from_millis(5), woken.notified()).await);
-        let received = inbox.take();
+        let received = inbox.take(usize::MAX, |_| false);
         for event in received.events {
             // A test that has ended wants no more of them.
             drop(report.send(event));
