@@ -29,8 +29,8 @@ bless:
     ALDIS_BLESS=1 cargo test --locked -p aldis-core --test state_machine_table
 
 # Figures of docs/benchmarks.md.
-bench:
-    cargo run --release --locked -- bench
+bench SCENARIO *ARGS:
+    cargo run --release --locked -- bench {{SCENARIO}} {{ARGS}}
 
 # Aldis beside Mosquitto with a controller (needs the program mosquitto).
 compare *ARGS:

@@ -30,6 +30,7 @@ const LOG_LINES: usize = 15;
 pub(crate) struct LocalServer {
     child: Child,
     home: Home,
+    flags: &'static [&'static str],
     /// Where it listens for API calls.
     pub(crate) http: SocketAddr,
     /// Where it listens for devices.
@@ -57,6 +58,15 @@ impl Home {
 impl LocalServer {
     /// Starts one in a fresh directory below `parent`, or below the system's directory for temporary files.
     pub(crate) async fn start(purpose: &str, parent: Option<&Path>) -> anyhow::Result<Self> {
+        Self::start_with(purpose, parent, &[]).await
+    }
+
+    /// The same with further flags of `aldis serve`.
+    pub(crate) async fn start_with(
+        purpose: &str,
+        parent: Option<&Path>,
+        flags: &'static [&'static str],
+    ) -> anyhow::Result<Self> {
         let prefix = format!("aldis-{purpose}-");
         let mut folder = tempfile::Builder::new();
         folder.prefix(&prefix);
@@ -65,20 +75,39 @@ impl LocalServer {
             None => folder.tempdir(),
         };
         let home = Home::Passing(folder.context("cannot make a directory for the server's data")?);
-        let mut child = spawn(home.path())?;
-        let stdout = child.stdout.take().context("the server has no standard output")?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self {
-            child,
+            child: spawn(home.path(), flags)?,
             home,
+            flags,
             http: nowhere,
             mqtt: nowhere,
         };
-        let ready = timeout(READY_WITHIN, server.await_ready(stdout)).await;
-        match ready.context("it was not ready in time").flatten() {
-            Ok(()) => Ok(server),
-            Err(error) => Err(error.context(format!("the server does not start\n{}", server.end_of_log()))),
+        server.come_up().await?;
+        Ok(server)
+    }
+
+    /// Ends it, in order or, if `killed`, at once. Its data stay.
+    pub(crate) async fn end(&mut self, killed: bool) -> anyhow::Result<()> {
+        if killed {
+            self.child.kill().await?;
+        } else {
+            self.stop();
         }
+        Ok(())
+    }
+
+    /// Starts it again on the same data, after [`Self::end`]. The addresses change.
+    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child = spawn(self.home.path(), self.flags)?;
+        self.come_up().await
+    }
+
+    async fn come_up(&mut self) -> anyhow::Result<()> {
+        let stdout = self.child.stdout.take().context("the server has no standard output")?;
+        let ready = timeout(READY_WITHIN, self.await_ready(stdout)).await;
+        let ready = ready.context("it was not ready in time").flatten();
+        ready.with_context(|| format!("the server does not start\n{}", self.end_of_log()))
     }
 
     /// Reads what every start prints (docs/operating.md, "Start and stop").
@@ -109,10 +138,14 @@ impl LocalServer {
 
     /// A client with that key.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(&self.url(), self.key()?)?)
+    }
+
+    /// That key.
+    pub(crate) fn key(&self) -> anyhow::Result<AccessKey> {
         let path = self.key_file();
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let key: AccessKey = serde_json::from_str(&text)?;
-        Ok(Client::new(&self.url(), key)?)
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// Its process.
@@ -159,7 +192,7 @@ impl Drop for LocalServer {
 
 const LOG: &str = "server.log";
 
-fn spawn(home: &Path) -> anyhow::Result<Child> {
+fn spawn(home: &Path, flags: &[&str]) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("cannot tell which program this is")?;
     let log = std::fs::File::create(home.join(LOG))?;
     let mut command = Command::new(program);
@@ -174,6 +207,7 @@ fn spawn(home: &Path) -> anyhow::Result<Child> {
     }
     command.arg("serve").arg("--data-dir").arg(home.join("data"));
     command.args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--until-stdin-ends"]);
+    command.args(flags);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
     command.kill_on_drop(true).spawn().context("cannot start the server")
 }

@@ -60,7 +60,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
             "aldis-simulator",
         ],
     ),
-    ("aldis-compare", &["aldis-client", "aldis-simulator"]),
+    ("aldis-compare", &["aldis-simulator"]),
     ("aldis-sick-disk", &[]),
     ("aldis-tests", &EVERYTHING),
 ];

@@ -2,6 +2,7 @@
 //!
 //! - [`Fleet`] runs thousands of devices on one thread. A [`Handler`] decides what they do with each command; the
 //!   [`FaultModel`] is a handler that is wrong as often as it is told to be.
+//! - [`FleetProcess`] is a fleet in a process of its own, for those who measure.
 //! - [`Device`] is a single device in the hands of a test, which says every packet.
 //! - [`Journal`] notes every command that arrived anywhere.
 //!
@@ -19,6 +20,7 @@ mod identity;
 mod journal;
 #[cfg(test)]
 mod peer;
+mod process;
 mod received;
 mod wire;
 
@@ -30,5 +32,6 @@ pub use fault::{BadFaultModel, DEFAULT_FAILURE_CODE, FaultModel};
 pub use fleet::{BackOff, Fleet, FleetHandle, FleetOptions, Refused, Subscribes};
 pub use identity::{DeviceIdentity, Login};
 pub use journal::{Journal, Record};
+pub use process::{Ask, FleetPlan, FleetProcess, Usage, serve_fleet};
 pub use received::Received;
 pub use wire::LinkError;

@@ -1,23 +1,35 @@
-//! `aldis bench`: first figures of this machine, measured from outside: a server of its own as a child process, simulated
-//! devices on real MQTT sockets, calls over HTTP. docs/benchmarks.md says what they mean.
+//! `aldis bench`: figures of this machine, measured from outside, one scenario at a time: a server of its own as a child
+//! process, simulated devices on real MQTT sockets in further processes, calls over HTTP. docs/benchmarks.md says what the
+//! figures mean.
 //!
-//! Server and devices share the machine, so that the figures are a lower bound of what the server alone can do.
+//! All of them share the machine, so that rates are a lower bound of what the server alone can do; processor time is told
+//! apart by process.
 
+mod absent;
+mod busy;
+mod caller;
+mod create;
 mod dispatch;
 mod figures;
+mod fleets;
 mod idle;
 mod large;
+mod load;
+mod meter;
 mod place;
+mod row;
+mod search;
 mod single;
 mod world;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use self::large::Part;
 use crate::context::Context;
 use crate::exit::Outcome;
 use crate::interrupt::interrupted;
@@ -29,106 +41,103 @@ const TICK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each part has a server of its own with fresh data, removed afterwards; 0 leaves a part out. --url and --key-file play no part.
+Each scenario has a server of its own with fresh data, removed afterwards; --url and --key-file play no part.
 The data lie in --dir: choose a directory on the disk that you want to know about, /tmp may be memory.")]
 pub(crate) struct Bench {
-    /// Connected devices that a job is dispatched to
-    #[arg(long, value_name = "N", default_value_t = 5000)]
-    devices: usize,
-    /// How many jobs they get, one after another
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// How many jobs for one device, one after another
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    single: u32,
-    /// Offline devices of a product that a job is created for
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    offline: usize,
-    /// How often the statistics of that job are asked for
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    calls: u32,
-    /// Connected devices that do nothing
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    idle: usize,
-    /// Where the servers' data lie; the directory for temporary files if absent
-    #[arg(long, value_name = "DIR")]
+    #[command(subcommand)]
+    scenario: Scenario,
+    /// Where the server's data lie; the directory for temporary files if absent
+    #[arg(long, value_name = "DIR", global = true)]
     dir: Option<PathBuf>,
+}
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// One job for all connected devices
+    Job(dispatch::Size),
+    /// Many jobs in a row for all connected devices
+    Jobs(dispatch::Jobs),
+    /// Many jobs for one absent device each, from one caller and from many, with and without signatures
+    Create(create::Create),
+    /// One job for very many absent devices: until it is answered, until all tasks are durable
+    Large(large::Size),
+    /// Statistics and searches while such a job exists, idle and while others run
+    Search(large::Size),
+    /// Cancelling such a job
+    Cancel(large::Size),
+    /// The end of such a job's time to live
+    Expire(large::Size),
+    /// A restart while such a job waits
+    Restart(large::Size),
+    /// All five of these on the same devices
+    Absent(large::Size),
+    /// Memory of idle connections, and all of them coming back at once
+    Idle(idle::Idle),
+    /// One command for one device: alone, and while the server is busy
+    Single(single::Single),
+    /// The devices of another scenario
+    #[command(hide = true)]
+    Fleet,
 }
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Report {
     place: place::Place,
-    dispatch: Option<dispatch::Dispatch>,
-    single: Option<single::Single>,
-    large: Option<large::Large>,
-    idle: Option<idle::Idle>,
+    rows: Vec<row::Row>,
 }
 
 impl Bench {
     pub(crate) async fn run(&self, context: &Context) -> anyhow::Result<Outcome> {
-        make_room_for(self.devices.max(self.idle))?;
+        if matches!(self.scenario, Scenario::Fleet) {
+            // It blocks, and has a runtime of its own.
+            return tokio::task::spawn_blocking(fleets::serve).await?;
+        }
+        make_room_for(0)?;
         let interrupted = interrupted()?;
         let bar = ProgressBar::new_spinner();
         bar.enable_steady_tick(TICK);
+        let dir = self.dir.as_deref();
         let report = tokio::select! {
             biased;
             () = interrupted => None,
-            report = self.measure(&bar) => Some(report),
+            rows = self.scenario.measure(dir) => Some(rows),
         };
         bar.finish_and_clear();
-        let Some(report) = report.transpose()? else {
+        let Some(rows) = report.transpose()? else {
             context.screen.note("stopped before the end")?;
             return Ok(Outcome::NotAll);
         };
+        let place = place::Place::look(dir);
         if context.screen.json {
-            context.screen.line(serde_json::to_string(&report)?)?;
+            context.screen.line(serde_json::to_string(&Report { place, rows })?)?;
         } else {
-            context.screen.line(facts(report.lines()))?;
+            context.screen.line(facts(place.lines()))?;
+            context.screen.line(row::shown(&rows))?;
         }
         Ok(Outcome::Done)
     }
-
-    async fn measure(&self, bar: &ProgressBar) -> anyhow::Result<Report> {
-        let dir = self.dir.as_deref();
-        let step = |text: String| {
-            bar.set_message(text);
-        };
-        let mut report = Report {
-            place: place::Place::look(dir),
-            dispatch: None,
-            single: None,
-            large: None,
-            idle: None,
-        };
-        if self.devices > 0 {
-            step(format!("{} jobs for {} connected devices", self.rounds, self.devices));
-            report.dispatch = Some(dispatch::measure(dir, self.devices, self.rounds).await?);
-        }
-        if self.single > 0 {
-            step(format!("{} jobs for one device", self.single));
-            report.single = Some(single::measure(dir, self.single).await?);
-        }
-        if self.offline > 0 {
-            step(format!("a job for {} offline devices", self.offline));
-            report.large = Some(large::measure(dir, self.offline, self.calls).await?);
-        }
-        if self.idle > 0 {
-            step(format!("{} idle connections", self.idle));
-            report.idle = Some(idle::measure(dir, self.idle).await?);
-        }
-        Ok(report)
-    }
 }
 
-impl Report {
-    fn lines(&self) -> Vec<(&'static str, Option<String>)> {
-        let mut lines = self.place.lines();
-        lines.extend(self.dispatch.iter().flat_map(dispatch::Dispatch::lines));
-        lines.extend(self.single.iter().flat_map(single::Single::lines));
-        lines.extend(self.large.iter().flat_map(large::Large::lines));
-        lines.extend(self.idle.iter().flat_map(idle::Idle::lines));
-        lines
+impl Scenario {
+    async fn measure(&self, dir: Option<&Path>) -> anyhow::Result<Vec<row::Row>> {
+        match self {
+            Self::Job(size) => {
+                let size = size.clone();
+                dispatch::Jobs { jobs: 1, size }.measure(dir).await
+            }
+            Self::Jobs(jobs) => jobs.measure(dir).await,
+            Self::Create(create) => create.measure(dir).await,
+            Self::Large(size) => size.measure(dir, &[Part::Create]).await,
+            Self::Search(size) => size.measure(dir, &[Part::Search]).await,
+            Self::Cancel(size) => size.measure(dir, &[Part::Cancel]).await,
+            Self::Expire(size) => size.measure(dir, &[Part::Expire]).await,
+            Self::Restart(size) => size.measure(dir, &[Part::Restart]).await,
+            Self::Absent(size) => size.measure(dir, &Part::ALL).await,
+            Self::Idle(idle) => idle.measure(dir).await,
+            Self::Single(single) => single.measure(dir).await,
+            Self::Fleet => Ok(Vec::new()),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `demo` and `bench`: they need nothing, and leave nothing behind.
+//! `demo`: it needs nothing, and leaves nothing behind.
 
 use std::io::{BufReader, Read as _};
 use std::path::Path;
@@ -97,29 +97,6 @@ fn a_kept_demo_can_be_looked_at_and_its_data_stay() {
     let rest = rest_of(lines);
     let data = rest.trim().rsplit(' ').next().unwrap();
     assert!(Path::new(data).join("aldis.db").exists(), "{rest}");
-}
-
-#[test]
-fn the_benchmark_measures_every_part() {
-    let folder = tempfile::tempdir().unwrap();
-    let words = "bench --devices 20 --rounds 2 --single 3 --offline 50 --calls 5 --idle 10";
-    let words: Vec<_> = words.split(' ').collect();
-    let shown: Ended = in_folder(folder.path(), &words).output().unwrap().into();
-    shown
-        .code(DONE)
-        .says("20 devices, 2 rounds")
-        .says("50 devices: accepted in")
-        .says("10 connections");
-    let words: Vec<_> = "bench --devices 0 --single 0 --offline 30 --calls 2 --idle 0 --json"
-        .split(' ')
-        .collect();
-    let told: Ended = in_folder(folder.path(), &words).output().unwrap().into();
-    let told = told.code(DONE).json();
-    assert_eq!(
-        (&told["large"]["devices"], &told["idle"]),
-        (&30.into(), &serde_json::Value::Null)
-    );
-    assert_eq!(left_in(folder.path()), 0);
 }
 
 fn started(folder: &Path, words: &[&str]) -> Background {

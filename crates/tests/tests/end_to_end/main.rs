@@ -11,6 +11,7 @@ mod harness;
 mod access;
 mod actions;
 mod bad_input;
+mod benchmarks;
 mod cancelling;
 mod crashes;
 mod gateways;

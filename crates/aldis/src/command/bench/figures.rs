@@ -1,4 +1,4 @@
-//! Durations, summed up.
+//! Durations and rates, summed up.
 
 use std::fmt;
 use std::time::Duration;
@@ -34,21 +34,34 @@ fn nearest_rank(length: usize, percent: usize) -> Option<usize> {
     (length * percent).div_ceil(100).checked_sub(1)
 }
 
+/// Of some figures the median, the least and the most.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Range {
+    pub(super) middle: f64,
+    pub(super) least: f64,
+    pub(super) most: f64,
+}
+
+impl Range {
+    /// `None` of nothing.
+    pub(super) fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut figures: Vec<f64> = figures.collect();
+        figures.sort_unstable_by(f64::total_cmp);
+        Some(Self {
+            middle: *figures.get(figures.len() / 2)?,
+            least: *figures.first()?,
+            most: *figures.last()?,
+        })
+    }
+}
+
 pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// How many a second.
-pub(super) fn rate(count: usize, within: Duration) -> f64 {
-    number(count) / within.as_secs_f64()
-}
-
-/// How many of the one for one of the other.
-pub(super) fn ratio(count: usize, of: usize) -> f64 {
-    number(count) / number(of)
-}
-
-fn number(count: usize) -> f64 {
+/// As a fraction can be made of; no count here comes near the 4 thousand million where it ends.
+pub(super) fn number(count: u64) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
 
@@ -83,5 +96,12 @@ mod tests {
         assert_eq!(spread, Some(expected));
         assert_eq!(Spread::of(vec![Duration::from_millis(7)]).unwrap().p50_ms, 7.0);
         assert_eq!(Spread::of(Vec::new()), None);
+    }
+
+    #[test]
+    fn a_range_has_its_median_in_the_middle() {
+        let range = Range::of([3.0, 1.0, 2.0].into_iter()).unwrap();
+        assert_eq!((range.least, range.middle, range.most), (1.0, 2.0, 3.0));
+        assert_eq!(Range::of(std::iter::empty()), None);
     }
 }
