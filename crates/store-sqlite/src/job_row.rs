@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::cells::{Cells, int, json};
 use crate::failure::Result;
+use crate::shards::{Changes, has_shards};
 use crate::sql;
 
 /// The columns that [`JobRow::read`] takes, in its order.
@@ -46,6 +47,8 @@ pub(crate) struct JobRow {
     pub(crate) deleted: bool,
     pub(crate) members: Option<MemberRow>,
     pub(crate) counters: Counters,
+    /// Not yet written.
+    pub(crate) shards: Changes,
 }
 
 /// The members of a product job, with the place of its trigger among the changes of devices.
@@ -91,6 +94,7 @@ impl JobRow {
             deleted,
             members,
             counters,
+            shards: Changes::default(),
         })
     }
 
@@ -127,7 +131,19 @@ impl JobRow {
             .is_some_and(|first| task.0 >= first.0 && task.0 - first.0 < self.allocated)
     }
 
-    pub(crate) fn insert(&self, conn: &Connection) -> Result<()> {
+    /// Counts a task that has come to `to`, from `from` if it had been counted before.
+    pub(crate) fn count(&mut self, task: TaskNo, from: Option<State>, to: State) {
+        if let Some(from) = from {
+            self.counters.add(from, -1);
+        }
+        self.counters.add(to, 1);
+        if has_shards(self.allocated) {
+            let first = self.first_task.map_or(0, |first| first.0);
+            self.shards.note(task.0.saturating_sub(first), from, to);
+        }
+    }
+
+    pub(crate) fn insert(&mut self, conn: &Connection) -> Result<()> {
         let sql = "INSERT INTO job_counter (job, shard, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9)
                    VALUES (?1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)";
         sql::run(conn, sql, [int(self.no.0)])?;
@@ -180,7 +196,8 @@ impl JobRow {
         sql::run(conn, sql, changing).map(drop)
     }
 
-    pub(crate) fn write_counters(&self, conn: &Connection) -> Result<()> {
+    /// Writes the counters, those of shards too.
+    pub(crate) fn write_counters(&mut self, conn: &Connection) -> Result<()> {
         let sql = "UPDATE job_counter SET c0 = ?2, c1 = ?3, c2 = ?4, c3 = ?5, c4 = ?6, c5 = ?7, c6 = ?8, c7 = ?9,
                           c8 = ?10, c9 = ?11
                    WHERE job = ?1 AND shard = 0";
@@ -189,8 +206,8 @@ impl JobRow {
             conn,
             sql,
             rusqlite::params_from_iter([int(self.no.0)].into_iter().chain(numbers)),
-        )
-        .map(drop)
+        )?;
+        self.shards.write(conn, self.no)
     }
 }
 

@@ -14,6 +14,7 @@ mod open;
 mod read;
 mod schema;
 mod secret;
+mod shards;
 mod sql;
 mod task_row;
 mod write;

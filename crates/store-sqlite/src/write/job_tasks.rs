@@ -24,7 +24,7 @@ impl Batch<'_> {
         let mut history = History::new(self.conn)?;
         for write in tasks {
             task_row::insert(&mut insert, &write.task, write.wake_at, release)?;
-            row.counters.add(write.task.state, 1);
+            row.count(write.task.no, None, write.task.state);
             history.add(write.task.no, &write.ended)?;
         }
         Ok(Done::Yes)
@@ -45,8 +45,7 @@ impl Batch<'_> {
                 Err(failed) => return Err(failed),
             };
             if task_row::update(&mut update, step.from, &step.task, step.wake_at, row.release)? {
-                row.counters.add(step.from.0, -1);
-                row.counters.add(step.task.state, 1);
+                row.count(step.task.no, Some(step.from.0), step.task.state);
                 history.add(step.task.no, &step.ended)?;
                 applied[index] = true;
             }

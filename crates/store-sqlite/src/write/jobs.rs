@@ -14,6 +14,7 @@ use super::{Applied, Batch, Stop, refuse_if};
 use crate::cells::{Cells, int, json};
 use crate::failure::Result;
 use crate::job_row::{JobRow, MemberRow, command_to_text};
+use crate::shards::Changes;
 use crate::sql;
 use crate::task_row;
 
@@ -90,6 +91,7 @@ impl Batch<'_> {
                 trigger_change: None,
             }),
             counters: Counters::default(),
+            shards: Changes::default(),
         }
     }
 
@@ -108,7 +110,7 @@ impl Batch<'_> {
         for (no, device) in (first..).zip(devices) {
             let task = Task::new(TaskNo(no), *device, self.now);
             task_row::insert(&mut insert, &task, None, row.release)?;
-            row.counters.add(State::Init, 1);
+            row.count(task.no, None, State::Init);
         }
         Ok(())
     }

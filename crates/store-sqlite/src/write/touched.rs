@@ -52,7 +52,7 @@ impl Touched {
     pub(super) fn flush(&mut self, conn: &Connection) -> Result<()> {
         for entry in self.0.values_mut().flatten() {
             entry.row.state = entry.row.roll_up();
-            if entry.row.counters != entry.stored.counters {
+            if entry.row.counters != entry.stored.counters || entry.row.shards != entry.stored.shards {
                 entry.row.write_counters(conn)?;
             }
             if differs(&entry.row, &entry.stored) {

@@ -141,7 +141,7 @@ impl Stored {
     fn recount(&mut self, conn: &Connection) -> anyhow::Result<()> {
         let mut jobs = conn.prepare(
             "SELECT no, first_task, allocated, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 FROM job
-             JOIN job_counter ON job_counter.job = job.no WHERE deleted = 0 AND first_task IS NOT NULL",
+             JOIN job_counter ON job_counter.job = job.no AND job_counter.shard = 0 WHERE deleted = 0 AND first_task IS NOT NULL",
         )?;
         let mut count = conn.prepare("SELECT state, count(*) FROM task WHERE id >= ?1 AND id < ?2 GROUP BY state")?;
         let mut jobs = jobs.query([])?;

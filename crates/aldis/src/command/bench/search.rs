@@ -14,6 +14,8 @@ use super::world::World;
 const COMMANDS: &str = "/connect-service/v2.5/commands";
 /// The most that the API gives.
 const PAGE: u64 = 1_000;
+/// Tasks that one call cancels.
+const CANCELLED_AT_ONCE: usize = 100;
 
 struct Question {
     what: String,
@@ -28,7 +30,8 @@ pub(super) async fn measure(
     calls: u32,
     busy: usize,
 ) -> anyhow::Result<Vec<Row>> {
-    let questions = questions(world, absent, job).await?;
+    let scattered = scatter(world, absent, job).await?;
+    let questions = questions(world, absent, job, scattered).await?;
     let mut rows = asked(world, &questions, calls, "idle").await?;
     if busy > 0 {
         let mut others = Busy::start(world, busy).await?;
@@ -36,6 +39,21 @@ pub(super) async fn measure(
         rows.extend(beside(others.keep_busy(world), asked(world, &questions, calls, &what)).await?);
     }
     Ok(rows)
+}
+
+/// Cancels one task of every thousand, so that the job's tasks are not all alike; says how many.
+async fn scatter(world: &World, absent: &Absent, job: &str) -> anyhow::Result<u64> {
+    let of_job = format!("jobId = '{job}'");
+    let mut some = Vec::new();
+    for page in 1..=absent.count.div_ceil(PAGE) {
+        let last_of_page = Search::page(Some(&of_job), page * PAGE, 1);
+        some.extend(world.client.search_tasks(&last_of_page).await?.data);
+    }
+    let some: Vec<String> = some.into_iter().map(|task| task.task_id).collect();
+    for ids in some.chunks(CANCELLED_AT_ONCE) {
+        world.client.cancel_tasks(job, Some(ids)).await?;
+    }
+    Ok(some.len() as u64)
 }
 
 async fn asked(world: &World, questions: &[Question], calls: u32, state: &str) -> anyhow::Result<Vec<Row>> {
@@ -64,7 +82,7 @@ async fn asked(world: &World, questions: &[Question], calls: u32, state: &str) -
 const ENOUGH: usize = 20;
 const LONG: Duration = Duration::from_secs(5);
 
-async fn questions(world: &World, absent: &Absent, job: &str) -> anyhow::Result<Vec<Question>> {
+async fn questions(world: &World, absent: &Absent, job: &str, cancelled: u64) -> anyhow::Result<Vec<Question>> {
     let of_job = format!("jobId = '{job}'");
     let any = world
         .client
@@ -77,6 +95,7 @@ async fn questions(world: &World, absent: &Absent, job: &str) -> anyhow::Result<
     let product = task.product_key.as_deref().context("the device has no product")?;
     let device = &absent.last.device_key;
     let last_page = absent.count.div_ceil(PAGE);
+    let last_waiting = (absent.count - cancelled).div_ceil(PAGE);
     let org = world.client.org_id();
     let about = |what: &str, query: String| Question {
         what: what.to_owned(),
@@ -107,9 +126,15 @@ async fn questions(world: &World, absent: &Absent, job: &str) -> anyhow::Result<
             PAGE,
         ),
         found(
-            &format!("jobId + status QUEUED, page {last_page}"),
+            &format!("jobId + status QUEUED, page {last_waiting}"),
             format!("{of_job} and status = 'QUEUED'"),
-            last_page,
+            last_waiting,
+            PAGE,
+        ),
+        found(
+            &format!("jobId + status CANCELLED, one in {PAGE} tasks"),
+            format!("{of_job} and status = 'CANCELLED'"),
+            1,
             PAGE,
         ),
         found(

@@ -24,7 +24,7 @@ const DEVICES_MAX: u64 = 1000;
 const RARE: &str = "(task.state = 6 OR task.state = 8 OR task.state = 9)";
 
 pub(super) struct Rows<'d> {
-    db: &'d Db,
+    pub(super) db: &'d Db,
     /// What the last remainder says about devices, which mostly is also what the next does.
     devices: Option<(Filter<TaskRowField>, Option<Vec<i64>>)>,
 }
@@ -34,15 +34,8 @@ impl<'d> Rows<'d> {
         Self { db, devices: None }
     }
 
-    /// Those of the rows in these states that lie on the page, of so many `matches`. They are walked to from the nearer end.
-    pub(super) fn in_states(
-        &self,
-        low: u64,
-        high: u64,
-        states: &[State],
-        matches: u64,
-        on_page: Range<u64>,
-    ) -> Result<Vec<TaskNo>> {
+    /// Those of the rows in these states, largest number first, whose places among them are wanted.
+    pub(super) fn in_states(&self, low: u64, high: u64, states: &[State], wanted: &Range<u64>) -> Result<Vec<TaskNo>> {
         let mut query = Query::new("SELECT id FROM task ");
         if states.iter().all(|state| is_rare(*state)) {
             query.push("INDEXED BY task_rare WHERE ").push(RARE).push(" AND ");
@@ -51,23 +44,9 @@ impl<'d> Rows<'d> {
         }
         query.on_choice("task.state", states.iter().map(|state| state_number(*state)));
         query.push(" AND id >= ").number(low).push(" AND id <= ").number(high);
-        let behind = matches - on_page.end;
-        let from_below = behind < on_page.start;
-        let (order, offset) = if from_below {
-            ("", behind)
-        } else {
-            ("DESC", on_page.start)
-        };
-        query.push(" ORDER BY id ").push(order).push(" LIMIT ");
-        query
-            .number(on_page.end - on_page.start)
-            .push(" OFFSET ")
-            .number(offset);
-        let mut numbers = self.numbers(query)?;
-        if from_below {
-            numbers.reverse();
-        }
-        Ok(numbers)
+        query.push(" ORDER BY id DESC LIMIT ").number(wanted.end - wanted.start);
+        query.push(" OFFSET ").number(wanted.start);
+        self.numbers(query)
     }
 
     /// All matching rows, largest number first.

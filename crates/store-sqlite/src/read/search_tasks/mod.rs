@@ -3,18 +3,18 @@
 //! An organization's tasks are the ranges of its jobs. For one job, what a filter says about the job itself is known
 //! beforehand; what remains of it decides how its range is searched:
 //! - nothing: the rows are dense, so the page is computed from numbers alone;
-//! - only states: the total comes from the counters, and the page is walked to from the nearer end;
+//! - only states: the total comes from the counters, and so does the way to the few blocks of rows on which the page lies;
 //! - anything else: one pass over the range, or over the few devices that the filter names.
 //!
 //! Neighbouring ranges for which the same remains are searched as one.
 
+mod blocks;
 mod by_rows;
 mod remainder;
 
 use aldis_core::expression::{Filter, TaskField};
 use aldis_core::ids::{JobNo, OrgId, TaskNo};
 use aldis_core::job::Counters;
-use aldis_core::task::State;
 use aldis_core::time::Timestamp;
 use aldis_store::{Found, Page, TaskInfo};
 use rusqlite::{Row, params_from_iter};
@@ -74,7 +74,7 @@ struct Stretch {
     low: u64,
     high: u64,
     remains: Filter<TaskRowField>,
-    counters: Counters,
+    ranges: Vec<JobRange>,
 }
 
 impl Stretch {
@@ -82,14 +82,9 @@ impl Stretch {
         match Remainder::of(&self.remains) {
             Remainder::Everything => found.extend(self.dense(window)),
             Remainder::States(states) => {
-                let matches: u64 = states.iter().map(|state| self.counters.of(*state)).sum();
-                if matches > self.high - self.low {
-                    found.extend(self.dense(window));
-                    return Ok(());
-                }
-                let on_page = window.pass(matches);
-                if !on_page.is_empty() {
-                    found.extend(rows.in_states(self.low, self.high, &states, matches, on_page)?);
+                for block in blocks::of_ranges(&self.ranges, &states) {
+                    let on_page = window.pass(block.matches);
+                    block.find(rows, &states, on_page, found)?;
                 }
             }
             Remainder::Rows => {
@@ -122,23 +117,17 @@ fn stretches(db: &Db, org: &OrgId, filter: Option<&Filter<TaskField>>) -> Result
         match stretches.last_mut() {
             Some(last) if last.low == range.first + range.written && last.remains == remains => {
                 last.low = range.first;
-                add(&mut last.counters, &range.counters);
+                last.ranges.push(range);
             }
             _ => stretches.push(Stretch {
                 low: range.first,
                 high: range.first + range.written - 1,
                 remains,
-                counters: range.counters,
+                ranges: vec![range],
             }),
         }
     }
     Ok(stretches)
-}
-
-fn add(sum: &mut Counters, more: &Counters) {
-    for state in State::ALL {
-        sum.add(state, i64::try_from(more.of(state)).unwrap_or(i64::MAX));
-    }
 }
 
 /// The ranges of an organization's jobs, newest first; only of those that the filter can be about, if it names them.

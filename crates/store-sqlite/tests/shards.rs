@@ -1,0 +1,238 @@
+//! A job too large for a walk over its tasks: its shards tell every page of a search for states.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use aldis_core::command::Command;
+use aldis_core::expression::{Filter, TaskField, Value};
+use aldis_core::i18n::I18nText;
+use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
+use aldis_core::job::Policy;
+use aldis_core::task::{State, Task};
+use aldis_core::time::Timestamp;
+use aldis_store::memory::MemoryStore;
+use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
+use aldis_store::{Page, Presence, Read, StepWrite, Store, Write, words};
+use aldis_store_sqlite::{Options, SqliteStore, open};
+use rusqlite::Connection;
+use serde_json::json;
+
+/// More than a walk is made over, and not a whole number of shards.
+const LARGE: u64 = 20_500;
+const SMALL: u64 = 7;
+
+struct Nobody;
+
+impl Presence for Nobody {
+    fn is_online(&self, _device: DeviceNo) -> bool {
+        false
+    }
+}
+
+fn sqlite(dir: &Path) -> SqliteStore {
+    open(dir, &Options { key: None, readers: 1 }, Arc::new(Nobody))
+        .unwrap()
+        .0
+}
+
+/// Small jobs before and after two large ones; some of the steps are of rows written in the same commit.
+fn content() -> Vec<Vec<Write>> {
+    let sizes = [SMALL, LARGE, LARGE, SMALL, SMALL];
+    let devices = (1..=LARGE).map(device).collect();
+    let mut commits = vec![
+        vec![Write::CreateModel(model())],
+        vec![Write::CreateProduct(product())],
+        vec![Write::CreateDevices(devices)],
+    ];
+    commits.extend(sizes.map(|size| vec![job(size)]));
+    commits.extend((1..=5).map(|number| vec![Write::TriggerJob { job: JobNo(number) }]));
+    let firsts = sizes.iter().scan(1, |next, size| {
+        let first = *next;
+        *next += size;
+        Some(first)
+    });
+    for ((job, size), first) in (1..).map(JobNo).zip(sizes).zip(firsts) {
+        let steps: Vec<StepWrite> = (0..size).map(|place| step(job, first, place)).collect();
+        commits.extend(steps.chunks(3000).map(|some| vec![Write::Steps(some.to_vec())]));
+    }
+    commits
+}
+
+fn model() -> Model {
+    Model {
+        org: "o".into(),
+        id: "m".into(),
+        document: json!({"modelId": "m", "name": {"defaultValue": "m"}}),
+        created: Timestamp(1),
+        updated: Timestamp(1),
+    }
+}
+
+fn device(number: u64) -> NewDevice {
+    NewDevice {
+        org: "o".into(),
+        product: "p".into(),
+        key: format!("d{number}").as_str().into(),
+        asset: format!("a{number}").as_str().into(),
+        secret: Secret("s".to_owned()),
+        name: I18nText::plain("d"),
+        desc: String::new(),
+        timezone: "+00:00".to_owned(),
+        attributes: BTreeMap::new(),
+        tags: BTreeMap::new(),
+    }
+}
+
+fn product() -> Product {
+    Product {
+        org: "o".into(),
+        key: "p".into(),
+        name: I18nText::plain("p"),
+        secret: Secret("s".to_owned()),
+        desc: String::new(),
+        gateway: false,
+        json: true,
+        tags: BTreeMap::new(),
+        model: "m".into(),
+        dynamic_activation: false,
+        certificates: false,
+        created: Timestamp(1),
+        created_by: None,
+        updated: Timestamp(1),
+        updated_by: None,
+    }
+}
+
+fn job(size: u64) -> Write {
+    Write::CreateJob(NewJob {
+        org: "o".into(),
+        text: JobText {
+            name: I18nText::plain("large"),
+            desc: String::new(),
+            targets: TargetScope::Devices(Vec::new()),
+            trigger: None,
+            retry_enabled: false,
+            retry_count: 0,
+            retry_interval_s: 0,
+        },
+        command: Command::SetMeasurepoint {
+            measurepoint_id: "x".to_owned(),
+            value: json!(1),
+        },
+        policy: Policy {
+            ttl_ms: 0,
+            reply_timeout_ms: 30_000,
+            retry: None,
+        },
+        release: Timestamp(5_000),
+        devices: Some((1..=size).map(DeviceNo).collect()),
+        idempotency: None,
+        by: Actor {
+            app_key: None,
+            request_id: "r".to_owned(),
+        },
+    })
+}
+
+/// Most tasks wait; whole shards have succeeded, and here and there a task was cancelled or has failed.
+fn step(job: JobNo, first: u64, place: u64) -> StepWrite {
+    let state = match place {
+        4096..10_000 => State::Succeeded,
+        _ if place % 997 == 3 => State::Cancelled,
+        _ if place % 11 == 5 => State::Failed,
+        _ => State::Queued,
+    };
+    StepWrite {
+        job,
+        from: (State::Init, AttemptNo(0)),
+        task: Task {
+            state,
+            ..Task::new(TaskNo(first + place), DeviceNo(place + 1), Timestamp(9_000))
+        },
+        wake_at: None,
+        ended: Vec::new(),
+    }
+}
+
+fn fill(store: &mut impl Store) {
+    for (now, writes) in (1000..).step_by(1000).map(Timestamp).zip(content()) {
+        store.commit(now, &writes).unwrap();
+    }
+}
+
+fn in_states(states: &[State]) -> Filter<TaskField> {
+    Filter::In {
+        field: TaskField::Status,
+        sub: None,
+        values: states
+            .iter()
+            .map(|state| Value::from(words::task_state(*state)))
+            .collect(),
+        negated: false,
+    }
+}
+
+fn shards(dir: &Path) -> Vec<(i64, i64, Vec<i64>)> {
+    let conn = Connection::open(dir.join("aldis.db")).unwrap();
+    let mut statement = conn
+        .prepare("SELECT * FROM job_counter WHERE shard > 0 ORDER BY job, shard")
+        .unwrap();
+    let rows = statement.query_map([], |row| {
+        let counts = (2..12).map(|column| row.get(column)).collect::<Result<_, _>>()?;
+        Ok((row.get(0)?, row.get(1)?, counts))
+    });
+    rows.unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn every_page_is_the_one_that_the_model_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut sqlite, mut memory) = (sqlite(dir.path()), MemoryStore::new(Arc::new(Nobody)));
+    fill(&mut sqlite);
+    fill(&mut memory);
+    let sets: [&[State]; 6] = [
+        &[State::Queued],
+        &[State::Succeeded],
+        &[State::Cancelled],
+        &[State::Failed],
+        &[State::Failed, State::Cancelled],
+        &[State::Published],
+    ];
+    for filter in sets.map(in_states) {
+        let total = memory
+            .search_tasks(&OrgId::from("o"), Some(&filter), Page { skip: 0, take: 1 })
+            .unwrap()
+            .total;
+        for skip in [
+            0,
+            1,
+            total / 3,
+            total / 2 + 1,
+            total.saturating_sub(60),
+            total,
+            total + 5,
+        ] {
+            let page = Page { skip, take: 50 };
+            let ask = |read: &dyn Read| read.search_tasks(&OrgId::from("o"), Some(&filter), page).unwrap();
+            let found = ask(&sqlite);
+            assert_eq!(found, ask(&memory), "{filter:?} from {skip}");
+            assert_eq!(found.rows.len() as u64, total.saturating_sub(skip).min(50));
+        }
+    }
+}
+
+#[test]
+fn an_older_file_gets_the_shards_that_the_present_program_would_have_written() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(&mut sqlite(dir.path()));
+    let written = shards(dir.path());
+    assert_eq!(written.len(), 2 * usize::try_from(LARGE.div_ceil(2048)).unwrap());
+    let conn = Connection::open(dir.path().join("aldis.db")).unwrap();
+    conn.execute_batch("DELETE FROM job_counter WHERE shard > 0; PRAGMA user_version = 4")
+        .unwrap();
+    drop(conn);
+    drop(sqlite(dir.path()));
+    assert_eq!(shards(dir.path()), written);
+}
