@@ -25,7 +25,18 @@ pub struct Answer {
 /// never answered, nor is a request that has no id to be told apart by, nor raw bytes in another's name.
 #[must_use]
 pub fn answer(upstream: &Upstream<'_>, payload: &[u8], product_key: &str, device_key: &str) -> Option<Answer> {
-    let own = upstream.is_of(product_key, device_key);
+    answer_if(upstream.is_of(product_key, device_key), upstream, payload)
+}
+
+/// The answer to a message over a connection that is no device's: the integration channel of a product may post for the
+/// product's devices, everything else is refused. `None` as with [`answer`].
+#[must_use]
+pub fn answer_guest(upstream: &Upstream<'_>, payload: &[u8], channel_of: Option<&str>) -> Option<Answer> {
+    let may = upstream.area == Area::Integration && channel_of == Some(upstream.product_key);
+    answer_if(may, upstream, payload)
+}
+
+fn answer_if(own: bool, upstream: &Upstream<'_>, payload: &[u8]) -> Option<Answer> {
     let payload = match upstream.meaning() {
         Meaning::ServiceReply(_) | Meaning::SetReply | Meaning::Unanswered => return None,
         Meaning::Raw if own => Vec::new(),

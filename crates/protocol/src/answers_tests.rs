@@ -120,3 +120,23 @@ fn raw_bytes_are_answered_with_empty_bytes() {
     let foreign = Upstream::parse("/sys/pk/other/thing/model/up_raw").unwrap();
     assert_eq!(answer(&foreign, b"\xff\x00", "pk", "dk"), None);
 }
+
+#[test]
+fn an_integration_channel_posts_for_its_product_and_does_nothing_else() {
+    let code = |topic: &str, channel_of| {
+        let upstream = Upstream::parse(topic).unwrap();
+        let answer = answer_guest(&upstream, br#"{"id":7,"params":[{"deviceKey":"d1"}]}"#, channel_of).unwrap();
+        assert_eq!(answer.topic, format!("{topic}_reply"));
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert_eq!((&answer["id"], &answer["data"]), (&json!("7"), &json!({})));
+        answer["code"].as_u64().unwrap()
+    };
+    let post = "/sys/pk/integration/measurepoint/post";
+    assert_eq!(code(post, Some("pk")), 200);
+    assert_eq!(code(post, Some("pk2")), 1009);
+    assert_eq!(code(post, None), 1009);
+    assert_eq!(code("/sys/pk/dk/thing/measurepoint/post", Some("pk")), 1009);
+    let raw = Upstream::parse("/sys/pk/integration/model/up_raw").unwrap();
+    assert_eq!(answer_guest(&raw, b"\0", Some("pk")).unwrap().payload, b"");
+    assert_eq!(answer_guest(&raw, b"\0", None), None);
+}

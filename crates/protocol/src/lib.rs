@@ -4,6 +4,7 @@
 //! decides what to do with a meaning; this crate only reads and writes it. Whatever comes from a device may be malformed,
 //! so reading never panics. docs/device-protocol.md tells the same in prose.
 
+pub mod activation;
 pub mod answers;
 pub mod api_signature;
 mod digest;

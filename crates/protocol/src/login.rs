@@ -11,6 +11,9 @@ use sha2::Sha256;
 
 use crate::digest::{hex_digest, same_hex};
 
+/// What stands in the place of a device key in the login of an integration channel.
+pub const CHANNEL_DEVICE_KEY: &str = "%channel%";
+
 /// What a client says about itself when it connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {

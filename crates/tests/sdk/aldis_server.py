@@ -18,6 +18,8 @@ import urllib.request
 PATIENCE_S = 30
 PRODUCT = "sdk-product"
 GATEWAYS = "sdk-gateways"
+# One whose devices may fetch their secret with the product's.
+DYNAMIC = "sdk-dynamic"
 MODEL = "sdk-model"
 FINAL = {"SUCCEED", "FAILED", "CANCELLED", "RSP_TIMEOUT", "TTL_TIMEOUT"}
 
@@ -108,7 +110,7 @@ class Operator:
         return self.call("/connect-service/v2.5/commands", action, {} if body is None else body, **query)
 
     def furnish(self):
-        """A model with services and points, a product, and one of gateways."""
+        """A model with services and points, and products of devices and gateways."""
 
         def named(identifier, **rest):
             return {"identifier": identifier, "name": {"defaultValue": identifier}, **rest}
@@ -121,16 +123,24 @@ class Operator:
             "measurepoints": {"temperature": named("temperature", dataType="DOUBLE")},
         }
         self.call("/model-service/v2.1/thing-models", "create", model)
-        for key, kind in ((PRODUCT, "Device"), (GATEWAYS, "Gateway")):
-            product = {
-                "productKey": key,
-                "productName": {"defaultValue": key},
-                "modelId": MODEL,
-                "productType": kind,
-                "dataFormat": "Json",
-                "biDirectionalAuth": False,
-            }
-            self.call("/connect-service/v2.1/products", "create", product)
+        self.create_product(PRODUCT)
+        self.create_product(GATEWAYS, productType="Gateway")
+        self.create_product(DYNAMIC, dynamicActivateEnabled=True)
+
+    def create_product(self, key, **rest):
+        product = {
+            "productKey": key,
+            "productName": {"defaultValue": key},
+            "modelId": MODEL,
+            "productType": "Device",
+            "dataFormat": "Json",
+            "biDirectionalAuth": False,
+            **rest,
+        }
+        self.call("/connect-service/v2.1/products", "create", product)
+
+    def product_secret(self, key):
+        return self.call("/connect-service/v2.1/products", "get", productKey=key)["productSecret"]
 
     def register(self, device_key, product=PRODUCT):
         """Registers a device and gives the secret that the server made for it."""
@@ -142,8 +152,8 @@ class Operator:
         }
         return self.call("/connect-service/v2.1/devices", "create", device)["deviceSecret"]
 
-    def device(self, device_key):
-        return self.call("/connect-service/v2.1/devices", "get", productKey=PRODUCT, deviceKey=device_key)
+    def device(self, device_key, product=PRODUCT):
+        return self.call("/connect-service/v2.1/devices", "get", productKey=product, deviceKey=device_key)
 
     def disable(self, device_key):
         self.call("/connect-service/v2.1/devices", "disable", {}, productKey=PRODUCT, deviceKey=device_key)

@@ -5,11 +5,15 @@ import threading
 import time
 import unittest
 
+from enos.core.internal.Profile import Profile
+from enos.core.login.DynamicActivationLogin import DynamicActivationLogin
+from enos.core.login.MessageIntegrationLogin import MessageIntegrationLogin
 from enos.core.MqttClient import MqttClient
 from enos.message.downstream.tsl.MeasurepointSetCommand import MeasurepointSetCommand
 from enos.message.downstream.tsl.MeasurepointSetReply import MeasurepointSetReply
 from enos.message.downstream.tsl.ServiceInvocationCommand import ServiceInvocationCommand
 from enos.message.downstream.tsl.ServiceInvocationReply import ServiceInvocationReply
+from enos.message.upstream.integration.IntAttributePostRequest import IntAttributePostRequest
 from enos.message.upstream.resume.MeasurepointResumeRequest import MeasurepointResumeRequest
 from enos.message.upstream.tag.TagDeleteRequest import TagDeleteRequest
 from enos.message.upstream.tag.TagQueryRequest import TagQueryRequest
@@ -22,7 +26,7 @@ from enos.message.upstream.tsl.MeasurepointPostBatchRequest import MeasurepointP
 from enos.message.upstream.tsl.MeasurepointPostRequest import MeasurepointPostRequest
 from enos.message.upstream.tsl.TslTemplateGetRequest import TslTemplateGetRequest
 
-from aldis_server import PRODUCT, Operator, Server, eventually
+from aldis_server import DYNAMIC, PRODUCT, Operator, Server, eventually
 
 # What it says about refusals and handlers that raise is wanted here, and would bury the results.
 logging.getLogger("enos").setLevel(logging.CRITICAL)
@@ -224,6 +228,50 @@ class DeviceSdk(unittest.TestCase):
                 response = client.publish(request)
                 self.assertLess(time.monotonic() - begun, PROMPTLY_S)
                 self.assertEqual(str(response.get_code()), "200")
+
+
+class ProductSecret(unittest.TestCase):
+    """Logins with the secret that all devices of a product share."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.close)
+        cls.url = f"tcp://{cls.server.mqtt}"
+        cls.operator = Operator(cls.server)
+        cls.operator.furnish()
+        cls.secret = cls.operator.product_secret(DYNAMIC)
+
+    def connected(self, login):
+        client = MqttClient(profile=Profile.create_instance(login))
+        client.get_profile().set_auto_reconnect(False)
+        self.addCleanup(client.close)
+        return client
+
+    def test_a_device_is_told_its_secret_and_logs_in_with_it(self):
+        registered = self.operator.register("fresh", DYNAMIC)
+        client = self.connected(DynamicActivationLogin(self.url, DYNAMIC, self.secret, "fresh"))
+        told = []
+        client.on_device_dynamic_active = told.append
+        client.connect()
+        secret = eventually("the secret", lambda: told[0] if told else None)
+        self.assertEqual(secret, registered)
+        self.assertEqual(self.operator.device("fresh", DYNAMIC)["status"], "inactive")
+        client.disconnect()
+        device = MqttClient(self.url, DYNAMIC, "fresh", secret)
+        self.addCleanup(device.close)
+        device.connect()
+        self.assertTrue(device.is_connected())
+        self.assertEqual(self.operator.device("fresh", DYNAMIC)["status"], "online")
+
+    def test_an_integration_channel_posts_for_its_product(self):
+        client = self.connected(MessageIntegrationLogin(self.url, DYNAMIC, self.secret))
+        client.connect()
+        request = IntAttributePostRequest.builder().add_attribute("fresh", "a", 1).build()
+        begun = time.monotonic()
+        response = client.publish(request)
+        self.assertLess(time.monotonic() - begun, PROMPTLY_S)
+        self.assertEqual(str(response.get_code()), "200")
 
 
 class Restart(unittest.TestCase):

@@ -64,7 +64,7 @@ async fn activate(app: &App, device: DeviceNo) -> Result<(), NotAdmitted> {
     stored.map(drop).map_err(|error| unavailable(&error))
 }
 
-fn unavailable(error: &Error) -> NotAdmitted {
+pub(super) fn unavailable(error: &Error) -> NotAdmitted {
     tracing::warn!(%error, "a login could not be checked");
     NotAdmitted::Unavailable
 }

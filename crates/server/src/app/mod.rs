@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admit_device;
+pub mod admit_guest;
 mod cancel_tasks;
 mod chance;
 pub mod create_job;

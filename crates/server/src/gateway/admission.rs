@@ -1,12 +1,23 @@
 //! Who may come in: the strings of CONNECT, checked against what is registered.
 
 use aldis_core::ids::DeviceNo;
+use aldis_protocol::activation::ActivationInfo;
 use aldis_protocol::login::{Compression, Login, SecureMode};
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
 use super::keys::Keys;
+use super::visit::{Purpose, Visit};
 use crate::app::admit_device::{NotAdmitted, admit_device, holds_keys};
+use crate::app::admit_guest::{admit_channel, admit_to_activation};
+
+/// Who has proved to be what.
+pub(super) enum Guest {
+    /// A device with its own secret.
+    Device(Admitted),
+    /// Somebody with a product's.
+    Visitor(Visit),
+}
 
 /// A device that has proved who it is.
 pub(super) struct Admitted {
@@ -20,7 +31,7 @@ pub(super) struct Admitted {
 
 impl Gateway {
     /// Checks a CONNECT; the CONNACK code if it is refused. Every failed proof gets the same code, whatever is wrong.
-    pub(super) async fn admit(&self, connect: &Connect) -> Result<Admitted, ConnectAckReason> {
+    pub(super) async fn admit(&self, connect: &Connect) -> Result<Guest, ConnectAckReason> {
         if connect.protocol.level() != MQTT_3_1_1 {
             return Err(ConnectAckReason::UnacceptableProtocolVersion);
         }
@@ -31,22 +42,56 @@ impl Gateway {
             tracing::debug!(%error, "a login makes no sense");
             ConnectAckReason::NotAuthorized
         })?;
-        if login.secure_mode != SecureMode::DeviceSecret || login.compression != Compression::None {
-            tracing::debug!(mode = ?login.secure_mode, compression = ?login.compression, "a login wants what is not served");
+        if login.compression != Compression::None {
+            tracing::debug!(compression = ?login.compression, "a login wants what is not served");
             return Err(ConnectAckReason::NotAuthorized);
         }
+        let keep_alive = connect.keep_alive;
+        let admitted = match login.secure_mode {
+            SecureMode::DeviceSecret => self.admit_device(login, password.to_vec(), keep_alive).await,
+            SecureMode::ProductSecret => self.admit_to_activation(login, password.to_vec(), keep_alive).await,
+            SecureMode::IntegrationChannel => self.admit_channel(login, password.to_vec(), keep_alive).await,
+        };
+        admitted.map_err(|why| match why {
+            NotAdmitted::NotAuthorized => ConnectAckReason::NotAuthorized,
+            NotAdmitted::Unavailable => ConnectAckReason::ServiceUnavailable,
+        })
+    }
+
+    async fn admit_device(&self, login: Login, password: Vec<u8>, keep_alive: u16) -> Result<Guest, NotAdmitted> {
         let keys = Keys::new(&login.product_key.0, &login.device_key.0);
         let key_changes = self.app.key_changes();
-        match admit_device(&self.app, login, password.to_vec()).await {
-            Ok(device) => Ok(Admitted {
-                device,
-                keys,
-                keep_alive: connect.keep_alive,
-                key_changes,
-            }),
-            Err(NotAdmitted::NotAuthorized) => Err(ConnectAckReason::NotAuthorized),
-            Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
-        }
+        let device = admit_device(&self.app, login, password).await?;
+        Ok(Guest::Device(Admitted {
+            device,
+            keys,
+            keep_alive,
+            key_changes,
+        }))
+    }
+
+    async fn admit_to_activation(
+        &self,
+        login: Login,
+        password: Vec<u8>,
+        keep_alive: u16,
+    ) -> Result<Guest, NotAdmitted> {
+        let device = admit_to_activation(&self.app, login, password).await?;
+        tracing::info!(device = device.no.0, "a device is told its secret");
+        let info = ActivationInfo {
+            asset_id: device.is.asset.as_str(),
+            product_key: device.is.product.as_str(),
+            device_key: device.is.key.as_str(),
+            device_secret: &device.is.secret.0,
+        };
+        let purpose = Purpose::Activation(info.message());
+        Ok(Guest::Visitor(Visit { purpose, keep_alive }))
+    }
+
+    async fn admit_channel(&self, login: Login, password: Vec<u8>, keep_alive: u16) -> Result<Guest, NotAdmitted> {
+        let product = admit_channel(&self.app, login, password).await?;
+        let purpose = Purpose::Channel(product.key);
+        Ok(Guest::Visitor(Visit { purpose, keep_alive }))
     }
 
     /// Whether the keys that a device has logged in with are still its own. Asked when its session can be found: whoever

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future as _;
+use std::num::NonZeroU16;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -204,13 +205,7 @@ impl Connection {
                 packet_id,
                 topic_filters,
             } => {
-                let granted = topic_filters
-                    .iter()
-                    .map(|(_, qos)| SubscribeReturnCode::Success(at_most_once_or_once(*qos)));
-                outward.put(Packet::SubscribeAck {
-                    packet_id,
-                    status: granted.collect(),
-                })?;
+                outward.put(suback(packet_id, &topic_filters))?;
                 return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref()), outward));
             }
             Packet::Unsubscribe { packet_id, .. } => outward.put(Packet::UnsubscribeAck { packet_id })?,
@@ -302,15 +297,9 @@ impl Connection {
         self.gateway.sessions.writer().report(event)
     }
 
-    /// A device that promised signs of life and gave none for one and a half times as long is gone.
-    fn silent_at(&self) -> Option<Instant> {
-        let keep_alive = u64::from(self.keep_alive);
-        (keep_alive > 0).then(|| self.heard + Duration::from_millis(keep_alive * 1_500))
-    }
-
     fn next_moment(&self) -> Instant {
         let settled = self.present.line.outward().members().and_then(Members::settled_at);
-        let moments = [self.settling.ends_at(), self.silent_at(), settled];
+        let moments = [self.settling.ends_at(), silent_at(self.keep_alive, self.heard), settled];
         moments
             .into_iter()
             .flatten()
@@ -320,7 +309,7 @@ impl Connection {
 
     fn pass_time(&mut self) -> Result<(), End> {
         let now = Instant::now();
-        if self.silent_at().is_some_and(|end| now >= end) {
+        if silent_at(self.keep_alive, self.heard).is_some_and(|end| now >= end) {
             return Err(End::Silent);
         }
         let line = &self.present.line;
@@ -347,6 +336,23 @@ fn covered<'f>(filters: impl Iterator<Item = &'f str>, keys: &Keys) -> Coverage 
             points: all.points || one.points,
             any: all.any || one.any,
         })
+}
+
+/// When a device that promised signs of life is gone: one and a half times as long after the last.
+pub(super) fn silent_at(keep_alive_secs: u16, heard: Instant) -> Option<Instant> {
+    let keep_alive = u64::from(keep_alive_secs);
+    (keep_alive > 0).then(|| heard + Duration::from_millis(keep_alive * 1_500))
+}
+
+/// Grants every filter: no subscription decides what is delivered.
+pub(super) fn suback<F>(packet_id: NonZeroU16, filters: &[(F, QoS)]) -> Packet {
+    let granted = filters
+        .iter()
+        .map(|(_, qos)| SubscribeReturnCode::Success(at_most_once_or_once(*qos)));
+    Packet::SubscribeAck {
+        packet_id,
+        status: granted.collect(),
+    }
 }
 
 fn at_most_once_or_once(wanted: QoS) -> QoS {

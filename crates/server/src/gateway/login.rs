@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet};
 use tokio::net::TcpStream;
 
-use super::admission::Admitted;
+use super::admission::{Admitted, Guest};
 use super::connection::Connection;
 use super::end::WireError;
 use super::input::Input;
-use super::{Gateway, line, packets, socket};
+use super::{Gateway, line, packets, socket, visit};
 use crate::idle::Member;
 use crate::shutdown::Stopped;
 
@@ -50,7 +50,7 @@ async fn begin(
     peer: SocketAddr,
     place: Option<Arc<Member>>,
 ) -> Option<(Connection, Input)> {
-    let (stream, device, input) = tokio::select! {
+    let (stream, guest, input) = tokio::select! {
         let_in = log_in(&gateway, stream, peer, place.is_some()) => let_in?,
         () = wanted(place.as_deref()) => {
             tracing::debug!(%peer, "a connection without a login made room for another");
@@ -58,8 +58,14 @@ async fn begin(
         }
     };
     drop(place);
-    let connection = enter(gateway, stream, device).await?;
-    Some((connection, input))
+    tokio::time::sleep(BEFORE_CONNACK).await;
+    match guest {
+        Guest::Device(device) => Some((enter(gateway, stream, device).await?, input)),
+        Guest::Visitor(visitor) => {
+            visit::live(&visitor, &stream, input).await;
+            None
+        }
+    }
 }
 
 async fn wanted(place: Option<&Member>) {
@@ -69,13 +75,13 @@ async fn wanted(place: Option<&Member>) {
     }
 }
 
-/// A device with its socket and the bytes that came right behind its login; `None` if it was refused or gave up.
+/// Who has come, with the socket and the bytes that came right behind the login; `None` if refused or gone.
 async fn log_in(
     gateway: &Gateway,
     stream: TcpStream,
     peer: SocketAddr,
     room: bool,
-) -> Option<(TcpStream, Admitted, Input)> {
+) -> Option<(TcpStream, Guest, Input)> {
     socket::prepare(&stream).ok()?;
     let mut input = Input::default();
     let connect = tokio::time::timeout(CONNECT_WITHIN, connect(&stream, &mut input));
@@ -90,7 +96,7 @@ async fn log_in(
         }
     };
     match admitted {
-        Ok(device) => Some((stream, device, input)),
+        Ok(guest) => Some((stream, guest, input)),
         Err(code) => {
             refuse(gateway, stream, peer, code).await;
             None
@@ -124,7 +130,6 @@ async fn refuse(gateway: &Gateway, stream: TcpStream, peer: SocketAddr, code: Co
 
 /// The device is online from now on, and told so next.
 async fn enter(gateway: Arc<Gateway>, stream: TcpStream, admitted: Admitted) -> Option<Connection> {
-    tokio::time::sleep(BEFORE_CONNACK).await;
     gateway.sessions.writer().room().await;
     let Admitted {
         device,

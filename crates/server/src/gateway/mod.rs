@@ -4,7 +4,8 @@
 //! per connection logs the device in, tells the engine about it and reports what the device says; one for all writes what
 //! the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
 //!
-//! `listener` accepts · `login` and `admission` say who comes in · `connection` lives a connection · `input` reads from its
+//! `listener` accepts · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is no
+//! device's presence · `input` reads from its
 //! socket, `packets` takes the bytes apart, `upstream` says what a message means · `settling` says when the device may be
 //! sent what · `sessions` knows who is online, `members` who is over a gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the socket.
 
@@ -28,6 +29,7 @@ mod templates;
 mod tests;
 mod throttle;
 mod upstream;
+mod visit;
 
 use std::sync::Arc;
 

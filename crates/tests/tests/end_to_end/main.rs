@@ -10,6 +10,7 @@ mod harness;
 
 mod access;
 mod actions;
+mod activation;
 mod bad_input;
 mod benchmarks;
 mod cancelling;

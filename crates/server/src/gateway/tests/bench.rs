@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::app::devices::DeviceName;
 use crate::app::{App, Caller, Parts, Settings, SystemChance};
-use crate::gateway::admission::Admitted;
+use crate::gateway::admission::{Admitted, Guest};
 use crate::gateway::{Gateway, Sessions, serve};
 use crate::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
 use crate::shutdown::{self, Stop};
@@ -101,10 +101,11 @@ impl Bench {
             password: Some(strings.password.into()),
             ..Connect::default()
         };
-        self.gateway
-            .admit(&connect)
-            .await
-            .unwrap_or_else(|code| panic!("{code:?}"))
+        match self.gateway.admit(&connect).await {
+            Ok(Guest::Device(admitted)) => admitted,
+            Ok(Guest::Visitor(_)) => panic!("it is a device"),
+            Err(code) => panic!("{code:?}"),
+        }
     }
 
     pub(super) fn operator(&self) -> Caller {

@@ -1,0 +1,163 @@
+//! A connection that is no device's presence: somebody with a product's secret comes for one purpose.
+//!
+//! It has no session, so no command ever takes this way, and nobody is online because of it.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use aldis_core::ids::ProductKey;
+use aldis_protocol::answers::{Answer, answer_guest};
+use aldis_protocol::topic::Upstream;
+use rmqtt_codec::types::QoS;
+use rmqtt_codec::v3::{ConnectAckReason, Packet};
+use tokio::net::TcpStream;
+
+use super::connection::{silent_at, suback};
+use super::end::{End, WireError};
+use super::input::Input;
+use super::login::connack;
+use super::packets::{Incoming, Message, put, put_puback, put_publish_head};
+use super::{line, socket};
+
+/// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
+/// whoever stays longer takes a place that others need.
+const ACTIVATION_MAX: Duration = Duration::from_secs(60);
+
+/// Somebody with a product's secret.
+pub(super) struct Visit {
+    pub(super) purpose: Purpose,
+    /// Seconds between two signs of life; 0: none are promised.
+    pub(super) keep_alive: u16,
+}
+
+/// What for.
+pub(super) enum Purpose {
+    /// A device is told its secret with this message.
+    Activation(Answer),
+    /// The integration channel of a product.
+    Channel(ProductKey),
+}
+
+/// Lives the connection.
+pub(super) async fn live(visit: &Visit, stream: &TcpStream, mut input: Input) {
+    if visit.keep_alive == 0 {
+        socket::probe_when_silent(stream);
+    }
+    match visit.talk(stream, &mut input).await {
+        Ok(never) => match never {},
+        Err(end) => tracing::debug!(purpose = visit.purpose.name(), %end, "a connection without a device has ended"),
+    }
+}
+
+impl Purpose {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Activation(_) => "activation",
+            Self::Channel(_) => "integration channel",
+        }
+    }
+}
+
+impl Visit {
+    async fn talk(&self, stream: &TcpStream, input: &mut Input) -> Result<Infallible, End> {
+        let mut output = Vec::new();
+        self.greet(&mut output)?;
+        input.take_kept(|packet| self.handle(packet, &mut output))?;
+        let begun = Instant::now();
+        let mut heard = begun;
+        loop {
+            let over = self.over_at(begun, heard);
+            tokio::select! {
+                ready = ready(stream, &mut output) => ready?,
+                () = sleep_until(over) => return Err(End::Silent),
+            }
+            let more = input.try_read(stream, |packet| {
+                heard = Instant::now();
+                self.handle(packet, &mut output)
+            })?;
+            if more {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn greet(&self, output: &mut Vec<u8>) -> Result<(), WireError> {
+        put(output, connack(ConnectAckReason::ConnectionAccepted))?;
+        match &self.purpose {
+            Purpose::Activation(info) => put_message(output, info),
+            Purpose::Channel(_) => Ok(()),
+        }
+    }
+
+    /// When it ends if nothing more is heard.
+    fn over_at(&self, begun: Instant, heard: Instant) -> Option<Instant> {
+        let silent = silent_at(self.keep_alive, heard);
+        match self.purpose {
+            Purpose::Activation(_) => {
+                let last = begun + ACTIVATION_MAX;
+                Some(silent.map_or(last, |silent| silent.min(last)))
+            }
+            Purpose::Channel(_) => silent,
+        }
+    }
+
+    fn handle(&self, packet: Incoming<'_>, output: &mut Vec<u8>) -> Result<(), End> {
+        let packet = match packet {
+            Incoming::Publish(message) => return self.published(message, output),
+            // Nothing that is sent here asks for one.
+            Incoming::PublishAck(_) => return Ok(()),
+            Incoming::Other(packet) => packet,
+        };
+        match packet {
+            Packet::PingRequest => put(output, Packet::PingResponse)?,
+            Packet::Subscribe {
+                packet_id,
+                topic_filters,
+            } => put(output, suback(packet_id, &topic_filters))?,
+            Packet::Unsubscribe { packet_id, .. } => put(output, Packet::UnsubscribeAck { packet_id })?,
+            Packet::Disconnect => return Err(End::Disconnected),
+            _ => return Err(End::Misbehaved("a packet that has no place here")),
+        }
+        Ok(())
+    }
+
+    fn published(&self, message: Message<'_>, output: &mut Vec<u8>) -> Result<(), End> {
+        if message.qos == QoS::ExactlyOnce {
+            return Err(End::Misbehaved("QoS 2"));
+        }
+        if let Some(packet_id) = message.packet_id {
+            put_puback(output, packet_id);
+        }
+        let channel_of = match &self.purpose {
+            Purpose::Activation(_) => None,
+            Purpose::Channel(product) => Some(product.as_str()),
+        };
+        let answer =
+            Upstream::parse(message.topic).and_then(|upstream| answer_guest(&upstream, message.payload, channel_of));
+        answer.map_or(Ok(()), |answer| put_message(output, &answer))?;
+        Ok(())
+    }
+}
+
+fn put_message(output: &mut Vec<u8>, message: &Answer) -> Result<(), WireError> {
+    put_publish_head(output, [&message.topic, ""], None, message.payload.len())?;
+    output.extend_from_slice(&message.payload);
+    Ok(())
+}
+
+/// Sends everything, and then waits for more: who does not read is not read from.
+async fn ready(stream: &TcpStream, output: &mut Vec<u8>) -> Result<(), WireError> {
+    line::write(stream, output)?;
+    while !output.is_empty() {
+        stream.writable().await?;
+        line::write(stream, output)?;
+    }
+    Ok(stream.readable().await?)
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
