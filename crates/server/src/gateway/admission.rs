@@ -2,11 +2,12 @@
 
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::activation::ActivationInfo;
-use aldis_protocol::login::{Compression, Login, SecureMode};
+use aldis_protocol::login::{Login, SecureMode};
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
 use super::keys::Keys;
+use super::packing::Packing;
 use super::visit::{Purpose, Visit};
 use crate::app::admit_device::{NotAdmitted, admit_device, holds_keys};
 use crate::app::admit_guest::{admit_channel, admit_to_activation};
@@ -19,12 +20,20 @@ pub(super) enum Guest {
     Visitor(Visit),
 }
 
+/// What a client has said about how it will talk.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manners {
+    /// Seconds between two signs of life; 0: none are promised.
+    pub(super) keep_alive: u16,
+    /// How every payload is packed.
+    pub(super) packing: Packing,
+}
+
 /// A device that has proved who it is.
 pub(super) struct Admitted {
     pub(super) device: DeviceNo,
     pub(super) keys: Keys,
-    /// Seconds between two signs of life; 0: none are promised.
-    pub(super) keep_alive: u16,
+    pub(super) manners: Manners,
     /// How often keys had changed when this one was checked.
     pub(super) key_changes: u64,
 }
@@ -42,15 +51,18 @@ impl Gateway {
             tracing::debug!(%error, "a login makes no sense");
             ConnectAckReason::NotAuthorized
         })?;
-        if login.compression != Compression::None {
+        let Some(packing) = Packing::announced(login.compression) else {
             tracing::debug!(compression = ?login.compression, "a login wants what is not served");
             return Err(ConnectAckReason::NotAuthorized);
-        }
-        let keep_alive = connect.keep_alive;
+        };
+        let manners = Manners {
+            keep_alive: connect.keep_alive,
+            packing,
+        };
         let admitted = match login.secure_mode {
-            SecureMode::DeviceSecret => self.admit_device(login, password.to_vec(), keep_alive).await,
-            SecureMode::ProductSecret => self.admit_to_activation(login, password.to_vec(), keep_alive).await,
-            SecureMode::IntegrationChannel => self.admit_channel(login, password.to_vec(), keep_alive).await,
+            SecureMode::DeviceSecret => self.admit_device(login, password.to_vec(), manners).await,
+            SecureMode::ProductSecret => self.admit_to_activation(login, password.to_vec(), manners).await,
+            SecureMode::IntegrationChannel => self.admit_channel(login, password.to_vec(), manners).await,
         };
         admitted.map_err(|why| match why {
             NotAdmitted::NotAuthorized => ConnectAckReason::NotAuthorized,
@@ -58,14 +70,14 @@ impl Gateway {
         })
     }
 
-    async fn admit_device(&self, login: Login, password: Vec<u8>, keep_alive: u16) -> Result<Guest, NotAdmitted> {
+    async fn admit_device(&self, login: Login, password: Vec<u8>, manners: Manners) -> Result<Guest, NotAdmitted> {
         let keys = Keys::new(&login.product_key.0, &login.device_key.0);
         let key_changes = self.app.key_changes();
         let device = admit_device(&self.app, login, password).await?;
         Ok(Guest::Device(Admitted {
             device,
             keys,
-            keep_alive,
+            manners,
             key_changes,
         }))
     }
@@ -74,7 +86,7 @@ impl Gateway {
         &self,
         login: Login,
         password: Vec<u8>,
-        keep_alive: u16,
+        manners: Manners,
     ) -> Result<Guest, NotAdmitted> {
         let device = admit_to_activation(&self.app, login, password).await?;
         tracing::info!(device = device.no.0, "a device is told its secret");
@@ -85,13 +97,13 @@ impl Gateway {
             device_secret: &device.is.secret.0,
         };
         let purpose = Purpose::Activation(info.message());
-        Ok(Guest::Visitor(Visit { purpose, keep_alive }))
+        Ok(Guest::Visitor(Visit { purpose, manners }))
     }
 
-    async fn admit_channel(&self, login: Login, password: Vec<u8>, keep_alive: u16) -> Result<Guest, NotAdmitted> {
+    async fn admit_channel(&self, login: Login, password: Vec<u8>, manners: Manners) -> Result<Guest, NotAdmitted> {
         let product = admit_channel(&self.app, login, password).await?;
         let purpose = Purpose::Channel(product.key);
-        Ok(Guest::Visitor(Visit { purpose, keep_alive }))
+        Ok(Guest::Visitor(Visit { purpose, manners }))
     }
 
     /// Whether the keys that a device has logged in with are still its own. Asked when its session can be found: whoever

@@ -22,6 +22,7 @@ use super::line::Outward;
 use super::login::connack;
 use super::members::{Asked, Members};
 use super::packets::{Incoming, Message};
+use super::packing::Unpackable;
 use super::sessions::Present;
 use super::settling::Settling;
 use super::socket;
@@ -231,6 +232,25 @@ impl Connection {
         if message.topic.contains(NOT_IN_A_TOPIC) {
             return Err(End::Misbehaved("a topic that no message can have"));
         }
+        let payload = match outward.packing().unpack(message.payload) {
+            Ok(payload) => payload,
+            Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
+            Err(Unpackable::Garbage) => {
+                tracing::debug!(
+                    device = self.present.line.device.0,
+                    topic = message.topic,
+                    "a payload is not packed as announced"
+                );
+                if let Some(packet_id) = message.packet_id {
+                    outward.put_puback(packet_id);
+                }
+                return Ok(true);
+            }
+        };
+        let message = Message {
+            payload: &payload,
+            ..message
+        };
         let answer = match react(message, &self.present.line, outward) {
             Reaction::Report(event) => {
                 self.reply_is_next = false;

@@ -17,7 +17,8 @@ use tokio::net::TcpStream;
 use super::end::{End, WireError};
 use super::keys::Keys;
 use super::members::{Asked, Member, Members};
-use super::packets::{put, put_puback, put_publish_head};
+use super::packets::{put, put_puback, put_publish, put_publish_head};
+use super::packing::Packing;
 use super::templates::Template;
 use crate::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 
@@ -41,6 +42,8 @@ pub(super) struct Line {
 pub(super) struct Outward {
     /// What the socket has not taken yet.
     output: Vec<u8>,
+    /// How the device wants every payload.
+    packing: Packing,
     /// The command whose bytes are not all in the socket yet.
     handing: Option<Arc<Gate>>,
     /// Commands whose PUBACK has not come, the oldest first.
@@ -57,13 +60,16 @@ pub(super) struct Outward {
 }
 
 impl Line {
-    pub(super) fn new(session: SessionNo, device: DeviceNo, keys: Keys, stream: TcpStream) -> Self {
+    pub(super) fn new(session: SessionNo, device: DeviceNo, keys: Keys, stream: TcpStream, packing: Packing) -> Self {
         Self {
             session,
             device,
             keys,
             stream,
-            outward: Mutex::default(),
+            outward: Mutex::new(Outward {
+                packing,
+                ..Outward::default()
+            }),
         }
     }
 
@@ -107,6 +113,11 @@ impl Outward {
     /// Whether the connection has ended or is about to.
     pub(super) fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// How the device packs every payload.
+    pub(super) fn packing(&self) -> Packing {
+        self.packing
     }
 
     /// Ends the connection.
@@ -181,8 +192,17 @@ impl Outward {
     ) -> Result<(), WireError> {
         let packet_id = self.next_packet();
         let topic = [keys.root(), &template.path];
-        put_publish_head(&mut self.output, topic, Some(packet_id), template.body.encoded_len())?;
-        template.body.encode(outgoing.wire, &mut self.output);
+        match self.packing {
+            Packing::Plain => {
+                put_publish_head(&mut self.output, topic, Some(packet_id), template.body.encoded_len())?;
+                template.body.encode(outgoing.wire, &mut self.output);
+            }
+            Packing::Gzip => {
+                let mut payload = Vec::with_capacity(template.body.encoded_len());
+                template.body.encode(outgoing.wire, &mut payload);
+                put_publish(&mut self.output, topic, Some(packet_id), &self.packing.pack(&payload)?)?;
+            }
+        }
         if self.in_flight.len() >= IN_FLIGHT_MAX {
             self.in_flight.pop_front();
         }
@@ -219,9 +239,7 @@ impl Outward {
 
     /// Appends a message that needs no PUBACK.
     pub(super) fn put_message(&mut self, topic: &str, payload: &[u8]) -> Result<(), WireError> {
-        put_publish_head(&mut self.output, [topic, ""], None, payload.len())?;
-        self.output.extend_from_slice(payload);
-        Ok(())
+        put_publish(&mut self.output, [topic, ""], None, &self.packing.pack(payload)?)
     }
 
     /// Appends any other packet.

@@ -134,15 +134,15 @@ async fn enter(gateway: Arc<Gateway>, stream: TcpStream, admitted: Admitted) -> 
     let Admitted {
         device,
         keys,
-        keep_alive,
+        manners,
         key_changes,
     } = admitted;
-    let present = gateway.sessions.enter(device, keys, stream);
+    let present = gateway.sessions.enter(device, keys, stream, manners.packing);
     if !gateway.still_admits(device, &present.line.keys, key_changes).await {
         tracing::info!(device = device.0, "a device's key was replaced during its login");
         return None;
     }
-    Some(Connection::new(gateway, present, keep_alive))
+    Some(Connection::new(gateway, present, manners.keep_alive))
 }
 
 pub(super) fn connack(return_code: ConnectAckReason) -> Packet {

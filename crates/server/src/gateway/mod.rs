@@ -6,8 +6,9 @@
 //!
 //! `listener` accepts · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is no
 //! device's presence · `input` reads from its
-//! socket, `packets` takes the bytes apart, `upstream` says what a message means · `settling` says when the device may be
-//! sent what · `sessions` knows who is online, `members` who is over a gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the socket.
+//! socket, `packets` takes the bytes apart, `packing` unpacks payloads, `upstream` says what a message means · `settling`
+//! says when the device may be sent what · `sessions` knows who is online, `members` who is over a gateway's connection,
+//! `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the socket.
 
 mod admission;
 mod connection;
@@ -20,6 +21,7 @@ mod login;
 mod members;
 mod orders;
 mod packets;
+mod packing;
 mod sessions;
 mod settling;
 mod socket;

@@ -149,6 +149,18 @@ pub(super) fn put_publish_head(
     Ok(())
 }
 
+/// Appends a PUBLISH.
+pub(super) fn put_publish(
+    into: &mut Vec<u8>,
+    topic: [&str; 2],
+    packet_id: Option<NonZeroU16>,
+    payload: &[u8],
+) -> Result<(), WireError> {
+    put_publish_head(into, topic, packet_id, payload.len())?;
+    into.extend_from_slice(payload);
+    Ok(())
+}
+
 fn put_length(into: &mut Vec<u8>, mut length: usize) {
     loop {
         let [low, ..] = (length & 0x7f).to_le_bytes();

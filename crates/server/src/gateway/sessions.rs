@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use super::end::End;
 use super::keys::Keys;
 use super::line::Line;
+use super::packing::Packing;
 use crate::link::{ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
 use crate::writer::Writer;
 
@@ -83,9 +84,15 @@ impl Sessions {
     }
 
     /// A device has logged in: it is online from now on, and an earlier session of it is ended.
-    pub(super) fn enter(self: &Arc<Self>, device: DeviceNo, keys: Keys, stream: TcpStream) -> Present {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        device: DeviceNo,
+        keys: Keys,
+        stream: TcpStream,
+        packing: Packing,
+    ) -> Present {
         let session = SessionNo::own(ConnectionNo(self.numbers.fetch_add(1, Ordering::Relaxed)));
-        let line = Arc::new(Line::new(session, device, keys, stream));
+        let line = Arc::new(Line::new(session, device, keys, stream, packing));
         let mut tables = self.tables.write();
         tables.by_connection.insert(session.connection(), Arc::clone(&line));
         let earlier = tables.by_device.insert(device, session);

@@ -12,11 +12,12 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{ConnectAckReason, Packet};
 use tokio::net::TcpStream;
 
+use super::admission::Manners;
 use super::connection::{silent_at, suback};
 use super::end::{End, WireError};
 use super::input::Input;
 use super::login::connack;
-use super::packets::{Incoming, Message, put, put_puback, put_publish_head};
+use super::packets::{Incoming, Message, put, put_puback, put_publish};
 use super::{line, socket};
 
 /// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
@@ -26,8 +27,7 @@ const ACTIVATION_MAX: Duration = Duration::from_secs(60);
 /// Somebody with a product's secret.
 pub(super) struct Visit {
     pub(super) purpose: Purpose,
-    /// Seconds between two signs of life; 0: none are promised.
-    pub(super) keep_alive: u16,
+    pub(super) manners: Manners,
 }
 
 /// What for.
@@ -40,7 +40,7 @@ pub(super) enum Purpose {
 
 /// Lives the connection.
 pub(super) async fn live(visit: &Visit, stream: &TcpStream, mut input: Input) {
-    if visit.keep_alive == 0 {
+    if visit.manners.keep_alive == 0 {
         socket::probe_when_silent(stream);
     }
     match visit.talk(stream, &mut input).await {
@@ -84,14 +84,14 @@ impl Visit {
     fn greet(&self, output: &mut Vec<u8>) -> Result<(), WireError> {
         put(output, connack(ConnectAckReason::ConnectionAccepted))?;
         match &self.purpose {
-            Purpose::Activation(info) => put_message(output, info),
+            Purpose::Activation(info) => self.put_message(output, info),
             Purpose::Channel(_) => Ok(()),
         }
     }
 
     /// When it ends if nothing more is heard.
     fn over_at(&self, begun: Instant, heard: Instant) -> Option<Instant> {
-        let silent = silent_at(self.keep_alive, heard);
+        let silent = silent_at(self.manners.keep_alive, heard);
         match self.purpose {
             Purpose::Activation(_) => {
                 let last = begun + ACTIVATION_MAX;
@@ -132,17 +132,18 @@ impl Visit {
             Purpose::Activation(_) => None,
             Purpose::Channel(product) => Some(product.as_str()),
         };
-        let answer =
-            Upstream::parse(message.topic).and_then(|upstream| answer_guest(&upstream, message.payload, channel_of));
-        answer.map_or(Ok(()), |answer| put_message(output, &answer))?;
+        let Ok(payload) = self.manners.packing.unpack(message.payload) else {
+            return Err(End::Misbehaved("a payload that is not packed as announced"));
+        };
+        let answer = Upstream::parse(message.topic).and_then(|upstream| answer_guest(&upstream, &payload, channel_of));
+        answer.map_or(Ok(()), |answer| self.put_message(output, &answer))?;
         Ok(())
     }
-}
 
-fn put_message(output: &mut Vec<u8>, message: &Answer) -> Result<(), WireError> {
-    put_publish_head(output, [&message.topic, ""], None, message.payload.len())?;
-    output.extend_from_slice(&message.payload);
-    Ok(())
+    fn put_message(&self, output: &mut Vec<u8>, message: &Answer) -> Result<(), WireError> {
+        let payload = self.manners.packing.pack(&message.payload)?;
+        put_publish(output, [&message.topic, ""], None, &payload)
+    }
 }
 
 /// Sends everything, and then waits for more: who does not read is not read from.

@@ -1,0 +1,120 @@
+//! How a client wants every payload packed, in both directions (docs/device-protocol.md, "Compression").
+
+use std::borrow::Cow;
+use std::io::{Read as _, Write as _};
+
+use aldis_protocol::login::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+
+/// The 512 KiB that device libraries allow for a payload, unpacked too: a few packed bytes can be a gigabyte.
+const UNPACKED_MAX_BYTES: usize = 512 * 1024;
+
+/// What is done with a payload on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Packing {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// It is one member of a GZIP file.
+    Gzip,
+}
+
+/// Why a payload cannot be unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unpackable {
+    /// It is not packed as announced.
+    Garbage,
+    /// It is larger than a payload may be.
+    TooLarge,
+}
+
+impl Packing {
+    /// What a client has announced; `None` if it is not served.
+    pub(super) fn announced(compression: Compression) -> Option<Self> {
+        match compression {
+            Compression::None => Some(Self::Plain),
+            Compression::Gzip => Some(Self::Gzip),
+            Compression::Lz4 | Compression::Lzo | Compression::Unknown => None,
+        }
+    }
+
+    /// What is sent to the client.
+    pub(super) fn pack(self, payload: &[u8]) -> std::io::Result<Cow<'_, [u8]>> {
+        match self {
+            Self::Plain => Ok(payload.into()),
+            Self::Gzip => {
+                let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                packed.write_all(payload)?;
+                Ok(packed.finish()?.into())
+            }
+        }
+    }
+
+    /// What the client has sent.
+    pub(super) fn unpack(self, payload: &[u8]) -> Result<Cow<'_, [u8]>, Unpackable> {
+        match self {
+            Self::Plain => Ok(payload.into()),
+            Self::Gzip => gunzip(payload).map(Cow::from),
+        }
+    }
+}
+
+fn gunzip(payload: &[u8]) -> Result<Vec<u8>, Unpackable> {
+    let mut unpacked = Vec::new();
+    GzDecoder::new(payload)
+        .take(UNPACKED_MAX_BYTES as u64 + 1)
+        .read_to_end(&mut unpacked)
+        .map_err(|_broken| Unpackable::Garbage)?;
+    if unpacked.len() > UNPACKED_MAX_BYTES {
+        return Err(Unpackable::TooLarge);
+    }
+    Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked_again() {
+        for payload in [&b""[..], b"{}", &[0; 100_000]] {
+            for packing in [Packing::Plain, Packing::Gzip] {
+                let packed = packing.pack(payload).unwrap();
+                assert_eq!(packing.unpack(&packed).unwrap(), payload);
+            }
+            let packed = Packing::Gzip.pack(payload).unwrap();
+            assert_eq!(packed[..2], [0x1f, 0x8b]);
+        }
+    }
+
+    #[test]
+    fn a_payload_that_unpacks_to_too_much_is_refused_before_it_is_unpacked_whole() {
+        let largest = vec![0; UNPACKED_MAX_BYTES];
+        let packed = Packing::Gzip.pack(&largest).unwrap();
+        assert_eq!(Packing::Gzip.unpack(&packed).unwrap().len(), UNPACKED_MAX_BYTES);
+        let bomb = Packing::Gzip
+            .pack(&vec![0; 100 * UNPACKED_MAX_BYTES])
+            .unwrap()
+            .into_owned();
+        assert!(bomb.len() < UNPACKED_MAX_BYTES);
+        assert_eq!(Packing::Gzip.unpack(&bomb), Err(Unpackable::TooLarge));
+    }
+
+    #[test]
+    fn what_is_not_packed_or_cut_short_is_garbage() {
+        let packed = Packing::Gzip.pack(b"{\"id\":\"1\"}").unwrap().into_owned();
+        for payload in [&b""[..], b"{}", &packed[..packed.len() - 1], &packed[..5]] {
+            assert_eq!(Packing::Gzip.unpack(payload), Err(Unpackable::Garbage));
+        }
+    }
+
+    #[test]
+    fn what_java_clients_can_announce_is_served_or_not() {
+        assert_eq!(Packing::announced(Compression::None), Some(Packing::Plain));
+        assert_eq!(Packing::announced(Compression::Gzip), Some(Packing::Gzip));
+        for other in [Compression::Lz4, Compression::Lzo, Compression::Unknown] {
+            assert_eq!(Packing::announced(other), None);
+        }
+    }
+}
