@@ -1,5 +1,7 @@
 //! One call before it is sent: path, query, body, and whether it may be repeated.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -21,6 +23,7 @@ pub struct Call {
     pub(crate) body: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) repeatable: bool,
+    pub(crate) answered_within: Option<Duration>,
 }
 
 impl Call {
@@ -42,6 +45,7 @@ impl Call {
             body: None,
             idempotency_key: None,
             repeatable: false,
+            answered_within: None,
         }
     }
 
@@ -81,6 +85,13 @@ impl Call {
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// Waits so long for the answer: for calls that wait for a device.
+    #[must_use]
+    pub fn answered_within(mut self, limit: Duration) -> Self {
+        self.answered_within = Some(limit);
         self
     }
 

@@ -157,6 +157,9 @@ impl Client {
                 request = request.header(name, value);
             }
         }
+        if let Some(limit) = call.answered_within {
+            request = request.timeout(limit);
+        }
         if let Some(key) = &call.idempotency_key {
             request = request.header("Idempotency-Key", key);
         }

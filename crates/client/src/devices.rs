@@ -40,7 +40,7 @@ impl DeviceRef {
         }
     }
 
-    fn query(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Asset(asset_id) => vec![("assetId", asset_id.clone())],
             Self::Keys {

@@ -39,4 +39,13 @@ impl Command {
             Self::SetMeasurepoint { .. } => CommandKind::SetMeasurepoint,
         }
     }
+
+    /// The identifier of the service or measurement point in the thing model.
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        match self {
+            Self::InvokeService { service_id, .. } => service_id,
+            Self::SetMeasurepoint { measurepoint_id, .. } => measurepoint_id,
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! Time zones of devices (docs/api.md, "Devices"): a fixed offset or a name of the IANA database, which is built in.
 
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
+use crate::time::Timestamp;
 use crate::violation::Violation;
 
 /// The farthest zone from Greenwich is +14:00.
-const OFFSET_MINUTES_MAX: u32 = 14 * 60;
+const OFFSET_MINUTES_MAX: i32 = 14 * 60;
 
 /// Checks a time zone: `+08:00`, `-03:30`, `Asia/Shanghai`. Names are read in any case.
 ///
@@ -21,18 +22,32 @@ pub fn validate(text: &str) -> Result<(), Violation> {
     ))
 }
 
+/// What the clock on the wall shows in a time zone: `2026-01-31 08:00:00`. A text that is no time zone counts as UTC.
+#[must_use]
+pub fn local(at: Timestamp, zone: &str) -> String {
+    let offset = |minutes: i32| Offset::from_seconds(minutes * 60).ok().map(TimeZone::fixed);
+    let zone = offset_minutes(zone).map_or_else(|| TimeZoneDatabase::bundled().get(zone).ok(), offset);
+    let shown = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    let shown = shown.to_zoned(zone.unwrap_or(TimeZone::UTC));
+    shown.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 fn is_offset(text: &str) -> bool {
-    let [b'+' | b'-', h1, h2, b':', m1, m2] = text.as_bytes() else {
-        return false;
+    offset_minutes(text).is_some()
+}
+
+fn offset_minutes(text: &str) -> Option<i32> {
+    let [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] = text.as_bytes() else {
+        return None;
     };
     let two_digits = |tens: &u8, ones: &u8| {
         let digit = |byte: &u8| char::from(*byte).to_digit(10);
         Some(digit(tens)? * 10 + digit(ones)?)
     };
-    match (two_digits(h1, h2), two_digits(m1, m2)) {
-        (Some(hours), Some(minutes)) => minutes < 60 && hours * 60 + minutes <= OFFSET_MINUTES_MAX,
-        _ => false,
-    }
+    let (hours, minutes) = (two_digits(h1, h2)?, two_digits(m1, m2)?);
+    let all = i32::try_from(hours * 60 + minutes).ok()?;
+    let fits = minutes < 60 && all <= OFFSET_MINUTES_MAX;
+    fits.then_some(if *sign == b'-' { -all } else { all })
 }
 
 #[cfg(test)]
@@ -71,5 +86,20 @@ mod tests {
             validate("Mars").unwrap_err().to_string(),
             r#"offset such as +08:00 or time zone name such as Asia/Shanghai expected, found "Mars""#
         );
+    }
+
+    #[test]
+    fn the_clock_on_the_wall_is_the_time_zones() {
+        let at = Timestamp(1_718_952_446_317);
+        for (zone, shown) in [
+            ("+00:00", "2024-06-21 06:47:26"),
+            ("+08:00", "2024-06-21 14:47:26"),
+            ("-03:30", "2024-06-21 03:17:26"),
+            ("Europe/Berlin", "2024-06-21 08:47:26"),
+            ("no zone", "2024-06-21 06:47:26"),
+        ] {
+            assert_eq!(local(at, zone), shown, "{zone}");
+        }
+        assert_eq!(local(Timestamp(i64::MAX), "UTC"), "1970-01-01 00:00:00");
     }
 }

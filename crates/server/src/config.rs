@@ -3,7 +3,7 @@
 //! Each setting has one name in three spellings: the flag `--data-dir`, the variable `ALDIS_DATA_DIR`, the key `data_dir`.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -35,6 +35,8 @@ pub struct Given {
     pub devices_per_product_max: Option<u64>,
     /// Most calls per second of one access key; absent: no limit.
     pub rate_limit_per_second: Option<NonZeroU32>,
+    /// Most HTTP connections at a time; absent: a share of the open files.
+    pub http_connections_max: Option<NonZeroUsize>,
 }
 
 /// Why the settings do not stand.
@@ -86,6 +88,8 @@ pub struct Settings {
     pub devices_per_product_max: Option<u64>,
     /// Most calls per second of one access key.
     pub rate_limit_per_second: Option<NonZeroU32>,
+    /// Most HTTP connections at a time.
+    pub http_connections_max: Option<NonZeroUsize>,
 }
 
 impl Given {
@@ -116,6 +120,7 @@ impl Given {
             tasks_per_job_max: self.tasks_per_job_max.or(other.tasks_per_job_max),
             devices_per_product_max: self.devices_per_product_max.or(other.devices_per_product_max),
             rate_limit_per_second: self.rate_limit_per_second.or(other.rate_limit_per_second),
+            http_connections_max: self.http_connections_max.or(other.http_connections_max),
         }
     }
 
@@ -140,6 +145,7 @@ impl Given {
             tasks_per_job_max: self.tasks_per_job_max,
             devices_per_product_max: self.devices_per_product_max,
             rate_limit_per_second: self.rate_limit_per_second,
+            http_connections_max: self.http_connections_max,
         })
     }
 }
@@ -195,6 +201,7 @@ mod tests {
         assert!(given.tasks_per_job_max.is_some());
         assert!(given.devices_per_product_max.is_some());
         assert!(given.rate_limit_per_second.is_some());
+        assert!(given.http_connections_max.is_some());
         toml::from_str::<Given>(EXAMPLE).unwrap().settle().unwrap();
     }
 

@@ -127,7 +127,7 @@ impl Server {
         let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal)?;
 
         let app = app(settings, reader, &inbox, &clock, presence)?;
-        let connections = limits::connections();
+        let connections = limits::connections(settings.http_connections_max);
         let (stop_http, http_stopped) = shutdown::channel();
         let http_ends = tokio::spawn(api::serve(
             listen::on_this_runtime(http)?,

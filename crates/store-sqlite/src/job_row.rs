@@ -20,7 +20,7 @@ use crate::sql;
 /// The columns that [`JobRow::read`] takes, in its order.
 pub(crate) const COLUMNS: &str = "job.no, job.org, job.state, job.total, job.first_task, job.allocated, job.written, \
      job.release, job.created, job.tasks_created, job.ttl, job.reply_timeout, job.retry_count, job.retry_interval, \
-     job.cancel_mark, job.settled_mark, job.deleted, job.products, job.trigger_commit, job.trigger_change, \
+     job.cancel_mark, job.settled_mark, job.deleted, job.single, job.products, job.trigger_commit, job.trigger_change, \
      job.watermark, job.cursor, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9";
 
 /// What [`COLUMNS`] are taken from.
@@ -45,6 +45,7 @@ pub(crate) struct JobRow {
     pub(crate) cancel_mark: u16,
     pub(crate) settled_mark: u16,
     pub(crate) deleted: bool,
+    pub(crate) single: bool,
     pub(crate) members: Option<MemberRow>,
     pub(crate) counters: Counters,
     /// Not yet written.
@@ -76,6 +77,7 @@ impl JobRow {
         let policy = read_policy(&mut cells)?;
         let (cancel_mark, settled_mark) = (cells.number("cancel_mark")?, cells.number("settled_mark")?);
         let deleted = cells.flag("deleted")?;
+        let single = cells.flag("single")?;
         let members = read_members(&mut cells)?;
         let counters = read_counters(&mut cells)?;
         Ok(Self {
@@ -92,6 +94,7 @@ impl JobRow {
             cancel_mark,
             settled_mark,
             deleted,
+            single,
             members,
             counters,
             shards: Changes::default(),
@@ -117,6 +120,7 @@ impl JobRow {
             cancel_mark: self.cancel_mark,
             settled_mark: self.settled_mark,
             deleted: self.deleted,
+            single: self.single,
         }
     }
 
@@ -149,9 +153,9 @@ impl JobRow {
         sql::run(conn, sql, [int(self.no.0)])?;
         self.write_counters(conn)?;
         let sql =
-            "INSERT INTO job (no, org, release, created, ttl, reply_timeout, retry_count, retry_interval, products,
+            "INSERT INTO job (no, org, release, created, ttl, reply_timeout, retry_count, retry_interval, products, single,
                                     state, allocated, written, tasks_created, cancel_mark, settled_mark, deleted)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0, 0, 0, 0, 0)";
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, 0, 0, 0, 0, 0)";
         let retry = self.policy.retry;
         let fixed = params![
             int(self.no.0),
@@ -163,6 +167,7 @@ impl JobRow {
             retry.map(|retry| retry.count),
             retry.map(|retry| retry.interval_ms),
             self.members.as_ref().map(|members| json(&members.is.products)),
+            self.single,
         ];
         sql::run(conn, sql, fixed)?;
         self.write(conn)

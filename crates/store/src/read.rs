@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aldis_core::expression::{DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, AssetId, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
@@ -150,7 +150,7 @@ pub trait Read: Send + Sync {
 
     /// A job with its text, of whatever organization.
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error>;
-    /// Jobs of an organization, newest first.
+    /// Jobs of an organization, newest first; single commands are passed over.
     fn search_jobs(
         &self,
         org: &OrgId,
@@ -173,6 +173,13 @@ pub trait Read: Send + Sync {
         &self,
         org: &OrgId,
         filter: Option<&Filter<TaskField>>,
+        page: Page,
+    ) -> Result<Found<TaskInfo>, Error>;
+    /// The single commands of a device, newest first.
+    fn search_commands(
+        &self,
+        device: DeviceNo,
+        filter: Option<&Filter<CommandField>>,
         page: Page,
     ) -> Result<Found<TaskInfo>, Error>;
     /// A task's history rows, by attempt and time; of deleted jobs none.

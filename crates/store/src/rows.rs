@@ -203,6 +203,8 @@ pub struct TargetEntry {
 pub enum TargetScope {
     /// Devices, as named.
     Devices(Vec<TargetEntry>),
+    /// The one device of a single command: the job has one task, and searches for jobs pass it over.
+    Single(TargetEntry),
     /// All devices of these products that are not disabled at the trigger.
     Products {
         /// The distinct product keys.
@@ -210,6 +212,14 @@ pub enum TargetScope {
         /// The entries as given, for the answer.
         entries: Vec<TargetEntry>,
     },
+}
+
+impl TargetScope {
+    /// Whether it is a single command's.
+    #[must_use]
+    pub const fn is_single(&self) -> bool {
+        matches!(self, Self::Single(_))
+    }
 }
 
 /// A job as the operator described it, defaults filled in.
@@ -266,6 +276,8 @@ pub struct Job {
     pub settled_mark: u16,
     /// Deleted: gone from the API, rows still to be purged.
     pub deleted: bool,
+    /// It is a single command: one task, and searches for jobs pass it over.
+    pub single: bool,
 }
 
 impl Job {

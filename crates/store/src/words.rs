@@ -31,6 +31,20 @@ pub const fn task_state(state: State) -> &'static str {
     }
 }
 
+/// What `CommandField::State` compares: the states of the API for single commands, by their numbers.
+#[must_use]
+pub const fn command_state(state: State) -> &'static str {
+    match state {
+        State::Init | State::Queued | State::RetryWait => "1",
+        State::Cancelled => "2",
+        State::TtlTimedOut => "3",
+        State::Published | State::InProgress => "4",
+        State::Succeeded => "5",
+        State::Failed => "6",
+        State::ResponseTimedOut => "7",
+    }
+}
+
 /// What `DeviceField::Status` compares.
 #[must_use]
 pub const fn device_status(status: DeviceStatus) -> &'static str {

@@ -13,6 +13,7 @@ mod organization;
 mod product;
 mod serve;
 mod simulate;
+mod single;
 mod task;
 
 use std::future::Future;
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Gateways: which devices are reached through which
     #[command(subcommand)]
     Gateway(gateway::Gateway),
+    /// Single commands: one command for one device, and its reply
+    #[command(subcommand, name = "command")]
+    Single(single::Single),
     /// Command jobs: one command for many devices
     #[command(subcommand)]
     Job(job::Job),
@@ -73,6 +77,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Product(product) => wait_for(product.run(&context)),
         Command::Device(device) => wait_for(device.run(&context)),
         Command::Gateway(gateway) => wait_for(gateway.run(&context)),
+        Command::Single(single) => wait_for(single.run(&context)),
         Command::Job(job) => wait_for(job.run(&context)),
         Command::Task(task) => wait_for(task.run(&context)),
         Command::Key(key) => wait_for(key.run(&context)),

@@ -1,7 +1,7 @@
 //! `aldis serve`: the server itself (docs/operating.md).
 
 use std::io::Write as _;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use aldis_server::config::Given;
@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// Most API calls per second of one access key; more are answered with HTTP 429 [default: no limit]
     #[arg(long, value_name = "N", env = "ALDIS_RATE_LIMIT_PER_SECOND")]
     rate_limit_per_second: Option<NonZeroU32>,
+    /// Most HTTP connections at a time [default: one for every 32 open files, 128 to 4096]
+    #[arg(long, value_name = "N", env = "ALDIS_HTTP_CONNECTIONS_MAX")]
+    http_connections_max: Option<NonZeroUsize>,
     /// Stop when standard input ends, for a program that starts a server of its own
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -66,6 +69,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         tasks_per_job_max: args.tasks_per_job_max,
         devices_per_product_max: args.devices_per_product_max,
         rate_limit_per_second: args.rate_limit_per_second,
+        http_connections_max: args.http_connections_max,
     };
     let settings = given.over(file).settle().map_err(wrong)?;
     // From here on a signal means an orderly stop, also while the server is starting.

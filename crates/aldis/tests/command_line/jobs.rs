@@ -179,3 +179,53 @@ fn what_the_server_refuses_is_told_with_its_code_and_leaves_no_job() {
     served.run(&nobody).code(REFUSED).complains("nobody");
     assert_eq!(served.json(&["job", "list"]), json!([]));
 }
+
+#[test]
+fn a_command_for_one_device_is_sent_kept_shown_and_cancelled() {
+    let served = Served::with_devices(1);
+    let _fleet = served.simulate(1, &[]);
+    served
+        .run(&["device", "create", "--product", "lamp", "--key", "away"])
+        .code(DONE);
+    served
+        .run(&["command", "invoke", "lamp/d0", "blink", "--input", r#"{"times": 3}"#])
+        .code(DONE)
+        .says("command");
+    let shown = served.json(&["command", "list", "lamp/d0"]);
+    assert_eq!(
+        (&shown[0]["state"], &shown[0]["inputData"]),
+        (&json!(5), &json!({"times": 3}))
+    );
+    let refused = served.run(&["command", "invoke", "lamp/away", "blink", "--input", r#"{"times": 3}"#]);
+    refused
+        .code(REFUSED)
+        .complains("11888")
+        .complains("docs/errors/11888.md");
+    let kept = served.json(&[
+        "command",
+        "invoke",
+        "lamp/away",
+        "blink",
+        "--input",
+        r#"{"times": 3}"#,
+        "--ttl",
+        "600",
+    ]);
+    let id = kept["commandId"].as_str().unwrap();
+    served
+        .run(&["command", "show", id])
+        .code(DONE)
+        .says("lamp/away")
+        .says("created");
+    served
+        .run(&["command", "list", "lamp/away", "--where", "state = 1"])
+        .code(DONE)
+        .says(id);
+    served
+        .run(&["command", "cancel", "lamp/away"])
+        .code(DONE)
+        .says(id)
+        .says("cancelled");
+    let late = served.run(&["command", "cancel", "lamp/away", id]);
+    late.code(REFUSED).complains("24620");
+}

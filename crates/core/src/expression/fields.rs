@@ -81,6 +81,17 @@ pub enum TaskField {
     CreatedAt,
 }
 
+/// Fields of a search for single commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommandField {
+    /// The number of its state, 1 to 7, as text.
+    State,
+    /// The name of its service or measurement point, in several languages.
+    Name,
+    /// When it was created, a moment.
+    CreatedAt,
+}
+
 /// Fields of a search for devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeviceField {
@@ -218,6 +229,14 @@ impl Field for TaskField {
         text(&["productKey", "pk"], Self::ProductKey),
         text(&["deviceKey", "dk"], Self::DeviceKey),
         status(&["status"], Self::Status, TASK_STATES),
+        time(Self::CreatedAt),
+    ];
+}
+
+impl Field for CommandField {
+    const TABLE: &'static [Entry<Self>] = &[
+        text(&["state"], Self::State),
+        name(&["commandName"], Self::Name),
         time(Self::CreatedAt),
     ];
 }

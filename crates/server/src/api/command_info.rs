@@ -76,7 +76,7 @@ pub(super) fn read(info: CommandInfo) -> Result<Command, Violation> {
 }
 
 /// The documented table types it as text, and describes an object.
-fn input(given: Option<Value>) -> Result<Map<String, Value>, Violation> {
+pub(super) fn input(given: Option<Value>) -> Result<Map<String, Value>, Violation> {
     const EXPECTED: &str = "object of values by parameter";
     match given {
         None => Ok(Map::new()),

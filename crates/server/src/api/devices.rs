@@ -209,7 +209,7 @@ impl Device {
 
 impl Call {
     /// The device that this call names.
-    fn device_name(&self) -> DeviceName {
+    pub(super) fn device_name(&self) -> DeviceName {
         let get = |name| self.get(name).map(str::to_owned);
         DeviceName {
             asset: get("assetId"),

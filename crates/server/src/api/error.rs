@@ -50,6 +50,12 @@ impl Failing {
     }
 }
 
+/// A device may answer with any code; what does not fit is shown as the nearest that does.
+fn shown(code: i64) -> i32 {
+    let fits = code.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+    i32::try_from(fits).unwrap_or(INTERNAL)
+}
+
 impl From<&Error> for Failing {
     fn from(error: &Error) -> Self {
         match error {
@@ -102,6 +108,19 @@ impl From<&Error> for Failing {
             Error::TooManyTasks { tasks, max } => Self::refusal(
                 11739,
                 format!("targetScope: at most {max} tasks are allowed in a job, found {tasks}"),
+            ),
+            Error::CommandRefused { code, why } => Self::refusal(shown(*code), why),
+            Error::CommandEnded { id, code, desc } => Self::refusal(shown(*code), format!("command {id}: {desc}")),
+            Error::CommandUnsettled(id) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                INTERNAL,
+                format!(
+                    "command {id} is stored, and the server does not wait for its end any more; get it to see how it ended"
+                ),
+            ),
+            Error::CommandNotCached(id) => Self::refusal(
+                24620,
+                format!("command {id}: only commands with a pendingTtl that have not been sent can be cancelled"),
             ),
             Error::NoJob(id) => Self::refusal(24404, format!("job {id} does not exist")),
             Error::JobRunning(id) => Self::refusal(24618, format!("job {id} is running; cancel it first")),

@@ -139,6 +139,7 @@ impl From<TargetScope> for TargetScopeInfo {
     fn from(targets: TargetScope) -> Self {
         let (target_type, entries) = match targets {
             TargetScope::Devices(entries) => (DEVICE_LIST, entries),
+            TargetScope::Single(entry) => (DEVICE_LIST, vec![entry]),
             TargetScope::Products { entries, .. } => (PRODUCT_KEY, entries),
         };
         Self {

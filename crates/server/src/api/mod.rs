@@ -31,6 +31,7 @@ mod query;
 mod rate_limit;
 mod register_devices;
 mod serve;
+mod single_commands;
 mod task_entries;
 mod task_info;
 #[cfg(test)]
@@ -58,6 +59,7 @@ fn actions() -> Vec<action::Action> {
         device_topos::actions(),
         command_jobs::actions(),
         command_tasks::actions(),
+        single_commands::actions(),
         keys::actions(),
         organizations::actions(),
     ];

@@ -59,6 +59,11 @@ pub(super) struct Search<F> {
 impl Call {
     /// Reads the body of a search over the fields `F`.
     pub(super) fn search<F: Field>(&self) -> Result<Search<F>, Error> {
+        self.search_paged(PAGE_SIZE_DEFAULT)
+    }
+
+    /// The same with another number of rows where the caller names none.
+    pub(super) fn search_paged<F: Field>(&self, page_size: u64) -> Result<Search<F>, Error> {
         let request: SearchRequest = self.decode()?;
         let text = request.expression.filter(|text| !text.trim().is_empty());
         let filter = text.map(|text| Filter::parse(&text)).transpose()?;
@@ -68,7 +73,7 @@ impl Call {
         Ok(Search {
             filter,
             no: number(no.as_ref(), "pagination.pageNo", 1..=PAGE_NO_MAX)?.unwrap_or(1),
-            size: number(size.as_ref(), "pagination.pageSize", 0..=PAGE_SIZE_MAX)?.unwrap_or(PAGE_SIZE_DEFAULT),
+            size: number(size.as_ref(), "pagination.pageSize", 0..=PAGE_SIZE_MAX)?.unwrap_or(page_size),
             projection: Projection::read(request.projection.as_deref().unwrap_or_default())?,
         })
     }

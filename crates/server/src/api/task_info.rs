@@ -96,7 +96,7 @@ impl TaskResult {
 }
 
 /// Setting a point has no output; devices that send an empty object all the same say nothing with it.
-fn output(text: Option<String>, kind: CommandKind) -> Option<Box<RawValue>> {
+pub(super) fn output(text: Option<String>, kind: CommandKind) -> Option<Box<RawValue>> {
     let raw = RawValue::from_string(text?).ok()?;
     let nothing = raw.get() == "null" || kind == CommandKind::SetMeasurepoint && raw.get() == "{}";
     (!nothing).then_some(raw)

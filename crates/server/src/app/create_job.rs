@@ -66,7 +66,7 @@ impl App {
             TargetScope::Devices(few) if few.len() <= LOOKED_UP_MAX => {
                 self.look_up(|store| accept(store, &org, &targets, &command, tasks_max))?
             }
-            TargetScope::Devices(_) | TargetScope::Products { .. } => {
+            TargetScope::Devices(_) | TargetScope::Single(_) | TargetScope::Products { .. } => {
                 self.read(move |store| accept(store, &org, &targets, &command, tasks_max))
                     .await?
             }
@@ -81,10 +81,15 @@ impl App {
             idempotency: mark,
             by: caller.actor(),
         };
+        self.store_job(job).await
+    }
+
+    /// Stores a job that was checked; its number, or that of an earlier one with the same idempotency key.
+    pub(super) async fn store_job(&self, job: NewJob) -> Result<JobNo, Error> {
         let mut done = match job.idempotency {
             Some(_) => {
                 self.writer()
-                    .write(vec![idempotency::forget(now), Write::CreateJob(job)])
+                    .write(vec![idempotency::forget(self.now()), Write::CreateJob(job)])
                     .await?
             }
             None => self.writer().write(vec![Write::CreateJob(job)]).await?,
@@ -97,7 +102,7 @@ impl App {
     }
 
     /// The job that this very request created before. Asked first, because what it names may have changed since.
-    fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
+    pub(super) fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
         let oldest = self.now().plus_ms(-idempotency::KEPT_MS);
         let before = self.look_up(|store| store.remembered(&mark.scope, &mark.key))?;
         let Some(before) = before.filter(|before| before.at >= oldest) else {
@@ -148,6 +153,10 @@ fn accept(
     let (devices, asked) = match targets {
         TargetScope::Devices(entries) => {
             let (devices, asked) = job_targets::devices(store, org, entries)?;
+            (Some(devices), asked)
+        }
+        TargetScope::Single(entry) => {
+            let (devices, asked) = job_targets::devices(store, org, std::slice::from_ref(entry))?;
             (Some(devices), asked)
         }
         TargetScope::Products { products, .. } => (None, job_targets::products(store, org, products)?),

@@ -93,6 +93,30 @@ pub enum Error {
         /// How many it may have.
         max: u64,
     },
+    /// A command that is to wait for its device would fail at once.
+    #[error("the command would end with {code}: {why}")]
+    CommandRefused {
+        /// With which code.
+        code: i64,
+        /// Why.
+        why: String,
+    },
+    /// An instant command has ended, and not well.
+    #[error("command {id} ended with {code}")]
+    CommandEnded {
+        /// Its id.
+        id: String,
+        /// The device's code, or one of `core::task::code`.
+        code: i64,
+        /// What happened, in words.
+        desc: String,
+    },
+    /// An instant command goes on, but nobody waits for its end any more.
+    #[error("command {0} goes on")]
+    CommandUnsettled(String),
+    /// A command that is to be cancelled is not kept for its device, or not any more.
+    #[error("command {0} is not cached")]
+    CommandNotCached(String),
     /// A job does not exist.
     #[error("no job {0}")]
     NoJob(String),

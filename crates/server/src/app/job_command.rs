@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use aldis_core::command::Command;
-use aldis_core::ids::{ModelId, OrgId};
+use aldis_core::i18n::I18nText;
+use aldis_core::ids::{ModelId, OrgId, ProductKey};
 use aldis_core::model::ThingModel;
 use aldis_core::violation::Violation;
 use aldis_store::Read;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use super::create_job::Asked;
+use super::single_commands::at_the_top;
 
 /// Longest payload of a command, in bytes: what the common device SDKs take in one message.
 const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
@@ -46,6 +48,36 @@ pub(super) fn accept(store: &dyn Read, org: &OrgId, asked: &Asked, command: &Com
     let (_, command) = agreed.ok_or_else(|| Error::Internal("a job without any product".to_owned()))?;
     check_size(&command)?;
     Ok(command)
+}
+
+/// A command for devices of one product, as it is to be sent, with the name of its service or measurement point.
+///
+/// # Errors
+/// As [`accept`].
+pub(super) fn accept_for(
+    store: &dyn Read,
+    org: &OrgId,
+    product: &ProductKey,
+    command: &Command,
+) -> Result<(Command, I18nText), Error> {
+    let asked = Asked::from([(product.clone(), Vec::new())]);
+    let command = accept(store, org, &asked, command).map_err(|refused| match refused {
+        Error::Invalid(violation) => Error::Invalid(at_the_top(violation)),
+        other => other,
+    })?;
+    let models = models(store, org, &asked)?;
+    let model = models.keys().next().map(|id| model(store, org, id)).transpose()?;
+    let name = model.and_then(|model| name_of(&model, &command));
+    let id = command.identifier();
+    Ok((command.clone(), name.unwrap_or_else(|| I18nText::plain(id))))
+}
+
+fn name_of(model: &ThingModel, command: &Command) -> Option<I18nText> {
+    let common = match command {
+        Command::InvokeService { service_id, .. } => &model.services.get(service_id)?.common,
+        Command::SetMeasurepoint { measurepoint_id, .. } => &model.measurepoints.get(measurepoint_id)?.common,
+    };
+    Some(common.name.clone())
 }
 
 /// The distinct models of the products, each with the entries of the request that lead to it.

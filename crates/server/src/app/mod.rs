@@ -23,6 +23,7 @@ mod query_jobs;
 pub mod query_tasks;
 pub mod register_devices;
 mod retry_tasks;
+pub mod single_commands;
 pub mod sub_devices;
 mod text;
 pub mod thing_models;

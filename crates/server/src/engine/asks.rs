@@ -27,6 +27,7 @@ impl Turn<'_> {
             Ask::CancelTasks(job, tasks, by, answer) => self.cancel_tasks(job, &tasks, by, answer),
             Ask::CancelJob(job, by, answer) => self.cancel_job(job, by, answer),
             Ask::Retry(job, tasks, by, idempotency, answer) => self.retry_asked(job, tasks, by, idempotency, answer),
+            Ask::CancelCommands(device, only, by, answer) => self.cancel_commands(device, only, by, answer),
             Ask::DisableDevice(device, disabled, by, answer) => self.disable_device(device, disabled, by, answer),
             Ask::DeleteDevice(device, by, answer) => self.delete_device(device, by, answer),
             Ask::EndSession(device) => {

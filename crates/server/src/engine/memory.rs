@@ -17,6 +17,7 @@ use super::known::Known;
 use super::pace::Pace;
 use super::queue::{Place, Queue};
 use super::tally::Tally;
+use crate::writer::Waiters;
 
 /// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way back.
 const RETURNING_MS: i64 = 60_000;
@@ -32,6 +33,7 @@ pub(super) struct Memory {
     /// The earliest moment at which a task of its own has to be looked at.
     pub(super) next_due: Option<Timestamp>,
     pub(super) tally: Arc<Tally>,
+    waiters: Arc<Waiters>,
     pub(super) stopping: bool,
     /// What is in memory may not be what is stored.
     pub(super) stale: bool,
@@ -46,7 +48,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(started: Timestamp, held_until: Option<Timestamp>) -> Self {
+    pub(super) fn new(started: Timestamp, held_until: Option<Timestamp>, waiters: Arc<Waiters>) -> Self {
         Self {
             jobs: Jobs::default(),
             devices: Devices::default(),
@@ -55,6 +57,7 @@ impl Memory {
             pace: Pace::default(),
             next_due: None,
             tally: Arc::new(Tally::default()),
+            waiters,
             stopping: false,
             stale: false,
             recovering: false,
@@ -78,8 +81,32 @@ impl Memory {
         }
         self.reload_queues(store)?;
         self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
+        self.tell_of_stored_ends(store)?;
         self.stale = false;
         Ok(())
+    }
+
+    /// The answer of a commit may have been lost, and with it what it ended.
+    fn tell_of_stored_ends(&self, store: &dyn Read) -> Result<(), Error> {
+        let stored = store.tasks(&self.waiters.tasks())?;
+        self.waiters.tell(stored.iter().flatten());
+        Ok(())
+    }
+
+    /// After a commit: whoever waits for the end of a task hears of it.
+    pub(super) fn tell_of_ends(&self, writes: &[Write], committed: &Committed) {
+        for (write, done) in writes.iter().zip(&committed.done) {
+            if let (Write::Steps(steps), Done::Steps(applied)) = (write, done) {
+                let stored = steps.iter().zip(applied).filter(|(_, applied)| **applied);
+                self.waiters.tell(stored.map(|(step, _)| &step.task));
+            }
+        }
+    }
+
+    /// Nothing is sent any more, and nobody is kept waiting for what is out.
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
+        self.waiters.close();
     }
 
     fn reload_queues(&mut self, store: &dyn Read) -> Result<(), Error> {

@@ -10,6 +10,7 @@
 mod asks;
 mod batch;
 mod bulk;
+mod commands;
 mod deadlines;
 mod devices;
 mod dispatch;
@@ -99,7 +100,7 @@ impl Engine {
         let clock = wall.max(stored);
         // Whoever was online when the process died was so until the last moment that is known.
         store.commit(clock, &[Write::EndSessions { at: stored }])?;
-        let mut memory = Memory::new(clock, held.then_some(stored));
+        let mut memory = Memory::new(clock, held.then_some(stored), Arc::clone(inbox.waiters()));
         memory.reload(&*store, clock)?;
         memory.devices.extend_deadlines(clock);
         Ok(Self {
@@ -123,7 +124,7 @@ impl Engine {
     /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.
     pub fn stop(&mut self) {
         if !self.memory.stopping {
-            self.memory.stopping = true;
+            self.memory.stop();
             self.failed = None;
         }
     }
@@ -222,6 +223,7 @@ impl Engine {
         let learned = self.memory.learn(&*self.store, &batch.writes, committed);
         self.memory.devices.join_all(&batch.newborn);
         self.kept = batch.take_lost(committed);
+        self.memory.tell_of_ends(&batch.writes, committed);
         let writes = std::mem::take(&mut batch.writes);
         self.hand_out(batch, Some(committed));
         self.memory.keep_known(writes, committed);

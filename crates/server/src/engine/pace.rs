@@ -74,6 +74,7 @@ fn is_about_few(ask: &Ask) -> bool {
         }),
         Ask::CancelTasks(_, tasks, ..) => tasks.len() as u64 <= FEW,
         Ask::Retry(_, tasks, ..) => tasks.as_ref().is_some_and(|tasks| tasks.len() as u64 <= FEW),
+        Ask::CancelCommands(..) => true,
         Ask::CancelJob(..)
         | Ask::DisableDevice(..)
         | Ask::DeleteDevice(..)

@@ -1,5 +1,7 @@
 //! The operating system's limit of open files, and how devices and callers of the API share it.
 
+use std::num::NonZeroUsize;
+
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::gateway;
@@ -11,7 +13,7 @@ const OTHER_FILES: usize = 64;
 const FILES_PER_CALLER: usize = 32;
 /// Fewer callers than this would stand in each other's way, however few files there are.
 const CALLERS_MIN: usize = 128;
-/// More connections than this bring callers nothing: there is one database behind them.
+/// More connections than this bring callers nothing, unless very many wait for devices: there is one database behind them.
 const CALLERS_MAX: usize = 4096;
 
 /// How many connections of each kind there may be at a time.
@@ -21,10 +23,12 @@ pub(super) struct Connections {
     pub(super) devices: usize,
 }
 
-/// Raises the limit of open files to the hard one, and says how many connections fit below it.
-pub(super) fn connections() -> Connections {
+/// Raises the limit of open files to the hard one, and says how many connections fit below it; `callers` if the operator says
+/// how many of them.
+pub(super) fn connections(callers: Option<NonZeroUsize>) -> Connections {
     let files = raise().map(|files| usize::try_from(files).unwrap_or(usize::MAX));
-    let share = share(files.unwrap_or(usize::MAX));
+    let files_known = files.unwrap_or(usize::MAX);
+    let share = callers.map_or_else(|| share(files_known), |callers| split(files_known, callers.get()));
     if let Some(files) = files {
         tracing::info!(
             files,
@@ -43,6 +47,16 @@ fn share(files: usize) -> Connections {
     Connections {
         callers,
         devices: files - others,
+    }
+}
+
+/// As many callers as the operator wants, if one device at least finds room.
+fn split(files: usize, callers: usize) -> Connections {
+    let for_all = files.saturating_sub(gateway::TURNED_AWAY_MAX + OTHER_FILES);
+    let callers = callers.min(for_all.saturating_sub(1)).max(1);
+    Connections {
+        callers,
+        devices: for_all.saturating_sub(callers).max(1),
     }
 }
 
@@ -80,6 +94,22 @@ mod tests {
             assert!(callers + devices + gateway::TURNED_AWAY_MAX + OTHER_FILES <= files.max(512));
             assert!(devices >= files / 2);
         }
+    }
+
+    #[test]
+    fn the_operator_may_want_more_callers_than_that() {
+        let split = |files, callers| {
+            let split = split(files, callers);
+            (split.callers, split.devices)
+        };
+        assert_eq!(split(20_000, 10_000), (10_000, 9_872));
+        assert_eq!(split(20_000, 16), (16, 19_856));
+        assert_eq!(split(1024, 10_000), (895, 1));
+        assert_eq!(
+            split(100, 10_000),
+            (1, 1),
+            "it will not be enough, but the server says so itself"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use aldis_store::{Done, Refusal, Write};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::Inbox;
+use super::{Inbox, Place};
 use crate::link::DeviceEvent;
 
 /// Why something asked for was not done.
@@ -85,6 +85,8 @@ pub enum Ask {
     CancelJob(JobNo, Actor, Answer<WholeJob>),
     /// Retry these tasks of a job, or with `None` all that are eligible.
     Retry(JobNo, Option<Vec<TaskNo>>, Actor, Option<Idempotency>, Answer<Retried>),
+    /// Cancel the cached single commands of a device that have not been sent, or one of them; those that were.
+    CancelCommands(DeviceNo, Option<TaskNo>, Actor, Answer<Vec<TaskNo>>),
     /// Disable or enable a device.
     DisableDevice(DeviceNo, bool, Actor, Answer<()>),
     /// Delete a device.
@@ -146,6 +148,27 @@ impl Writer {
         idempotency: Option<Idempotency>,
     ) -> Result<Retried, Failure> {
         self.ask(|answer| Ask::Retry(job, tasks, by, idempotency, answer)).await
+    }
+
+    /// Cancels the cached single commands of a device that have not been sent, or one of them. Says which were.
+    ///
+    /// # Errors
+    /// [`Failure`], never `Refused`.
+    pub async fn cancel_commands(
+        &self,
+        device: DeviceNo,
+        only: Option<TaskNo>,
+        by: Actor,
+    ) -> Result<Vec<TaskNo>, Failure> {
+        self.ask(|answer| Ask::CancelCommands(device, only, by, answer)).await
+    }
+
+    /// A place for a caller that will wait for the end of a task.
+    ///
+    /// # Errors
+    /// [`Failure::Overloaded`].
+    pub fn reserve(&self) -> Result<Place, Failure> {
+        self.0.waiters().reserve().ok_or(Failure::Overloaded)
     }
 
     /// Disables or enables a device.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Ask;
+use super::{Ask, Waiters};
 use crate::link::DeviceEvent;
 
 /// Events that may wait before devices are no longer read from: a few turns' worth.
@@ -36,6 +36,7 @@ pub struct Inbox {
     waiting: Mutex<Waiting>,
     wake: Box<dyn Fn() + Send + Sync>,
     room: Notify,
+    waiters: Arc<Waiters>,
 }
 
 impl Inbox {
@@ -46,7 +47,14 @@ impl Inbox {
             waiting: Mutex::new(Waiting::default()),
             wake: Box::new(wake),
             room: Notify::new(),
+            waiters: Arc::default(),
         })
+    }
+
+    /// Those who wait for the end of a task.
+    #[must_use]
+    pub fn waiters(&self) -> &Arc<Waiters> {
+        &self.waiters
     }
 
     /// Takes a question in; false if there are too many, or if the server is stopping.

@@ -6,6 +6,7 @@ mod journal;
 mod members;
 mod owners;
 mod registry;
+mod search_commands;
 mod search_devices;
 mod search_jobs;
 mod search_tasks;
@@ -15,7 +16,7 @@ mod tasks;
 pub(crate) use journal::remembered;
 pub(crate) use registry::role_number;
 
-use aldis_core::expression::{DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
@@ -170,6 +171,17 @@ impl<A: Access> Read for Database<A> {
     ) -> Result<Found<TaskInfo>, Error> {
         self.access
             .read("searching tasks", |db| search_tasks::search(db, org, filter, page))
+    }
+
+    fn search_commands(
+        &self,
+        device: DeviceNo,
+        filter: Option<&Filter<CommandField>>,
+        page: Page,
+    ) -> Result<Found<TaskInfo>, Error> {
+        self.access.read("searching single commands", |db| {
+            search_commands::search(db, device, filter, page)
+        })
     }
 
     fn history(&self, task: TaskNo) -> Result<Vec<Ended>, Error> {

@@ -30,11 +30,11 @@ pub(super) fn search(db: &Db, org: &OrgId, filter: Option<&Filter<JobField>>, pa
 }
 
 fn page_of_all(db: &Db, org: &OrgId, page: Page) -> Result<Found<JobNo>> {
-    let count = "SELECT count(*) FROM job INDEXED BY job_org WHERE org = ?1 AND deleted = 0";
+    let count = "SELECT count(*) FROM job INDEXED BY job_org WHERE org = ?1 AND deleted = 0 AND single = 0";
     let total = sql::first(&db.conn, count, [&org.0], |row| {
         Cells::new(row, "job").number("count(*)")
     })?;
-    let sql = "SELECT no FROM job INDEXED BY job_org WHERE org = ?1 AND deleted = 0
+    let sql = "SELECT no FROM job INDEXED BY job_org WHERE org = ?1 AND deleted = 0 AND single = 0
                ORDER BY no DESC LIMIT ?2 OFFSET ?3";
     let rows = sql::all(&db.conn, sql, params![org.0, int(page.take), int(page.skip)], read_no)?;
     Ok(Found {
@@ -44,7 +44,7 @@ fn page_of_all(db: &Db, org: &OrgId, page: Page) -> Result<Found<JobNo>> {
 }
 
 fn matching(db: &Db, org: &OrgId, filter: &Filter<JobField>) -> Result<Vec<JobNo>> {
-    let mut query = Query::new("SELECT no FROM job WHERE deleted = 0 AND org = ");
+    let mut query = Query::new("SELECT no FROM job WHERE deleted = 0 AND single = 0 AND org = ");
     query.bind(org.0.clone()).push(" AND ").filter(filter, &condition);
     query.push(" ORDER BY no DESC");
     let (sql, bound) = query.finish(&db.conditions);

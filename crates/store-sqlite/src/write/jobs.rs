@@ -64,7 +64,7 @@ impl Batch<'_> {
 
     fn new_row(&self, no: JobNo, new: &NewJob) -> JobRow {
         let members = match &new.text.targets {
-            TargetScope::Devices(_) => None,
+            TargetScope::Devices(_) | TargetScope::Single(_) => None,
             TargetScope::Products { products, .. } => Some(Members {
                 products: products.clone(),
                 trigger: None,
@@ -86,6 +86,7 @@ impl Batch<'_> {
             cancel_mark: 0,
             settled_mark: 0,
             deleted: false,
+            single: new.text.targets.is_single(),
             members: members.map(|is| MemberRow {
                 is,
                 trigger_change: None,

@@ -56,6 +56,7 @@ pub fn a_job_comes_back_as_described(bench: &mut Bench) {
             cancel_mark: 0,
             settled_mark: 0,
             deleted: false,
+            single: false,
         };
         let detail = JobDetail {
             job,

@@ -150,6 +150,7 @@ macro_rules! conformance_tests {
                 a_devices_status_is_merged_from_rows_and_presence,
                 products_are_found_by_every_field,
                 models_are_found_by_every_field,
+                single_commands_are_found_by_their_device_and_not_among_jobs,
                 nothing_crosses_an_organization,
                 what_is_deleted_is_not_found,
             }

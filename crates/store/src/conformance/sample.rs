@@ -148,6 +148,19 @@ pub(super) fn device_job(devices: &[DeviceNo]) -> NewJob {
     }
 }
 
+/// A single command for this device, due at once.
+pub(super) fn single_command(device: DeviceNo) -> NewJob {
+    let entry = TargetEntry {
+        asset: None,
+        product: Some(PRODUCT.to_owned()),
+        device: Some("as named".to_owned()),
+    };
+    NewJob {
+        devices: Some(vec![device]),
+        ..job(ORG, TargetScope::Single(entry))
+    }
+}
+
 /// A job for all devices of these products, due at once.
 pub(super) fn product_job(products: &[&str]) -> NewJob {
     let entry = |key: &&str| TargetEntry {

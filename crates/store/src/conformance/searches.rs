@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use aldis_core::expression::{DeviceField, Field, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::expression::{CommandField, DeviceField, Field, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::time::Timestamp;
@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::bench::{ALL, Bench};
 use super::sample::{
-    self, MODEL, ORG, OTHER_ORG, OTHER_PRODUCT, PRODUCT, device_job, new_device, org, product_job, texts,
+    self, MODEL, ORG, OTHER_ORG, OTHER_PRODUCT, PRODUCT, device_job, new_device, org, product_job, single_command,
+    texts,
 };
 use crate::rows::{Activity, Model, NewJob};
 use crate::{Found, Page, Write};
@@ -412,6 +413,58 @@ pub fn models_are_found_by_every_field(bench: &mut Bench) {
         let expected: Vec<ModelId> = expected.iter().map(|id| ModelId::from(*id)).collect();
         check(text, &models(bench, text), &expected);
     }
+}
+
+fn commands(bench: &mut Bench, device: DeviceNo, text: &str) -> (Vec<TaskNo>, u64) {
+    let filter = filter::<CommandField>(text);
+    keys(
+        bench.read().search_commands(device, Some(&filter), ALL).unwrap(),
+        |found| found.task.no,
+    )
+}
+
+pub fn single_commands_are_found_by_their_device_and_not_among_jobs(bench: &mut Bench) {
+    let registered = bench.with_devices(&["d1", "d2"]);
+    let (job, of_job) = bench.running(device_job(&registered));
+    let (_, waiting) = bench.running(single_command(registered[0]));
+    let named = bench.next_moment();
+    let mut second = single_command(registered[0]);
+    second.text.name = I18nText::plain("Slow down");
+    let (_, done) = bench.running(second);
+    let (_, elsewhere) = bench.running(single_command(registered[1]));
+    bench.succeed(done[0]);
+    let (waiting, done, elsewhere) = (waiting[0], done[0], elsewhere[0]);
+    assert!(
+        bench.read().task_infos(&[waiting]).unwrap()[0]
+            .as_ref()
+            .unwrap()
+            .job
+            .single
+    );
+    assert!(!bench.job(job).single);
+    check("all", &commands(bench, registered[0], ""), &[done, waiting]);
+    check("all", &commands(bench, registered[1], ""), &[elsewhere]);
+    let text = format!("createTime >= {}", named.0);
+    check(&text, &commands(bench, registered[0], &text), &[done]);
+    for (text, expected) in [
+        ("state = 1", &[waiting][..]),
+        ("state = 5", &[done]),
+        ("state != 5", &[waiting]),
+        ("state in (1, 5) and commandName.default like 'slow'", &[done]),
+        ("commandName.zh_CN like 'Speed'", &[waiting]),
+        ("state = 9", &[]),
+    ] {
+        check(text, &commands(bench, registered[0], text), expected);
+    }
+    let page = Page { skip: 1, take: 1 };
+    let found = bench.read().search_commands(registered[0], None, page).unwrap();
+    assert_eq!(keys(found, |found| found.task.no), (vec![waiting], 2));
+    check("jobs", &jobs(bench, ""), &[job]);
+    check("jobs", &jobs(bench, "status != 'INIT'"), &[job]);
+    let everything = [elsewhere, done, waiting, of_job[1], of_job[0]];
+    check("tasks", &tasks(bench, ""), &everything);
+    bench.reopen();
+    check("all", &commands(bench, registered[0], ""), &[done, waiting]);
 }
 
 pub fn nothing_crosses_an_organization(bench: &mut Bench) {

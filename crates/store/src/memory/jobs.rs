@@ -119,7 +119,7 @@ impl Contents {
 
     fn new_job(&self, no: JobNo, new: &NewJob) -> Job {
         let members = match &new.text.targets {
-            TargetScope::Devices(_) => None,
+            TargetScope::Devices(_) | TargetScope::Single(_) => None,
             TargetScope::Products { products, .. } => Some(Members {
                 products: products.clone(),
                 trigger: None,
@@ -144,6 +144,7 @@ impl Contents {
             cancel_mark: 0,
             settled_mark: 0,
             deleted: false,
+            single: new.text.targets.is_single(),
         }
     }
 

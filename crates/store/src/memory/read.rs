@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use aldis_core::expression::{DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::JobState;
 use aldis_core::task::{Ended, State, Task};
 use aldis_core::time::Timestamp;
 
-use super::records::{DeviceRecord, JobRecord, TaskRecord, cut, model_passes, passes};
+use super::records::{CommandRecord, DeviceRecord, JobRecord, TaskRecord, cut, model_passes, passes};
 use super::{Contents, MemoryStore};
 use crate::rows::{
     AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot,
@@ -210,7 +210,8 @@ impl Read for MemoryStore {
         page: Page,
     ) -> Result<Found<JobDetail>, Error> {
         let contents = self.contents.read();
-        let jobs = contents.jobs.live().rev().filter(|row| row.job.org == *org);
+        let of_org = |row: &&super::jobs::JobRow| row.job.org == *org && !row.job.single;
+        let jobs = contents.jobs.live().rev().filter(of_org);
         let found = jobs.filter(|row| {
             let (job, text) = (&row.job, row.text.as_ref());
             passes(filter, &JobRecord { job, text })
@@ -261,6 +262,21 @@ impl Read for MemoryStore {
         let contents = self.contents.read();
         let tasks = contents.tasks.all().rev();
         let found = tasks.filter(|task| contents.task_passes(org, filter, task));
+        Ok(cut(found.filter_map(|task| contents.task_info(task.no)), page))
+    }
+
+    fn search_commands(
+        &self,
+        device: DeviceNo,
+        filter: Option<&Filter<CommandField>>,
+        page: Page,
+    ) -> Result<Found<TaskInfo>, Error> {
+        let contents = self.contents.read();
+        let tasks = contents.tasks.all().rev().filter(|task| task.device == device);
+        let found = tasks.filter(|task| {
+            let row = contents.jobs.of(task.no).filter(|row| row.job.single);
+            row.is_some_and(|row| passes(filter, &CommandRecord { task, row }))
+        });
         Ok(cut(found.filter_map(|task| contents.task_info(task.no)), page))
     }
 

@@ -1,9 +1,12 @@
 //! What a search's filter is asked of, and how a page is cut from what passes.
 
-use aldis_core::expression::{DeviceField, Filter, JobField, ModelField, ProductField, Record, TaskField, Values};
+use aldis_core::expression::{
+    CommandField, DeviceField, Filter, JobField, ModelField, ProductField, Record, TaskField, Values,
+};
 use aldis_core::model::ThingModel;
 use aldis_core::task::Task;
 
+use super::jobs::JobRow;
 use crate::rows::{Device, Job, JobText, Model, Product};
 use crate::{DeviceStatus, Error, Found, Page, words};
 
@@ -110,6 +113,21 @@ impl Record<TaskField> for TaskRecord<'_> {
             TaskField::DeviceKey => Values::one(is.key.as_str()),
             TaskField::Status => Values::one(words::task_state(self.task.state)),
             TaskField::CreatedAt => Values::one(self.job.tasks_created),
+        }
+    }
+}
+
+pub(super) struct CommandRecord<'a> {
+    pub(super) task: &'a Task,
+    pub(super) row: &'a JobRow,
+}
+
+impl Record<CommandField> for CommandRecord<'_> {
+    fn values(&self, field: CommandField, _sub: Option<&str>) -> Values<'_> {
+        match field {
+            CommandField::State => Values::one(words::command_state(self.task.state)),
+            CommandField::Name => Values::Name(&self.row.text.name),
+            CommandField::CreatedAt => Values::one(self.row.job.created),
         }
     }
 }

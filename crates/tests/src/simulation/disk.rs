@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aldis_core::expression::{DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
@@ -308,6 +308,7 @@ questions! {
     tasks(tasks: &[TaskNo]) -> Vec<Option<Task>>;
     task_infos(tasks: &[TaskNo]) -> Vec<Option<TaskInfo>>;
     search_tasks(org: &OrgId, filter: Option<&Filter<TaskField>>, page: Page) -> Found<TaskInfo>;
+    search_commands(device: DeviceNo, filter: Option<&Filter<CommandField>>, page: Page) -> Found<TaskInfo>;
     history(task: TaskNo) -> Vec<Ended>;
     job_tasks(job: &Job, which: JobTasks, after: Option<TaskNo>, limit: usize) -> Vec<Task>;
     members(job: &Job, limit: usize) -> Vec<DeviceFacts>;

@@ -28,5 +28,6 @@ mod retries;
 mod searching;
 mod sessions;
 mod settings;
+mod single_commands;
 mod states;
 mod stopping;

@@ -206,6 +206,32 @@ impl Fleet {
         self.turn();
     }
 
+    /// The device's session ends.
+    pub(super) fn disconnect(&self, key: &str) {
+        let device = self.number(key);
+        let session = SessionNo(device.0);
+        self.report(DeviceEvent::Disconnected { session, device });
+        self.turn();
+    }
+
+    /// The server is told to stop.
+    pub(super) fn stop(&self) {
+        self.engine.lock().stop();
+        self.turn();
+    }
+
+    /// The next thing that is sent, once it is.
+    pub(super) async fn sent_soon(&self) -> Outgoing {
+        loop {
+            if let Some(outgoing) = self.sent().pop() {
+                assert!(outgoing.gate.take());
+                outgoing.gate.handed_over(self.clock.now());
+                return outgoing;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// What was sent since the last look.
     pub(super) fn sent(&self) -> Vec<Outgoing> {
         std::mem::take(&mut *self.link.0.lock())

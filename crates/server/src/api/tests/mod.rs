@@ -14,6 +14,7 @@ mod openapi;
 mod organizations_apart;
 mod products;
 mod rate_limit;
+mod single_commands;
 mod sockets;
 mod task_actions;
 mod tasks;

@@ -10,6 +10,7 @@ use super::world::{ADMIN, Answered, Key, STRANGER};
 use crate::api::action::Action;
 use crate::api::entry::TABLE;
 
+const COMMANDS_21: &str = "/connect-service/v2.1/commands";
 const TOPOLOGY: &str = "/connect-service/v2.1/device-topos";
 
 /// Is part of everything that only the owner may read, and of no request.
@@ -25,6 +26,8 @@ struct Owner {
     waiting: String,
     failed: String,
     task: String,
+    /// A single command that waits for its device.
+    command: String,
 }
 
 impl Owner {
@@ -58,11 +61,16 @@ impl Owner {
         let waiting = fleet.create(job(3_600_000)).await;
         let failed = fleet.create(job(0)).await;
         let task = fleet.tasks(&failed).await[0]["taskId"].as_str().unwrap().to_owned();
+        let query = "invokeService&productKey=productKey&deviceKey=d2&serviceId=serviceId&pendingTtl=600";
+        let command = json!({"inputData": {"input": 1}});
+        let command = of_owner(&fleet, COMMANDS_21, query, command).await["commandId"].clone();
+        fleet.turn();
         Self {
             fleet,
             waiting,
             failed,
             task,
+            command: command.as_str().unwrap().to_owned(),
         }
     }
 
@@ -103,6 +111,16 @@ impl Owner {
                 String::new(),
                 with(brief(), "/commandInfo/serviceInvokeInfo/inputData", json!({"input": 1})),
             ),
+            ("commands", "invokeService") => (
+                format!("{device}&serviceId=serviceId&pendingTtl=600"),
+                json!({"inputData": {"input": 1}}),
+            ),
+            ("commands", "setMeasurepoint") => (
+                format!("{device}&measurepointId=temperature&pendingTtl=600"),
+                json!({"value": 1.5}),
+            ),
+            ("commands", "search") => ("&productKey=productKey&deviceKey=d2".into(), json!({})),
+            ("commands", "get" | "cancel") => (format!("&commandId={}", self.command), json!({})),
             ("commands", "searchJob") => (
                 String::new(),
                 json!({"expression": format!("jobId = '{}'", self.waiting)}),
@@ -151,6 +169,7 @@ impl Owner {
             (TOPOLOGY, "searchSubDevice&requireSecret=true".to_owned()),
             (COMMANDS, "searchJob".to_owned()),
             (COMMANDS, "searchTask".to_owned()),
+            (COMMANDS_21, "search&productKey=productKey&deviceKey=d2".to_owned()),
             (COMMANDS, format!("getTaskAttempts&taskId={}", self.task)),
             ("/aldis/v1/keys", "list".to_owned()),
             ("/aldis/v1/organizations", "list".to_owned()),

@@ -145,6 +145,12 @@ impl Server {
         self.kill();
     }
 
+    /// Threads of the process.
+    pub(crate) fn threads(&self) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        tasks.unwrap().count()
+    }
+
     /// The most memory that the process has used so far, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
