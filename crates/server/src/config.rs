@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::gateway::TlsFiles;
+
 /// Where the HTTP API listens unless told otherwise: this machine only, until its owner decides.
 const HTTP_DEFAULT: &str = "127.0.0.1:8080";
 /// Where devices connect unless told otherwise; the port is the one that device SDKs have built in.
 const MQTT_DEFAULT: &str = "127.0.0.1:11883";
+const MQTTS_DEFAULT: &str = "127.0.0.1:18883";
 /// Where everything is kept unless told otherwise.
 const DATA_DIR_DEFAULT: &str = "./aldis-data";
 
@@ -37,6 +40,16 @@ pub struct Given {
     pub rate_limit_per_second: Option<NonZeroU32>,
     /// Most HTTP connections at a time; absent: a share of the open files.
     pub http_connections_max: Option<NonZeroUsize>,
+    /// Address for devices under TLS, `host:port`; takes effect with a certificate and its key.
+    pub mqtts: Option<String>,
+    /// The server's certificate and those that lead to its authority, PEM.
+    pub tls_cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub tls_key_file: Option<PathBuf>,
+    /// The authorities that devices' certificates are checked against, PEM.
+    pub tls_client_ca_file: Option<PathBuf>,
+    /// The devices' certificates that those authorities have revoked, PEM.
+    pub tls_client_crl_file: Option<PathBuf>,
 }
 
 /// Why the settings do not stand.
@@ -90,6 +103,8 @@ pub struct Settings {
     pub rate_limit_per_second: Option<NonZeroU32>,
     /// Most HTTP connections at a time.
     pub http_connections_max: Option<NonZeroUsize>,
+    /// Address for devices under TLS, and the certificates; `None`: there is no such listener.
+    pub mqtts: Option<(SocketAddr, TlsFiles)>,
 }
 
 impl Given {
@@ -121,6 +136,11 @@ impl Given {
             devices_per_product_max: self.devices_per_product_max.or(other.devices_per_product_max),
             rate_limit_per_second: self.rate_limit_per_second.or(other.rate_limit_per_second),
             http_connections_max: self.http_connections_max.or(other.http_connections_max),
+            mqtts: self.mqtts.or(other.mqtts),
+            tls_cert_file: self.tls_cert_file.or(other.tls_cert_file),
+            tls_key_file: self.tls_key_file.or(other.tls_key_file),
+            tls_client_ca_file: self.tls_client_ca_file.or(other.tls_client_ca_file),
+            tls_client_crl_file: self.tls_client_crl_file.or(other.tls_client_crl_file),
         }
     }
 
@@ -136,6 +156,7 @@ impl Given {
             let what = format!("unsigned calls are accepted on a loopback address only, not on {http}");
             return Err(Error::Value { name: "no_auth", what });
         }
+        let mqtts = self.tls()?;
         Ok(Settings {
             data_dir: self.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
             http,
@@ -146,7 +167,44 @@ impl Given {
             devices_per_product_max: self.devices_per_product_max,
             rate_limit_per_second: self.rate_limit_per_second,
             http_connections_max: self.http_connections_max,
+            mqtts,
         })
+    }
+
+    /// The listener under TLS: there is one if it has a certificate.
+    fn tls(&self) -> Result<Option<(SocketAddr, TlsFiles)>, Error> {
+        let needs = |name, what: &str| Error::Value {
+            name,
+            what: what.to_owned(),
+        };
+        match (&self.tls_cert_file, &self.tls_key_file) {
+            (Some(certificate), Some(key)) => {
+                if self.tls_client_crl_file.is_some() && self.tls_client_ca_file.is_none() {
+                    return Err(needs("tls_client_crl_file", "needs tls_client_ca_file"));
+                }
+                let files = TlsFiles {
+                    certificate: certificate.clone(),
+                    key: key.clone(),
+                    client_ca: self.tls_client_ca_file.clone(),
+                    client_crl: self.tls_client_crl_file.clone(),
+                };
+                let at = address("mqtts", self.mqtts.as_deref().unwrap_or(MQTTS_DEFAULT))?;
+                Ok(Some((at, files)))
+            }
+            (Some(_), None) => Err(needs("tls_key_file", "is missing beside tls_cert_file")),
+            (None, Some(_)) => Err(needs("tls_cert_file", "is missing beside tls_key_file")),
+            (None, None) => {
+                let others = [
+                    ("mqtts", self.mqtts.is_some()),
+                    ("tls_client_ca_file", self.tls_client_ca_file.is_some()),
+                    ("tls_client_crl_file", self.tls_client_crl_file.is_some()),
+                ];
+                match others.into_iter().find(|(_, given)| *given) {
+                    Some((name, _)) => Err(needs(name, "needs tls_cert_file and tls_key_file")),
+                    None => Ok(None),
+                }
+            }
+        }
     }
 }
 
@@ -196,6 +254,9 @@ mod tests {
         assert_eq!(given.data_dir.as_deref(), Some(Path::new(DATA_DIR_DEFAULT)));
         assert_eq!(given.http.as_deref(), Some(HTTP_DEFAULT));
         assert_eq!(given.mqtt.as_deref(), Some(MQTT_DEFAULT));
+        assert_eq!(given.mqtts.as_deref(), Some(MQTTS_DEFAULT));
+        assert!(given.tls_cert_file.is_some() && given.tls_key_file.is_some());
+        assert!(given.tls_client_ca_file.is_some() && given.tls_client_crl_file.is_some());
         assert_eq!(given.no_auth, Some(false));
         assert!(given.secret_key_file.is_some());
         assert!(given.tasks_per_job_max.is_some());
@@ -203,6 +264,25 @@ mod tests {
         assert!(given.rate_limit_per_second.is_some());
         assert!(given.http_connections_max.is_some());
         toml::from_str::<Given>(EXAMPLE).unwrap().settle().unwrap();
+    }
+
+    #[test]
+    fn the_listener_under_tls_needs_a_certificate_with_its_key() {
+        let settled = |text: &str| toml::from_str::<Given>(text).unwrap().settle();
+        let both = "tls_cert_file = 'c'\ntls_key_file = 'k'\n";
+        let (at, files) = settled(both).unwrap().mqtts.unwrap();
+        assert_eq!((at.to_string().as_str(), files.client_ca), (MQTTS_DEFAULT, None));
+        assert!(settled("").unwrap().mqtts.is_none());
+        for (text, name) in [
+            ("tls_cert_file = 'c'".to_owned(), "tls_key_file"),
+            ("tls_key_file = 'k'".to_owned(), "tls_cert_file"),
+            ("mqtts = '127.0.0.1:0'".to_owned(), "mqtts"),
+            ("tls_client_ca_file = 'a'".to_owned(), "tls_client_ca_file"),
+            (format!("{both}tls_client_crl_file = 'r'"), "tls_client_crl_file"),
+        ] {
+            let error = settled(&text).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{text}: {error}");
+        }
     }
 
     #[test]

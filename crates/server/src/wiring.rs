@@ -26,7 +26,7 @@ use crate::api;
 use crate::app::{self, App, Parts, SystemChance};
 use crate::config::Settings;
 use crate::engine::Engine;
-use crate::gateway::{self, Gateway, Sessions};
+use crate::gateway::{self, Doors, Gateway, Sessions, Tls, TlsError};
 use crate::shutdown::{self, Stop};
 use crate::writer::{Inbox, Writer};
 use aldis_core::time::Clock;
@@ -66,6 +66,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A file or a thread is refused by the operating system.
     #[error("{what}")]
     System {
@@ -83,6 +86,9 @@ pub struct Server {
     pub http: SocketAddr,
     /// Where devices connect.
     pub mqtt: SocketAddr,
+    /// Where they do under TLS.
+    pub mqtts: Option<SocketAddr>,
+    tls: Option<Arc<Tls>>,
     stop_http: Stop,
     stop_mqtt: Stop,
     http_ends: tokio::task::JoinHandle<()>,
@@ -120,6 +126,7 @@ impl Server {
             listen::address(&http, settings.http)?,
             listen::address(&mqtt, settings.mqtt)?,
         );
+        let secured = listen_under_tls(settings)?;
         let engine = start_engine(Box::new(store), &sessions, &inbox, &*clock).map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,
@@ -136,10 +143,13 @@ impl Server {
             http_stopped.wait(),
         ));
         let gateway = Gateway::new(app, clock, Arc::clone(&sessions), connections.devices);
-        let (stop_mqtt, mqtt_ends) = serve_devices(gateway, mqtt)?;
+        let (mqtts, tls) = secured.as_ref().map(|(_, at, tls)| (*at, Arc::clone(tls))).unzip();
+        let (stop_mqtt, mqtt_ends) = serve_devices(gateway, mqtt, secured)?;
         Ok(Self {
             http: http_at,
             mqtt: mqtt_at,
+            mqtts,
+            tls,
             stop_http,
             stop_mqtt,
             http_ends,
@@ -148,6 +158,19 @@ impl Server {
             inbox,
             writer,
         })
+    }
+
+    /// Reads the certificates again, for the connections to come, and ends those whose certificate has been revoked. If they
+    /// cannot be used, everything stays as it was, and the log says so.
+    pub fn reload(&self) {
+        let Some(tls) = &self.tls else { return };
+        match tls.reload() {
+            Ok(()) => {
+                tracing::info!("certificates were read again");
+                self.sessions.end_revoked(tls);
+            }
+            Err(error) => tracing::error!(%error, "certificates stay as they were"),
+        }
     }
 
     /// Stops in order: no new calls or devices; attempts that have not left are taken back; replies read so far are
@@ -172,6 +195,19 @@ impl Server {
             tracing::error!("a part of the server ended badly");
         }
     }
+}
+
+/// A listener under TLS, if one is wanted, with its address and its certificates.
+type Secured = (std::net::TcpListener, SocketAddr, Arc<Tls>);
+
+fn listen_under_tls(settings: &Settings) -> Result<Option<Secured>, StartError> {
+    let Some((asked, files)) = &settings.mqtts else {
+        return Ok(None);
+    };
+    let tls = Arc::new(Tls::load(files.clone())?);
+    let listener = listen::on(*asked)?;
+    let at = listen::address(&listener, *asked)?;
+    Ok(Some((listener, at, tls)))
 }
 
 fn start_engine(
@@ -231,7 +267,11 @@ fn token_key(settings: &Settings) -> Result<[u8; 32], StartError> {
 
 /// Devices are served by one thread: a connection's work is small, and handing it between threads costs more. Their logins
 /// are looked up by as many more as can read at a time, or a fleet that comes back would have hundreds wait for those.
-fn serve_devices(gateway: Arc<Gateway>, listener: std::net::TcpListener) -> Result<(Stop, JoinHandle<()>), StartError> {
+fn serve_devices(
+    gateway: Arc<Gateway>,
+    plain: std::net::TcpListener,
+    secured: Option<Secured>,
+) -> Result<(Stop, JoinHandle<()>), StartError> {
     let system = |what: &str| {
         let what = what.to_owned();
         move |source| StartError::System { what, source }
@@ -242,13 +282,17 @@ fn serve_devices(gateway: Arc<Gateway>, listener: std::net::TcpListener) -> Resu
         .build()
         .map_err(system("cannot start the devices' runtime"))?;
     let (stop, stopped) = shutdown::channel();
-    let listener = {
+    let doors = {
         let _entered = runtime.enter();
-        listen::on_this_runtime(listener)?
+        let tls = secured.map(|(listener, _, tls)| listen::on_this_runtime(listener).map(|listener| (listener, tls)));
+        Doors {
+            plain: listen::on_this_runtime(plain)?,
+            tls: tls.transpose()?,
+        }
     };
     let thread = std::thread::Builder::new()
         .name("devices".to_owned())
-        .spawn(move || runtime.block_on(gateway::serve(gateway, listener, stopped)))
+        .spawn(move || runtime.block_on(gateway::serve(gateway, doors, stopped)))
         .map_err(system("cannot start the devices' thread"))?;
     Ok((stop, thread))
 }

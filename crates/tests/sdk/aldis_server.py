@@ -39,7 +39,8 @@ def eventually(what, look):
 class Server:
     """`aldis serve` on fresh data and free ports."""
 
-    def __init__(self):
+    def __init__(self, *flags):
+        self._flags = flags
         self._base = tempfile.TemporaryDirectory()
         self._data = pathlib.Path(self._base.name, "data")
         self.http = self.mqtt = "127.0.0.1:0"
@@ -49,7 +50,7 @@ class Server:
     def start(self):
         self._runs += 1
         out = pathlib.Path(self._base.name, f"out-{self._runs}")
-        command = [os.environ["ALDIS_BIN"], "serve", "--data-dir", self._data, "--http", self.http, "--mqtt", self.mqtt]
+        command = [os.environ["ALDIS_BIN"], "serve", "--data-dir", self._data, "--http", self.http, "--mqtt", self.mqtt, *self._flags]
         with open(out, "wb") as stdout, open(self._log(), "ab") as stderr:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
 
@@ -60,7 +61,12 @@ class Server:
             return lines if lines[-1:] == ["ready"] else None
 
         lines = eventually("the server", ready)
-        self.http, self.mqtt = (line.rsplit(" ", 1)[1] for line in lines[:2])
+        self.http, self.mqtt, *rest = (line.rsplit(" ", 1)[1] for line in lines[:-1])
+        self.mqtts = rest[0] if rest else None
+
+    def hang_up(self):
+        """Has certificates read again."""
+        self._process.send_signal(signal.SIGHUP)
 
     def kill(self):
         self._process.send_signal(signal.SIGKILL)

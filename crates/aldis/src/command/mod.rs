@@ -2,6 +2,7 @@
 
 mod access_key;
 mod bench;
+mod cert;
 mod demo;
 mod device;
 mod device_import;
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     Simulate(Box<simulate::Simulate>),
     /// Measure this machine: dispatch, a large job, statistics, memory
     Bench(bench::Bench),
+    /// Certificates of a small authority of one's own, for TLS
+    #[command(subcommand)]
+    Cert(cert::Cert),
     /// Thing models: what devices of a type can do
     #[command(subcommand)]
     Model(model::Model),
@@ -73,6 +77,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Demo(demo) => wait_for(demo.run(&context)),
         Command::Simulate(simulate) => wait_for(simulate.run(&context)),
         Command::Bench(bench) => wait_for(bench.run(&context)),
+        Command::Cert(cert) => cert.run(&context),
         Command::Model(model) => wait_for(model.run(&context)),
         Command::Product(product) => wait_for(product.run(&context)),
         Command::Device(device) => wait_for(device.run(&context)),

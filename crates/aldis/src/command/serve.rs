@@ -45,6 +45,21 @@ pub(crate) struct Args {
     /// Most HTTP connections at a time [default: one for every 32 open files, 128 to 4096]
     #[arg(long, value_name = "N", env = "ALDIS_HTTP_CONNECTIONS_MAX")]
     http_connections_max: Option<NonZeroUsize>,
+    /// Address for devices under TLS; takes effect with a certificate [default: 127.0.0.1:18883]
+    #[arg(long, value_name = "ADDR", env = "ALDIS_MQTTS")]
+    mqtts: Option<String>,
+    /// The server's certificate and those that lead to its authority, PEM; read again on SIGHUP
+    #[arg(long, value_name = "FILE", env = "ALDIS_TLS_CERT_FILE")]
+    tls_cert_file: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", env = "ALDIS_TLS_KEY_FILE")]
+    tls_key_file: Option<PathBuf>,
+    /// The authorities that devices' certificates are checked against, PEM
+    #[arg(long, value_name = "FILE", env = "ALDIS_TLS_CLIENT_CA_FILE")]
+    tls_client_ca_file: Option<PathBuf>,
+    /// The devices' certificates that those have revoked, PEM
+    #[arg(long, value_name = "FILE", env = "ALDIS_TLS_CLIENT_CRL_FILE")]
+    tls_client_crl_file: Option<PathBuf>,
     /// Stop when standard input ends, for a program that starts a server of its own
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -70,18 +85,28 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         devices_per_product_max: args.devices_per_product_max,
         rate_limit_per_second: args.rate_limit_per_second,
         http_connections_max: args.http_connections_max,
+        mqtts: args.mqtts,
+        tls_cert_file: args.tls_cert_file,
+        tls_key_file: args.tls_key_file,
+        tls_client_ca_file: args.tls_client_ca_file,
+        tls_client_crl_file: args.tls_client_crl_file,
     };
     let settings = given.over(file).settle().map_err(wrong)?;
     // From here on a signal means an orderly stop, also while the server is starting.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
     let orphaned = stdin_ended(args.until_stdin_ends);
     let server = Server::start(&settings).await?;
     announce(&server)?;
-    tokio::select! {
-        () = orphaned => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut orphaned = std::pin::pin!(orphaned);
+    loop {
+        tokio::select! {
+            () = &mut orphaned => break,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => server.reload(),
+        }
     }
     tracing::info!("stopping");
     server.stop().await;
@@ -113,6 +138,9 @@ fn announce(server: &Server) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "http listening on {}", server.http)?;
     writeln!(stdout, "mqtt listening on {}", server.mqtt)?;
+    if let Some(mqtts) = server.mqtts {
+        writeln!(stdout, "mqtts listening on {mqtts}")?;
+    }
     writeln!(stdout, "ready")?;
     stdout.flush()
 }

@@ -144,3 +144,29 @@ fn a_data_directory_in_use_is_refused_with_the_reason() {
     let told = String::from_utf8(ended.stderr).unwrap();
     assert!(told.contains(&data), "{told}");
 }
+
+#[test]
+fn an_authority_overwrites_no_key_and_knows_what_a_device_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let certs = dir.path().join("certs");
+    let cert = |words: &[&str]| {
+        let mut all = vec!["cert"];
+        all.extend(words);
+        all.extend(["--dir", certs.to_str().unwrap()]);
+        alone(&all)
+    };
+    cert(&["server"]).code(REFUSED).complains("ca-key.pem");
+    cert(&["ca"]).code(DONE).says("revoked.pem");
+    let key = std::fs::read(certs.join("ca-key.pem")).unwrap();
+    cert(&["ca"]).code(REFUSED).complains("ca-key.pem");
+    assert_eq!(std::fs::read(certs.join("ca-key.pem")).unwrap(), key);
+    for device in ["pump", "pump/", "pump/a/b", "pump/d#1"] {
+        cert(&["device", device]).code(USAGE).complains("PRODUCT/DEVICE");
+    }
+    cert(&["server", "--name", "not a name\u{e9}"])
+        .code(REFUSED)
+        .complains("--name");
+    cert(&["revoke", certs.join("revoked.pem").to_str().unwrap()])
+        .code(REFUSED)
+        .complains("is no certificate");
+}

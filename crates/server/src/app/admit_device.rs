@@ -2,15 +2,37 @@
 
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::login::Login;
-use aldis_store::rows::Activity;
+use aldis_store::rows::{Activity, Product};
 use aldis_store::{DeviceRef, Error as StoreError, Write};
 
 use super::{App, Error};
 
+/// Who somebody claims to be, and what is to prove it.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// What the client says about itself.
+    pub login: Login,
+    /// The proof that it knows a secret.
+    pub password: Vec<u8>,
+    /// It has presented the certificate of this very device.
+    pub certified: bool,
+}
+
+impl Claim {
+    /// Whether a client of this product may come in without a certificate, or has one.
+    pub(super) fn has_what_it_takes(&self, product: &Product) -> bool {
+        let enough = self.certified || !product.certificates;
+        if !enough {
+            tracing::info!(product = %product.key, device = %self.login.device_key, "a login lacks the certificate that its product demands");
+        }
+        enough
+    }
+}
+
 /// Why a device is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAdmitted {
-    /// Unknown, disabled, or a wrong password: nobody is told which.
+    /// Unknown, disabled, a wrong password or no certificate: nobody is told which.
     NotAuthorized,
     /// The store cannot be asked now.
     Unavailable,
@@ -20,14 +42,16 @@ pub enum NotAdmitted {
 ///
 /// # Errors
 /// See [`NotAdmitted`].
-pub async fn admit_device(app: &App, login: Login, password: Vec<u8>) -> Result<DeviceNo, NotAdmitted> {
+pub async fn admit_device(app: &App, claim: Claim) -> Result<DeviceNo, NotAdmitted> {
     let found = app
         .read(move |store| {
+            let Claim { login, password, .. } = &claim;
             let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
             let device = store.devices(&[keys])?.pop().flatten();
-            Ok::<_, StoreError>(
-                device.filter(|device| login.verify(&password, &device.is.secret.0) && !device.disabled),
-            )
+            let device = device.filter(|device| login.verify(password, &device.is.secret.0) && !device.disabled);
+            let product = store.product(&login.product_key)?;
+            let enough = product.is_some_and(|product| claim.has_what_it_takes(&product));
+            Ok::<_, StoreError>(device.filter(|_| enough))
         })
         .await;
     let device = found

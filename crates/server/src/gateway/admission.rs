@@ -6,10 +6,11 @@ use aldis_protocol::login::{Login, SecureMode};
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
+use super::certificate::Certificate;
 use super::keys::Keys;
 use super::packing::Packing;
 use super::visit::{Purpose, Visit};
-use crate::app::admit_device::{NotAdmitted, admit_device, holds_keys};
+use crate::app::admit_device::{Claim, NotAdmitted, admit_device, holds_keys};
 use crate::app::admit_guest::{admit_channel, admit_to_activation};
 
 /// Who has proved to be what.
@@ -40,7 +41,11 @@ pub(super) struct Admitted {
 
 impl Gateway {
     /// Checks a CONNECT; the CONNACK code if it is refused. Every failed proof gets the same code, whatever is wrong.
-    pub(super) async fn admit(&self, connect: &Connect) -> Result<Guest, ConnectAckReason> {
+    pub(super) async fn admit(
+        &self,
+        connect: &Connect,
+        certificate: Option<&Certificate>,
+    ) -> Result<Guest, ConnectAckReason> {
         if connect.protocol.level() != MQTT_3_1_1 {
             return Err(ConnectAckReason::UnacceptableProtocolVersion);
         }
@@ -55,14 +60,27 @@ impl Gateway {
             tracing::debug!(compression = ?login.compression, "a login wants what is not served");
             return Err(ConnectAckReason::NotAuthorized);
         };
+        let certified = match certificate {
+            Some(certificate) if !certificate.is_of(&login.product_key.0, &login.device_key.0) => {
+                tracing::info!(device = %login.device_key, "a login comes with the certificate of another device");
+                return Err(ConnectAckReason::NotAuthorized);
+            }
+            certificate => certificate.is_some(),
+        };
         let manners = Manners {
             keep_alive: connect.keep_alive,
             packing,
         };
-        let admitted = match login.secure_mode {
-            SecureMode::DeviceSecret => self.admit_device(login, password.to_vec(), manners).await,
-            SecureMode::ProductSecret => self.admit_to_activation(login, password.to_vec(), manners).await,
-            SecureMode::IntegrationChannel => self.admit_channel(login, password.to_vec(), manners).await,
+        let password = password.to_vec();
+        let claim = Claim {
+            login,
+            password,
+            certified,
+        };
+        let admitted = match claim.login.secure_mode {
+            SecureMode::DeviceSecret => self.admit_device(claim, manners).await,
+            SecureMode::ProductSecret => self.admit_to_activation(claim, manners).await,
+            SecureMode::IntegrationChannel => self.admit_channel(claim, manners).await,
         };
         admitted.map_err(|why| match why {
             NotAdmitted::NotAuthorized => ConnectAckReason::NotAuthorized,
@@ -70,10 +88,11 @@ impl Gateway {
         })
     }
 
-    async fn admit_device(&self, login: Login, password: Vec<u8>, manners: Manners) -> Result<Guest, NotAdmitted> {
+    async fn admit_device(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
+        let login = &claim.login;
         let keys = Keys::new(&login.product_key.0, &login.device_key.0);
         let key_changes = self.app.key_changes();
-        let device = admit_device(&self.app, login, password).await?;
+        let device = admit_device(&self.app, claim).await?;
         Ok(Guest::Device(Admitted {
             device,
             keys,
@@ -82,13 +101,8 @@ impl Gateway {
         }))
     }
 
-    async fn admit_to_activation(
-        &self,
-        login: Login,
-        password: Vec<u8>,
-        manners: Manners,
-    ) -> Result<Guest, NotAdmitted> {
-        let device = admit_to_activation(&self.app, login, password).await?;
+    async fn admit_to_activation(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
+        let device = admit_to_activation(&self.app, claim).await?;
         tracing::info!(device = device.no.0, "a device is told its secret");
         let info = ActivationInfo {
             asset_id: device.is.asset.as_str(),
@@ -100,8 +114,8 @@ impl Gateway {
         Ok(Guest::Visitor(Visit { purpose, manners }))
     }
 
-    async fn admit_channel(&self, login: Login, password: Vec<u8>, manners: Manners) -> Result<Guest, NotAdmitted> {
-        let product = admit_channel(&self.app, login, password).await?;
+    async fn admit_channel(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
+        let product = admit_channel(&self.app, claim).await?;
         let purpose = Purpose::Channel(product.key);
         Ok(Guest::Visitor(Visit { purpose, manners }))
     }

@@ -78,10 +78,13 @@ impl Connection {
         let line = &self.present.line;
         // Whoever says goodbye reads what was said before; nobody else gets bytes after the end.
         let polite = matches!(end, End::Disconnected) || self.gateway.sessions.is_stopping();
-        if polite && let Err(error) = line.outward().flush(&line.stream, &*self.gateway.clock) {
+        if polite && let Err(error) = line.outward().flush(&line.transport, &*self.gateway.clock) {
             tracing::debug!(%error, "a device was gone before it was told everything");
         }
-        socket::discard_on_close(&line.stream, !polite);
+        if polite {
+            line.transport.say_goodbye();
+        }
+        socket::discard_on_close(line.transport.socket(), !polite);
         tracing::debug!(device = line.device.0, %end, "a device's connection has ended");
     }
 
@@ -116,7 +119,7 @@ impl Connection {
         if let Poll::Ready(end) = line.poll_end(cx, &*self.gateway.clock) {
             return Poll::Ready(Err(end));
         }
-        if let Poll::Ready(ready) = line.stream.poll_read_ready(cx) {
+        if let Poll::Ready(ready) = line.transport.poll_read_ready(cx) {
             return Poll::Ready(ready.map(|()| Next::Bytes).map_err(End::from));
         }
         timer.poll(cx).map(|()| Ok(Next::Moment))
@@ -152,9 +155,9 @@ impl Connection {
     /// Tells the device that it is in, and hears what it said before that. False if the engine's inbox is full.
     fn greet(&mut self, input: &mut Input) -> Result<bool, End> {
         let line = Arc::clone(&self.present.line);
-        socket::discard_on_close(&line.stream, true);
+        socket::discard_on_close(line.transport.socket(), true);
         if self.keep_alive == 0 {
-            socket::probe_when_silent(&line.stream);
+            socket::probe_when_silent(line.transport.socket());
         }
         let mut outward = line.outward();
         outward.put(connack(ConnectAckReason::ConnectionAccepted))?;
@@ -163,7 +166,7 @@ impl Connection {
             room &= self.handle(packet, &mut outward)?;
             Ok::<_, End>(())
         })?;
-        outward.flush(&line.stream, &*self.gateway.clock)?;
+        outward.flush(&line.transport, &*self.gateway.clock)?;
         Ok(room)
     }
 
@@ -172,7 +175,7 @@ impl Connection {
         let line = Arc::clone(&self.present.line);
         let mut outward = line.outward();
         let (mut room, mut heard) = (true, false);
-        let more = input.try_read(&line.stream, |packet| {
+        let more = input.try_read(&line.transport, |packet| {
             heard = true;
             room &= self.handle(packet, &mut outward)?;
             Ok::<_, End>(())
@@ -181,9 +184,9 @@ impl Connection {
             self.heard = Instant::now();
         }
         if std::mem::take(&mut self.reply_is_next) {
-            socket::acknowledge_quickly(&line.stream);
+            socket::acknowledge_quickly(line.transport.socket());
         }
-        outward.flush(&line.stream, &*self.gateway.clock)?;
+        outward.flush(&line.transport, &*self.gateway.clock)?;
         Ok((room, more))
     }
 

@@ -13,6 +13,9 @@ pub(super) enum End {
     /// The engine, a second login or the server's stop ended it.
     #[error("the server ended it")]
     Reset,
+    /// Its certificate has been revoked.
+    #[error("the device's certificate has been revoked")]
+    Revoked,
     /// The device promised signs of life and gave none.
     #[error("the device was silent for too long")]
     Silent,

@@ -4,15 +4,13 @@
 //! of an incomplete packet stays with the connection.
 
 use std::cell::RefCell;
-use std::io::{self, Read as _};
+use std::io;
 
 use rmqtt_codec::v3::Packet;
-use socket2::SockRef;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 use super::end::WireError;
 use super::packets::{self, Incoming};
+use super::transport::Transport;
 
 /// Largest packet taken from a device: the 512 KiB that device libraries allow for a payload, and its header.
 const PACKET_MAX_BYTES: usize = 513 * 1024;
@@ -33,9 +31,9 @@ pub(super) struct Input {
 
 impl Input {
     /// Reads without waiting towards the first packet of a connection; what came behind it is kept.
-    pub(super) fn try_first(&mut self, stream: &TcpStream) -> Result<Option<Packet>, WireError> {
+    pub(super) fn try_first(&mut self, transport: &Transport) -> Result<Option<Packet>, WireError> {
         READ_BUFFER.with_borrow_mut(|buffer| {
-            let read = receive(stream, buffer)?;
+            let read = receive(transport, buffer)?;
             self.kept.extend_from_slice(&buffer[..read]);
             let (first, length) = match packets::read(&self.kept, CONNECT_MAX_BYTES)? {
                 Some((Incoming::Other(packet), length)) => (packet, length),
@@ -50,11 +48,11 @@ impl Input {
     /// Reads once without waiting and hands over each complete packet. True: there may be more to read at once.
     pub(super) fn try_read<E: From<WireError>>(
         &mut self,
-        stream: &TcpStream,
+        transport: &Transport,
         take: impl FnMut(Incoming<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
         READ_BUFFER.with_borrow_mut(|buffer| {
-            let read = receive(stream, buffer)?;
+            let read = receive(transport, buffer)?;
             let bytes = &buffer[..read];
             if self.kept.is_empty() {
                 let taken = take_all(bytes, take)?;
@@ -96,21 +94,9 @@ fn take_all<E: From<WireError>>(bytes: &[u8], mut take: impl FnMut(Incoming<'_>)
     Ok(taken)
 }
 
-/// Reads once; 0 if there is nothing. A buffer that is not filled says that there is nothing more, which spares asking again.
-fn receive(stream: &TcpStream, buffer: &mut [u8]) -> Result<usize, WireError> {
-    let mut read = 0;
-    let received = stream.try_io(Interest::READABLE, || {
-        read = (&*SockRef::from(stream)).read(buffer)?;
-        match read {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ if read < buffer.len() => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(()),
-        }
-    });
-    match received {
-        Ok(()) => Ok(read),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(read),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(WireError::Closed),
-        Err(error) => Err(error.into()),
-    }
+fn receive(transport: &Transport, buffer: &mut [u8]) -> Result<usize, WireError> {
+    transport.receive(buffer).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => WireError::Closed,
+        _ => error.into(),
+    })
 }

@@ -12,7 +12,6 @@ use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::time::Clock;
 use parking_lot::{Mutex, MutexGuard};
 use rmqtt_codec::v3::Packet;
-use tokio::net::TcpStream;
 
 use super::end::{End, WireError};
 use super::keys::Keys;
@@ -20,6 +19,7 @@ use super::members::{Asked, Member, Members};
 use super::packets::{put, put_puback, put_publish, put_publish_head};
 use super::packing::Packing;
 use super::templates::Template;
+use super::transport::Transport;
 use crate::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 
 /// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
@@ -33,7 +33,7 @@ pub(super) struct Line {
     pub(super) session: SessionNo,
     pub(super) device: DeviceNo,
     pub(super) keys: Keys,
-    pub(super) stream: TcpStream,
+    pub(super) transport: Transport,
     outward: Mutex<Outward>,
 }
 
@@ -60,12 +60,18 @@ pub(super) struct Outward {
 }
 
 impl Line {
-    pub(super) fn new(session: SessionNo, device: DeviceNo, keys: Keys, stream: TcpStream, packing: Packing) -> Self {
+    pub(super) fn new(
+        session: SessionNo,
+        device: DeviceNo,
+        keys: Keys,
+        transport: Transport,
+        packing: Packing,
+    ) -> Self {
         Self {
             session,
             device,
             keys,
-            stream,
+            transport,
             outward: Mutex::new(Outward {
                 packing,
                 ..Outward::default()
@@ -79,7 +85,7 @@ impl Line {
 
     /// Sends what the socket takes now, and has the connection's task see to the rest.
     pub(super) fn send(&self, outward: &mut Outward, clock: &dyn Clock) {
-        if let Err(end) = outward.flush(&self.stream, clock) {
+        if let Err(end) = outward.flush(&self.transport, clock) {
             outward.end(end);
         } else if !outward.output.is_empty() {
             outward.wake_task();
@@ -93,11 +99,11 @@ impl Line {
             return Poll::Ready(end);
         }
         while !outward.output.is_empty()
-            && let Poll::Ready(ready) = self.stream.poll_write_ready(cx)
+            && let Poll::Ready(ready) = self.transport.poll_write_ready(cx)
         {
             if let Err(end) = ready
                 .map_err(End::from)
-                .and_then(|()| outward.flush(&self.stream, clock))
+                .and_then(|()| outward.flush(&self.transport, clock))
             {
                 return Poll::Ready(end);
             }
@@ -265,8 +271,8 @@ impl Outward {
     }
 
     /// Sends what the socket takes now.
-    pub(super) fn flush(&mut self, stream: &TcpStream, clock: &dyn Clock) -> Result<(), End> {
-        write(stream, &mut self.output)?;
+    pub(super) fn flush(&mut self, transport: &Transport, clock: &dyn Clock) -> Result<(), End> {
+        transport.send(&mut self.output)?;
         if self.output.len() > self.unsent_max() {
             return Err(End::Misbehaved("what it is sent is not read"));
         }
@@ -275,17 +281,4 @@ impl Outward {
         }
         Ok(())
     }
-}
-
-/// Writes what the socket takes now, and takes it out of `output`.
-pub(super) fn write(stream: &TcpStream, output: &mut Vec<u8>) -> std::io::Result<()> {
-    while !output.is_empty() {
-        match stream.try_write(output) {
-            Ok(sent) if sent == output.len() => *output = Vec::new(),
-            Ok(sent) => drop(output.drain(..sent)),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

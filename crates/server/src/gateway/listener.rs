@@ -1,11 +1,14 @@
 //! Accepts connections.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
+use super::tls::Tls;
 use super::{Gateway, login};
 use crate::shutdown::Stopped;
 
@@ -18,15 +21,39 @@ pub const TURNED_AWAY_MAX: usize = 64;
 /// Between two lines in the log about connections for which there is no room.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// Where devices may come in.
+pub struct Doors {
+    /// As they are.
+    pub plain: TcpListener,
+    /// Under TLS.
+    pub tls: Option<(TcpListener, Arc<Tls>)>,
+}
+
+impl Doors {
+    /// The next connection, and what has to be agreed on before anything is said over it.
+    async fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr, Option<TlsAcceptor>)> {
+        let secured = async {
+            match &self.tls {
+                Some((listener, tls)) => listener.accept().await.map(|accepted| (accepted, tls.acceptor())),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = self.plain.accept() => accepted.map(|(stream, peer)| (stream, peer, None)),
+            accepted = secured => accepted.map(|((stream, peer), acceptor)| (stream, peer, Some(acceptor))),
+        }
+    }
+}
+
 /// Serves devices until told to stop, then waits for their connections to end: whoever stops the server ends the sessions.
-pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stopped: Stopped) {
+pub async fn serve(gateway: Arc<Gateway>, doors: Doors, stopped: Stopped) {
     tokio::select! {
-        () = accept(&gateway, listener, stopped) => {}
+        () = accept(&gateway, doors, stopped) => {}
         never = gateway.carry_out_orders() => match never {}
     }
 }
 
-async fn accept(gateway: &Arc<Gateway>, listener: TcpListener, stopped: Stopped) {
+async fn accept(gateway: &Arc<Gateway>, doors: Doors, stopped: Stopped) {
     let mut connections = JoinSet::new();
     let mut told: Option<Instant> = None;
     let stop = stopped.clone().wait();
@@ -34,8 +61,8 @@ async fn accept(gateway: &Arc<Gateway>, listener: TcpListener, stopped: Stopped)
     loop {
         tokio::select! {
             () = &mut stop => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
+            accepted = doors.accept() => match accepted {
+                Ok((stream, peer, acceptor)) => {
                     let over = (connections.len() + 1).saturating_sub(gateway.connections_max);
                     // Strangers keep no device out: the one that has waited longest for its login makes room.
                     let made = over > 0 && gateway.strangers.give_one_up();
@@ -48,7 +75,7 @@ async fn accept(gateway: &Arc<Gateway>, listener: TcpListener, stopped: Stopped)
                         continue;
                     }
                     let place = room.then(|| gateway.strangers.join());
-                    let live = login::live(Arc::clone(gateway), stream, peer, stopped.clone(), place);
+                    let live = login::live(Arc::clone(gateway), (stream, acceptor), peer, stopped.clone(), place);
                     connections.spawn(live);
                     if made {
                         tokio::task::yield_now().await;

@@ -6,26 +6,31 @@ use std::time::{Duration, Instant};
 
 use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::admission::{Admitted, Guest};
 use super::connection::Connection;
 use super::end::WireError;
 use super::input::Input;
-use super::{Gateway, line, packets, socket, visit};
+use super::transport::Transport;
+use super::{Gateway, packets, socket, visit};
 use crate::idle::Member;
 use crate::shutdown::Stopped;
 
-/// A socket must say CONNECT within this time.
+/// A socket must say CONNECT within this time, under TLS too.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// One vendor library misses a CONNACK that comes before it has started to wait for it.
 const BEFORE_CONNACK: Duration = Duration::from_millis(10);
 /// A refused client gets this long to read why before its socket is closed.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
+/// A socket, and what has to be agreed on before anything is said over it.
+type Accepted = (TcpStream, Option<TlsAcceptor>);
+
 /// Lives one connection. Without a place, only as long as it takes to say so; until its login others may need its place.
 pub(super) fn live(
     gateway: Arc<Gateway>,
-    stream: TcpStream,
+    accepted: Accepted,
     peer: SocketAddr,
     stopped: Stopped,
     place: Option<Arc<Member>>,
@@ -33,7 +38,7 @@ pub(super) fn live(
     // A connection lives for days: what its login takes must not stay with it.
     let beginning = Box::pin(async move {
         tokio::select! {
-            begun = begin(gateway, stream, peer, place) => begun,
+            begun = begin(gateway, accepted, peer, place) => begun,
             () = stopped.wait() => None,
         }
     });
@@ -46,12 +51,12 @@ pub(super) fn live(
 
 async fn begin(
     gateway: Arc<Gateway>,
-    stream: TcpStream,
+    accepted: Accepted,
     peer: SocketAddr,
     place: Option<Arc<Member>>,
 ) -> Option<(Connection, Input)> {
-    let (stream, guest, input) = tokio::select! {
-        let_in = log_in(&gateway, stream, peer, place.is_some()) => let_in?,
+    let (transport, guest, input) = tokio::select! {
+        let_in = log_in(&gateway, accepted, peer, place.is_some()) => let_in?,
         () = wanted(place.as_deref()) => {
             tracing::debug!(%peer, "a connection without a login made room for another");
             return None;
@@ -60,9 +65,9 @@ async fn begin(
     drop(place);
     tokio::time::sleep(BEFORE_CONNACK).await;
     match guest {
-        Guest::Device(device) => Some((enter(gateway, stream, device).await?, input)),
+        Guest::Device(device) => Some((enter(gateway, transport, device).await?, input)),
         Guest::Visitor(visitor) => {
-            visit::live(&visitor, &stream, input).await;
+            visit::live(&visitor, &transport, input).await;
             None
         }
     }
@@ -78,16 +83,23 @@ async fn wanted(place: Option<&Member>) {
 /// Who has come, with the socket and the bytes that came right behind the login; `None` if refused or gone.
 async fn log_in(
     gateway: &Gateway,
-    stream: TcpStream,
+    accepted: Accepted,
     peer: SocketAddr,
     room: bool,
-) -> Option<(TcpStream, Guest, Input)> {
-    socket::prepare(&stream).ok()?;
+) -> Option<(Transport, Guest, Input)> {
+    let end = tokio::time::Instant::now() + CONNECT_WITHIN;
+    let transport = match tokio::time::timeout_at(end, open(accepted)).await.ok()? {
+        Ok(transport) => transport,
+        Err(error) => {
+            tracing::info!(%peer, %error, "a connection under TLS did not come about");
+            return None;
+        }
+    };
     let mut input = Input::default();
-    let connect = tokio::time::timeout(CONNECT_WITHIN, connect(&stream, &mut input));
+    let connect = tokio::time::timeout_at(end, connect(&transport, &mut input));
     let admitted = match connect.await.ok()? {
         Ok(_) if !room => Err(ConnectAckReason::ServiceUnavailable),
-        Ok(connect) => gateway.admit(&connect).await,
+        Ok(connect) => gateway.admit(&connect, transport.certificate()).await,
         Err(WireError::OtherVersion) => Err(ConnectAckReason::UnacceptableProtocolVersion),
         Err(WireError::NoClientId) => Err(ConnectAckReason::IdentifierRejected),
         Err(error) => {
@@ -96,40 +108,49 @@ async fn log_in(
         }
     };
     match admitted {
-        Ok(guest) => Some((stream, guest, input)),
+        Ok(guest) => Some((transport, guest, input)),
         Err(code) => {
-            refuse(gateway, stream, peer, code).await;
+            refuse(gateway, &transport, peer, code).await;
             None
         }
     }
 }
 
-async fn connect(stream: &TcpStream, input: &mut Input) -> Result<Box<Connect>, WireError> {
+async fn open((stream, acceptor): Accepted) -> std::io::Result<Transport> {
+    socket::prepare(&stream)?;
+    let Some(acceptor) = acceptor else {
+        return Ok(Transport::plain(stream));
+    };
+    let (stream, connection) = acceptor.accept(stream).await?.into_inner();
+    Ok(Transport::tls(stream, connection))
+}
+
+/// Bytes may have come together with the end of a handshake, so it looks before it waits.
+async fn connect(transport: &Transport, input: &mut Input) -> Result<Box<Connect>, WireError> {
     loop {
-        stream.readable().await?;
-        match input.try_first(stream)? {
+        match input.try_first(transport)? {
             Some(Packet::Connect(connect)) => return Ok(connect),
             Some(_) => return Err(WireError::Malformed("CONNECT expected".to_owned())),
-            None => {}
+            None => transport.readable().await?,
         }
     }
 }
 
-async fn refuse(gateway: &Gateway, stream: TcpStream, peer: SocketAddr, code: ConnectAckReason) {
+async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, code: ConnectAckReason) {
     let wait = gateway.throttle.refused(peer.ip(), Instant::now());
     let held = gateway.throttle.hold();
     let wait = if held.is_some() { wait } else { Duration::ZERO };
     tracing::info!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
     tokio::time::sleep(wait).await;
     let mut output = Vec::new();
-    let told = packets::put(&mut output, connack(code)).is_ok() && line::write(&stream, &mut output).is_ok();
+    let told = packets::put(&mut output, connack(code)).is_ok() && transport.send(&mut output).is_ok();
     if told {
         tokio::time::sleep(AFTER_REFUSAL).await;
     }
 }
 
 /// The device is online from now on, and told so next.
-async fn enter(gateway: Arc<Gateway>, stream: TcpStream, admitted: Admitted) -> Option<Connection> {
+async fn enter(gateway: Arc<Gateway>, transport: Transport, admitted: Admitted) -> Option<Connection> {
     gateway.sessions.writer().room().await;
     let Admitted {
         device,
@@ -137,7 +158,7 @@ async fn enter(gateway: Arc<Gateway>, stream: TcpStream, admitted: Admitted) -> 
         manners,
         key_changes,
     } = admitted;
-    let present = gateway.sessions.enter(device, keys, stream, manners.packing);
+    let present = gateway.sessions.enter(device, keys, transport, manners.packing);
     if !gateway.still_admits(device, &present.line.keys, key_changes).await {
         tracing::info!(device = device.0, "a device's key was replaced during its login");
         return None;

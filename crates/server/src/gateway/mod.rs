@@ -4,13 +4,14 @@
 //! per connection logs the device in, tells the engine about it and reports what the device says; one for all writes what
 //! the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
 //!
-//! `listener` accepts · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is no
+//! `listener` accepts · `transport` carries bytes, `tls` and `certificate` say what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is no
 //! device's presence · `input` reads from its
 //! socket, `packets` takes the bytes apart, `packing` unpacks payloads, `upstream` says what a message means · `settling`
 //! says when the device may be sent what · `sessions` knows who is online, `members` who is over a gateway's connection,
 //! `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the socket.
 
 mod admission;
+mod certificate;
 mod connection;
 mod end;
 mod input;
@@ -30,6 +31,8 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod tls;
+mod transport;
 mod upstream;
 mod visit;
 
@@ -37,8 +40,9 @@ use std::sync::Arc;
 
 use aldis_core::time::Clock;
 
-pub use listener::{TURNED_AWAY_MAX, serve};
+pub use listener::{Doors, TURNED_AWAY_MAX, serve};
 pub use sessions::Sessions;
+pub use tls::{Tls, TlsError, TlsFiles};
 
 use crate::app::App;
 use crate::idle::Idle;

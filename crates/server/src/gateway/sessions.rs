@@ -12,13 +12,14 @@ use aldis_core::time::Timestamp;
 use aldis_store::Presence;
 use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::end::End;
 use super::keys::Keys;
 use super::line::Line;
 use super::packing::Packing;
+use super::tls::Tls;
+use super::transport::Transport;
 use crate::link::{ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
 use crate::writer::Writer;
 
@@ -88,11 +89,11 @@ impl Sessions {
         self: &Arc<Self>,
         device: DeviceNo,
         keys: Keys,
-        stream: TcpStream,
+        transport: Transport,
         packing: Packing,
     ) -> Present {
         let session = SessionNo::own(ConnectionNo(self.numbers.fetch_add(1, Ordering::Relaxed)));
-        let line = Arc::new(Line::new(session, device, keys, stream, packing));
+        let line = Arc::new(Line::new(session, device, keys, transport, packing));
         let mut tables = self.tables.write();
         tables.by_connection.insert(session.connection(), Arc::clone(&line));
         let earlier = tables.by_device.insert(device, session);
@@ -208,6 +209,20 @@ impl Sessions {
         let connections: Vec<_> = self.tables.read().by_connection.keys().copied().collect();
         let sessions = connections.into_iter().map(SessionNo::own);
         self.carry_out(sessions.map(|session| Order::Reset { session }).collect());
+    }
+
+    /// Ends the connections of devices whose certificates have been revoked.
+    pub fn end_revoked(&self, tls: &Tls) {
+        let lines: Vec<_> = self.tables.read().by_connection.values().cloned().collect();
+        for line in lines {
+            if line.transport.certificate().is_some_and(|it| tls.is_revoked(it)) {
+                tracing::info!(
+                    device = line.device.0,
+                    "a device whose certificate has been revoked is shown out"
+                );
+                line.outward().end(End::Revoked);
+            }
+        }
     }
 
     /// Whether sessions end because the server stops.

@@ -35,7 +35,7 @@ impl Gateway {
             let answer = request.answer(&outcome);
             let mut outward = line.outward();
             outward.put_message(&answer.topic, &answer.payload)?;
-            outward.flush(&line.stream, &*self.clock)?;
+            outward.flush(&line.transport, &*self.clock)?;
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Gateway {
         if let Some(packet_id) = packet {
             let mut outward = line.outward();
             outward.put_puback(packet_id);
-            outward.flush(&line.stream, &*self.clock)?;
+            outward.flush(&line.transport, &*self.clock)?;
         }
         Ok(())
     }

@@ -10,7 +10,6 @@ use aldis_protocol::answers::{Answer, answer_guest};
 use aldis_protocol::topic::Upstream;
 use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{ConnectAckReason, Packet};
-use tokio::net::TcpStream;
 
 use super::admission::Manners;
 use super::connection::{silent_at, suback};
@@ -18,7 +17,8 @@ use super::end::{End, WireError};
 use super::input::Input;
 use super::login::connack;
 use super::packets::{Incoming, Message, put, put_puback, put_publish};
-use super::{line, socket};
+use super::socket;
+use super::transport::Transport;
 
 /// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
 /// whoever stays longer takes a place that others need.
@@ -39,11 +39,11 @@ pub(super) enum Purpose {
 }
 
 /// Lives the connection.
-pub(super) async fn live(visit: &Visit, stream: &TcpStream, mut input: Input) {
+pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input) {
     if visit.manners.keep_alive == 0 {
-        socket::probe_when_silent(stream);
+        socket::probe_when_silent(transport.socket());
     }
-    match visit.talk(stream, &mut input).await {
+    match visit.talk(transport, &mut input).await {
         Ok(never) => match never {},
         Err(end) => tracing::debug!(purpose = visit.purpose.name(), %end, "a connection without a device has ended"),
     }
@@ -59,7 +59,7 @@ impl Purpose {
 }
 
 impl Visit {
-    async fn talk(&self, stream: &TcpStream, input: &mut Input) -> Result<Infallible, End> {
+    async fn talk(&self, transport: &Transport, input: &mut Input) -> Result<Infallible, End> {
         let mut output = Vec::new();
         self.greet(&mut output)?;
         input.take_kept(|packet| self.handle(packet, &mut output))?;
@@ -68,10 +68,10 @@ impl Visit {
         loop {
             let over = self.over_at(begun, heard);
             tokio::select! {
-                ready = ready(stream, &mut output) => ready?,
+                ready = ready(transport, &mut output) => ready?,
                 () = sleep_until(over) => return Err(End::Silent),
             }
-            let more = input.try_read(stream, |packet| {
+            let more = input.try_read(transport, |packet| {
                 heard = Instant::now();
                 self.handle(packet, &mut output)
             })?;
@@ -147,13 +147,13 @@ impl Visit {
 }
 
 /// Sends everything, and then waits for more: who does not read is not read from.
-async fn ready(stream: &TcpStream, output: &mut Vec<u8>) -> Result<(), WireError> {
-    line::write(stream, output)?;
+async fn ready(transport: &Transport, output: &mut Vec<u8>) -> Result<(), WireError> {
+    transport.send(output)?;
     while !output.is_empty() {
-        stream.writable().await?;
-        line::write(stream, output)?;
+        transport.writable().await?;
+        transport.send(output)?;
     }
-    Ok(stream.readable().await?)
+    Ok(transport.readable().await?)
 }
 
 async fn sleep_until(moment: Option<Instant>) {

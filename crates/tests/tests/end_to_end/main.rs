@@ -31,3 +31,4 @@ mod settings;
 mod single_commands;
 mod states;
 mod stopping;
+mod tls;

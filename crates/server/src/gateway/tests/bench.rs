@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::app::devices::DeviceName;
 use crate::app::{App, Caller, Parts, Settings, SystemChance};
 use crate::gateway::admission::{Admitted, Guest};
-use crate::gateway::{Gateway, Sessions, serve};
+use crate::gateway::{Doors, Gateway, Sessions, serve};
 use crate::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
 use crate::shutdown::{self, Stop};
 use crate::writer::{Ask, Inbox, Writer};
@@ -79,7 +79,11 @@ impl Bench {
             service_id: "s".to_owned(),
             input: Map::new(),
         };
-        let ends = tokio::spawn(serve(Arc::clone(&gateway), listener, stopped));
+        let doors = Doors {
+            plain: listener,
+            tls: None,
+        };
+        let ends = tokio::spawn(serve(Arc::clone(&gateway), doors, stopped));
         Self {
             mqtt,
             app,
@@ -101,7 +105,7 @@ impl Bench {
             password: Some(strings.password.into()),
             ..Connect::default()
         };
-        match self.gateway.admit(&connect).await {
+        match self.gateway.admit(&connect, None).await {
             Ok(Guest::Device(admitted)) => admitted,
             Ok(Guest::Visitor(_)) => panic!("it is a device"),
             Err(code) => panic!("{code:?}"),

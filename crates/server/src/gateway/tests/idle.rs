@@ -17,7 +17,7 @@ async fn an_idle_connection_keeps_nothing_of_its_login() {
     let bench = Bench::open(1).await;
     let stream = tokio::net::TcpStream::connect(bench.mqtt).await.unwrap();
     let (_stop, stopped) = shutdown::channel();
-    let task = live(bench.gateway.clone(), stream, bench.mqtt, stopped, None);
+    let task = live(bench.gateway.clone(), (stream, None), bench.mqtt, stopped, None);
     assert!(size_of_val(&task) <= TASK_MAX_BYTES, "{}", size_of_val(&task));
     assert!(size_of::<Line>() <= LINE_MAX_BYTES, "{}", size_of::<Line>());
 }

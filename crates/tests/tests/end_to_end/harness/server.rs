@@ -145,6 +145,18 @@ impl Server {
         self.kill();
     }
 
+    /// Where devices connect under TLS.
+    pub(crate) fn mqtts(&self) -> SocketAddr {
+        let out = self.stdout();
+        let line = out.lines().find_map(|line| line.strip_prefix("mqtts listening on "));
+        line.unwrap().parse().unwrap()
+    }
+
+    /// Sends a signal that does not end the process.
+    pub(crate) fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Threads of the process.
     pub(crate) fn threads(&self) -> usize {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));

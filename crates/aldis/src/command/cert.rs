@@ -1,0 +1,94 @@
+//! `aldis cert`: a certificate authority of one's own, in a directory of files. For trying things out and for fleets that have
+//! none; whoever has one gives its files to `aldis serve`.
+
+mod authority;
+mod files;
+
+use std::path::PathBuf;
+
+use aldis_protocol::keys::{check_device_key, check_product_key};
+use clap::{Args, Subcommand};
+
+use self::authority::Authority;
+use crate::context::Context;
+use crate::exit::{Outcome, usage};
+
+/// Ten years: devices are out of reach, and a certificate can be revoked.
+const DEVICE_DAYS: u32 = 3650;
+/// What clients accept of a server at most, by and large.
+const SERVER_DAYS: u32 = 397;
+
+/// What can be made.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  aldis cert ca
+  aldis cert server --name gateway.example.org
+  aldis serve --tls-cert-file certs/server.pem --tls-key-file certs/server-key.pem \\
+      --tls-client-ca-file certs/ca.pem --tls-client-crl-file certs/revoked.pem
+  aldis cert device pump/pump-1
+  aldis cert revoke certs/pump.pump-1.pem && pkill -HUP aldis")]
+pub(crate) enum Cert {
+    /// An authority: ca.pem, ca-key.pem, and revoked.pem with nothing in it
+    Ca {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// A certificate for the server: server.pem, server-key.pem
+    Server {
+        #[command(flatten)]
+        place: Place,
+        /// A host name or address under which devices reach the server; repeatable
+        #[arg(long = "name", value_name = "HOST", default_values_t = ["localhost".to_owned(), "127.0.0.1".to_owned()])]
+        names: Vec<String>,
+        #[arg(long, value_name = "DAYS", default_value_t = SERVER_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
+        days: u32,
+    },
+    /// A certificate for a device: PRODUCT.DEVICE.pem, PRODUCT.DEVICE-key.pem
+    Device {
+        #[command(flatten)]
+        place: Place,
+        #[arg(value_name = "PRODUCT/DEVICE")]
+        device: String,
+        #[arg(long, value_name = "DAYS", default_value_t = DEVICE_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
+        days: u32,
+    },
+    /// Revoke certificates: they are added to revoked.pem, which the server reads again on SIGHUP
+    Revoke {
+        #[command(flatten)]
+        place: Place,
+        #[arg(value_name = "FILE", required = true)]
+        certificates: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Directory of the authority
+    #[arg(long, value_name = "DIR", default_value = "certs")]
+    dir: PathBuf,
+}
+
+impl Cert {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let made = match self {
+            Self::Ca { place } => Authority::create(&place.dir)?,
+            Self::Server { place, names, days } => Authority::open(&place.dir)?.certify_server(names, days)?,
+            Self::Device { place, device, days } => {
+                let keys = device.split_once('/').filter(are_keys);
+                let (product, device) =
+                    keys.ok_or_else(|| usage("expected PRODUCT/DEVICE, by their keys".to_owned()))?;
+                Authority::open(&place.dir)?.certify_device(product, device, days)?
+            }
+            Self::Revoke { place, certificates } => vec![Authority::open(&place.dir)?.revoke(&certificates)?],
+        };
+        for path in made {
+            context.screen.line(path.display())?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn are_keys((product, device): &(&str, &str)) -> bool {
+    check_product_key(product).is_ok() && check_device_key(device).is_ok()
+}

@@ -1,0 +1,71 @@
+//! What a client's certificate says about it (docs/device-protocol.md, "Certificates").
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+/// A certificate that was checked against the authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Certificate {
+    /// The organizational unit of its subject.
+    product: String,
+    /// The common name of its subject.
+    device: String,
+    serial: Vec<u8>,
+}
+
+impl Certificate {
+    /// `None` if its subject names no device: then it protects the connection, and proves nothing about a device.
+    pub(super) fn read(der: &CertificateDer<'_>) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let subject = certificate.subject();
+        let product = subject.iter_organizational_unit().next()?.as_str().ok()?;
+        let device = subject.iter_common_name().next()?.as_str().ok()?;
+        Some(Self {
+            product: product.to_owned(),
+            device: device.to_owned(),
+            serial: certificate.raw_serial().to_vec(),
+        })
+    }
+
+    /// Whether it is the certificate of this device.
+    pub(super) fn is_of(&self, product: &str, device: &str) -> bool {
+        self.product == product && self.device == device
+    }
+
+    /// The number that its authority has given it.
+    pub(super) fn serial(&self) -> &[u8] {
+        &self.serial
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
+    use super::*;
+
+    fn certificate(subject: &[(DnType, &str)]) -> Option<Certificate> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        for (kind, value) in subject {
+            params.distinguished_name.push(kind.clone(), *value);
+        }
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        Certificate::read(made.der())
+    }
+
+    #[test]
+    fn unit_and_common_name_are_the_device() {
+        let of = certificate(&[(DnType::OrganizationalUnitName, "pump"), (DnType::CommonName, "d1")]).unwrap();
+        assert!(of.is_of("pump", "d1"));
+        assert!(!of.is_of("pump", "d2") && !of.is_of("other", "d1") && !of.is_of("d1", "pump"));
+        assert!(!of.serial().is_empty());
+    }
+
+    #[test]
+    fn a_subject_that_lacks_either_is_no_device() {
+        assert_eq!(certificate(&[(DnType::CommonName, "d1")]), None);
+        assert_eq!(certificate(&[(DnType::OrganizationalUnitName, "pump")]), None);
+        assert_eq!(Certificate::read(&CertificateDer::from(vec![1, 2, 3])), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! Devices under TLS, with certificates of their own and without.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use aldis_client::{DeviceRef, Name, NewProduct};
+use aldis_simulator::{Device, DeviceIdentity};
+use rustix::process::Signal;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::{Plan, Start, Trust, World, eventually, product, program, tunnel};
+
+const NOT_AUTHORIZED: u8 = 5;
+/// A product whose devices must have certificates.
+const STRICT: &str = "strict";
+
+/// An authority in a directory, as `aldis cert` makes it.
+struct Authority(TempDir);
+
+impl Authority {
+    fn new() -> Self {
+        let authority = Self(tempfile::tempdir().unwrap());
+        authority.run(&["ca"]);
+        authority.run(&["server"]);
+        authority
+    }
+
+    fn run(&self, words: &[&str]) {
+        let mut command = Command::new(program());
+        command.arg("cert").args(words).arg("--dir").arg(self.0.path());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn start(&self) -> Start {
+        let flags = [
+            ("--mqtts", PathBuf::from("127.0.0.1:0")),
+            ("--tls-cert-file", self.path("server.pem")),
+            ("--tls-key-file", self.path("server-key.pem")),
+            ("--tls-client-ca-file", self.path("ca.pem")),
+            ("--tls-client-crl-file", self.path("revoked.pem")),
+        ];
+        let flags = flags
+            .iter()
+            .flat_map(|(flag, value)| [(*flag).to_owned(), value.display().to_string()]);
+        Start {
+            flags: flags.collect(),
+            ..Start::default()
+        }
+    }
+
+    /// A way in for devices that show no certificate, or that of a device.
+    async fn way_in(&self, world: &World, device: Option<&str>) -> std::net::SocketAddr {
+        let own = device.map(|name| (self.path(&format!("{name}.pem")), self.path(&format!("{name}-key.pem"))));
+        let trust = Trust {
+            ca: &self.path("ca.pem"),
+            own: own
+                .as_ref()
+                .map(|(certificate, key)| (certificate.as_path(), key.as_path())),
+        };
+        tunnel(world.server.mqtts(), trust).await
+    }
+}
+
+async fn world(authority: &Authority) -> World {
+    let world = World::with(authority.start()).await;
+    let strict = NewProduct {
+        bi_directional_auth: Some(true),
+        product_name: Name::plain("strict"),
+        ..product(STRICT)
+    };
+    world.client.create_product(&strict).await.unwrap();
+    world
+}
+
+/// A device can come in there, and do what it is told.
+async fn works(world: &World, mut device: Device) -> Device {
+    let job = world
+        .create(&Plan::device(device.identity()).sets("temperature", json!(1)))
+        .await;
+    let command = device.next_command().await.unwrap();
+    device.answer(&command, 200, json!({})).await.unwrap();
+    assert_eq!(world.client.statistics(&job).await.unwrap().succeed, 1);
+    device
+}
+
+async fn refused(at: std::net::SocketAddr, identity: &DeviceIdentity) {
+    assert_eq!(Device::new(identity).try_connect(at).await.unwrap(), NOT_AUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_device_under_tls_is_a_device_like_any_other() {
+    let authority = Authority::new();
+    let world = world(&authority).await;
+    let identity = world.device("d1").await;
+    let at = authority.way_in(&world, None).await;
+    let device = Device::connected(&identity, at).await.unwrap();
+    let mut device = works(&world, device).await;
+    // More than a record of TLS, and more than is read at once.
+    let topic = "/sys/pump/d1/thing/measurepoint/post";
+    let text = "x".repeat(300_000);
+    let payload = json!({"id": "1", "version": "1.0", "method": "thing.measurepoint.post", "params": {"note": text}});
+    let posted = device.publish(topic, payload.to_string()).await.unwrap();
+    device.acknowledged(posted).await.unwrap();
+    drop(works(&world, device).await);
+    // The plain listener is there as before.
+    let other = world.connected("d2").await;
+    drop(works(&world, other).await);
+}
+
+#[tokio::test]
+async fn a_certificate_is_its_devices_and_a_product_may_demand_it() {
+    let authority = Authority::new();
+    let world = world(&authority).await;
+    authority.run(&["device", "pump/d1"]);
+    authority.run(&["device", "strict/s1"]);
+    let pumps = world.devices(&["d1", "d2"]).await;
+    let stricts = world.register(STRICT, &["s1".to_owned(), "s2".to_owned()]).await;
+    let (nobody, as_d1, as_s1) = (
+        authority.way_in(&world, None).await,
+        authority.way_in(&world, Some("pump.d1")).await,
+        authority.way_in(&world, Some("strict.s1")).await,
+    );
+    for (at, identity) in [(as_d1, &pumps[0]), (nobody, &pumps[1]), (as_s1, &stricts[0])] {
+        let device = Device::connected(identity, at).await.unwrap();
+        drop(works(&world, device).await);
+    }
+    for (at, identity) in [
+        (as_d1, &pumps[1]),
+        (as_s1, &stricts[1]),
+        (as_d1, &stricts[0]),
+        (nobody, &stricts[0]),
+        (world.server.mqtt, &stricts[0]),
+    ] {
+        refused(at, identity).await;
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_ends_its_connection_and_opens_none() {
+    let authority = Authority::new();
+    let world = world(&authority).await;
+    for device in ["pump/d1", "pump/d2"] {
+        authority.run(&["device", device]);
+    }
+    let identities = world.devices(&["d1", "d2"]).await;
+    let (first_at, second_at) = (
+        authority.way_in(&world, Some("pump.d1")).await,
+        authority.way_in(&world, Some("pump.d2")).await,
+    );
+    let mut first = Device::connected(&identities[0], first_at).await.unwrap();
+    let second = Device::connected(&identities[1], second_at).await.unwrap();
+    authority.run(&["revoke", authority.path("pump.d1.pem").to_str().unwrap()]);
+    world.server.send(Signal::HUP);
+    first.expect_closed().await.unwrap();
+    assert!(Device::connected(&identities[0], first_at).await.is_err());
+    drop(works(&world, second).await);
+    authority.run(&["revoke", authority.path("pump.d2.pem").to_str().unwrap()]);
+    let list = std::fs::read(authority.path("revoked.pem")).unwrap();
+    authority.run(&["revoke", authority.path("pump.d2.pem").to_str().unwrap()]);
+    assert_ne!(
+        std::fs::read(authority.path("revoked.pem")).unwrap(),
+        list,
+        "its number has grown"
+    );
+}
+
+#[tokio::test]
+async fn certificates_are_read_again_while_devices_are_connected() {
+    let authority = Authority::new();
+    let world = world(&authority).await;
+    let identities = world.devices(&["d1", "d2"]).await;
+    let at = authority.way_in(&world, None).await;
+    let first = Device::connected(&identities[0], at).await.unwrap();
+    // Another authority, and a server's certificate that only it vouches for.
+    let other = Authority::new();
+    for file in ["server.pem", "server-key.pem"] {
+        std::fs::copy(other.path(file), authority.path(file)).unwrap();
+    }
+    world.server.send(Signal::HUP);
+    let log = eventually("the new certificate", || async {
+        Some(world.server.log()).filter(|log| log.contains("certificates were read again"))
+    });
+    log.await;
+    assert!(Device::connected(&identities[1], at).await.is_err());
+    let other_at = other.way_in(&world, None).await;
+    let second = Device::connected(&identities[1], other_at).await.unwrap();
+    let first = works(&world, first).await;
+    drop(works(&world, second).await);
+    std::fs::write(authority.path("server.pem"), "no certificate").unwrap();
+    world.server.send(Signal::HUP);
+    let log = eventually("the refusal", || async {
+        Some(world.server.log()).filter(|log| log.contains("certificates stay as they were"))
+    });
+    log.await;
+    drop(Device::connected(&identities[1], other_at).await.unwrap());
+    drop(works(&world, first).await);
+}
+
+#[tokio::test]
+async fn whoever_proves_nothing_is_closed_on() {
+    let authority = Authority::new();
+    let world = world(&authority).await;
+    let stranger = Authority::new();
+    stranger.run(&["device", "pump/d1"]);
+    let identity = world.device("d1").await;
+    let (certificate, key) = (stranger.path("pump.d1.pem"), stranger.path("pump.d1-key.pem"));
+    let trust = Trust {
+        ca: &authority.path("ca.pem"),
+        own: Some((&certificate, &key)),
+    };
+    let at = tunnel(world.server.mqtts(), trust).await;
+    assert!(Device::connected(&identity, at).await.is_err());
+    let mut plain = TcpStream::connect(world.server.mqtts()).await.unwrap();
+    plain
+        .write_all(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    drop(plain.read_to_end(&mut answer).await);
+    assert_ne!(answer.first(), Some(&0x20), "no CONNACK in the open");
+    let device = DeviceRef::keys("pump", "d1");
+    let status = world.client.get_device(&device).await.unwrap().data.status;
+    assert_eq!(status.as_deref(), Some("inactive"));
+}
