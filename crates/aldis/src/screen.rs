@@ -80,6 +80,13 @@ pub(crate) fn moment(ms: Option<i64>) -> Option<String> {
     Some(moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
+/// A moment to the millisecond; nothing if there is no such moment.
+pub(crate) fn moment_ms(ms: i64) -> String {
+    let moment = Timestamp::from_millisecond(ms).ok();
+    let shown = moment.map(|moment| moment.strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string());
+    shown.unwrap_or_default()
+}
+
 /// A text, or nothing for none.
 pub(crate) fn text(value: Option<&str>) -> String {
     value.unwrap_or_default().to_owned()

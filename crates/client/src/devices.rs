@@ -13,6 +13,8 @@ use crate::name::Name;
 use crate::paging::{Pages, Search};
 
 /// Version 2.1 gives device secrets in clear; later ones encrypt them for a key pair that few applications have.
+/// What this server adds.
+const EXTENSION: &str = "/aldis/v1/devices";
 const DEVICES: &str = "/connect-service/v2.1/devices";
 /// The same, where answers show no secret.
 const DEVICES_WITHOUT_SECRETS: &str = "/connect-service/v2.4/devices";
@@ -284,6 +286,14 @@ impl Client {
             .await
     }
 
+    /// What happened to a device lately, oldest first.
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn device_trace(&self, device: &DeviceRef) -> Result<Answer<Vec<TraceEntry>>, Error> {
+        self.send(Call::get(EXTENSION, "trace").query_all(device.query())).await
+    }
+
     /// Gives a device's place and asset to new hardware with another device key.
     ///
     /// # Errors
@@ -292,4 +302,25 @@ impl Client {
         let call = Call::post(DEVICES, "replace").query_all(device.query());
         self.send(call.json(&Replacement { new_device_key })).await
     }
+}
+
+/// Something that happened between a device and the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TraceEntry {
+    /// Unix epoch milliseconds.
+    pub timestamp: i64,
+    /// `CONNECTED`, `REFUSED` and so on (docs/api.md, "Traces").
+    pub event: String,
+    /// In words.
+    pub detail: String,
+    /// The task, if it is about a command.
+    #[serde(default)]
+    pub task_id: Option<String>,
+    /// Its attempt.
+    #[serde(default)]
+    pub attempt: Option<u16>,
+    /// What came of it.
+    #[serde(default)]
+    pub code: Option<i64>,
 }

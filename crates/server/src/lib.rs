@@ -14,5 +14,6 @@ mod idle;
 pub mod link;
 pub mod shutdown;
 pub mod telemetry;
+pub mod trace;
 pub mod wiring;
 pub mod writer;

@@ -111,7 +111,7 @@ impl Server {
             let signal = Arc::clone(&signal);
             move || signal.nudge()
         });
-        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)));
+        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), Arc::clone(&clock));
         let options = Options {
             key: settings.secret_key,
             readers: READERS + ROW_READERS,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aldis_client::{Client, DeviceIds, DeviceRef, DeviceUpdate, NewDevice};
+use aldis_client::{Client, DeviceIds, DeviceRef, DeviceUpdate, NewDevice, TraceEntry};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::exit::Outcome;
 use crate::filter::Filter;
 use crate::pick::Pick;
-use crate::screen::{facts, moment, text};
+use crate::screen::{facts, moment, moment_ms, table, text};
 
 pub(super) const REF: &str = "PRODUCT/DEVICE|ASSET";
 
@@ -66,6 +66,11 @@ pub(crate) enum Device {
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
         new_device_key: String,
+    },
+    /// What happened to a device lately: logins with the real reasons of refusals, commands, replies that were not used
+    Trace {
+        #[arg(value_name = REF, value_parser = device_ref)]
+        device: DeviceRef,
     },
 }
 
@@ -187,6 +192,10 @@ impl Device {
             Self::Import(import) => return import.run(context, &client).await,
             Self::Create(create) => screen.answer(&client.create_device(&create.request()).await?, ids)?,
             Self::Get { device } => screen.answer(&client.get_device(&device).await?, whole)?,
+            Self::Trace { device } => {
+                let happened = client.device_trace(&device).await?;
+                screen.answer(&happened, |all| table(&TRACE_HEAD, all.iter().map(trace_row)))?;
+            }
             Self::Search {
                 product,
                 status,
@@ -223,6 +232,19 @@ impl Device {
         }
         Ok(Outcome::Done)
     }
+}
+
+const TRACE_HEAD: [&str; 6] = ["WHEN", "EVENT", "DETAIL", "CODE", "TASK", "ATTEMPT"];
+
+fn trace_row(entry: &TraceEntry) -> Vec<String> {
+    vec![
+        moment_ms(entry.timestamp),
+        entry.event.clone(),
+        entry.detail.clone(),
+        entry.code.map(|code| code.to_string()).unwrap_or_default(),
+        text(entry.task_id.as_deref()),
+        entry.attempt.map(|attempt| attempt.to_string()).unwrap_or_default(),
+    ]
 }
 
 pub(super) const HEAD: [&str; 6] = ["PRODUCT", "DEVICE", "ASSET", "NAME", "STATUS", "LAST ONLINE"];

@@ -102,3 +102,21 @@ fn the_simulator_registers_what_is_missing_and_reports_what_happened() {
     });
     assert_ne!(gone[0]["lastOnlineTime"], json!(null));
 }
+
+#[test]
+fn what_happened_to_a_device_is_told() {
+    let served = Served::with_devices(1);
+    let _fleet = served.simulate(1, &[]);
+    served
+        .run(&["command", "invoke", "lamp/d0", "blink", "--input", r#"{"times": 3}"#])
+        .code(DONE);
+    served
+        .run(&["device", "trace", "lamp/d0"])
+        .code(DONE)
+        .says("CONNECTED")
+        .says("REPLIED");
+    served
+        .run(&["device", "trace", "lamp/none"])
+        .code(REFUSED)
+        .complains("99404");
+}

@@ -38,6 +38,7 @@ mod task_info;
 mod tests;
 mod thing_models;
 mod tokens;
+mod traces;
 
 use axum::Router;
 
@@ -60,6 +61,7 @@ fn actions() -> Vec<action::Action> {
         command_jobs::actions(),
         command_tasks::actions(),
         single_commands::actions(),
+        traces::actions(),
         keys::actions(),
         organizations::actions(),
     ];

@@ -2,8 +2,8 @@
 
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::login::Login;
-use aldis_store::rows::{Activity, Product};
-use aldis_store::{DeviceRef, Error as StoreError, Write};
+use aldis_store::rows::{Activity, Device, Product};
+use aldis_store::{DeviceRef, Error as StoreError, Read, Write};
 
 use super::{App, Error};
 
@@ -20,20 +20,39 @@ pub struct Claim {
 
 impl Claim {
     /// Whether a client of this product may come in without a certificate, or has one.
-    pub(super) fn has_what_it_takes(&self, product: &Product) -> bool {
-        let enough = self.certified || !product.certificates;
-        if !enough {
-            tracing::info!(product = %product.key, device = %self.login.device_key, "a login lacks the certificate that its product demands");
+    pub(super) fn check_certificate(&self, product: &Product) -> Result<(), &'static str> {
+        if self.certified || !product.certificates {
+            Ok(())
+        } else {
+            Err("the product demands a certificate, and none was shown")
         }
-        enough
+    }
+
+    fn check(&self, store: &dyn Read) -> Result<Result<Device, &'static str>, StoreError> {
+        let Self { login, password, .. } = self;
+        let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
+        let Some(device) = store.devices(&[keys])?.pop().flatten() else {
+            return Ok(Err("there is no such device"));
+        };
+        if !login.verify(password, &device.is.secret.0) {
+            return Ok(Err(
+                "the signature is wrong: another secret, or other texts than those that were signed",
+            ));
+        }
+        if device.disabled {
+            return Ok(Err("the device is disabled"));
+        }
+        let product = store.product(&login.product_key)?;
+        let certificate = product.map_or(Err("there is no such product"), |it| self.check_certificate(&it));
+        Ok(certificate.map(|()| device))
     }
 }
 
 /// Why a device is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAdmitted {
-    /// Unknown, disabled, a wrong password or no certificate: nobody is told which.
-    NotAuthorized,
+    /// For this reason, which only operators are told.
+    NotAuthorized(&'static str),
     /// The store cannot be asked now.
     Unavailable,
 }
@@ -43,20 +62,8 @@ pub enum NotAdmitted {
 /// # Errors
 /// See [`NotAdmitted`].
 pub async fn admit_device(app: &App, claim: Claim) -> Result<DeviceNo, NotAdmitted> {
-    let found = app
-        .read(move |store| {
-            let Claim { login, password, .. } = &claim;
-            let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
-            let device = store.devices(&[keys])?.pop().flatten();
-            let device = device.filter(|device| login.verify(password, &device.is.secret.0) && !device.disabled);
-            let product = store.product(&login.product_key)?;
-            let enough = product.is_some_and(|product| claim.has_what_it_takes(&product));
-            Ok::<_, StoreError>(device.filter(|_| enough))
-        })
-        .await;
-    let device = found
-        .map_err(|error| unavailable(&error))?
-        .ok_or(NotAdmitted::NotAuthorized)?;
+    let found = app.read(move |store| claim.check(store)).await;
+    let device = known(found)?;
     if device.activated.is_none() {
         activate(app, device.no).await?;
     }
@@ -88,7 +95,14 @@ async fn activate(app: &App, device: DeviceNo) -> Result<(), NotAdmitted> {
     stored.map(drop).map_err(|error| unavailable(&error))
 }
 
-pub(super) fn unavailable(error: &Error) -> NotAdmitted {
+/// What was found, or why nothing was.
+pub(super) fn known<T>(found: Result<Result<T, &'static str>, Error>) -> Result<T, NotAdmitted> {
+    found
+        .map_err(|error| unavailable(&error))?
+        .map_err(NotAdmitted::NotAuthorized)
+}
+
+fn unavailable(error: &Error) -> NotAdmitted {
     tracing::warn!(%error, "a login could not be checked");
     NotAdmitted::Unavailable
 }

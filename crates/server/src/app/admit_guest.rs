@@ -4,8 +4,8 @@ use aldis_protocol::login::CHANNEL_DEVICE_KEY;
 use aldis_store::rows::{Device, Product};
 use aldis_store::{DeviceRef, Error as StoreError, Read};
 
-use super::admit_device::{Claim, NotAdmitted, unavailable};
-use super::{App, Error};
+use super::App;
+use super::admit_device::{Claim, NotAdmitted, known};
 
 /// Checks a login for dynamic activation: the device that is to be told its secret. Only a device that was registered and
 /// has never logged in with that secret is; so an activation that was cut off can be repeated.
@@ -13,16 +13,24 @@ use super::{App, Error};
 /// # Errors
 /// See [`NotAdmitted`].
 pub async fn admit_to_activation(app: &App, claim: Claim) -> Result<Device, NotAdmitted> {
-    let found = app.read(move |store| {
-        let product = proven(store, &claim)?;
-        if !product.is_some_and(|product| product.dynamic_activation) {
-            return Ok(None);
+    known(app.read(move |store| activation(store, claim)).await)
+}
+
+fn activation(store: &dyn Read, claim: Claim) -> Result<Result<Device, &'static str>, StoreError> {
+    let product = match proven(store, &claim)? {
+        Ok(product) => product,
+        Err(why) => return Ok(Err(why)),
+    };
+    let keys = DeviceRef::Keys(claim.login.product_key, claim.login.device_key);
+    Ok(match store.devices(&[keys])?.pop().flatten() {
+        None => Err("there is no such device"),
+        Some(_) if !product.dynamic_activation => Err("the product does not allow dynamic activation"),
+        Some(device) if device.disabled => Err("the device is disabled"),
+        Some(device) if device.activated.is_some() => {
+            Err("the device has been activated before: it has to use its own secret")
         }
-        let keys = DeviceRef::Keys(claim.login.product_key, claim.login.device_key);
-        let device = store.devices(&[keys])?.pop().flatten();
-        Ok::<_, StoreError>(device.filter(|device| device.activated.is_none() && !device.disabled))
-    });
-    known(found.await)
+        Some(device) => Ok(device),
+    })
 }
 
 /// Checks a login as integration channel: the product that it speaks for.
@@ -31,22 +39,26 @@ pub async fn admit_to_activation(app: &App, claim: Claim) -> Result<Device, NotA
 /// See [`NotAdmitted`].
 pub async fn admit_channel(app: &App, claim: Claim) -> Result<Product, NotAdmitted> {
     let found = app.read(move |store| {
-        let product = proven(store, &claim)?;
-        Ok::<_, StoreError>(product.filter(|_| claim.login.device_key.as_str() == CHANNEL_DEVICE_KEY))
+        let is_channel = claim.login.device_key.as_str() == CHANNEL_DEVICE_KEY;
+        Ok::<_, StoreError>(proven(store, &claim)?.and_then(|product| {
+            is_channel
+                .then_some(product)
+                .ok_or("an integration channel is no device")
+        }))
     });
     known(found.await)
 }
 
 /// The product whose secret has signed the login.
-fn proven(store: &dyn Read, claim: &Claim) -> Result<Option<Product>, StoreError> {
+fn proven(store: &dyn Read, claim: &Claim) -> Result<Result<Product, &'static str>, StoreError> {
     let Claim { login, password, .. } = claim;
-    let product = store.product(&login.product_key)?;
-    let proven = |product: &Product| login.verify(password, &product.secret.0) && claim.has_what_it_takes(product);
-    Ok(product.filter(proven))
-}
-
-fn known<T>(found: Result<Option<T>, Error>) -> Result<T, NotAdmitted> {
-    found
-        .map_err(|error| unavailable(&error))?
-        .ok_or(NotAdmitted::NotAuthorized)
+    let Some(product) = store.product(&login.product_key)? else {
+        return Ok(Err("there is no such product"));
+    };
+    if !login.verify(password, &product.secret.0) {
+        return Ok(Err(
+            "the signature is wrong: it has to be made with the product's secret",
+        ));
+    }
+    Ok(claim.check_certificate(&product).map(|()| product))
 }

@@ -28,6 +28,7 @@ pub mod sub_devices;
 mod text;
 pub mod thing_models;
 pub mod tokens;
+pub mod traces;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

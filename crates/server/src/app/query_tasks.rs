@@ -74,7 +74,7 @@ impl App {
 }
 
 /// The history leaves out what the task's own row tells: an attempt that is out, or one that succeeded in time.
-fn attempts(task: &Task, history: Vec<Ended>) -> Vec<Attempt> {
+pub(super) fn attempts(task: &Task, history: Vec<Ended>) -> Vec<Attempt> {
     let latest = own_attempt(task);
     let known = |ended: &Ended| ended.attempt == task.attempt && ended.how != How::Late;
     let latest = latest.filter(|_| !history.iter().any(known));

@@ -17,7 +17,8 @@ use super::known::Known;
 use super::pace::Pace;
 use super::queue::{Place, Queue};
 use super::tally::Tally;
-use crate::writer::Waiters;
+use crate::trace::Traces;
+use crate::writer::{Inbox, Waiters};
 
 /// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way back.
 const RETURNING_MS: i64 = 60_000;
@@ -34,6 +35,7 @@ pub(super) struct Memory {
     pub(super) next_due: Option<Timestamp>,
     pub(super) tally: Arc<Tally>,
     waiters: Arc<Waiters>,
+    pub(super) traces: Arc<Traces>,
     pub(super) stopping: bool,
     /// What is in memory may not be what is stored.
     pub(super) stale: bool,
@@ -48,7 +50,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(started: Timestamp, held_until: Option<Timestamp>, waiters: Arc<Waiters>) -> Self {
+    pub(super) fn new(started: Timestamp, held_until: Option<Timestamp>, inbox: &Inbox) -> Self {
         Self {
             jobs: Jobs::default(),
             devices: Devices::default(),
@@ -57,7 +59,8 @@ impl Memory {
             pace: Pace::default(),
             next_due: None,
             tally: Arc::new(Tally::default()),
-            waiters,
+            waiters: Arc::clone(inbox.waiters()),
+            traces: Arc::clone(inbox.traces()),
             stopping: false,
             stale: false,
             recovering: false,

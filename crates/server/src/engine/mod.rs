@@ -100,7 +100,7 @@ impl Engine {
         let clock = wall.max(stored);
         // Whoever was online when the process died was so until the last moment that is known.
         store.commit(clock, &[Write::EndSessions { at: stored }])?;
-        let mut memory = Memory::new(clock, held.then_some(stored), Arc::clone(inbox.waiters()));
+        let mut memory = Memory::new(clock, held.then_some(stored), &inbox);
         memory.reload(&*store, clock)?;
         memory.devices.extend_deadlines(clock);
         Ok(Self {

@@ -8,6 +8,7 @@ use super::devices::Held;
 use super::tally::Tally;
 use super::turn::Turn;
 use crate::link::{AnswerTo, DeviceEvent, Order};
+use crate::trace;
 
 impl Turn<'_> {
     /// Applies what devices said, in the order in which it came.
@@ -74,6 +75,7 @@ impl Turn<'_> {
     fn replied(&mut self, device: DeviceNo, wire: Option<WireId>, to: &AnswerTo, reply: &Reply) -> Result<(), Error> {
         let Some(wire) = wire else {
             Tally::count(&self.memory.tally.unreadable_replies);
+            self.dropped(device, None, "it has no id of a command");
             return Ok(());
         };
         let held = self
@@ -84,15 +86,26 @@ impl Turn<'_> {
             .cloned();
         let known = self.memory.jobs.of(wire.task()).is_some();
         let unsent = held.as_ref().is_some_and(Held::is_open);
-        if unsent || known && !(self.is_for(device, wire) && self.fits(wire, to)) || !known && held.is_none() {
-            Tally::count(&self.memory.tally.foreign_replies);
+        let foreign = if unsent {
+            Some("its command has not been sent yet")
+        } else if !known && held.is_none() {
+            Some("there is no such command")
+        } else if known && !self.is_for(device, wire) {
+            Some("its command is for another device")
+        } else if known && !self.fits(wire, to) {
+            Some("its topic is that of another command")
+        } else {
+            None
+        };
+        if let Some(why) = foreign {
+            self.is_foreign(device, wire, why);
             return Ok(());
         }
         let open = self
             .task(wire.task())
             .is_some_and(|task| task.state.is_out() && task.attempt == wire.attempt());
         if known && !open && self.never_left(wire)? {
-            Tally::count(&self.memory.tally.foreign_replies);
+            self.is_foreign(device, wire, "this attempt was never sent");
             return Ok(());
         }
         let event = Event::Replied {
@@ -101,7 +114,11 @@ impl Turn<'_> {
             reply,
         };
         if self.apply(wire.task(), event).is_err() && known {
-            Tally::count(&self.memory.tally.foreign_replies);
+            self.is_foreign(
+                device,
+                wire,
+                "there was no such attempt, or it has been answered before",
+            );
             return Ok(());
         }
         self.free_slot(device, wire);
@@ -110,6 +127,17 @@ impl Turn<'_> {
         }
         Tally::count(&self.memory.tally.late_replies);
         self.spare_the_next_attempt(device, wire.task())
+    }
+
+    fn is_foreign(&self, device: DeviceNo, wire: WireId, why: &'static str) {
+        Tally::count(&self.memory.tally.foreign_replies);
+        self.dropped(device, Some(wire), why);
+    }
+
+    fn dropped(&self, device: DeviceNo, wire: Option<WireId>, why: &'static str) {
+        self.memory
+            .traces
+            .note(device, self.now, trace::Event::ReplyDropped { wire, why });
     }
 
     /// The attempt is known not to have left: no device can have got it.

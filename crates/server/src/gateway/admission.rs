@@ -56,36 +56,44 @@ impl Gateway {
             tracing::debug!(%error, "a login makes no sense");
             ConnectAckReason::NotAuthorized
         })?;
-        let Some(packing) = Packing::announced(login.compression) else {
-            tracing::debug!(compression = ?login.compression, "a login wants what is not served");
-            return Err(ConnectAckReason::NotAuthorized);
-        };
-        let certified = match certificate {
-            Some(certificate) if !certificate.is_of(&login.product_key.0, &login.device_key.0) => {
-                tracing::info!(device = %login.device_key, "a login comes with the certificate of another device");
-                return Err(ConnectAckReason::NotAuthorized);
+        let keys = (login.product_key.clone(), login.device_key.clone());
+        let admitted = self.admit_login(login, password.to_vec(), connect.keep_alive, certificate);
+        match admitted.await {
+            Ok(guest) => Ok(guest),
+            Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
+            Err(NotAdmitted::NotAuthorized(why)) => {
+                tracing::info!(product = %keys.0, device = %keys.1, why, "a login does not hold");
+                self.app.note_refused(&keys.0.0, &keys.1.0, why.to_owned()).await;
+                Err(ConnectAckReason::NotAuthorized)
             }
-            certificate => certificate.is_some(),
-        };
-        let manners = Manners {
-            keep_alive: connect.keep_alive,
-            packing,
-        };
-        let password = password.to_vec();
+        }
+    }
+
+    async fn admit_login(
+        &self,
+        login: Login,
+        password: Vec<u8>,
+        keep_alive: u16,
+        certificate: Option<&Certificate>,
+    ) -> Result<Guest, NotAdmitted> {
+        let packing = Packing::announced(login.compression).ok_or(NotAdmitted::NotAuthorized(
+            "the compression that it announces is not served",
+        ))?;
+        let own = |it: &Certificate| it.is_of(&login.product_key.0, &login.device_key.0);
+        if certificate.is_some_and(|it| !own(it)) {
+            return Err(NotAdmitted::NotAuthorized("the certificate is another device's"));
+        }
+        let manners = Manners { keep_alive, packing };
         let claim = Claim {
             login,
             password,
-            certified,
+            certified: certificate.is_some(),
         };
-        let admitted = match claim.login.secure_mode {
+        match claim.login.secure_mode {
             SecureMode::DeviceSecret => self.admit_device(claim, manners).await,
             SecureMode::ProductSecret => self.admit_to_activation(claim, manners).await,
             SecureMode::IntegrationChannel => self.admit_channel(claim, manners).await,
-        };
-        admitted.map_err(|why| match why {
-            NotAdmitted::NotAuthorized => ConnectAckReason::NotAuthorized,
-            NotAdmitted::Unavailable => ConnectAckReason::ServiceUnavailable,
-        })
+        }
     }
 
     async fn admit_device(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {

@@ -28,6 +28,7 @@ use super::settling::Settling;
 use super::socket;
 use super::upstream::{Reaction, react};
 use crate::link::{DeviceEvent, Kinds, SessionNo};
+use crate::trace;
 
 /// Messages in another device's name that are passed over before the connection is ended, unless it is a gateway's.
 const FOREIGN_MAX: u32 = 20;
@@ -86,6 +87,8 @@ impl Connection {
         }
         socket::discard_on_close(line.transport.socket(), !polite);
         tracing::debug!(device = line.device.0, %end, "a device's connection has ended");
+        let ended = trace::Event::Ended(end.to_string());
+        self.gateway.sessions.note(line.device, ended);
     }
 
     async fn talk(&mut self, input: &mut Input) -> Result<Infallible, End> {

@@ -21,6 +21,9 @@ use crate::shutdown::Stopped;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// One vendor library misses a CONNACK that comes before it has started to wait for it.
 const BEFORE_CONNACK: Duration = Duration::from_millis(10);
+/// Two clients with the keys of one device would throw each other out as fast as they can: each login waits so long then. Less than
+/// clients wait for a CONNACK.
+const IN_A_DUEL: Duration = Duration::from_secs(5);
 /// A refused client gets this long to read why before its socket is closed.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
@@ -65,7 +68,7 @@ async fn begin(
     drop(place);
     tokio::time::sleep(BEFORE_CONNACK).await;
     match guest {
-        Guest::Device(device) => Some((enter(gateway, transport, device).await?, input)),
+        Guest::Device(device) => Some((enter(gateway, transport, device, peer).await?, input)),
         Guest::Visitor(visitor) => {
             visit::live(&visitor, &transport, input).await;
             None
@@ -150,7 +153,16 @@ async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, code
 }
 
 /// The device is online from now on, and told so next.
-async fn enter(gateway: Arc<Gateway>, transport: Transport, admitted: Admitted) -> Option<Connection> {
+async fn enter(
+    gateway: Arc<Gateway>,
+    transport: Transport,
+    admitted: Admitted,
+    peer: SocketAddr,
+) -> Option<Connection> {
+    if gateway.sessions.is_duel(admitted.device) {
+        tracing::warn!(device = admitted.device.0, %peer, "two clients with the keys of one device throw each other out");
+        tokio::time::sleep(IN_A_DUEL).await;
+    }
     gateway.sessions.writer().room().await;
     let Admitted {
         device,
@@ -158,7 +170,7 @@ async fn enter(gateway: Arc<Gateway>, transport: Transport, admitted: Admitted) 
         manners,
         key_changes,
     } = admitted;
-    let present = gateway.sessions.enter(device, keys, transport, manners.packing);
+    let present = gateway.sessions.enter(device, keys, transport, manners.packing, peer);
     if !gateway.still_admits(device, &present.line.keys, key_changes).await {
         tracing::info!(device = device.0, "a device's key was replaced during its login");
         return None;

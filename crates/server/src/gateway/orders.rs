@@ -82,7 +82,7 @@ impl Gateway {
             }
             Order::Reset { session } if *session != line.session => {
                 if let Some(member) = outward.remove_member(*session) {
-                    self.sessions.left(member.session, member.device);
+                    self.sessions.left(member.session, member.device, "the server ended it");
                 }
             }
             Order::Reset { .. } | Order::Break { .. } => outward.end(End::Reset),

@@ -4,11 +4,12 @@
 //! reported by the connection. Reports are made under the table's lock, so that they come in the order of what they tell.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aldis_core::ids::DeviceNo;
-use aldis_core::time::Timestamp;
+use aldis_core::time::{Clock, Timestamp};
 use aldis_store::Presence;
 use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
@@ -21,6 +22,7 @@ use super::packing::Packing;
 use super::tls::Tls;
 use super::transport::Transport;
 use crate::link::{ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
+use crate::trace::Event;
 use crate::writer::Writer;
 
 /// By a number that no stranger chooses, hence a fast hash.
@@ -43,6 +45,7 @@ pub struct Sessions {
     tables: RwLock<Tables>,
     numbers: AtomicU64,
     writer: Writer,
+    clock: Arc<dyn Clock>,
     /// Not carried out yet. Bounded by what is in flight: a command per device, and the acknowledgements of what it has sent.
     orders: Mutex<Vec<Order>>,
     arrived: Notify,
@@ -66,11 +69,12 @@ impl Drop for Present {
 impl Sessions {
     /// No session yet; events go to `writer`.
     #[must_use]
-    pub fn new(writer: Writer) -> Arc<Self> {
+    pub fn new(writer: Writer, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             tables: RwLock::default(),
             numbers: AtomicU64::new(1),
             writer,
+            clock,
             orders: Mutex::default(),
             arrived: Notify::new(),
             stopping: AtomicBool::new(false),
@@ -91,6 +95,7 @@ impl Sessions {
         keys: Keys,
         transport: Transport,
         packing: Packing,
+        from: SocketAddr,
     ) -> Present {
         let session = SessionNo::own(ConnectionNo(self.numbers.fetch_add(1, Ordering::Relaxed)));
         let line = Arc::new(Line::new(session, device, keys, transport, packing));
@@ -100,6 +105,7 @@ impl Sessions {
         self.writer.report(DeviceEvent::Connected { session, device });
         drop(tables);
         self.end_earlier(device, earlier);
+        self.note(device, Event::Connected(from));
         Present {
             sessions: Arc::clone(self),
             line,
@@ -115,12 +121,14 @@ impl Sessions {
         self.writer.report(DeviceEvent::Connected { session, device });
         drop(tables);
         self.end_earlier(device, earlier);
+        self.note(device, Event::LoggedIn);
         Some(session)
     }
 
     /// The device has logged in elsewhere.
     fn end_earlier(&self, device: DeviceNo, earlier: Option<SessionNo>) {
         let Some(earlier) = earlier else { return };
+        self.note(device, Event::Replaced);
         let line = self.line(earlier.connection());
         if earlier.shared().is_some() {
             let member = line.and_then(|line| line.outward().remove_member(earlier));
@@ -142,7 +150,7 @@ impl Sessions {
         let (session, device) = (line.session, line.device);
         let members = line.outward().close();
         for member in members {
-            self.left(member.session, member.device);
+            self.left(member.session, member.device, "its gateway's connection has ended");
         }
         let mut tables = self.tables.write();
         tables.by_connection.remove(&session.connection());
@@ -154,11 +162,12 @@ impl Sessions {
     }
 
     /// A sub-device's session has ended, unless it has logged in elsewhere: then that has been reported.
-    pub(super) fn left(&self, session: SessionNo, device: DeviceNo) {
+    pub(super) fn left(&self, session: SessionNo, device: DeviceNo, why: &str) {
         let mut tables = self.tables.write();
         if tables.by_device.get(&device) == Some(&session) {
             tables.by_device.remove(&device);
             self.writer.report(DeviceEvent::Disconnected { session, device });
+            self.note(device, Event::Ended(why.to_owned()));
         }
         drop(tables);
     }
@@ -228,6 +237,16 @@ impl Sessions {
     /// Whether sessions end because the server stops.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Takes note of something that no row of the store tells.
+    pub(super) fn note(&self, device: DeviceNo, event: Event) {
+        self.writer.traces().note(device, self.clock.now(), event);
+    }
+
+    /// Whether two clients with the keys of this device throw each other out.
+    pub(super) fn is_duel(&self, device: DeviceNo) -> bool {
+        self.writer.traces().is_duel(device, self.clock.now())
     }
 
     pub(super) fn writer(&self) -> &Writer {

@@ -128,6 +128,9 @@ impl Gateway {
             if let Err((named, why)) = &entered {
                 let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
                 tracing::info!(gateway = line.device.0, product, device, %why, "a sub-device's login is refused");
+                self.app
+                    .note_refused(product, device, format!("over a gateway: {why}"))
+                    .await;
             }
             let_in.push(entered);
         }
@@ -149,7 +152,8 @@ impl Gateway {
         if changed && self.app.sub_device(line.device, named.clone()).await != Some(device) {
             tracing::info!(device = device.0, "a sub-device was moved during its login");
             if let Some(member) = line.outward().remove_member(session) {
-                self.sessions.left(member.session, member.device);
+                self.sessions
+                    .left(member.session, member.device, "it was moved during its login");
             }
             return Err((named, Refused::NotASubDevice));
         }
@@ -167,7 +171,8 @@ impl Gateway {
         let member = outward.remove_member(session);
         drop(outward);
         if let Some(member) = member {
-            self.sessions.left(member.session, member.device);
+            self.sessions
+                .left(member.session, member.device, "its gateway has logged it out");
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{Inbox, Place};
 use crate::link::DeviceEvent;
+use crate::trace::Traces;
 
 /// Why something asked for was not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -161,6 +162,12 @@ impl Writer {
         by: Actor,
     ) -> Result<Vec<TaskNo>, Failure> {
         self.ask(|answer| Ask::CancelCommands(device, only, by, answer)).await
+    }
+
+    /// What happened to devices, beside what is stored.
+    #[must_use]
+    pub fn traces(&self) -> &Traces {
+        self.0.traces()
     }
 
     /// A place for a caller that will wait for the end of a task.

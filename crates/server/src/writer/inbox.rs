@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::{Ask, Waiters};
 use crate::link::DeviceEvent;
+use crate::trace::Traces;
 
 /// Events that may wait before devices are no longer read from: a few turns' worth.
 const EVENTS_MAX: usize = 32_768;
@@ -37,6 +38,7 @@ pub struct Inbox {
     wake: Box<dyn Fn() + Send + Sync>,
     room: Notify,
     waiters: Arc<Waiters>,
+    traces: Arc<Traces>,
 }
 
 impl Inbox {
@@ -48,6 +50,7 @@ impl Inbox {
             wake: Box::new(wake),
             room: Notify::new(),
             waiters: Arc::default(),
+            traces: Arc::default(),
         })
     }
 
@@ -55,6 +58,12 @@ impl Inbox {
     #[must_use]
     pub fn waiters(&self) -> &Arc<Waiters> {
         &self.waiters
+    }
+
+    /// What happened to devices, beside what is stored.
+    #[must_use]
+    pub fn traces(&self) -> &Arc<Traces> {
+        &self.traces
     }
 
     /// Takes a question in; false if there are too many, or if the server is stopping.

@@ -32,3 +32,4 @@ mod single_commands;
 mod states;
 mod stopping;
 mod tls;
+mod traces;

@@ -57,7 +57,7 @@ impl Bench {
         let woken = Arc::new(Notify::new());
         let wake = Arc::clone(&woken);
         let inbox = Inbox::new(move || wake.notify_one());
-        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)));
+        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), Arc::new(Standing));
         let mut store = MemoryStore::new(Arc::clone(&sessions) as _);
         store.commit(NOW, &rows()).unwrap();
         let app = App::new(Parts {

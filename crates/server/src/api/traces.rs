@@ -1,0 +1,109 @@
+//! `/aldis/v1/devices`, an extension: what happened between a device and the server (docs/api.md, "Traces").
+
+use aldis_core::ids::WireId;
+use aldis_core::task::How;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::action::{Action, Doc};
+use super::call::Call;
+use super::envelope::Answer;
+use crate::app::traces::{Happened, Step, What};
+use crate::app::{App, Error};
+use crate::trace::Event;
+
+const PATH: &[&str] = &["/aldis/v1/devices"];
+
+pub(super) fn actions() -> Vec<Action> {
+    vec![Action::read(
+        PATH,
+        &["trace"],
+        |app, call| Box::pin(trace(app, call)),
+        Doc::new("What happened between a device and the server lately, oldest first")
+            .takes("assetId", "The device's asset id; or both keys")
+            .takes("productKey", "The device's product, together with deviceKey")
+            .takes("deviceKey", "The device's key, together with productKey")
+            .answer::<Vec<TraceEntry>>(),
+    )]
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "timestamp": 1_718_952_446_317_i64, "event": "REFUSED", "detail": "the device is disabled", "taskId": null,
+    "attempt": null, "code": null
+}))]
+struct TraceEntry {
+    /// Epoch milliseconds.
+    timestamp: i64,
+    /// Which kind of thing.
+    event: &'static str,
+    /// In words.
+    detail: String,
+    /// The task, if it is about a command.
+    task_id: Option<String>,
+    /// Its attempt.
+    attempt: Option<u16>,
+    /// What came of it.
+    code: Option<i64>,
+}
+
+impl From<Happened> for TraceEntry {
+    fn from(happened: Happened) -> Self {
+        let at = happened.at.0;
+        match happened.what {
+            What::Noted(event) => noted(at, event),
+            What::Command(wire, step) => stepped(at, wire, step),
+        }
+    }
+}
+
+fn noted(timestamp: i64, event: Event) -> TraceEntry {
+    let (event, detail, wire) = match event {
+        Event::Refused(why) => ("REFUSED", why, None),
+        Event::Connected(from) => ("CONNECTED", format!("from {from}"), None),
+        Event::LoggedIn => ("CONNECTED", "over its gateway's connection".to_owned(), None),
+        Event::Replaced => ("REPLACED", "a second login has ended the session".to_owned(), None),
+        Event::Ended(why) => ("ENDED", why, None),
+        Event::ReplyDropped { wire, why } => ("REPLY_DROPPED", why.to_owned(), wire),
+    };
+    TraceEntry {
+        timestamp,
+        event,
+        detail,
+        task_id: wire.map(|wire| wire.task().to_task_id()),
+        attempt: wire.map(|wire| wire.attempt().0),
+        code: None,
+    }
+}
+
+fn stepped(timestamp: i64, wire: WireId, step: Step) -> TraceEntry {
+    let (event, detail, code) = match step {
+        Step::Decided => ("COMMAND", "decided and stored".to_owned(), None),
+        Step::HandedOver => ("SENT", "the network has taken all of it".to_owned(), None),
+        Step::Acknowledged => ("ACKNOWLEDGED", "PUBACK".to_owned(), None),
+        Step::Ended(how, outcome) => (ended(how), outcome.desc, Some(outcome.code)),
+    };
+    TraceEntry {
+        timestamp,
+        event,
+        detail,
+        task_id: Some(wire.task().to_task_id()),
+        attempt: Some(wire.attempt().0),
+        code,
+    }
+}
+
+fn ended(how: How) -> &'static str {
+    match how {
+        How::Succeeded | How::Failed => "REPLIED",
+        How::Late => "REPLIED_LATE",
+        _ => "ATTEMPT_ENDED",
+    }
+}
+
+async fn trace(app: App, call: Call) -> Result<Answer, Error> {
+    let happened = app.trace(&call.caller, &call.device_name()).await?;
+    Answer::data(&happened.into_iter().map(TraceEntry::from).collect::<Vec<_>>())
+}
