@@ -1,0 +1,47 @@
+//! What documents say of the code is there.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs" || end == "py") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_protocols_page_names_exists() {
+    let page = std::fs::read_to_string(format!("{ROOT}/docs/device-protocol.md")).unwrap();
+    let (_, table) = page.split_once("## What shows it").unwrap();
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'))
+        .collect();
+    assert!(rows.len() >= 18, "{} rows", rows.len());
+    let mut files = Vec::new();
+    files_below(Path::new(&format!("{ROOT}/crates")), &mut files);
+    let code: String = files
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for row in rows {
+        let tests = row.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2);
+        let mut count = 0;
+        for test in tests {
+            let (rust, python) = (format!("fn {test}("), format!("def {test}("));
+            assert!(
+                code.contains(&rust) || code.contains(&python),
+                "{test} is not there: {row}"
+            );
+            count += 1;
+        }
+        assert!(count > 0, "{row}");
+    }
+}

@@ -1,0 +1,219 @@
+//! The vendor's libraries for Node.js, Java and C, imitated from what they put on the wire: they cannot be installed from a package
+//! registry. The Python one is tried itself (crates/tests/sdk).
+
+mod library;
+mod wire;
+
+use std::time::Duration;
+
+use aldis_client::TaskStatus;
+use aldis_simulator::DeviceIdentity;
+use serde_json::{Value, json};
+
+use self::library::{ALL, C_FILTERS, Library};
+use self::wire::{Got, Wire};
+use crate::harness::{Plan, World};
+
+const QOS_1: u8 = 0x02;
+
+/// Connects as a library does, as far as its CONNACK.
+async fn connected(world: &World, library: Library, identity: &DeviceIdentity) -> Wire {
+    let mut wire = Wire::open(world.server.mqtt).await;
+    let [id, user, password] = library.strings(identity);
+    wire.connect(library.connect_flags(), 60, [&id, &user, &password]).await;
+    let accepted = Got::ConnAck {
+        session_present: false,
+        code: 0,
+    };
+    assert_eq!(wire.next().await, accepted, "{library:?}");
+    wire
+}
+
+/// Connects and does what the library does before its program goes on.
+async fn started(world: &World, library: Library, identity: &DeviceIdentity) -> Wire {
+    let mut wire = connected(world, library, identity).await;
+    if library == Library::C {
+        let prefix = format!("/sys/{}/{}", identity.product_key, identity.device_key);
+        wire.unsubscribe(1, &format!("{prefix}/thing/service/measurepoint/set"))
+            .await;
+        assert_eq!(wire.next().await, Got::UnsubAck { packet: 1 });
+        for (packet, filter) in (2..).zip(C_FILTERS) {
+            wire.subscribe(packet, &format!("{prefix}/{filter}"), 0).await;
+            assert_eq!(wire.next().await, Got::SubAck { packet, granted: 0 }, "{filter}");
+        }
+    }
+    wire
+}
+
+async fn device(world: &World, library: Library) -> DeviceIdentity {
+    world.device(&format!("{library:?}").to_lowercase()).await
+}
+
+/// The next command: its topic and its content.
+async fn command(wire: &mut Wire) -> (String, Value) {
+    let Got::Publish { topic, payload, flags } = wire.next().await else {
+        panic!("a command is expected")
+    };
+    assert_eq!(flags, QOS_1, "no duplicate, nothing retained");
+    let content: Value = serde_json::from_slice(&payload).unwrap();
+    let keys: Vec<&String> = content.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["id", "method", "params", "version"]);
+    assert!(content["params"].is_object());
+    let id = content["id"].as_str().unwrap();
+    assert!(id.len() == 19 && id.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
+    (topic, content)
+}
+
+fn id(command: &Value) -> &str {
+    command["id"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_service_is_carried_out_and_its_output_kept() {
+    let world = World::open().await;
+    for library in ALL {
+        let identity = device(&world, library).await;
+        let mut wire = started(&world, library, &identity).await;
+        let job = world.create(&Plan::device(&identity)).await;
+        let (topic, content) = command(&mut wire).await;
+        let key = &identity.device_key;
+        assert_eq!(topic, format!("/sys/pump/{key}/thing/service/multiply"));
+        assert_eq!(content["method"], "thing.service.multiply");
+        let reply = library.service_reply(id(&content), &json!({"product": 42}));
+        wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+        let task = world.task_in(&job, TaskStatus::Succeed).await;
+        let result = task.task_result.unwrap();
+        assert_eq!(
+            (result.code, result.output_data),
+            (Some(0), Some(json!({"product": 42})))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_measurement_point_is_set_by_those_that_take_it() {
+    let world = World::open().await;
+    for library in [Library::Node, Library::Java] {
+        let identity = device(&world, library).await;
+        let mut wire = started(&world, library, &identity).await;
+        let plan = Plan::device(&identity).sets("temperature", json!(21.5));
+        let job = world.create(&plan).await;
+        let (topic, content) = command(&mut wire).await;
+        assert_eq!(content["params"], json!({"temperature": 21.5}));
+        let reply = library.set_reply(id(&content));
+        wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+        let task = world.task_in(&job, TaskStatus::Succeed).await;
+        assert_eq!(task.task_result.unwrap().output_data, None);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_keeps_the_code_that_the_library_gives_it() {
+    let world = World::open().await;
+    for library in [Library::Node, Library::Java] {
+        let identity = device(&world, library).await;
+        let mut wire = started(&world, library, &identity).await;
+        let job = world.create(&Plan::device(&identity)).await;
+        let (topic, content) = command(&mut wire).await;
+        let (reply, code) = library.failure(id(&content)).unwrap();
+        wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+        let task = world.task_in(&job, TaskStatus::Failed).await;
+        assert_eq!(task.task_result.unwrap().code, Some(code));
+    }
+}
+
+#[tokio::test]
+async fn a_post_is_answered_with_its_own_id_as_text_and_a_code_as_number() {
+    let world = World::open().await;
+    for library in ALL {
+        let identity = device(&world, library).await;
+        let mut wire = started(&world, library, &identity).await;
+        let topic = format!("/sys/pump/{}/thing/measurepoint/post", identity.device_key);
+        if library != Library::C {
+            // Before the first request of a kind, and not without its SUBACK.
+            wire.subscribe(90, &format!("{topic}_reply"), 1).await;
+            let granted = Got::SubAck { packet: 90, granted: 1 };
+            assert_eq!(wire.next().await, granted);
+        }
+        for number in 0..3_u16 {
+            wire.publish(&topic, library.post(u32::from(number)).as_bytes(), Some(100 + number))
+                .await;
+            let (mut acknowledged, mut answered) = (false, false);
+            while !(acknowledged && answered) {
+                match wire.next().await {
+                    Got::PubAck { packet } => acknowledged = packet == 100 + number,
+                    Got::Publish { topic: to, payload, .. } => {
+                        let answer: Value = serde_json::from_slice(&payload).unwrap();
+                        assert_eq!(to, format!("{topic}_reply"));
+                        assert_eq!(
+                            (&answer["id"], &answer["code"]),
+                            (&json!(number.to_string()), &json!(200))
+                        );
+                        assert!(answer.get("data").is_some());
+                        answered = true;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        // The Java library takes the answer's topic back when it thinks that it never asked for it.
+        wire.unsubscribe(91, &format!("{topic}_reply")).await;
+        assert_eq!(wire.next().await, Got::UnsubAck { packet: 91 });
+        wire.ping().await;
+        assert_eq!(wire.next().await, Got::PingResp);
+        wire.disconnect().await;
+    }
+}
+
+#[tokio::test]
+async fn what_waited_is_delivered_after_a_reconnect_without_a_new_subscription() {
+    let world = World::open().await;
+    for library in ALL {
+        let identity = device(&world, library).await;
+        drop(started(&world, library, &identity).await);
+        let job = world.create(&Plan::device(&identity).ttl(600)).await;
+        // The C library thinks that its subscriptions are remembered, and does not repeat them.
+        let mut wire = connected(&world, library, &identity).await;
+        let (topic, content) = command(&mut wire).await;
+        let reply = library.service_reply(id(&content), &json!({"product": 42}));
+        wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+        world.task_in(&job, TaskStatus::Succeed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_library_that_subscribes_gets_nothing_before_it_has_done_so() {
+    let world = World::open().await;
+    let identity = device(&world, Library::C).await;
+    let job = world.create(&Plan::device(&identity).ttl(600)).await;
+    let mut wire = connected(&world, Library::C, &identity).await;
+    let prefix = format!("/sys/pump/{}", identity.device_key);
+    // One packet at a time, a tenth of a second each; the services come last here.
+    let slowly = C_FILTERS.iter().rev();
+    for (packet, filter) in (1..).zip(slowly) {
+        wire.subscribe(packet, &format!("{prefix}/{filter}"), 0).await;
+        assert_eq!(wire.next().await, Got::SubAck { packet, granted: 0 }, "{filter}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (topic, content) = command(&mut wire).await;
+    let reply = Library::C.service_reply(id(&content), &json!({"product": 42}));
+    wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+    world.task_in(&job, TaskStatus::Succeed).await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_told_with_the_code_that_every_library_knows() {
+    let world = World::open().await;
+    for library in ALL {
+        let identity = device(&world, library).await;
+        let wrong = DeviceIdentity::new("pump", &identity.device_key, "another-secret".to_owned());
+        let mut wire = Wire::open(world.server.mqtt).await;
+        let [id, user, password] = library.strings(&wrong);
+        wire.connect(library.connect_flags(), 60, [&id, &user, &password]).await;
+        let refused = Got::ConnAck {
+            session_present: false,
+            code: 5,
+        };
+        assert_eq!(wire.next().await, refused, "{library:?}");
+    }
+}

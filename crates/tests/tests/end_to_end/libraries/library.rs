@@ -1,0 +1,131 @@
+//! What tells the vendor's libraries apart on the wire (docs/device-protocol.md, "Connecting" and "Replies").
+
+use aldis_simulator::DeviceIdentity;
+use serde_json::Value;
+
+/// A library, as far as the server can tell it from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Library {
+    Node,
+    Java,
+    C,
+}
+
+pub(super) const ALL: [Library; 3] = [Library::Node, Library::Java, Library::C];
+
+/// Filters that the C library subscribes to, one packet each, below the device's own prefix.
+pub(super) const C_FILTERS: [&str; 14] = [
+    "thing/service/+",
+    "thing/tag/query_reply",
+    "thing/tag/update_reply",
+    "thing/tag/delete_reply",
+    "thing/attribute/query_reply",
+    "thing/attribute/update_reply",
+    "thing/attribute/delete_reply",
+    "thing/measurepoint/post_reply",
+    "thing/measurepoint/post/batch_reply",
+    "thing/measurepoint/resume_reply",
+    "thing/measurepoint/resume/batch_reply",
+    "thing/event/+/post_reply",
+    "thing/model/down_raw",
+    "thing/model/up_raw_reply",
+];
+
+impl Library {
+    /// Flags of CONNECT: C alone asks for a persistent session.
+    pub(super) fn connect_flags(self) -> u8 {
+        match self {
+            Self::Node | Self::Java => 0xc2,
+            Self::C => 0xc0,
+        }
+    }
+
+    fn client_id(self, device: &DeviceIdentity) -> String {
+        let (product, device) = (&device.product_key, &device.device_key);
+        match self {
+            Self::Node => device.clone(),
+            Self::Java => format!("{device}{{ip=192.168.0.12,version=0.1.9,compress=DEFAULT}}"),
+            Self::C => format!("{product}.{device}"),
+        }
+    }
+
+    fn timestamp(self) -> &'static str {
+        match self {
+            Self::Node | Self::Java => "1795388113773",
+            // Compiled in, and in the future.
+            Self::C => "2524608000000",
+        }
+    }
+
+    /// Client id, user name and password of CONNECT.
+    pub(super) fn strings(self, device: &DeviceIdentity) -> [String; 3] {
+        let (id, at) = (self.client_id(device), self.timestamp());
+        let DeviceIdentity {
+            product_key,
+            device_key,
+            device_secret,
+        } = device;
+        let signed = format!("clientId{id}deviceKey{device_key}productKey{product_key}timestamp{at}{device_secret}");
+        let lower = sha256(signed.as_bytes());
+        let password = match self {
+            Self::Java => lower,
+            Self::Node | Self::C => lower.to_uppercase(),
+        };
+        [
+            format!("{id}|securemode=2,signmethod=sha256,timestamp={at}|"),
+            format!("{device_key}&{product_key}"),
+            password,
+        ]
+    }
+
+    /// Its reply to a service, word for word.
+    pub(super) fn service_reply(self, id: &str, data: &Value) -> String {
+        match self {
+            Self::Node | Self::C => format!(r#"{{"id":"{id}","code":200,"data":{data}}}"#),
+            Self::Java => format!(r#"{{"code":200,"data":{data},"id":"{id}","message":""}}"#),
+        }
+    }
+
+    /// Its reply to a set, word for word.
+    pub(super) fn set_reply(self, id: &str) -> String {
+        match self {
+            Self::Node | Self::C => format!(r#"{{"id":"{id}","code":200,"data":{{}}}}"#),
+            Self::Java => format!(r#"{{"code":200,"id":"{id}","message":""}}"#),
+        }
+    }
+
+    /// What its program says of a failure, with the code that arrives; C has no way to say so.
+    pub(super) fn failure(self, id: &str) -> Option<(String, i64)> {
+        match self {
+            Self::Node => Some((format!(r#"{{"id":"{id}","code":2001,"data":{{}}}}"#), 2001)),
+            Self::Java => {
+                let words = "command handler execution failed, valve stuck";
+                Some((format!(r#"{{"code":1102,"id":"{id}","message":"{words}"}}"#), 1102))
+            }
+            Self::C => None,
+        }
+    }
+
+    /// The request with which it posts measurement points: ids are small, and 1.0 is not everybody's version.
+    pub(super) fn post(self, id: u32) -> String {
+        let version = if self == Self::Java { "1.1" } else { "1.0" };
+        format!(
+            r#"{{"id":"{id}","version":"{version}","method":"thing.measurepoint.post","params":{{"measurepoints":{{"temperature":21.5}},"time":1795388113773}}}}"#
+        )
+    }
+}
+
+/// The digest as the system's own program computes it: the server's way of signing is not asked.
+fn sha256(bytes: &[u8]) -> String {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    let mut child = Command::new("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}
