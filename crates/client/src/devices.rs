@@ -294,6 +294,15 @@ impl Client {
         self.send(Call::get(EXTENSION, "trace").query_all(device.query())).await
     }
 
+    /// The latest values that a device has reported.
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn latest_values(&self, device: &DeviceRef) -> Result<Answer<LatestValues>, Error> {
+        self.send(Call::get(EXTENSION, "latest").query_all(device.query()))
+            .await
+    }
+
     /// Gives a device's place and asset to new hardware with another device key.
     ///
     /// # Errors
@@ -323,4 +332,24 @@ pub struct TraceEntry {
     /// What came of it.
     #[serde(default)]
     pub code: Option<i64>,
+}
+
+/// What a device has reported about itself, by identifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatestValues {
+    /// Measurement points.
+    pub measurepoints: BTreeMap<String, LatestValue>,
+    /// Attributes.
+    pub attributes: BTreeMap<String, LatestValue>,
+    /// Tags.
+    pub tags: BTreeMap<String, LatestValue>,
+}
+
+/// A value, and since when it is so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatestValue {
+    /// As the device has said it.
+    pub value: Value,
+    /// Unix epoch milliseconds.
+    pub timestamp: i64,
 }

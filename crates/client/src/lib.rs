@@ -46,7 +46,7 @@ pub use self::call::{Call, Method};
 pub use self::client::Client;
 pub use self::commands::{CommandLimits, CommandSent, SingleCommand};
 pub use self::credentials::{AccessKey, Credentials};
-pub use self::devices::{Device, DeviceIds, DeviceRef, DeviceUpdate, NewDevice, TraceEntry};
+pub use self::devices::{Device, DeviceIds, DeviceRef, DeviceUpdate, LatestValue, LatestValues, NewDevice, TraceEntry};
 pub use self::error::Error;
 pub use self::jobs::{
     CommandInfo, CommandType, DESC_CHARS_MAX, DisposableSchedule, Job, JobStatus, MeasurepointSet, NewJob, RetryPolicy,

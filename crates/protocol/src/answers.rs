@@ -1,6 +1,6 @@
 //! Answers to what devices ask for by themselves, so that no call of a device program hangs.
 //!
-//! Aldis keeps nothing of what devices post: it accepts, and what is asked for is empty. What gateways ask for on behalf of
+//! Everything that devices post is accepted (what of it is kept, [`crate::report`] says), and what they ask for is empty. What gateways ask for on behalf of
 //! others is answered by [`crate::sub_devices`] (docs/device-protocol.md, "Upstream requests").
 
 use serde_json::{Value, json};

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod login;
 pub mod payload;
 pub mod reply;
+pub mod report;
 pub mod sub_devices;
 pub mod subscription;
 pub mod topic;

@@ -4,18 +4,17 @@
 //! Kept in memory, the newest entries of each device. A device that does nothing but its work leaves no entry beyond its
 //! login: commands, acknowledgements and replies are rows already, and cost nothing here.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::time::Timestamp;
 use parking_lot::Mutex;
 
+use crate::remembered::Remembered;
+
 /// Entries kept of one device: some minutes of a client that cannot come in.
 pub const ENTRIES_MAX: usize = 32;
-/// Devices in one of the two halves that are remembered: when it is full, the older half is forgotten. With the usual one or
-/// two entries each, both together take some ten megabytes.
-const HALF_MAX: usize = 50_000;
 /// So many second logins within [`DUEL_MS`] are not a device that comes back, but two that use the same keys.
 const DUEL_LOGINS: usize = 4;
 /// A minute, in milliseconds.
@@ -54,19 +53,13 @@ pub struct Entry {
 
 /// The newest entries of devices.
 #[derive(Default)]
-pub struct Traces(Mutex<Halves>);
-
-#[derive(Default)]
-struct Halves {
-    newer: HashMap<DeviceNo, VecDeque<Entry>>,
-    older: HashMap<DeviceNo, VecDeque<Entry>>,
-}
+pub struct Traces(Mutex<Remembered<VecDeque<Entry>>>);
 
 impl Traces {
     /// Takes note.
     pub fn note(&self, device: DeviceNo, at: Timestamp, event: Event) {
-        let mut halves = self.0.lock();
-        let entries = halves.of(device);
+        let mut all = self.0.lock();
+        let entries = all.of_mut(device);
         if entries.len() >= ENTRIES_MAX {
             entries.pop_front();
         }
@@ -76,33 +69,19 @@ impl Traces {
     /// What is known of a device, oldest first.
     #[must_use]
     pub fn of(&self, device: DeviceNo) -> Vec<Entry> {
-        let halves = self.0.lock();
-        let found = halves.newer.get(&device).or_else(|| halves.older.get(&device));
-        found.into_iter().flatten().cloned().collect()
+        let all = self.0.lock();
+        all.of(device).into_iter().flatten().cloned().collect()
     }
 
     /// Whether two clients with the keys of this device throw each other out.
     #[must_use]
     pub fn is_duel(&self, device: DeviceNo, now: Timestamp) -> bool {
-        let halves = self.0.lock();
-        let found = halves.newer.get(&device).or_else(|| halves.older.get(&device));
-        let recent = found.into_iter().flatten().filter(|entry| {
+        let all = self.0.lock();
+        let recent = all.of(device).into_iter().flatten().filter(|entry| {
             let age = now.0.saturating_sub(entry.at.0);
             entry.event == Event::Replaced && age < DUEL_MS
         });
         recent.count() >= DUEL_LOGINS
-    }
-}
-
-impl Halves {
-    fn of(&mut self, device: DeviceNo) -> &mut VecDeque<Entry> {
-        if !self.newer.contains_key(&device) && self.newer.len() >= HALF_MAX {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        let older = &mut self.older;
-        self.newer
-            .entry(device)
-            .or_insert_with(|| older.remove(&device).unwrap_or_default())
     }
 }
 
@@ -121,22 +100,6 @@ mod tests {
         let kept: Vec<i64> = traces.of(DEVICE).iter().map(|entry| entry.at.0).collect();
         assert_eq!(kept, (68..100).collect::<Vec<_>>());
         assert!(traces.of(DeviceNo(2)).is_empty());
-    }
-
-    #[test]
-    fn whoever_was_heard_of_lately_is_remembered_and_memory_has_an_end() {
-        let traces = Traces::default();
-        let devices = 3 * HALF_MAX as u64;
-        for device in 10..10 + devices {
-            traces.note(DeviceNo(device), Timestamp(0), Event::LoggedIn);
-            if device % 1000 == 0 {
-                traces.note(DEVICE, Timestamp(0), Event::LoggedIn);
-            }
-        }
-        assert_eq!(traces.of(DEVICE).len(), ENTRIES_MAX);
-        assert!(traces.of(DeviceNo(10)).is_empty());
-        let halves = traces.0.lock();
-        assert!(halves.newer.len() + halves.older.len() <= 2 * HALF_MAX);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aldis_client::{Client, DeviceIds, DeviceRef, DeviceUpdate, NewDevice, TraceEntry};
+use aldis_client::{Client, DeviceIds, DeviceRef, DeviceUpdate, LatestValues, NewDevice, TraceEntry};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -66,6 +66,11 @@ pub(crate) enum Device {
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
         new_device_key: String,
+    },
+    /// The latest values that a device has reported: measurement points, attributes, tags
+    Latest {
+        #[arg(value_name = REF, value_parser = device_ref)]
+        device: DeviceRef,
     },
     /// What happened to a device lately: logins with the real reasons of refusals, commands, replies that were not used
     Trace {
@@ -192,6 +197,10 @@ impl Device {
             Self::Import(import) => return import.run(context, &client).await,
             Self::Create(create) => screen.answer(&client.create_device(&create.request()).await?, ids)?,
             Self::Get { device } => screen.answer(&client.get_device(&device).await?, whole)?,
+            Self::Latest { device } => {
+                let values = client.latest_values(&device).await?;
+                screen.answer(&values, |all| table(&LATEST_HEAD, latest_rows(all)))?;
+            }
             Self::Trace { device } => {
                 let happened = client.device_trace(&device).await?;
                 screen.answer(&happened, |all| table(&TRACE_HEAD, all.iter().map(trace_row)))?;
@@ -232,6 +241,27 @@ impl Device {
         }
         Ok(Outcome::Done)
     }
+}
+
+const LATEST_HEAD: [&str; 4] = ["KIND", "NAME", "VALUE", "SINCE"];
+
+fn latest_rows(values: &LatestValues) -> Vec<Vec<String>> {
+    let kinds = [
+        ("point", &values.measurepoints),
+        ("attribute", &values.attributes),
+        ("tag", &values.tags),
+    ];
+    let rows = kinds.into_iter().flat_map(|(kind, all)| {
+        all.iter().map(move |(name, latest)| {
+            vec![
+                kind.to_owned(),
+                name.clone(),
+                latest.value.to_string(),
+                moment_ms(latest.timestamp),
+            ]
+        })
+    });
+    rows.collect()
 }
 
 const TRACE_HEAD: [&str; 6] = ["WHEN", "EVENT", "DETAIL", "CODE", "TASK", "ATTEMPT"];

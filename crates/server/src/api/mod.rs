@@ -20,6 +20,7 @@ mod envelope;
 mod error;
 mod job_info;
 mod keys;
+mod latest_values;
 mod names;
 mod numbers;
 mod openapi;
@@ -62,6 +63,7 @@ fn actions() -> Vec<action::Action> {
         command_tasks::actions(),
         single_commands::actions(),
         traces::actions(),
+        latest_values::actions(),
         keys::actions(),
         organizations::actions(),
     ];

@@ -263,6 +263,10 @@ impl Connection {
                 return Ok(self.report(event));
             }
             Reaction::Take(answer) => answer,
+            Reaction::Keep(reported, answer) => {
+                self.gateway.sessions.keep_reported(reported);
+                answer
+            }
             Reaction::Ask(asked) => {
                 let waits = matches!(*asked, Asked::Reply { .. });
                 if waits {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::{Clock, Timestamp};
+use aldis_protocol::report::Change;
 use aldis_store::Presence;
 use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
@@ -242,6 +243,14 @@ impl Sessions {
     /// Takes note of something that no row of the store tells.
     pub(super) fn note(&self, device: DeviceNo, event: Event) {
         self.writer.traces().note(device, self.clock.now(), event);
+    }
+
+    /// Keeps the values that devices have reported.
+    pub(super) fn keep_reported(&self, reported: Vec<(DeviceNo, Vec<Change>)>) {
+        let now = self.clock.now();
+        for (device, changes) in reported {
+            self.writer.latest().take(device, changes, now);
+        }
     }
 
     /// Whether two clients with the keys of this device throw each other out.

@@ -7,9 +7,11 @@ use std::num::NonZeroU16;
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::answers::{Answer, answer};
 use aldis_protocol::reply;
+use aldis_protocol::report::{self, Change};
 use aldis_protocol::sub_devices::{Named, Request};
 use aldis_protocol::topic::{Area, Meaning, Upstream};
 
+use super::keys::Keys;
 use super::line::{Line, Outward};
 use super::members::Asked;
 use super::packets::Message;
@@ -22,6 +24,8 @@ pub(super) enum Reaction {
     Report(DeviceEvent),
     /// Acknowledge at once, and answer if there is something to say.
     Take(Option<Answer>),
+    /// The same, and these devices have reported values.
+    Keep(Vec<(DeviceNo, Vec<Change>)>, Option<Answer>),
     /// Takes a look at what is stored. A request is acknowledged at once, a reply afterwards.
     Ask(Box<Asked>),
     /// Acknowledge at once; the device speaks for another.
@@ -45,7 +49,7 @@ pub(super) fn react(message: Message<'_>, line: &Line, outward: &Outward) -> Rea
     let Some(to) = answer_to(&upstream) else {
         return match upstream.meaning() {
             Meaning::Unanswered => Reaction::Take(None),
-            _ => requested(&upstream, message.payload, sender.session == line.session),
+            _ => requested(&upstream, message.payload, sender, line, outward),
         };
     };
     let said = reply::decode(message.payload);
@@ -75,11 +79,34 @@ fn sender(upstream: &Upstream<'_>, topic: &str, line: &Line, outward: &Outward) 
     })
 }
 
-fn requested(upstream: &Upstream<'_>, payload: &[u8], own: bool) -> Reaction {
-    if own && let Some(request) = Request::read(upstream, payload) {
+fn requested(upstream: &Upstream<'_>, payload: &[u8], sender: Sender, line: &Line, outward: &Outward) -> Reaction {
+    if sender.session == line.session
+        && let Some(request) = Request::read(upstream, payload)
+    {
         return Reaction::Ask(Box::new(Asked::Request(request)));
     }
-    Reaction::Take(answer(upstream, payload, upstream.product_key, upstream.device_key))
+    let answer = answer(upstream, payload, upstream.product_key, upstream.device_key);
+    let reported: Vec<_> = report::read(upstream, payload)
+        .into_iter()
+        .filter_map(|report| Some((reporter(report.of, sender, line, outward)?, report.changes)))
+        .collect();
+    if reported.is_empty() {
+        Reaction::Take(answer)
+    } else {
+        Reaction::Keep(reported, answer)
+    }
+}
+
+/// Whose values these are; a gateway reports for those that are in over its connection, too.
+fn reporter(of: Option<(String, String)>, sender: Sender, line: &Line, outward: &Outward) -> Option<DeviceNo> {
+    let Some((product, device)) = of else {
+        return Some(sender.device);
+    };
+    if line.keys.product() == product && line.keys.device() == device {
+        return Some(line.device);
+    }
+    let root = Keys::new(&product, &device);
+    Some(outward.members()?.of_root(root.root())?.device)
 }
 
 /// The command that a reply belongs to; `None` if it is no reply.

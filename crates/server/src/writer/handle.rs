@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{Inbox, Place};
+use crate::latest::LatestValues;
 use crate::link::DeviceEvent;
 use crate::trace::Traces;
 
@@ -168,6 +169,12 @@ impl Writer {
     #[must_use]
     pub fn traces(&self) -> &Traces {
         self.0.traces()
+    }
+
+    /// The latest values that devices have reported.
+    #[must_use]
+    pub fn latest(&self) -> &LatestValues {
+        self.0.latest()
     }
 
     /// A place for a caller that will wait for the end of a task.

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Ask, Waiters};
+use crate::latest::LatestValues;
 use crate::link::DeviceEvent;
 use crate::trace::Traces;
 
@@ -39,6 +40,7 @@ pub struct Inbox {
     room: Notify,
     waiters: Arc<Waiters>,
     traces: Arc<Traces>,
+    latest: LatestValues,
 }
 
 impl Inbox {
@@ -51,6 +53,7 @@ impl Inbox {
             room: Notify::new(),
             waiters: Arc::default(),
             traces: Arc::default(),
+            latest: LatestValues::default(),
         })
     }
 
@@ -64,6 +67,12 @@ impl Inbox {
     #[must_use]
     pub fn traces(&self) -> &Arc<Traces> {
         &self.traces
+    }
+
+    /// The latest values that devices have reported.
+    #[must_use]
+    pub fn latest(&self) -> &LatestValues {
+        &self.latest
     }
 
     /// Takes a question in; false if there are too many, or if the server is stopping.

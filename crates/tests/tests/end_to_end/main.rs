@@ -18,6 +18,7 @@ mod compression;
 mod crashes;
 mod gateways;
 mod large;
+mod latest_values;
 mod libraries;
 mod openapi;
 mod order;

@@ -1,0 +1,73 @@
+//! What devices report about themselves is there to be seen.
+
+use aldis_client::DeviceRef;
+use aldis_simulator::Device;
+use serde_json::{Value, json};
+
+use crate::harness::World;
+
+async fn latest(world: &World, key: &str) -> Value {
+    let device = DeviceRef::keys("pump", key);
+    let values = world.client.latest_values(&device).await.unwrap().data;
+    let mut shown = serde_json::to_value(&values).unwrap();
+    for kind in ["measurepoints", "attributes", "tags"] {
+        for (_, latest) in shown[kind].as_object_mut().unwrap() {
+            assert!(latest["timestamp"].is_i64());
+            *latest = latest["value"].take();
+        }
+    }
+    shown
+}
+
+async fn say(device: &mut Device, path: &str, params: Value) {
+    let topic = format!("/sys/pump/{}/{path}", device.identity().device_key);
+    let payload = json!({"id": "1", "version": "1.0", "params": params}).to_string();
+    let said = device.publish(&topic, payload).await.unwrap();
+    device.acknowledged(said).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_latest_value_of_each_name_is_shown() {
+    let world = World::new().await;
+    let mut device = world.connected("d1").await;
+    let nothing = json!({"measurepoints": {}, "attributes": {}, "tags": {}});
+    assert_eq!(latest(&world, "d1").await, nothing);
+    let first = json!({"measurepoints": {"temperature": 20, "flow": {"value": 1.5, "quality": 9}}, "time": 2000});
+    say(&mut device, "thing/measurepoint/post", first).await;
+    let newer = json!([{"measurepoints": {"temperature": 21.5}, "time": 3000}, {"measurepoints": {"temperature": 9}, "time": 1000}]);
+    say(&mut device, "thing/measurepoint/post/batch", newer).await;
+    say(
+        &mut device,
+        "thing/attribute/update",
+        json!({"attributes": {"serial": "x1", "old": true}}),
+    )
+    .await;
+    say(&mut device, "thing/attribute/delete", json!({"attributes": ["old"]})).await;
+    say(
+        &mut device,
+        "thing/tag/update",
+        json!([{"tagKey": "floor", "tagValue": "3"}]),
+    )
+    .await;
+    let shown = latest(&world, "d1").await;
+    let expected = json!({"measurepoints": {"temperature": 21.5, "flow": 1.5}, "attributes": {"serial": "x1"}, "tags": {"floor": "3"}});
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test]
+async fn nobody_reports_for_another_device() {
+    let world = World::open().await;
+    let mut device = world.connected("d1").await;
+    world.device("d2").await;
+    let points = json!({"measurepoints": {"temperature": 99}});
+    let for_another = json!([{"productKey": "pump", "deviceKey": "d2", "measurepoints": {"temperature": 99}}]);
+    say(&mut device, "thing/measurepoint/post/batch", for_another).await;
+    let payload = json!({"id": "1", "params": points}).to_string();
+    let said = device
+        .publish("/sys/pump/d2/thing/measurepoint/post", payload)
+        .await
+        .unwrap();
+    device.acknowledged(said).await.unwrap();
+    assert_eq!(latest(&world, "d2").await["measurepoints"], json!({}));
+    assert_eq!(latest(&world, "d1").await["measurepoints"], json!({}));
+}
