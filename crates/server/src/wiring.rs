@@ -117,6 +117,8 @@ impl Server {
             readers: READERS + ROW_READERS,
         };
         let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
+        // Before anything is made: certificates that cannot be used are a mistake of the settings.
+        let secured = listen_under_tls(settings)?;
         let (mut store, reader) = aldis_store_sqlite::open(&settings.data_dir, &options, Arc::clone(&presence))?;
         first_start::prepare(&mut store, &settings.data_dir, clock.now(), &SystemChance)?;
 
@@ -126,7 +128,6 @@ impl Server {
             listen::address(&http, settings.http)?,
             listen::address(&mqtt, settings.mqtt)?,
         );
-        let secured = listen_under_tls(settings)?;
         let engine = start_engine(Box::new(store), &sessions, &inbox, &*clock).map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,

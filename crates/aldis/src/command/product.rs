@@ -71,12 +71,15 @@ pub(crate) struct Create {
     /// Devices may fetch their secret with the product's
     #[arg(long)]
     dynamic_activation: bool,
+    /// Devices must have certificates of their own, and come in under TLS
+    #[arg(long)]
+    certificates: bool,
     /// A label
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
     /// The request as a JSON file instead of flags; - for stdin
     #[arg(long, conflicts_with_all = ["name", "model", "product_key", "product_secret", "desc", "gateway",
-        "dynamic_activation", "tags"])]
+        "dynamic_activation", "certificates", "tags"])]
     file: Option<PathBuf>,
 }
 
@@ -95,6 +98,7 @@ impl Create {
         product.product_secret.clone_from(&self.product_secret);
         product.product_desc.clone_from(&self.desc);
         product.dynamic_activate_enabled = self.dynamic_activation.then_some(true);
+        product.bi_directional_auth = Some(self.certificates);
         product.product_tags = Some(self.tags.iter().cloned().collect());
         Ok(product)
     }

@@ -87,6 +87,19 @@ fn a_product_is_created_shown_found_changed_and_deleted() {
         (&json!("for the cellar"), &json!("Torch"))
     );
     served.run(&["product", "delete", &key]).code(DONE);
+    let strict = [
+        "product",
+        "create",
+        "--name",
+        "Safe",
+        "--model",
+        "lamp",
+        "--key",
+        "safe",
+        "--certificates",
+    ];
+    served.run(&strict).code(DONE);
+    assert_eq!(served.json(&["product", "get", "safe"])["biDirectionalAuth"], true);
     served
         .run(&["product", "get", &key])
         .code(REFUSED)
