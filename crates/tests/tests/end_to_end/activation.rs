@@ -112,6 +112,27 @@ async fn an_activation_that_was_cut_off_is_repeated() {
 }
 
 #[tokio::test]
+async fn a_server_killed_amid_activations_tells_the_same_secret_again_until_it_was_used() {
+    let mut world = world().await;
+    let identity = registered(&world, "d1").await;
+    for _ in 0..3 {
+        let mut device = activating(&identity, PRODUCT_SECRET);
+        device.connect(world.server.mqtt).await.unwrap();
+        world.server.kill_and_start_again();
+    }
+    let mut device = activating(&identity, PRODUCT_SECRET);
+    device.connect(world.server.mqtt).await.unwrap();
+    let secret = told(&mut device).await.1["params"]["deviceSecret"].clone();
+    assert_eq!(secret, *identity.device_secret);
+    drop(world.connect(&identity).await);
+    world.server.kill_and_start_again();
+    assert_eq!(
+        code(&world, activating(&identity, PRODUCT_SECRET)).await,
+        NOT_AUTHORIZED
+    );
+}
+
+#[tokio::test]
 async fn only_a_registered_device_of_a_product_that_allows_it_is_activated() {
     let world = world().await;
     let identity = registered(&world, "d1").await;
