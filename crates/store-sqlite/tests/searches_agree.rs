@@ -404,6 +404,29 @@ fn a_word_that_is_no_state_finds_nothing_beside_any_other_condition() {
     }
 }
 
+#[test]
+fn a_value_that_a_field_cannot_have_finds_nothing_beside_a_rare_state() {
+    let failed = Filter::In {
+        field: TaskField::Status,
+        sub: None,
+        values: vec![Value::from("FAILED")],
+        negated: false,
+    };
+    for values in [vec![Value::Float(5000.5)], Vec::new()] {
+        for negated in [false, true] {
+            let odd = Filter::In {
+                field: TaskField::ProductKey,
+                sub: None,
+                values: values.clone(),
+                negated,
+            };
+            let filter = Filter::And(vec![failed.clone(), odd]);
+            let page = Page { skip: 0, take: 100 };
+            agree(|read| read.search_tasks(&OrgId::from("o"), Some(&filter), page)).unwrap();
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

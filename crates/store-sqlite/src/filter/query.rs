@@ -7,9 +7,8 @@ use super::functions::{Condition, Conditions};
 use super::map_field;
 use crate::cells::int;
 
-/// SQL's way to say "everything" and "nothing".
+/// SQL's way to say "everything".
 const TRUE: &str = "1";
-const FALSE: &str = "0";
 
 #[derive(Default)]
 pub(crate) struct Query {
@@ -37,6 +36,12 @@ impl Query {
         self
     }
 
+    /// Nothing matches. Bound and not written: SQLite refuses a query that it sees to find nothing if that leaves it no use for the
+    /// index that it is told to take.
+    fn never(&mut self) -> &mut Self {
+        self.bind(0)
+    }
+
     pub(crate) fn number(&mut self, number: u64) -> &mut Self {
         self.bind(int(number))
     }
@@ -59,8 +64,10 @@ impl Query {
     /// Adds a filter; `leaf` adds a single condition on a field.
     pub(crate) fn filter<F: Copy>(&mut self, filter: &Filter<F>, leaf: &impl Fn(&mut Self, F, &Filter<F>)) {
         match filter {
-            Filter::And(members) => self.join(members, " AND ", TRUE, leaf),
-            Filter::Or(members) => self.join(members, " OR ", FALSE, leaf),
+            Filter::And(members) if members.is_empty() => drop(self.push(TRUE)),
+            Filter::Or(members) if members.is_empty() => drop(self.never()),
+            Filter::And(members) => self.join(members, " AND ", leaf),
+            Filter::Or(members) => self.join(members, " OR ", leaf),
             Filter::Not(inner) => {
                 self.push("NOT (").filter(inner, leaf);
                 self.push(")");
@@ -72,21 +79,12 @@ impl Query {
         }
     }
 
-    fn join<F: Copy>(
-        &mut self,
-        members: &[Filter<F>],
-        word: &str,
-        empty: &str,
-        leaf: &impl Fn(&mut Self, F, &Filter<F>),
-    ) {
-        if members.is_empty() {
-            self.push(empty);
-        }
+    fn join<F: Copy>(&mut self, members: &[Filter<F>], word: &str, leaf: &impl Fn(&mut Self, F, &Filter<F>)) {
         for (index, member) in members.iter().enumerate() {
             self.push(if index == 0 { "(" } else { word });
             self.filter(member, leaf);
         }
-        self.push(if members.is_empty() { "" } else { ")" });
+        self.push(")");
     }
 
     /// A condition on a column of texts.
@@ -144,7 +142,12 @@ impl Query {
 
     /// A condition on a column with a few numbers: those that meet it.
     pub(crate) fn on_choice(&mut self, column: &str, numbers: impl IntoIterator<Item = i64>) {
-        self.push(column).push(" IN ").list(numbers);
+        let numbers: Vec<i64> = numbers.into_iter().collect();
+        if numbers.is_empty() {
+            self.never();
+        } else {
+            self.push(column).push(" IN ").list(numbers);
+        }
     }
 
     /// A condition on a JSON column with a name in several languages.
@@ -170,12 +173,19 @@ impl Query {
                 Some(value) => {
                     self.push(column).push(" ").push(op.sign()).push(" ").bind(value);
                 }
-                None => {
-                    self.push(if *op == Comparison::Ne { TRUE } else { FALSE });
-                }
+                None if *op == Comparison::Ne => drop(self.push(TRUE)),
+                None => drop(self.never()),
             },
             Filter::In { values, negated, .. } => {
                 let values: Vec<Bound> = values.iter().filter_map(read).collect();
+                if values.is_empty() {
+                    if *negated {
+                        self.push(TRUE);
+                    } else {
+                        self.never();
+                    }
+                    return;
+                }
                 self.push(column)
                     .push(if *negated { " NOT IN " } else { " IN " })
                     .list(values);
@@ -185,7 +195,7 @@ impl Query {
             }
             // A number contains no text; groups are no conditions on a column.
             Filter::Like { .. } | Filter::And(_) | Filter::Or(_) | Filter::Not(_) => {
-                self.push(FALSE);
+                self.never();
             }
         }
     }
