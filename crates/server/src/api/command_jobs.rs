@@ -8,6 +8,7 @@ use super::create_job::CreateJob;
 use super::envelope::Answer;
 use super::job_info::{JobInfo, StatusCount};
 use super::paging::SearchRequest;
+use super::small_devices;
 use crate::app::{App, Error};
 
 /// Jobs and tasks share one path.
@@ -59,8 +60,10 @@ pub(super) fn actions() -> Vec<Action> {
 async fn create(app: App, call: Call) -> Result<Answer, Error> {
     let body: CreateJob = call.decode()?;
     let idempotency = call.idempotency("")?;
-    let job = app.create_job(&call.caller, body.read()?, idempotency).await?;
-    Answer::data(&job.to_job_id())
+    let draft = body.read()?;
+    let warning = small_devices::warning(&draft.command);
+    let job = app.create_job(&call.caller, draft, idempotency).await?;
+    Ok(Answer::data(&job.to_job_id())?.warned(warning))
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {

@@ -21,6 +21,8 @@ pub(super) struct Answer {
     data: Option<Box<RawValue>>,
     pagination: Option<Pagination>,
     sizes: Option<Sizes>,
+    /// What there is to say although everything went well.
+    warning: Option<String>,
 }
 
 /// Where a page stands in the whole.
@@ -83,6 +85,7 @@ impl Answer {
             data: None,
             pagination: None,
             sizes: None,
+            warning: None,
         }
     }
 
@@ -93,7 +96,13 @@ impl Answer {
             data: Some(raw),
             pagination: None,
             sizes: None,
+            warning: None,
         })
+    }
+
+    /// Says something behind the `OK`.
+    pub(super) fn warned(self, warning: Option<String>) -> Self {
+        Self { warning, ..self }
     }
 
     /// A page of a search.
@@ -119,9 +128,10 @@ impl Answer {
     }
 
     pub(super) fn into_response(self, request_id: &str) -> Response {
+        let warned = self.warning.map(|warning| format!("{OK}; {warning}"));
         let envelope = Envelope {
             code: 0,
-            msg: OK,
+            msg: warned.as_deref().unwrap_or(OK),
             request_id,
             data: self.data.as_deref(),
             pagination: self.pagination.as_ref(),

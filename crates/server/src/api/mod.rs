@@ -33,6 +33,7 @@ mod rate_limit;
 mod register_devices;
 mod serve;
 mod single_commands;
+mod small_devices;
 mod task_entries;
 mod task_info;
 #[cfg(test)]

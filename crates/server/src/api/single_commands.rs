@@ -19,6 +19,7 @@ use super::envelope::Answer;
 use super::names::StringI18n;
 use super::numbers::whole;
 use super::paging::SearchRequest;
+use super::small_devices;
 use super::task_info::output;
 use crate::app::single_commands::{CommandDraft, SingleCommand, TIMEOUT_MAX_S};
 use crate::app::{App, Error};
@@ -233,11 +234,13 @@ async fn invoke(app: App, call: Call) -> Result<Answer, Error> {
     };
     let kind = command.kind();
     let (draft, mark) = call.draft(command)?;
+    let warning = small_devices::warning(&draft.command);
     let accepted = app.send_command(&call.caller, draft, mark).await?;
-    Answer::data(&Invoked {
+    let invoked = Invoked {
         command_id: accepted.no.to_task_id(),
         output_data: output(accepted.output, kind),
-    })
+    };
+    Ok(Answer::data(&invoked)?.warned(warning))
 }
 
 async fn set(app: App, call: Call) -> Result<Answer, Error> {
@@ -246,10 +249,12 @@ async fn set(app: App, call: Call) -> Result<Answer, Error> {
         measurepoint_id: call.required("measurepointId")?.to_owned(),
     };
     let (draft, mark) = call.draft(command)?;
+    let warning = small_devices::warning(&draft.command);
     let accepted = app.send_command(&call.caller, draft, mark).await?;
-    Answer::data(&PointSet {
+    let set = PointSet {
         command_id: accepted.no.to_task_id(),
-    })
+    };
+    Ok(Answer::data(&set)?.warned(warning))
 }
 
 async fn get(app: App, call: Call) -> Result<Answer, Error> {

@@ -421,3 +421,38 @@ async fn readers_see_commands_and_send_none() {
         assert_eq!(answered.body["code"], code, "{query}");
     }
 }
+
+#[tokio::test]
+async fn what_small_devices_cannot_take_is_accepted_with_a_word_of_warning() {
+    let fleet = Fleet::new().await;
+    fleet
+        .model(
+            "texts",
+            json!({"a": {"dataType": "STRING"}, "b": {"dataType": "STRING"}, "c": {"dataType": "STRING"}}),
+            json!({}),
+        )
+        .await;
+    fleet.product("texts", "texts", "Json").await;
+    fleet.device("texts", "deviceKey").await;
+    let query = "invokeService&productKey=texts&deviceKey=deviceKey&serviceId=serviceId&pendingTtl=60";
+    for (characters, warned) in [(100, false), (1000, true)] {
+        let text = "x".repeat(characters);
+        let input = json!({"a": text, "b": text, "c": text});
+        let sent = call(&fleet, query, json!({"inputData": input})).await;
+        let job = json!({"name": {"defaultValue": "n"}, "desc": "d",
+            "targetScope": {"targetType": "PRODUCT_KEY", "targetDevices": [{"productKey": "texts"}]},
+            "schedulePolicy": {"scheduleType": "DISPOSABLE"},
+            "commandInfo": {"serviceInvokeInfo": {"serviceId": "serviceId", "inputData": input}}});
+        let created = fleet.call("createJob", job).await;
+        for answered in [sent, created] {
+            answered.data();
+            let message = answered.body["msg"].as_str().unwrap();
+            assert_eq!(
+                message.starts_with("OK; the command takes up to 3"),
+                warned,
+                "{message}"
+            );
+            assert!(warned || message == "OK");
+        }
+    }
+}
