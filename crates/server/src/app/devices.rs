@@ -95,7 +95,7 @@ impl App {
     /// The name is incomplete; there is no such device.
     pub async fn find_device(&self, caller: &Caller, name: &DeviceName) -> Result<Device, Error> {
         let reference = name.reference()?;
-        let mut found = self.read(move |store| store.devices(&[reference])).await?;
+        let mut found = self.look_up(|store| store.devices(&[reference]))?;
         let device = found
             .pop()
             .flatten()
