@@ -39,6 +39,9 @@ pub struct NewProduct {
     /// Whether devices may fetch their secret with the product's.
     #[serde(default)]
     pub dynamic_activate_enabled: Option<bool>,
+    /// Whether commands are sent with QoS 0 or 1.
+    #[serde(default)]
+    pub command_qos: Option<i64>,
     /// Free labels.
     #[serde(default)]
     pub product_tags: Option<BTreeMap<String, String>>,
@@ -61,6 +64,7 @@ impl NewProduct {
             bi_directional_auth: Some(false),
             product_desc: None,
             dynamic_activate_enabled: None,
+            command_qos: None,
             product_tags: None,
             product_key: None,
             product_secret: None,
@@ -102,6 +106,9 @@ pub struct Product {
     /// Whether devices must present a certificate.
     #[serde(default)]
     pub bi_directional_auth: Option<bool>,
+    /// Whether commands are sent with QoS 0 or 1.
+    #[serde(default)]
+    pub command_qos: Option<i64>,
     /// Epoch milliseconds.
     #[serde(default)]
     pub create_time: Option<i64>,

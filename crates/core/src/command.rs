@@ -30,6 +30,44 @@ pub enum CommandKind {
     SetMeasurepoint,
 }
 
+/// How surely MQTT hands a command over (docs/device-protocol.md, "Commands"). There is no third: a command that may be
+/// repeated would open a valve twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Qos {
+    /// 0: nobody says that it has arrived.
+    AtMostOnce,
+    /// 1: the device acknowledges it; without that it is not sent again all the same.
+    #[default]
+    AtLeastOnce,
+}
+
+impl Qos {
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        match self {
+            Self::AtMostOnce => 0,
+            Self::AtLeastOnce => 1,
+        }
+    }
+}
+
+impl TryFrom<i64> for Qos {
+    type Error = NoQos;
+
+    fn try_from(number: i64) -> Result<Self, NoQos> {
+        match number {
+            0 => Ok(Self::AtMostOnce),
+            1 => Ok(Self::AtLeastOnce),
+            _ => Err(NoQos),
+        }
+    }
+}
+
+/// The number is neither 0 nor 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoQos;
+
 impl Command {
     /// Which kind of command this is.
     #[must_use]

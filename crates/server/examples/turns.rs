@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use aldis_core::command::Command;
+use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId};
 use aldis_core::job::Policy;
@@ -184,6 +184,7 @@ fn register(store: &mut SqliteStore, devices: u64) {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        command_qos: Qos::default(),
         created: moment,
         created_by: None,
         updated: moment,

@@ -4,7 +4,7 @@
 //! only after the commit that made it; an event never assumes that its order was carried out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 
 use aldis_core::command::{Command, CommandKind};
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
@@ -136,6 +136,8 @@ pub struct Outgoing {
 pub struct Gate {
     state: AtomicU8,
     handed: AtomicI64,
+    /// It leaves with QoS 0.
+    unacknowledged: AtomicBool,
 }
 
 const OPEN: u8 = 0;
@@ -148,6 +150,7 @@ impl Default for Gate {
         Self {
             state: AtomicU8::new(OPEN),
             handed: AtomicI64::new(NOT_HANDED),
+            unacknowledged: AtomicBool::new(false),
         }
     }
 }
@@ -173,6 +176,17 @@ impl Gate {
         self.state
             .compare_exchange(OPEN, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+
+    /// It leaves with QoS 0: no PUBACK will come.
+    pub fn expect_no_puback(&self) {
+        self.unacknowledged.store(true, Ordering::Release);
+    }
+
+    /// Whether a PUBACK will come, unless the device or its link are broken.
+    #[must_use]
+    pub fn expects_puback(&self) -> bool {
+        !self.unacknowledged.load(Ordering::Acquire)
     }
 
     /// The socket has taken every byte.

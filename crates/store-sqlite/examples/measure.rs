@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aldis_core::command::Command;
+use aldis_core::command::{Command, Qos};
 use aldis_core::expression::Filter;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
@@ -119,6 +119,7 @@ fn register(store: &mut SqliteStore, devices: usize) {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        command_qos: Qos::default(),
         created: NOW,
         created_by: None,
         updated: NOW,

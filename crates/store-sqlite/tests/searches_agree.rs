@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
-use aldis_core::command::Command;
+use aldis_core::command::{Command, Qos};
 use aldis_core::expression::{Comparison, DeviceField, Filter, JobField, TaskField, Value};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
@@ -132,6 +132,7 @@ fn product(org: &str, key: &str, gateway: bool) -> Write {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        command_qos: Qos::default(),
         created: Timestamp(1),
         created_by: None,
         updated: Timestamp(1),

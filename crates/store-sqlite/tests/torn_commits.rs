@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use aldis_core::command::Command;
+use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::job::Policy;
@@ -86,6 +86,7 @@ fn foundation() -> Vec<Write> {
             model: "m".into(),
             dynamic_activation: false,
             certificates: false,
+            command_qos: Qos::default(),
             created,
             created_by: None,
             updated: created,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aldis_core::command::Command;
+use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, AssetId, AttemptNo, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::{Counters, JobState, Policy, Rules};
@@ -118,6 +118,8 @@ pub struct Product {
     pub dynamic_activation: bool,
     /// Devices must present certificates.
     pub certificates: bool,
+    /// How commands are sent to its devices.
+    pub command_qos: Qos,
     /// When it was created, and by which key.
     pub created: Timestamp,
     /// The key that created it.

@@ -40,6 +40,9 @@ pub(crate) enum Product {
         /// A remark
         #[arg(long)]
         desc: Option<String>,
+        /// How commands are sent from the devices' next login on: 0 (nobody acknowledges them) or 1
+        #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(i64).range(0..=1))]
+        command_qos: Option<i64>,
         /// A label; all of them together replace the old ones
         #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
         tags: Vec<(String, String)>,
@@ -74,12 +77,15 @@ pub(crate) struct Create {
     /// Devices must have certificates of their own, and come in under TLS
     #[arg(long)]
     certificates: bool,
+    /// How commands are sent: 0 (nobody acknowledges them) or 1, the default
+    #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(i64).range(0..=1))]
+    command_qos: Option<i64>,
     /// A label
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
     /// The request as a JSON file instead of flags; - for stdin
     #[arg(long, conflicts_with_all = ["name", "model", "product_key", "product_secret", "desc", "gateway",
-        "dynamic_activation", "certificates", "tags"])]
+        "dynamic_activation", "certificates", "command_qos", "tags"])]
     file: Option<PathBuf>,
 }
 
@@ -99,6 +105,7 @@ impl Create {
         product.product_desc.clone_from(&self.desc);
         product.dynamic_activate_enabled = self.dynamic_activation.then_some(true);
         product.bi_directional_auth = Some(self.certificates);
+        product.command_qos = self.command_qos;
         product.product_tags = Some(self.tags.iter().cloned().collect());
         Ok(product)
     }
@@ -125,6 +132,7 @@ impl Product {
                 product_key,
                 name,
                 desc,
+                command_qos,
                 tags,
             } => {
                 // The API demands the name with every change: without a new one the old one is sent again.
@@ -134,6 +142,7 @@ impl Product {
                 };
                 let change = NewProduct {
                     product_desc: desc,
+                    command_qos,
                     product_tags: (!tags.is_empty()).then(|| tags.into_iter().collect()),
                     ..change(product_name)
                 };
@@ -159,6 +168,7 @@ fn change(product_name: Name) -> NewProduct {
         bi_directional_auth: None,
         product_desc: None,
         dynamic_activate_enabled: None,
+        command_qos: None,
         product_tags: None,
         product_key: None,
         product_secret: None,
@@ -187,6 +197,7 @@ fn whole(product: &aldis_client::Product) -> String {
         ("model", product.model_id.clone()),
         ("type", product.product_type.clone()),
         ("format", product.data_format.clone()),
+        ("command qos", product.command_qos.map(|qos| qos.to_string())),
         ("tags", product.product_tags.as_ref().map(tags_text)),
         ("created", moment(product.create_time)),
         ("updated", moment(product.update_time)),

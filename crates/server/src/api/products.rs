@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aldis_core::command::Qos;
 use aldis_core::expression::ProductField;
 use aldis_core::ids::ModelId;
 use aldis_core::violation::Violation;
@@ -90,6 +91,9 @@ struct CreateProduct {
     product_desc: Option<String>,
     /// Devices may fetch their secret with the product's; false if absent.
     dynamic_activate_enabled: Option<bool>,
+    /// Extension: 0 or 1, how commands are sent to its devices; 1 if absent.
+    #[schema(minimum = 0, maximum = 1)]
+    command_qos: Option<i64>,
     /// Free tags.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     product_tags: Option<Value>,
@@ -114,6 +118,9 @@ struct UpdateProduct {
     bi_directional_auth: Option<bool>,
     /// Stays if absent.
     dynamic_activate_enabled: Option<bool>,
+    /// Extension: 0 or 1; stays if absent.
+    #[schema(minimum = 0, maximum = 1)]
+    command_qos: Option<i64>,
     /// All its tags; they stay if absent.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     product_tags: Option<Value>,
@@ -137,6 +144,8 @@ struct Product {
     model_id: String,
     dynamic_activate_enabled: bool,
     bi_directional_auth: bool,
+    /// Extension: 0 or 1.
+    command_qos: i64,
     /// Epoch milliseconds.
     create_time: i64,
     /// The access key that created it.
@@ -172,6 +181,7 @@ impl Product {
             model_id: row.model.0,
             dynamic_activate_enabled: row.dynamic_activation,
             bi_directional_auth: row.certificates,
+            command_qos: row.command_qos.number(),
             create_time: row.created.0,
             create_by: row.created_by.map(|key| key.0),
             update_time: row.updated.0,
@@ -199,6 +209,14 @@ pub(super) fn read_tags(field: &str, given: Option<Value>) -> Result<Option<tags
         .transpose()
 }
 
+fn read_qos(given: Option<i64>) -> Result<Option<Qos>, Violation> {
+    let read = |number: i64| {
+        Qos::try_from(number)
+            .map_err(|_neither| Violation::of_text(&number.to_string(), "0 or 1".to_owned()).within("commandQos"))
+    };
+    given.map(read).transpose()
+}
+
 async fn create(app: App, call: Call) -> Result<Answer, Error> {
     let body: CreateProduct = call.decode()?;
     let name: I18nText = body.product_name.read("productName")?;
@@ -214,6 +232,7 @@ async fn create(app: App, call: Call) -> Result<Answer, Error> {
             tags: read_tags("productTags", body.product_tags)?,
             dynamic_activation: body.dynamic_activate_enabled,
             certificates: Some(body.bi_directional_auth),
+            command_qos: read_qos(body.command_qos)?,
         },
     };
     Answer::data(&app.create_product(&call.caller, draft).await?)
@@ -244,6 +263,7 @@ async fn update(app: App, call: Call) -> Result<Answer, Error> {
         tags: read_tags("productTags", body.product_tags)?,
         dynamic_activation: body.dynamic_activate_enabled,
         certificates: body.bi_directional_auth,
+        command_qos: read_qos(body.command_qos)?,
     };
     app.update_product(&call.caller, key, name, details).await?;
     Ok(Answer::done())

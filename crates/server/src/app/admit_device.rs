@@ -1,5 +1,6 @@
 //! A device logs in: is it registered, may it come in, and does its password prove that it knows its secret?
 
+use aldis_core::command::Qos;
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::login::Login;
 use aldis_store::rows::{Activity, Device, Product};
@@ -28,7 +29,7 @@ impl Claim {
         }
     }
 
-    fn check(&self, store: &dyn Read) -> Result<Result<Device, &'static str>, StoreError> {
+    fn check(&self, store: &dyn Read) -> Result<Result<(Device, Qos), &'static str>, StoreError> {
         let Self { login, password, .. } = self;
         let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
         let Some(device) = store.devices(&[keys])?.pop().flatten() else {
@@ -42,10 +43,21 @@ impl Claim {
         if device.disabled {
             return Ok(Err("the device is disabled"));
         }
-        let product = store.product(&login.product_key)?;
-        let certificate = product.map_or(Err("there is no such product"), |it| self.check_certificate(&it));
-        Ok(certificate.map(|()| device))
+        let Some(product) = store.product(&login.product_key)? else {
+            return Ok(Err("there is no such product"));
+        };
+        let qos = product.command_qos;
+        Ok(self.check_certificate(&product).map(|()| (device, qos)))
     }
+}
+
+/// A device that is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Welcome {
+    /// Which.
+    pub device: DeviceNo,
+    /// How commands are sent to it.
+    pub qos: Qos,
 }
 
 /// Why a device is not admitted.
@@ -61,13 +73,13 @@ pub enum NotAdmitted {
 ///
 /// # Errors
 /// See [`NotAdmitted`].
-pub async fn admit_device(app: &App, claim: Claim) -> Result<DeviceNo, NotAdmitted> {
+pub async fn admit_device(app: &App, claim: Claim) -> Result<Welcome, NotAdmitted> {
     let found = app.read(move |store| claim.check(store)).await;
-    let device = known(found)?;
+    let (device, qos) = known(found)?;
     if device.activated.is_none() {
         activate(app, device.no).await?;
     }
-    Ok(device.no)
+    Ok(Welcome { device: device.no, qos })
 }
 
 /// Whether these keys still name this device; not if nobody can tell.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, ProductKey};
 use aldis_protocol::sub_devices::{Known, Named, NewSubDevice, Refused, SubLogin};
@@ -20,6 +21,8 @@ pub struct Proved {
     pub device: DeviceNo,
     /// What its gateway is told.
     pub known: Known,
+    /// How commands are sent to it.
+    pub qos: Qos,
     /// The gateway that it is under.
     under: Option<DeviceNo>,
     activated: bool,
@@ -305,6 +308,7 @@ fn check(login: &SubLogin, device: Device, product: &Product, under: Option<Devi
             named: named(&device),
             secret: by_product.then_some(device.is.secret.0),
         },
+        qos: product.command_qos,
         under,
         activated: device.activated.is_some(),
     })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aldis_core::command::Qos;
 use aldis_core::expression::{Filter, ProductField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{ModelId, ProductKey};
@@ -48,6 +49,8 @@ pub struct ProductDetails {
     pub dynamic_activation: Option<bool>,
     /// Devices must present certificates.
     pub certificates: Option<bool>,
+    /// How commands are sent to its devices, from their next login on.
+    pub command_qos: Option<Qos>,
 }
 
 impl App {
@@ -99,6 +102,7 @@ impl App {
             model: draft.model.clone(),
             dynamic_activation: draft.details.dynamic_activation.unwrap_or_default(),
             certificates: draft.details.certificates.unwrap_or_default(),
+            command_qos: draft.details.command_qos.unwrap_or_default(),
             created: now,
             created_by: caller.app_key.clone(),
             updated: now,
@@ -144,6 +148,7 @@ impl App {
             tags: details.tags.unwrap_or(stored.tags),
             dynamic_activation: details.dynamic_activation.unwrap_or(stored.dynamic_activation),
             certificates: details.certificates.unwrap_or(stored.certificates),
+            command_qos: details.command_qos.unwrap_or(stored.command_qos),
             updated: self.now(),
             updated_by: caller.app_key.clone(),
             ..stored

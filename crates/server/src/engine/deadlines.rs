@@ -42,7 +42,9 @@ impl Turn<'_> {
     }
 
     /// An attempt that never left goes back to the queue. One that may have left is given up, and if the device has not
-    /// even acknowledged it, its bytes may be stuck in the socket: the link is reset before anything else goes there.
+    /// even acknowledged it, its bytes may be stuck in the socket: the link is reset before anything else goes there. Where
+    /// nothing is acknowledged, the system's own limit for bytes that nobody takes must do (docs/device-protocol.md,
+    /// "Commands").
     fn pass_reply_deadline(&mut self, device: DeviceNo) {
         let Some(held) = self.memory.devices.held(device).cloned() else {
             return;
@@ -65,7 +67,8 @@ impl Turn<'_> {
         let _refused = self.apply(wire.task(), event);
         self.free_slot(device, wire);
         let session = self.memory.devices.session(device).map(|session| session.no);
-        if !acked && held.session.is_some() && held.session == session {
+        let stuck = !acked && !held.left_for_good();
+        if stuck && held.session.is_some() && held.session == session {
             self.break_link(device);
         }
     }

@@ -53,6 +53,12 @@ impl Held {
         self.gate.as_ref().and_then(|gate| gate.handed())
     }
 
+    /// The socket has taken it, and no PUBACK will ever tell more: with QoS 0 that is all that can be known of its link.
+    pub(super) fn left_for_good(&self) -> bool {
+        let left = |gate: &Gate| !gate.expects_puback() && gate.handed().is_some();
+        self.gate.as_deref().is_some_and(left)
+    }
+
     /// It has not left, as of now.
     pub(super) fn is_open(&self) -> bool {
         self.gate.as_ref().is_some_and(|gate| gate.is_open())

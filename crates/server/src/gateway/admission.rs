@@ -7,6 +7,7 @@ use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
 use super::certificate::Certificate;
+use super::entrant::Entrant;
 use super::keys::Keys;
 use super::packing::Packing;
 use super::visit::{Purpose, Visit};
@@ -32,8 +33,7 @@ pub(super) struct Manners {
 
 /// A device that has proved who it is.
 pub(super) struct Admitted {
-    pub(super) device: DeviceNo,
-    pub(super) keys: Keys,
+    pub(super) entrant: Entrant,
     pub(super) manners: Manners,
     /// How often keys had changed when this one was checked.
     pub(super) key_changes: u64,
@@ -100,10 +100,13 @@ impl Gateway {
         let login = &claim.login;
         let keys = Keys::new(&login.product_key.0, &login.device_key.0);
         let key_changes = self.app.key_changes();
-        let device = admit_device(&self.app, claim).await?;
+        let welcome = admit_device(&self.app, claim).await?;
         Ok(Guest::Device(Admitted {
-            device,
-            keys,
+            entrant: Entrant {
+                device: welcome.device,
+                keys,
+                qos: welcome.qos,
+            },
             manners,
             key_changes,
         }))

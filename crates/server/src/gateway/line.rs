@@ -8,12 +8,14 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use aldis_core::command::Qos;
 use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::time::Clock;
 use parking_lot::{Mutex, MutexGuard};
 use rmqtt_codec::v3::Packet;
 
 use super::end::{End, WireError};
+use super::entrant::Entrant;
 use super::keys::Keys;
 use super::members::{Asked, Member, Members};
 use super::packets::{put, put_puback, put_publish, put_publish_head};
@@ -33,6 +35,7 @@ pub(super) struct Line {
     pub(super) session: SessionNo,
     pub(super) device: DeviceNo,
     pub(super) keys: Keys,
+    pub(super) qos: Qos,
     pub(super) transport: Transport,
     outward: Mutex<Outward>,
 }
@@ -60,17 +63,13 @@ pub(super) struct Outward {
 }
 
 impl Line {
-    pub(super) fn new(
-        session: SessionNo,
-        device: DeviceNo,
-        keys: Keys,
-        transport: Transport,
-        packing: Packing,
-    ) -> Self {
+    pub(super) fn new(session: SessionNo, entrant: Entrant, transport: Transport, packing: Packing) -> Self {
+        let Entrant { device, keys, qos } = entrant;
         Self {
             session,
             device,
             keys,
+            qos,
             transport,
             outward: Mutex::new(Outward {
                 packing,
@@ -172,11 +171,11 @@ impl Outward {
     }
 
     /// A sub-device is in; `None` if the connection is about to end.
-    pub(super) fn add_member(&mut self, connection: ConnectionNo, device: DeviceNo, keys: Keys) -> Option<SessionNo> {
+    pub(super) fn add_member(&mut self, connection: ConnectionNo, entrant: Entrant) -> Option<SessionNo> {
         if self.over {
             return None;
         }
-        self.members.get_or_insert_default().add(connection, device, keys)
+        self.members.get_or_insert_default().add(connection, entrant)
     }
 
     pub(super) fn remove_member(&mut self, session: SessionNo) -> Option<Member> {
@@ -193,32 +192,45 @@ impl Outward {
     pub(super) fn put_command(
         &mut self,
         keys: &Keys,
+        qos: Qos,
         template: &Template,
         outgoing: &Outgoing,
     ) -> Result<(), WireError> {
-        let packet_id = self.next_packet();
+        let packet_id = match qos {
+            Qos::AtLeastOnce => Some(self.await_puback(outgoing)),
+            Qos::AtMostOnce => {
+                outgoing.gate.expect_no_puback();
+                None
+            }
+        };
         let topic = [keys.root(), &template.path];
         match self.packing {
             Packing::Plain => {
-                put_publish_head(&mut self.output, topic, Some(packet_id), template.body.encoded_len())?;
+                put_publish_head(&mut self.output, topic, packet_id, template.body.encoded_len())?;
                 template.body.encode(outgoing.wire, &mut self.output);
             }
             Packing::Gzip => {
                 let mut payload = Vec::with_capacity(template.body.encoded_len());
                 template.body.encode(outgoing.wire, &mut payload);
-                put_publish(&mut self.output, topic, Some(packet_id), &self.packing.pack(&payload)?)?;
+                put_publish(&mut self.output, topic, packet_id, &self.packing.pack(&payload)?)?;
             }
         }
-        if self.in_flight.len() >= IN_FLIGHT_MAX {
-            self.in_flight.pop_front();
-        }
-        self.in_flight.push_back((packet_id, outgoing.device, outgoing.wire));
         let gate = Arc::clone(&outgoing.gate);
         match &mut self.members {
             Some(members) if outgoing.session.shared().is_some() => members.handing.push(gate),
             _ => self.handing = Some(gate),
         }
         Ok(())
+    }
+
+    /// The packet identifier that the command's PUBACK will name.
+    fn await_puback(&mut self, outgoing: &Outgoing) -> NonZeroU16 {
+        let packet_id = self.next_packet();
+        if self.in_flight.len() >= IN_FLIGHT_MAX {
+            self.in_flight.pop_front();
+        }
+        self.in_flight.push_back((packet_id, outgoing.device, outgoing.wire));
+        packet_id
     }
 
     fn next_packet(&mut self) -> NonZeroU16 {

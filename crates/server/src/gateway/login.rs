@@ -159,18 +159,18 @@ async fn enter(
     admitted: Admitted,
     peer: SocketAddr,
 ) -> Option<Connection> {
-    if gateway.sessions.is_duel(admitted.device) {
-        tracing::warn!(device = admitted.device.0, %peer, "two clients with the keys of one device throw each other out");
+    if gateway.sessions.is_duel(admitted.entrant.device) {
+        tracing::warn!(device = admitted.entrant.device.0, %peer, "two clients with the keys of one device throw each other out");
         tokio::time::sleep(IN_A_DUEL).await;
     }
     gateway.sessions.writer().room().await;
     let Admitted {
-        device,
-        keys,
+        entrant,
         manners,
         key_changes,
     } = admitted;
-    let present = gateway.sessions.enter(device, keys, transport, manners.packing, peer);
+    let device = entrant.device;
+    let present = gateway.sessions.enter(entrant, transport, manners.packing, peer);
     if !gateway.still_admits(device, &present.line.keys, key_changes).await {
         tracing::info!(device = device.0, "a device's key was replaced during its login");
         return None;

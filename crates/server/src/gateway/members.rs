@@ -5,11 +5,13 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Instant;
 
+use aldis_core::command::Qos;
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::reply::ReplyMessage;
 use aldis_protocol::sub_devices::{Named, Request};
 use foldhash::fast::FixedState;
 
+use super::entrant::Entrant;
 use super::keys::Keys;
 use super::settling::Settling;
 use crate::link::{AnswerTo, ConnectionNo, Gate, SessionNo};
@@ -19,6 +21,7 @@ pub(super) struct Member {
     pub(super) session: SessionNo,
     pub(super) device: DeviceNo,
     pub(super) keys: Arc<Keys>,
+    pub(super) qos: Qos,
     pub(super) settling: Settling,
 }
 
@@ -57,9 +60,10 @@ pub(super) struct Members {
 impl Members {
     /// A device is in, from now on; an earlier session of it stays until it is removed. `None` if the connection has no
     /// numbers left.
-    pub(super) fn add(&mut self, connection: ConnectionNo, device: DeviceNo, keys: Keys) -> Option<SessionNo> {
+    pub(super) fn add(&mut self, connection: ConnectionNo, entrant: Entrant) -> Option<SessionNo> {
         let session = SessionNo::over(connection, self.logins + 1)?;
         self.logins += 1;
+        let Entrant { device, keys, qos } = entrant;
         let keys = Arc::new(keys);
         self.by_root.insert(keys.root().into(), session);
         let settling = Settling::begin(Instant::now());
@@ -67,6 +71,7 @@ impl Members {
             session,
             device,
             keys,
+            qos,
             settling,
         };
         self.by_session.insert(session, member);
@@ -116,12 +121,20 @@ mod tests {
 
     const BOX: ConnectionNo = ConnectionNo(7);
 
+    fn sub_device(no: u64, key: &str) -> Entrant {
+        Entrant {
+            device: DeviceNo(no),
+            keys: Keys::new("pk", key),
+            qos: Qos::default(),
+        }
+    }
+
     #[test]
     fn a_second_login_is_found_and_the_first_can_be_taken_out() {
         let mut members = Members::default();
-        let first = members.add(BOX, DeviceNo(1), Keys::new("pk", "a")).unwrap();
-        let other = members.add(BOX, DeviceNo(2), Keys::new("pk", "b")).unwrap();
-        let second = members.add(BOX, DeviceNo(1), Keys::new("pk", "a")).unwrap();
+        let first = members.add(BOX, sub_device(1, "a")).unwrap();
+        let other = members.add(BOX, sub_device(2, "b")).unwrap();
+        let second = members.add(BOX, sub_device(1, "a")).unwrap();
         assert_eq!(members.count(), 2);
         assert_eq!(members.remove(first).map(|member| member.device), Some(DeviceNo(1)));
         let found = members.of_root("/sys/pk/a/").map(|member| member.session);
@@ -137,9 +150,9 @@ mod tests {
     fn each_settles_after_its_own_login() {
         let mut members = Members::default();
         assert_eq!(members.settled_at(), None);
-        members.add(BOX, DeviceNo(1), Keys::new("pk", "a"));
+        members.add(BOX, sub_device(1, "a"));
         let first = members.settled_at().unwrap();
-        members.add(BOX, DeviceNo(2), Keys::new("pk", "b"));
+        members.add(BOX, sub_device(2, "b"));
         assert_eq!(members.settled_at(), Some(first));
         for member in members.all_mut() {
             member.settling.pass(first);

@@ -14,6 +14,7 @@ mod admission;
 mod certificate;
 mod connection;
 mod end;
+mod entrant;
 mod input;
 mod keys;
 mod line;

@@ -66,7 +66,7 @@ impl Gateway {
         match order {
             Order::Publish(outgoing) if outgoing.session == line.session => {
                 if self.may_leave(outgoing) {
-                    outward.put_command(&line.keys, templates.of(&outgoing.command), outgoing)?;
+                    outward.put_command(&line.keys, line.qos, templates.of(&outgoing.command), outgoing)?;
                 }
             }
             Order::Publish(outgoing) => self.publish_over(outward, outgoing, templates)?,
@@ -98,12 +98,12 @@ impl Gateway {
         templates: &mut Templates,
     ) -> Result<(), WireError> {
         let member = outward.members().and_then(|members| members.get(outgoing.session));
-        let Some(keys) = member.map(|member| Arc::clone(&member.keys)) else {
+        let Some((keys, qos)) = member.map(|member| (Arc::clone(&member.keys), member.qos)) else {
             self.sessions.not_sent(outgoing);
             return Ok(());
         };
         if self.may_leave(outgoing) {
-            outward.put_command(&keys, templates.of(&outgoing.command), outgoing)?;
+            outward.put_command(&keys, qos, templates.of(&outgoing.command), outgoing)?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use super::end::End;
-use super::keys::Keys;
+use super::entrant::Entrant;
 use super::line::Line;
 use super::packing::Packing;
 use super::tls::Tls;
@@ -92,14 +92,14 @@ impl Sessions {
     /// A device has logged in: it is online from now on, and an earlier session of it is ended.
     pub(super) fn enter(
         self: &Arc<Self>,
-        device: DeviceNo,
-        keys: Keys,
+        entrant: Entrant,
         transport: Transport,
         packing: Packing,
         from: SocketAddr,
     ) -> Present {
         let session = SessionNo::own(ConnectionNo(self.numbers.fetch_add(1, Ordering::Relaxed)));
-        let line = Arc::new(Line::new(session, device, keys, transport, packing));
+        let device = entrant.device;
+        let line = Arc::new(Line::new(session, entrant, transport, packing));
         let mut tables = self.tables.write();
         tables.by_connection.insert(session.connection(), Arc::clone(&line));
         let earlier = tables.by_device.insert(device, session);
@@ -115,8 +115,9 @@ impl Sessions {
 
     /// A sub-device has logged in over its gateway's connection: it is online from now on, and an earlier session of it is
     /// ended. `None` if the connection is about to end.
-    pub(super) fn enter_over(&self, line: &Line, device: DeviceNo, keys: Keys) -> Option<SessionNo> {
-        let session = line.outward().add_member(line.session.connection(), device, keys)?;
+    pub(super) fn enter_over(&self, line: &Line, entrant: Entrant) -> Option<SessionNo> {
+        let device = entrant.device;
+        let session = line.outward().add_member(line.session.connection(), entrant)?;
         let mut tables = self.tables.write();
         let earlier = tables.by_device.insert(device, session);
         self.writer.report(DeviceEvent::Connected { session, device });

@@ -8,6 +8,7 @@ use aldis_protocol::sub_devices::{Asks, Known, Named, Outcome, Refused, Request,
 
 use super::Gateway;
 use super::end::End;
+use super::entrant::Entrant;
 use super::keys::Keys;
 use super::line::Line;
 use super::members::Asked;
@@ -138,13 +139,13 @@ impl Gateway {
     }
 
     async fn let_in(&self, line: &Arc<Line>, proved: Proved, key_changes: u64) -> Result<Known, (Named, Refused)> {
-        let Proved { device, known, .. } = proved;
+        let Proved { device, known, qos, .. } = proved;
         let named = known.named.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
         if is_full(line, &keys) {
             return Err((named, Refused::TooMany));
         }
-        let Some(session) = self.sessions.enter_over(line, device, keys) else {
+        let Some(session) = self.sessions.enter_over(line, Entrant { device, keys, qos }) else {
             return Err((named, Refused::Unavailable));
         };
         // Whoever moves the device from now on ends the session; who did so during the check has to be looked for.

@@ -134,7 +134,7 @@ fn read_model(row: &Row<'_>) -> Result<Model> {
 }
 
 const PRODUCT: &str = "SELECT key, org, name, secret, description, gateway, json, tags, model, dynamic_activation,
-                              certificates, created, created_by, updated, updated_by
+                              certificates, created, created_by, updated, updated_by, command_qos
                        FROM product";
 
 pub(super) fn product(db: &Db, key: &ProductKey) -> Result<Option<Product>> {
@@ -180,6 +180,7 @@ fn read_product(cipher: &Cipher, row: &Row<'_>) -> Result<Product> {
         created_by: cells.get::<Option<String>>("created_by")?.map(AppKey),
         updated: cells.time("updated")?,
         updated_by: cells.get::<Option<String>>("updated_by")?.map(AppKey),
+        command_qos: cells.number("command_qos")?,
     })
 }
 

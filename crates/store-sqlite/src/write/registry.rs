@@ -138,8 +138,9 @@ impl Batch<'_> {
         refuse_if(taken, Refusal::Taken)?;
         refuse_if(!self.has_model(&product.org, &product.model)?, Refusal::Missing)?;
         let sql = "INSERT INTO product (key, org, name, secret, description, gateway, json, tags, model,
-                                        dynamic_activation, certificates, created, created_by, updated, updated_by)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                                        dynamic_activation, certificates, created, created_by, updated, updated_by,
+                                        command_qos)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         self.write_product(sql, product)?;
         Ok(Done::Yes)
     }
@@ -148,7 +149,7 @@ impl Batch<'_> {
         refuse_if(!self.has_model(&product.org, &product.model)?, Refusal::Missing)?;
         let sql = "UPDATE product SET name = ?3, secret = ?4, description = ?5, gateway = ?6, json = ?7, tags = ?8,
                           model = ?9, dynamic_activation = ?10, certificates = ?11, created = ?12, created_by = ?13,
-                          updated = ?14, updated_by = ?15
+                          updated = ?14, updated_by = ?15, command_qos = ?16
                    WHERE key = ?1 AND org = ?2";
         changed(self.write_product(sql, product)?)
     }
@@ -170,6 +171,7 @@ impl Batch<'_> {
             product.created_by.as_ref().map(|key| key.as_str()),
             product.updated.0,
             product.updated_by.as_ref().map(|key| key.as_str()),
+            product.command_qos.number(),
         ];
         sql::run(self.conn, sql, row)
     }

@@ -1,5 +1,6 @@
 //! Organizations, access keys, thing models, products.
 
+use aldis_core::command::Qos;
 use serde_json::json;
 
 use super::bench::{ALL, Bench, delete};
@@ -172,6 +173,7 @@ pub fn products_come_back_with_their_secrets(bench: &mut Bench) {
     assert_eq!(bench.read().product(&key).unwrap(), Some(product.clone()));
     (product.gateway, product.json) = (true, false);
     (product.dynamic_activation, product.certificates) = (false, true);
+    product.command_qos = Qos::AtMostOnce;
     (product.created_by, product.updated_by) = (None, Some("other".into()));
     product.tags = texts(&[]);
     product.secret = Secret("another".to_owned());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aldis_core::command::Command;
+use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_core::job::{Policy, Retry};
@@ -88,6 +88,7 @@ pub(super) fn product(org: &str, key: &str) -> Product {
         model: MODEL.into(),
         dynamic_activation: true,
         certificates: false,
+        command_qos: Qos::default(),
         created: Timestamp(1_700_000_000_003),
         created_by: Some("console".into()),
         updated: Timestamp(1_700_000_000_004),

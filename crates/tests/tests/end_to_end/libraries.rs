@@ -6,15 +6,17 @@ mod wire;
 
 use std::time::Duration;
 
-use aldis_client::TaskStatus;
+use aldis_client::{NewProduct, TaskStatus};
 use aldis_simulator::DeviceIdentity;
 use serde_json::{Value, json};
 
 use self::library::{ALL, C_FILTERS, Library};
 use self::wire::{Got, Wire};
-use crate::harness::{Plan, World};
+use crate::harness::{Plan, World, product};
 
 const QOS_1: u8 = 0x02;
+/// A product whose commands go with QoS 0.
+const QUIET: &str = "quiet";
 
 /// Connects as a library does, as far as its CONNACK.
 async fn connected(world: &World, library: Library, identity: &DeviceIdentity) -> Wire {
@@ -199,6 +201,71 @@ async fn a_library_that_subscribes_gets_nothing_before_it_has_done_so() {
     let reply = Library::C.service_reply(id(&content), &json!({"product": 42}));
     wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
     world.task_in(&job, TaskStatus::Succeed).await;
+}
+
+/// A command of a product with QoS 0, and nothing of it is retained.
+async fn quiet_command(wire: &mut Wire) -> (String, Value) {
+    let Got::Publish { topic, payload, flags } = wire.next().await else {
+        panic!("a command is expected")
+    };
+    assert_eq!(flags, 0);
+    (topic, serde_json::from_slice(&payload).unwrap())
+}
+
+#[tokio::test]
+async fn commands_of_a_product_with_qos_0_are_carried_out_without_acknowledgement() {
+    let world = World::open().await;
+    let quiet = NewProduct {
+        command_qos: Some(0),
+        ..product(QUIET)
+    };
+    world.client.create_product(&quiet).await.unwrap();
+    for library in ALL {
+        let key = format!("{library:?}").to_lowercase();
+        let identity = world.register(QUIET, &[key]).await.remove(0);
+        let mut wire = started(&world, library, &identity).await;
+        let silent = world.create(&Plan::device(&identity).ttl(600).reply_within(1)).await;
+        quiet_command(&mut wire).await;
+        assert_eq!(world.task(&silent).await.status, TaskStatus::Published);
+        let next = world.create(&Plan::device(&identity).ttl(600)).await;
+        let task = world.task_in(&silent, TaskStatus::RspTimeout).await;
+        assert_eq!(task.task_result.unwrap().desc.as_deref(), Some("unacknowledged"));
+        // The same connection goes on: nobody was to acknowledge anything.
+        let (topic, content) = quiet_command(&mut wire).await;
+        let reply = library.service_reply(id(&content), &json!({"product": 42}));
+        wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+        world.task_in(&next, TaskStatus::Succeed).await;
+    }
+}
+
+#[tokio::test]
+async fn another_qos_counts_from_the_devices_next_login() {
+    let world = World::open().await;
+    let identity = device(&world, Library::Node).await;
+    let mut wire = started(&world, Library::Node, &identity).await;
+    let change = |qos| NewProduct {
+        command_qos: Some(qos),
+        ..product("pump")
+    };
+    world.client.update_product("pump", &change(0)).await.unwrap();
+    let refused = world.client.update_product("pump", &change(2)).await.unwrap_err();
+    assert!(refused.to_string().contains("commandQos"), "{refused}");
+    assert_eq!(
+        world.client.get_product("pump").await.unwrap().data.command_qos,
+        Some(0)
+    );
+    for before in [true, false] {
+        let job = world.create(&Plan::device(&identity).ttl(600)).await;
+        let (topic, content) = if before {
+            command(&mut wire).await
+        } else {
+            quiet_command(&mut wire).await
+        };
+        let reply = Library::Node.service_reply(id(&content), &json!({"product": 42}));
+        wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+        world.task_in(&job, TaskStatus::Succeed).await;
+        wire = started(&world, Library::Node, &identity).await;
+    }
 }
 
 #[tokio::test]

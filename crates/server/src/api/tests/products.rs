@@ -43,7 +43,7 @@ async fn a_product_is_given_back_with_all_its_fields() {
     let expected = json!({
         "orgId": "o1", "productKey": key, "productName": {"defaultValue": "Pumps", "i18nValue": {}}, "productSecret": secret,
         "productDesc": "", "productType": "Device", "dataFormat": "Json", "productTags": {}, "modelId": "pump",
-        "dynamicActivateEnabled": false, "biDirectionalAuth": false, "createTime": now, "createBy": null,
+        "dynamicActivateEnabled": false, "biDirectionalAuth": false, "commandQos": 1, "createTime": now, "createBy": null,
         "updateTime": now, "updateBy": null, "defaultValidDay": null, "maxValidDay": null,
     });
     assert_eq!(got.data(), &expected);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aldis_core::command::Qos;
 use aldis_core::time::{Clock as _, Timestamp};
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{Model, NewDevice, Product, Secret};
@@ -61,6 +62,7 @@ fn rows() -> Vec<Write> {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        command_qos: Qos::default(),
         created: at,
         created_by: None,
         updated: at,

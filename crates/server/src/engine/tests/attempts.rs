@@ -214,6 +214,28 @@ fn m_a_link_without_puback_is_reset_at_the_reply_deadline() {
 }
 
 #[test]
+fn a_link_without_acknowledgements_is_reset_only_if_the_socket_still_has_the_command() {
+    let mut bench = Bench::online(1);
+    let device = bench.devices[0];
+    bench.task_for(device, WAITING);
+    bench.settle();
+    let orders = bench.link.attempts();
+    assert!(orders[0].gate.take());
+    orders[0].gate.expect_no_puback();
+    let next = bench.task_for(device, WAITING);
+    orders[0].gate.handed_over(bench.now);
+    bench.pass(REPLY_MS);
+    assert_eq!(bench.link.resets(), []);
+    let orders = bench.link.attempts();
+    assert_eq!(orders[0].wire.task(), next);
+    assert!(orders[0].gate.take());
+    orders[0].gate.expect_no_puback();
+    let session = bench.last_session();
+    bench.pass(REPLY_MS);
+    assert_eq!(bench.link.resets(), [session], "bytes may be stuck");
+}
+
+#[test]
 fn a_link_whose_device_acknowledged_is_not_reset() {
     let mut bench = Bench::online(1);
     bench.task_for(bench.devices[0], WAITING);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::DeviceNo;
 use aldis_core::job::{Policy, Retry};
@@ -98,6 +99,7 @@ fn product() -> Product {
         model: MODEL.into(),
         dynamic_activation: false,
         certificates: false,
+        command_qos: Qos::default(),
         created: BEGIN,
         created_by: None,
         updated: BEGIN,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aldis_core::command::Command;
+use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, DeviceNo, WireId};
 use aldis_core::time::{Clock, Timestamp};
@@ -244,6 +244,7 @@ fn rows() -> Vec<Write> {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        command_qos: Qos::default(),
         created: NOW,
         created_by: None::<AppKey>,
         updated: NOW,

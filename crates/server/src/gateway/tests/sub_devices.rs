@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use aldis_core::command::Qos;
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo, WireId};
 
 use super::bench::{Bench, Socket, packet};
+use crate::gateway::entrant::Entrant;
 use crate::gateway::keys::Keys;
 use crate::gateway::line::Line;
 use crate::link::{DeviceEvent, DeviceLink as _, Fate, Named, Order, SessionNo};
@@ -12,6 +14,14 @@ use crate::link::{DeviceEvent, DeviceLink as _, Fate, Named, Order, SessionNo};
 const ROOM: usize = 100;
 const A: DeviceNo = DeviceNo(501);
 const B: DeviceNo = DeviceNo(502);
+
+fn sub_device(device: DeviceNo, key: &str) -> Entrant {
+    Entrant {
+        device,
+        keys: Keys::new("sub", key),
+        qos: Qos::default(),
+    }
+}
 
 fn wire(task: u64) -> WireId {
     WireId::new(TaskNo(task), AttemptNo(1))
@@ -25,8 +35,8 @@ fn line(bench: &Bench, session: SessionNo) -> Arc<Line> {
 async fn crowd(bench: &mut Bench) -> (Socket, SessionNo, [SessionNo; 2]) {
     let (socket, own) = bench.device("d1").await;
     let line = line(bench, own);
-    let sessions = [(A, "a"), (B, "b")]
-        .map(|(device, key)| bench.sessions.enter_over(&line, device, Keys::new("sub", key)).unwrap());
+    let sessions =
+        [(A, "a"), (B, "b")].map(|(device, key)| bench.sessions.enter_over(&line, sub_device(device, key)).unwrap());
     for expected in sessions {
         let found = bench.wait(|event| match event {
             DeviceEvent::Connected { session, .. } => Some(*session),
@@ -59,6 +69,23 @@ async fn gone(bench: &mut Bench) -> (SessionNo, DeviceNo) {
             _ => None,
         })
         .await
+}
+
+#[tokio::test]
+async fn a_sub_device_gets_commands_as_its_own_product_wants_them() {
+    let mut bench = Bench::open(ROOM).await;
+    let (mut socket, own, [acknowledging, _]) = crowd(&mut bench).await;
+    let quiet = Entrant {
+        qos: Qos::AtMostOnce,
+        ..sub_device(B, "b")
+    };
+    let session = bench.sessions.enter_over(&line(&bench, own), quiet).unwrap();
+    bench.sessions.carry_out(vec![
+        publish(&bench, B, session, 1),
+        publish(&bench, A, acknowledging, 2),
+    ]);
+    assert_eq!(socket.packet().await.unwrap().0, 0x30);
+    assert_eq!(socket.packet().await.unwrap().0, 0x32);
 }
 
 #[tokio::test]
@@ -138,7 +165,7 @@ async fn a_login_elsewhere_ends_the_session_that_was_and_nothing_else() {
     let (_first, own, [a, _]) = crowd(&mut bench).await;
     let (_second, other) = bench.device("d2").await;
     let there = line(&bench, other);
-    let moved = bench.sessions.enter_over(&there, A, Keys::new("sub", "a")).unwrap();
+    let moved = bench.sessions.enter_over(&there, sub_device(A, "a")).unwrap();
     assert_eq!(moved.connection(), other.connection());
     assert_eq!(gone(&mut bench).await, (a, A));
     assert!(line(&bench, own).outward().members().unwrap().get(a).is_none());
@@ -150,7 +177,7 @@ async fn a_login_elsewhere_ends_the_session_that_was_and_nothing_else() {
         "{left:?}"
     );
     // Nobody is let in over a connection that has ended.
-    assert!(bench.sessions.enter_over(&there, A, Keys::new("sub", "a")).is_none());
+    assert!(bench.sessions.enter_over(&there, sub_device(A, "a")).is_none());
 }
 
 #[tokio::test]

@@ -8,6 +8,9 @@ use crate::simulation::device::{Device, Got, reply, reply_topic};
 use crate::simulation::operation::{Answer, Choice};
 use crate::simulation::oracle::Checked;
 
+/// Every third device is sent its commands with QoS 0: it acknowledges none.
+const QUIET_EVERY: usize = 3;
+
 impl History {
     pub(super) fn device(&mut self, choice: Choice) -> Option<&mut Device> {
         let index = nth(choice, self.devices.len())?;
@@ -116,6 +119,10 @@ impl History {
             return Ok(());
         }
         self.oracle.leaves(outgoing.device, outgoing.wire, now)?;
+        let quiet = index % QUIET_EVERY == QUIET_EVERY - 1;
+        if quiet {
+            outgoing.gate.expect_no_puback();
+        }
         outgoing.gate.handed_over(now);
         if !lost {
             let to = reply_topic(&outgoing.command);
@@ -123,7 +130,7 @@ impl History {
                 wire: outgoing.wire,
                 session,
                 to,
-                acknowledged: false,
+                acknowledged: quiet,
                 replied: false,
             });
         }
