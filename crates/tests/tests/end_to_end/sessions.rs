@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aldis_client::DeviceRef;
+use aldis_client::{DeviceRef, TaskStatus};
 use aldis_simulator::{Device, DeviceIdentity, Login};
 use serde_json::json;
 
@@ -126,6 +126,24 @@ async fn a_silent_device_is_taken_for_gone_after_its_keep_alive() {
     device.connect(world.server.mqtt).await.unwrap();
     device.expect_closed().await.unwrap();
     world.until_presence(&identity, "offline").await;
+}
+
+#[tokio::test]
+async fn a_device_that_promises_no_signs_of_life_may_be_silent() {
+    let world = World::open().await;
+    let devices = world.devices(&["d1", "d2"]).await;
+    let mut silent = Device::new(&devices[0]);
+    silent.login_mut().keep_alive_secs = 0;
+    silent.connect(world.server.mqtt).await.unwrap();
+    let mut promising = Device::new(&devices[1]);
+    promising.login_mut().keep_alive_secs = 1;
+    promising.connect(world.server.mqtt).await.unwrap();
+    promising.expect_closed().await.unwrap();
+    assert_eq!(world.presence(&devices[0]).await, "online");
+    let job = world.create(&Plan::device(&devices[0])).await;
+    let command = silent.next_command().await.unwrap();
+    silent.answer(&command, 200, json!({})).await.unwrap();
+    world.task_in(&job, TaskStatus::Succeed).await;
 }
 
 #[tokio::test]
