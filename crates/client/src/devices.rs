@@ -192,6 +192,12 @@ pub struct Device {
     /// When it last left.
     #[serde(default)]
     pub last_offline_time: Option<i64>,
+    /// When it last reported a measurement point.
+    #[serde(default)]
+    pub measurepoint_last_update: Option<i64>,
+    /// When it last reported an attribute.
+    #[serde(default)]
+    pub attribute_last_update: Option<i64>,
 }
 
 #[derive(Serialize)]

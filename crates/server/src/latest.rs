@@ -52,6 +52,14 @@ impl LatestValues {
         }
     }
 
+    /// The newest moment that a device has told of something of this kind.
+    #[must_use]
+    pub fn last(&self, device: DeviceNo, kind: Kind) -> Option<Timestamp> {
+        let all = self.0.lock();
+        let of_kind = all.of(device)?.iter().filter(|((known, _), _)| *known == kind);
+        of_kind.map(|(_, latest)| latest.at).max()
+    }
+
     /// What is known of a device.
     #[must_use]
     pub fn of(&self, device: DeviceNo) -> Values {

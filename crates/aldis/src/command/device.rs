@@ -320,6 +320,7 @@ pub(super) fn whole(device: &aldis_client::Device) -> String {
         ("activated", moment(device.active_time)),
         ("last online", moment(device.last_online_time)),
         ("last offline", moment(device.last_offline_time)),
+        ("last reported", moment(device.measurepoint_last_update)),
     ])
 }
 

@@ -156,15 +156,13 @@ pub(super) struct Device {
     last_online_time: Option<i64>,
     /// The end of its last session, epoch milliseconds.
     last_offline_time: Option<i64>,
-    /// Always null: what devices report is not kept.
-    #[schema(value_type = Option<i64>)]
-    measurepoint_last_update: Option<()>,
-    /// Always null.
+    /// When it last reported a measurement point, epoch milliseconds, as far as this server's process remembers.
+    measurepoint_last_update: Option<i64>,
+    /// Always null: events are not kept.
     #[schema(value_type = Option<i64>)]
     event_last_update: Option<()>,
-    /// Always null.
-    #[schema(value_type = Option<i64>)]
-    attribute_last_update: Option<()>,
+    /// When it last reported an attribute, likewise.
+    attribute_last_update: Option<i64>,
     /// Always null.
     #[schema(value_type = Option<i64>)]
     feature_last_update: Option<()>,
@@ -177,6 +175,8 @@ impl Device {
             product,
             model_path,
             status,
+            points_reported,
+            attributes_reported,
         } = view;
         Self {
             org_id: device.is.org.0,
@@ -199,9 +199,9 @@ impl Device {
             active_time: device.activated.map(|at| at.0),
             last_online_time: device.last_online.map(|at| at.0),
             last_offline_time: device.last_offline.map(|at| at.0),
-            measurepoint_last_update: None,
+            measurepoint_last_update: points_reported.map(|at| at.0),
             event_last_update: None,
-            attribute_last_update: None,
+            attribute_last_update: attributes_reported.map(|at| at.0),
             feature_last_update: None,
         }
     }

@@ -21,6 +21,7 @@ mod error;
 mod job_info;
 mod keys;
 mod latest_values;
+mod measurepoints;
 mod names;
 mod numbers;
 mod openapi;
@@ -65,6 +66,7 @@ fn actions() -> Vec<action::Action> {
         single_commands::actions(),
         traces::actions(),
         latest_values::actions(),
+        measurepoints::actions(),
         keys::actions(),
         organizations::actions(),
     ];

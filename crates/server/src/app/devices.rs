@@ -6,7 +6,9 @@ use std::sync::Arc;
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AssetId, DeviceKey, ProductKey};
+use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
+use aldis_protocol::report::Kind;
 use aldis_store::rows::{Device, Product};
 use aldis_store::{DeviceRef, DeviceStatus, Found, Page, Read, Refusal, Write, device_status};
 use serde_json::Value;
@@ -37,6 +39,10 @@ pub struct DeviceView {
     pub model_path: Option<String>,
     /// Where it stands.
     pub status: DeviceStatus,
+    /// When it last told of a measurement point.
+    pub points_reported: Option<Timestamp>,
+    /// When it last told of an attribute.
+    pub attributes_reported: Option<Timestamp>,
 }
 
 /// What changes about a device; absent parts stay.
@@ -145,7 +151,10 @@ impl App {
                 }
                 if let Some(Some((product, model_path))) = products.get(&device.is.product) {
                     let status = device_status(&device, app.presence());
+                    let reported = |kind| app.writer().latest().last(device.no, kind);
                     views.push(DeviceView {
+                        points_reported: reported(Kind::Measurepoint),
+                        attributes_reported: reported(Kind::Attribute),
                         device,
                         product: Arc::clone(product),
                         model_path: model_path.clone(),

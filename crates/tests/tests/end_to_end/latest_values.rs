@@ -55,6 +55,52 @@ async fn the_latest_value_of_each_name_is_shown() {
 }
 
 #[tokio::test]
+async fn points_are_asked_for_as_other_programs_do_and_the_device_says_when_they_were_new() {
+    let world = World::open().await;
+    let mut device = world.connected("d1").await;
+    let unknown = world
+        .client
+        .get_device(&DeviceRef::keys("pump", "d1"))
+        .await
+        .unwrap()
+        .data;
+    assert_eq!(unknown.measurepoint_last_update, None);
+    let points = json!({"measurepoints": {"temperature": 21.5, "flow": 1.5}, "time": 2000});
+    say(&mut device, "thing/measurepoint/post", points).await;
+    say(
+        &mut device,
+        "thing/attribute/update",
+        json!({"attributes": {"serial": "x1"}}),
+    )
+    .await;
+    let flow = json!({"id": "flow", "time": "2000", "value": 1.5});
+    let temperature = json!({"id": "temperature", "time": "2000", "value": 21.5});
+    for (body, expected) in [
+        (json!({}), json!([flow, temperature])),
+        (
+            json!({"measurepointIds": ["temperature", "serial"]}),
+            json!([temperature]),
+        ),
+        (json!({"measurepointIds": []}), json!([])),
+    ] {
+        let query = "queryLatest&productKey=pump&deviceKey=d1";
+        let answer = world
+            .api
+            .post("/connect-service/v2.1/measurepoints", query, &body)
+            .await;
+        assert_eq!(answer.data(), &expected);
+    }
+    let known = world
+        .client
+        .get_device(&DeviceRef::keys("pump", "d1"))
+        .await
+        .unwrap()
+        .data;
+    assert_eq!(known.measurepoint_last_update, Some(2000));
+    assert!(known.attribute_last_update.is_some());
+}
+
+#[tokio::test]
 async fn nobody_reports_for_another_device() {
     let world = World::open().await;
     let mut device = world.connected("d1").await;

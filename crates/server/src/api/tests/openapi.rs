@@ -110,6 +110,7 @@ async fn every_body_has_an_example_that_the_server_accepts() {
         "/connect-service/v2.1/device-topos?action=addSubDevice",
         "/connect-service/v2.1/device-topos?action=searchSubDevice",
         "/connect-service/v2.1/device-topos?action=getGateway",
+        "/connect-service/v2.1/measurepoints?action=queryLatest&productKey=turbines&deviceKey=north-9",
         "/connect-service/v2.5/commands?action=searchTask",
         "/aldis/v1/organizations?action=create",
         "/aldis/v1/keys?action=create",

@@ -102,7 +102,9 @@ impl Owner {
             ("products", "delete") => ("&productKey=empty".into(), json!({})),
             ("devices", "create") => (String::new(), new_device),
             ("devices", "batchCreate") => (String::new(), json!({"deviceList": [new_device]})),
-            ("devices", "get" | "delete" | "disable" | "trace" | "latest") => (device, json!({})),
+            ("devices", "get" | "delete" | "disable" | "trace" | "latest") | ("measurepoints", "queryLatest") => {
+                (device, json!({}))
+            }
             ("devices", "enable") => ("&productKey=productKey&deviceKey=d3".into(), json!({})),
             ("devices", "update") => (device, json!({"deviceName": named})),
             ("devices", "replace") => (device, json!({"newDeviceKey": "new"})),
