@@ -178,6 +178,9 @@ const SPARSE: Profile = Profile {
     ],
 };
 
+/// A command without any time to live would have its caller wait for the device.
+const SINGLE_TTL_S: u32 = 5;
+
 /// The history of a seed.
 #[must_use]
 pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
@@ -302,7 +305,7 @@ impl Profile {
         let trigger_s = [0, 0, 0, 3, 90];
         let interval_s = [0, 1, 10, 60];
         let devices = 1 + small(chance, (1 << DEVICES) - 1);
-        Draft {
+        let draft = Draft {
             devices: if number(chance, self.product) == 0 { 0 } else { devices },
             ttl_s: *chance.pick(ttl_s).unwrap_or(&0),
             reply_s: 1 + number(chance, 40),
@@ -311,7 +314,21 @@ impl Profile {
             trigger_s: *chance.pick(&trigger_s).unwrap_or(&0),
             point: number(chance, 4) == 0,
             repeated: number(chance, 4) == 0,
-        }
+            single: number(chance, 6) == 0,
+        };
+        if draft.single { single(chance, draft) } else { draft }
+    }
+}
+
+/// The older API knows one device, no trigger and no retries, and keeps a command for its device for a while.
+fn single(chance: &mut Chance, draft: Draft) -> Draft {
+    Draft {
+        devices: 1 << small(chance, u32::from(DEVICES)),
+        ttl_s: draft.ttl_s.max(SINGLE_TTL_S),
+        retries: 0,
+        trigger_s: 0,
+        point: false,
+        ..draft
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Draft {
     pub point: bool,
     /// Repeated with the same key until it is answered.
     pub repeated: bool,
+    /// A single command over the older API, kept for its one device.
+    pub single: bool,
 }
 
 /// One thing that happens.

@@ -11,6 +11,7 @@ use super::operation::{Call, Draft};
 use super::world::{Came, World};
 
 pub(super) const PRODUCT: &str = "p";
+const SINGLE_COMMANDS: &str = "/connect-service/v2.1/commands";
 const COMMANDS: &str = "/connect-service/v2.5/commands";
 const DEVICES: &str = "/connect-service/v2.1/devices";
 const MS: i64 = 1_000;
@@ -89,7 +90,8 @@ impl World {
 
     /// A thing model, a product, and its devices.
     pub(super) fn register(&mut self, devices: &[String]) {
-        let service = json!({"identifier": "s", "name": {"defaultValue": "s"}, "inputData": [], "outputData": []});
+        let named = json!({"identifier": "by", "name": {"defaultValue": "by"}, "dataType": "STRING"});
+        let service = json!({"identifier": "s", "name": {"defaultValue": "s"}, "inputData": [named], "outputData": []});
         let point = json!({"identifier": "t", "name": {"defaultValue": "t"}, "dataType": "DOUBLE"});
         let model = json!({"modelId": "m", "name": {"defaultValue": "m"}, "services": {"s": service},
             "measurepoints": {"t": point}});
@@ -126,13 +128,36 @@ impl World {
     pub(super) fn create_job(&mut self, call: Call, draft: &Draft, keys: &[&str], desc: &str) -> Answered {
         let body = job(draft, keys, desc, self.now().0);
         let target = format!("{COMMANDS}?action=createJob&orgId=o");
-        if !draft.repeated {
-            return self.call(call, &target, &body, None);
-        }
-        match self.call(call, &target, &body, Some(desc)) {
-            // A client that repeats its request with the same key gets the one job that came of it.
-            Answered::Unknown if self.router().is_some() => self.call(Call::Answered, &target, &body, Some(desc)),
+        self.create(call, &target, &body, draft.repeated.then_some(desc))
+    }
+
+    /// Keeps a command for a device: the service is told by whom it is invoked, and that is how it is found again.
+    pub(super) fn send_single(&mut self, call: Call, draft: &Draft, key: &str, by: &str) -> Answered {
+        let target = format!(
+            "{SINGLE_COMMANDS}?action=invokeService&orgId=o&productKey={PRODUCT}&deviceKey={key}&serviceId=s&pendingTtl={}&timeout={}",
+            draft.ttl_s, draft.reply_s
+        );
+        let body = json!({"inputData": {"by": by}});
+        self.create(call, &target, &body, draft.repeated.then_some(by))
+    }
+
+    /// A client that repeats its request with the same key gets the one job that came of it.
+    fn create(&mut self, call: Call, target: &str, body: &Value, key: Option<&str>) -> Answered {
+        match self.call(call, target, body, key) {
+            Answered::Unknown if key.is_some() && self.router().is_some() => {
+                self.call(Call::Answered, target, body, key)
+            }
             answered => answered,
+        }
+    }
+
+    /// The state of a single command as the older API says it; `None` if the server fails.
+    pub(super) fn single_state(&mut self, task: TaskNo) -> Option<u64> {
+        let target = format!("{SINGLE_COMMANDS}?action=get&orgId=o&commandId={}", task.to_task_id());
+        match self.call(Call::Answered, &target, &json!({}), None) {
+            Answered::Done(command) => command["state"].as_u64(),
+            Answered::Unknown => None,
+            other => panic!("get: {other:?}"),
         }
     }
 

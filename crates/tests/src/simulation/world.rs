@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Wake as TaskWake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use aldis_core::command::Command;
+use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::time::{Clock, Timestamp};
 use aldis_server::api::router;
 use aldis_server::app::{App, Chance as AppChance, Parts, Settings};
@@ -16,7 +18,7 @@ use aldis_server::writer::{Inbox, Writer};
 use aldis_simulator::Chance;
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::Slot;
-use aldis_store::{Presence, Read, held_slots};
+use aldis_store::{Page, Presence, Read, TaskInfo, held_slots};
 use axum::Router;
 use parking_lot::Mutex;
 
@@ -148,6 +150,28 @@ impl World {
     /// What is stored, by a way that never fails.
     pub(super) fn stored(&self) -> Arc<dyn Read> {
         self.observer.clone().expect("the process runs")
+    }
+
+    /// The job that a single command is.
+    pub(super) fn job_of(&self, command_id: &str) -> Option<JobNo> {
+        let task = TaskNo::from_task_id(command_id)?;
+        let jobs = self.stored().jobs_of(&[task]).expect("the observer's way never fails");
+        jobs.first().map(|job| job.no)
+    }
+
+    /// The jobs of the single commands that were sent in this name.
+    pub(super) fn singles_by(&self, name: &str) -> Vec<JobNo> {
+        let page = Page {
+            skip: 0,
+            take: u64::MAX,
+        };
+        let found = self.stored().search_tasks(&"o".into(), None, page);
+        let tasks = found.expect("the observer's way never fails").rows;
+        let is_by = |info: &TaskInfo| match info.job.command.as_ref() {
+            Command::InvokeService { input, .. } => input.get("by").is_some_and(|by| by == name),
+            Command::SetMeasurepoint { .. } => false,
+        };
+        tasks.into_iter().filter(is_by).map(|info| info.job.no).collect()
     }
 
     /// The slots that are held, as they are stored.

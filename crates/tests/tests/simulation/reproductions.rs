@@ -17,6 +17,7 @@ const DRAFT: Draft = Draft {
     trigger_s: 0,
     point: false,
     repeated: false,
+    single: false,
 };
 
 #[track_caller]

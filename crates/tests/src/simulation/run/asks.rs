@@ -26,7 +26,12 @@ impl History {
             .collect();
         let borrowed: Vec<&str> = keys.iter().map(String::as_str).collect();
         let at = self.world.now();
-        let no = match self.world.create_job(call, draft, &borrowed, &name) {
+        let answered = match borrowed.as_slice() {
+            [only] if draft.single => self.world.send_single(call, draft, only, &name),
+            keys => self.world.create_job(call, draft, keys, &name),
+        };
+        let no = match answered {
+            Answered::Done(data) if draft.single => data["commandId"].as_str().and_then(|id| self.world.job_of(id)),
             Answered::Done(data) => data.as_str().and_then(JobNo::from_job_id),
             Answered::Unknown => None,
             Answered::Refused(..) => return,

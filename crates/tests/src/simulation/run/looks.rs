@@ -54,9 +54,11 @@ impl History {
     pub(super) fn find(&mut self, index: usize) -> Checked {
         let job = &self.oracle.jobs[index];
         let (name, acknowledged, deleted) = (job.name.clone(), job.acknowledged, job.deleted || job.maybe_deleted);
-        let Some(found) = self.world.jobs_named(&name) else {
-            return Ok(());
+        let found = match job.draft.single {
+            true => Some(self.world.singles_by(&name)),
+            false => self.world.jobs_named(&name),
         };
+        let Some(found) = found else { return Ok(()) };
         match found.as_slice() {
             [] if acknowledged && !deleted => broken("acknowledged_jobs_exist", name),
             [] => Ok(()),
@@ -103,7 +105,30 @@ impl History {
         for task in &tasks {
             self.oracle.look_at(index, task, now)?;
         }
-        Ok(())
+        match tasks.as_slice() {
+            [only] if self.oracle.jobs[index].draft.single => self.is_told_the_same(only),
+            _ => Ok(()),
+        }
+    }
+
+    /// Both APIs say the same of a single command.
+    fn is_told_the_same(&mut self, task: &Shown) -> Checked {
+        let Some(told) = self.world.single_state(task.no) else {
+            return Ok(());
+        };
+        let expected = match task.status.as_str() {
+            "CANCELLED" => 2,
+            "TTL_TIMEOUT" => 3,
+            "PUBLISHED" | "IN_PROGRESS" => 4,
+            "SUCCEED" => 5,
+            "FAILED" => 6,
+            "RSP_TIMEOUT" => 7,
+            _ => 1,
+        };
+        if told == expected {
+            return Ok(());
+        }
+        broken("both_apis_say_the_same", format!("{told}, and {task:?}"))
     }
 
     /// A job has ended exactly if its tasks have; before its trigger it cannot.
