@@ -1,6 +1,7 @@
 //! The vendor's libraries for Node.js, Java and C, imitated from what they put on the wire: they cannot be installed from a package
 //! registry. The Python one is tried itself (crates/tests/sdk).
 
+mod gateways;
 mod library;
 mod wire;
 
@@ -21,6 +22,9 @@ const QUIET: &str = "quiet";
 /// Connects as a library does, as far as its CONNACK.
 async fn connected(world: &World, library: Library, identity: &DeviceIdentity) -> Wire {
     let mut wire = Wire::open(world.server.mqtt).await;
+    if library.packs() {
+        wire.pack();
+    }
     let [id, user, password] = library.strings(identity);
     wire.connect(library.connect_flags(), 60, [&id, &user, &password]).await;
     let accepted = Got::ConnAck {
@@ -95,7 +99,7 @@ async fn a_service_is_carried_out_and_its_output_kept() {
 #[tokio::test]
 async fn a_measurement_point_is_set_by_those_that_take_it() {
     let world = World::open().await;
-    for library in [Library::Node, Library::Java] {
+    for library in [Library::Node, Library::Java, Library::JavaPacked] {
         let identity = device(&world, library).await;
         let mut wire = started(&world, library, &identity).await;
         let plan = Plan::device(&identity).sets("temperature", json!(21.5));
@@ -112,7 +116,7 @@ async fn a_measurement_point_is_set_by_those_that_take_it() {
 #[tokio::test]
 async fn a_failure_keeps_the_code_that_the_library_gives_it() {
     let world = World::open().await;
-    for library in [Library::Node, Library::Java] {
+    for library in [Library::Node, Library::Java, Library::JavaPacked] {
         let identity = device(&world, library).await;
         let mut wire = started(&world, library, &identity).await;
         let job = world.create(&Plan::device(&identity)).await;

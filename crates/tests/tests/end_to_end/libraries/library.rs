@@ -8,10 +8,12 @@ use serde_json::Value;
 pub(super) enum Library {
     Node,
     Java,
+    /// With its setting that has every payload packed.
+    JavaPacked,
     C,
 }
 
-pub(super) const ALL: [Library; 3] = [Library::Node, Library::Java, Library::C];
+pub(super) const ALL: [Library; 4] = [Library::Node, Library::Java, Library::JavaPacked, Library::C];
 
 /// Filters that the C library subscribes to, one packet each, below the device's own prefix.
 pub(super) const C_FILTERS: [&str; 14] = [
@@ -35,7 +37,7 @@ impl Library {
     /// Flags of CONNECT: C alone asks for a persistent session.
     pub(super) fn connect_flags(self) -> u8 {
         match self {
-            Self::Node | Self::Java => 0xc2,
+            Self::Node | Self::Java | Self::JavaPacked => 0xc2,
             Self::C => 0xc0,
         }
     }
@@ -45,13 +47,14 @@ impl Library {
         match self {
             Self::Node => device.clone(),
             Self::Java => format!("{device}{{ip=192.168.0.12,version=0.1.9,compress=DEFAULT}}"),
+            Self::JavaPacked => format!("{device}{{ip=192.168.0.12,version=0.1.9,compress=GZIP}}"),
             Self::C => format!("{product}.{device}"),
         }
     }
 
     fn timestamp(self) -> &'static str {
         match self {
-            Self::Node | Self::Java => "1795388113773",
+            Self::Node | Self::Java | Self::JavaPacked => "1795388113773",
             // Compiled in, and in the future.
             Self::C => "2524608000000",
         }
@@ -68,7 +71,7 @@ impl Library {
         let signed = format!("clientId{id}deviceKey{device_key}productKey{product_key}timestamp{at}{device_secret}");
         let lower = sha256(signed.as_bytes());
         let password = match self {
-            Self::Java => lower,
+            Self::Java | Self::JavaPacked => lower,
             Self::Node | Self::C => lower.to_uppercase(),
         };
         [
@@ -82,7 +85,7 @@ impl Library {
     pub(super) fn service_reply(self, id: &str, data: &Value) -> String {
         match self {
             Self::Node | Self::C => format!(r#"{{"id":"{id}","code":200,"data":{data}}}"#),
-            Self::Java => format!(r#"{{"code":200,"data":{data},"id":"{id}","message":""}}"#),
+            Self::Java | Self::JavaPacked => format!(r#"{{"code":200,"data":{data},"id":"{id}","message":""}}"#),
         }
     }
 
@@ -90,7 +93,7 @@ impl Library {
     pub(super) fn set_reply(self, id: &str) -> String {
         match self {
             Self::Node | Self::C => format!(r#"{{"id":"{id}","code":200,"data":{{}}}}"#),
-            Self::Java => format!(r#"{{"code":200,"id":"{id}","message":""}}"#),
+            Self::Java | Self::JavaPacked => format!(r#"{{"code":200,"id":"{id}","message":""}}"#),
         }
     }
 
@@ -98,7 +101,7 @@ impl Library {
     pub(super) fn failure(self, id: &str) -> Option<(String, i64)> {
         match self {
             Self::Node => Some((format!(r#"{{"id":"{id}","code":2001,"data":{{}}}}"#), 2001)),
-            Self::Java => {
+            Self::Java | Self::JavaPacked => {
                 let words = "command handler execution failed, valve stuck";
                 Some((format!(r#"{{"code":1102,"id":"{id}","message":"{words}"}}"#), 1102))
             }
@@ -106,9 +109,22 @@ impl Library {
         }
     }
 
+    /// Whether every payload is packed, both ways.
+    pub(super) fn packs(self) -> bool {
+        self == Self::JavaPacked
+    }
+
+    /// What its requests call their version.
+    pub(super) fn version(self) -> &'static str {
+        match self {
+            Self::Java | Self::JavaPacked => "1.1",
+            Self::Node | Self::C => "1.0",
+        }
+    }
+
     /// The request with which it posts measurement points: ids are small, and 1.0 is not everybody's version.
     pub(super) fn post(self, id: u32) -> String {
-        let version = if self == Self::Java { "1.1" } else { "1.0" };
+        let version = self.version();
         format!(
             r#"{{"id":"{id}","version":"{version}","method":"thing.measurepoint.post","params":{{"measurepoints":{{"temperature":21.5}},"time":1795388113773}}}}"#
         )
@@ -116,7 +132,7 @@ impl Library {
 }
 
 /// The digest as the system's own program computes it: the server's way of signing is not asked.
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
 

@@ -1,8 +1,11 @@
 //! MQTT 3.1.1 as a client puts it on the wire, byte by byte: what the server reads here was written by no code of its own.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -20,11 +23,22 @@ pub(super) enum Got {
     PingResp,
 }
 
-pub(super) struct Wire(TcpStream);
+pub(super) struct Wire {
+    socket: TcpStream,
+    packs: bool,
+}
 
 impl Wire {
     pub(super) async fn open(to: SocketAddr) -> Self {
-        Self(TcpStream::connect(to).await.unwrap())
+        Self {
+            socket: TcpStream::connect(to).await.unwrap(),
+            packs: false,
+        }
+    }
+
+    /// From now on every payload is packed, both ways.
+    pub(super) fn pack(&mut self) {
+        self.packs = true;
     }
 
     async fn send(&mut self, first: u8, body: &[u8]) {
@@ -39,7 +53,7 @@ impl Wire {
             }
         }
         packet.extend_from_slice(body);
-        self.0.write_all(&packet).await.unwrap();
+        self.socket.write_all(&packet).await.unwrap();
     }
 
     pub(super) async fn connect(&mut self, flags: u8, keep_alive: u16, strings: [&str; 3]) {
@@ -68,7 +82,11 @@ impl Wire {
     pub(super) async fn publish(&mut self, topic: &str, payload: &[u8], packet: Option<u16>) {
         let mut body = text(topic);
         body.extend(packet.iter().flat_map(|packet| packet.to_be_bytes()));
-        body.extend_from_slice(payload);
+        if self.packs {
+            body.extend(packed(payload));
+        } else {
+            body.extend_from_slice(payload);
+        }
         self.send(if packet.is_some() { 0x32 } else { 0x30 }, &body).await;
     }
 
@@ -97,7 +115,12 @@ impl Wire {
                 let end = 2 + usize::from(number(0));
                 let topic = String::from_utf8(body[2..end].to_vec()).unwrap();
                 let qos = (first >> 1) & 3;
-                let payload = body[end + if qos > 0 { 2 } else { 0 }..].to_vec();
+                let payload = &body[end + if qos > 0 { 2 } else { 0 }..];
+                let payload = if self.packs {
+                    unpacked(payload)
+                } else {
+                    payload.to_vec()
+                };
                 if qos > 0 {
                     self.puback([body[end], body[end + 1]]).await;
                 }
@@ -119,10 +142,10 @@ impl Wire {
     }
 
     async fn read(&mut self) -> (u8, Vec<u8>) {
-        let first = self.0.read_u8().await.unwrap();
+        let first = self.socket.read_u8().await.unwrap();
         let (mut length, mut shift) = (0, 0);
         loop {
-            let byte = self.0.read_u8().await.unwrap();
+            let byte = self.socket.read_u8().await.unwrap();
             length |= usize::from(byte & 127) << shift;
             shift += 7;
             if byte & 128 == 0 {
@@ -130,9 +153,21 @@ impl Wire {
             }
         }
         let mut body = vec![0; length];
-        self.0.read_exact(&mut body).await.unwrap();
+        self.socket.read_exact(&mut body).await.unwrap();
         (first, body)
     }
+}
+
+fn packed(payload: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(payload).unwrap();
+    packed.finish().unwrap()
+}
+
+fn unpacked(payload: &[u8]) -> Vec<u8> {
+    let mut unpacked = Vec::new();
+    GzDecoder::new(payload).read_to_end(&mut unpacked).unwrap();
+    unpacked
 }
 
 fn text(text: &str) -> Vec<u8> {
