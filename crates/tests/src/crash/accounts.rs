@@ -16,6 +16,17 @@ pub enum Targets {
     Product,
 }
 
+/// What the caller of a single command was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandTold {
+    /// Its id.
+    pub id: String,
+    /// For which device.
+    pub device: String,
+    /// The device has carried it out; otherwise it is kept for it.
+    pub carried_out: bool,
+}
+
 /// What an operator was told to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
@@ -29,6 +40,8 @@ pub struct Told {
     pub cancelled: BTreeSet<String>,
     /// Tasks whose retry was confirmed.
     pub retried: BTreeSet<String>,
+    /// What came of single commands, by what they were told apart by.
+    pub commands: BTreeMap<String, CommandTold>,
 }
 
 /// What devices did.

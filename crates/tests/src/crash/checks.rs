@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use aldis_client::{Client, TaskStatus};
+use aldis_client::{Client, DeviceRef, TaskStatus};
 use aldis_core::ids::{AttemptNo, TaskNo, WireId};
 use aldis_core::task::State;
 use rusqlite::{Connection, OpenFlags, Row};
@@ -12,6 +12,8 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::accounts::{Accounts, Acts, Targets, Told};
 use super::operators::PRODUCT;
 
+/// The state of a single command that was carried out.
+const SUCCEEDED: u8 = 5;
 /// What `core` says of a cancelled attempt that never left.
 const WITHDRAWN: &str = "withdrawn before sending";
 /// Of a retry that never left it also names the last attempt that did: the latest one there is, or one before that.
@@ -35,6 +37,14 @@ impl Shown {
         let last = self.desc.split_once(LAST).map(|(_, last)| last);
         withdrawn && last.is_none_or(|last| last.starts_with(BEFORE))
     }
+}
+
+/// A single command as the API shows it at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SingleShown {
+    pub id: String,
+    pub device: String,
+    pub succeeded: bool,
 }
 
 /// What the database says.
@@ -62,6 +72,8 @@ pub struct Evidence {
     pub devices: BTreeSet<String>,
     pub jobs: BTreeSet<String>,
     pub tasks: BTreeMap<WireId, Shown>,
+    /// Single commands by what they were told apart by.
+    pub commands: BTreeMap<String, Vec<SingleShown>>,
     pub stored: Stored,
 }
 
@@ -110,7 +122,23 @@ impl Evidence {
             };
             evidence.tasks.insert(task.task_id.parse()?, shown);
         }
+        evidence.gather_commands(client).await?;
         Ok(evidence)
+    }
+
+    async fn gather_commands(&mut self, client: &Client) -> anyhow::Result<()> {
+        for key in &self.devices {
+            let mut commands = client.single_commands(&DeviceRef::keys(PRODUCT, key), None);
+            while let Some(command) = commands.next().await? {
+                let by = command.input_data["by"].as_str().unwrap_or_default().to_owned();
+                self.commands.entry(by).or_default().push(SingleShown {
+                    id: command.command_id,
+                    device: command.device_key,
+                    succeeded: command.state == SUCCEEDED,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn task_of(&self, id: WireId) -> Option<&Shown> {
@@ -181,6 +209,7 @@ pub fn check(evidence: &Evidence) -> Vec<Contradiction> {
     let mut found = Vec::new();
     let mut broken = |rule, what: String| found.push(Contradiction { rule, what });
     jobs(evidence, &mut broken);
+    commands(evidence, &mut broken);
     confirmed(evidence, &mut broken);
     received(evidence, &mut broken);
     replies(evidence, &mut broken);
@@ -234,6 +263,24 @@ fn jobs(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
     }
     for job in evidence.told.deleted.intersection(&evidence.jobs) {
         broken("deleted_jobs_are_gone", job.clone());
+    }
+}
+
+/// A single command is there once, for its device, and with the result that its caller was told.
+fn commands(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
+    for (by, several) in evidence.commands.iter().filter(|(_, found)| found.len() > 1) {
+        broken("no_command_comes_from_a_repeated_call", format!("{by}: {several:?}"));
+    }
+    for (by, told) in &evidence.told.commands {
+        let found = evidence.commands.get(by).and_then(|found| found.first());
+        match found {
+            Some(shown) if shown.id == told.id && shown.device == told.device => {
+                if told.carried_out && !shown.succeeded {
+                    broken("told_results_hold", format!("{told:?} is {shown:?}"));
+                }
+            }
+            other => broken("answered_commands_are_there", format!("{told:?} is {other:?}")),
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub struct Figures {
     calls_refused: u64,
     calls_unanswered: u64,
     jobs: usize,
+    single_commands: usize,
     tasks: usize,
     attempts_received: usize,
     replies_acknowledged_to_witnesses: usize,
@@ -177,6 +178,7 @@ impl Figures {
         self.moving_min = self.moving.first().copied().unwrap_or_default();
         self.ready_ms_max = self.ready.last().copied().unwrap_or_default();
         self.jobs = evidence.jobs.len();
+        self.single_commands = evidence.told.commands.len();
         self.tasks = evidence.tasks.len();
         self.attempts_received = evidence.received.len();
         self.replies_acknowledged_to_witnesses = evidence.acts.acknowledged.len();
@@ -208,6 +210,7 @@ impl fmt::Display for Figures {
             self.calls, self.calls_refused, self.calls_unanswered
         )?;
         writeln!(f, "jobs, tasks              {}, {}", self.jobs, self.tasks)?;
+        writeln!(f, "single commands          {} answered well", self.single_commands)?;
         writeln!(f, "attempts received        {}", self.attempts_received)?;
         write!(
             f,

@@ -24,8 +24,8 @@ use kills::Killer;
 use operators::Operators;
 use server::Server;
 
-pub use accounts::{Acts, Targets, Told};
-pub use checks::{Contradiction, Evidence, Shown, Stored, check};
+pub use accounts::{Acts, CommandTold, Targets, Told};
+pub use checks::{Contradiction, Evidence, Shown, SingleShown, Stored, check};
 pub use kills::Figures;
 
 /// What a run is made of.

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aldis_client::{
-    Answer, BatchEntry, Call, Client, CommandInfo, DeviceRef, Error, NewDevice, NewJob, NewProduct, RetryPolicy,
-    Search, Target, TargetScope, ThingModel, TimeoutPolicy,
+    Answer, BatchEntry, Call, Client, CommandInfo, CommandSent, DeviceRef, Error, NewDevice, NewJob, NewProduct,
+    RetryPolicy, Search, Target, TargetScope, ThingModel, TimeoutPolicy,
 };
 use aldis_simulator::{Chance, DeviceIdentity};
 use anyhow::Context as _;
@@ -16,13 +16,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::accounts::{Accounts, Targets};
+use super::accounts::{Accounts, CommandTold, Targets};
 
 pub(super) const PRODUCT: &str = "killed";
 const GATEWAYS: &str = "killed-gateways";
 const SERVICE: &str = "turn";
-/// Callers at a time.
+/// Callers at a time who look after jobs.
 const CALLERS: u64 = 4;
+/// Callers at a time who send single commands.
+const COMMANDERS: u64 = 8;
 /// How often an unanswered creation is repeated with its key: as long as a restart takes, and longer.
 const REPEATS: u32 = 400;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -31,7 +33,9 @@ const CHUNK: usize = 1000;
 
 /// A product with devices.
 pub(super) async fn prepare(client: &Client, devices: usize) -> anyhow::Result<Vec<DeviceIdentity>> {
-    let service = json!({"identifier": SERVICE, "name": {"defaultValue": SERVICE}, "inputData": [], "outputData": []});
+    let by = json!({"identifier": "by", "name": {"defaultValue": "by"}, "dataType": "STRING"});
+    let service =
+        json!({"identifier": SERVICE, "name": {"defaultValue": SERVICE}, "inputData": [by], "outputData": []});
     let model = ThingModel {
         services: Some(Map::from_iter([(SERVICE.to_owned(), service)])),
         ..ThingModel::new("killed", "Killed")
@@ -92,7 +96,7 @@ impl Operators {
         let (stop, stopped) = watch::channel(false);
         let keys: Arc<Vec<String>> = Arc::new(identities.into_iter().map(|identity| identity.device_key).collect());
         let mut callers = JoinSet::new();
-        for number in 0..CALLERS {
+        for number in 0..CALLERS + COMMANDERS {
             let mut caller = Caller {
                 client: client.clone(),
                 keys: Arc::clone(&keys),
@@ -101,7 +105,13 @@ impl Operators {
                 jobs: Vec::new(),
                 stopped: stopped.clone(),
             };
-            callers.spawn(async move { caller.work().await });
+            callers.spawn(async move {
+                if number < CALLERS {
+                    caller.work().await;
+                } else {
+                    caller.command_all().await;
+                }
+            });
         }
         Self { callers, stop }
     }
@@ -137,6 +147,13 @@ impl Caller {
         }
     }
 
+    async fn command_all(&mut self) {
+        while !*self.stopped.borrow() {
+            self.command().await;
+            sleep(PAUSE).await;
+        }
+    }
+
     async fn create(&mut self) {
         let targets = self.targets();
         let job = self.job(&targets);
@@ -151,6 +168,39 @@ impl Caller {
                     self.accounts.told.lock().created.insert(answer.data, targets);
                     return;
                 }
+                Err(_lost_on_the_way) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// A command for one device: kept for it, or until the caller knows what the device says.
+    async fn command(&mut self) {
+        let (index, kept) = (self.pick(self.keys.len() as u64), self.below(2) == 0);
+        let Some(device) = self.keys.get(index).cloned() else {
+            return;
+        };
+        let by = format!("{:016x}", self.chance.draw());
+        let ttl = if kept { "30" } else { "0" };
+        for _ in 0..REPEATS {
+            let call = Call::post("/connect-service/v2.1/commands", "invokeService")
+                .query("productKey", PRODUCT)
+                .query("deviceKey", device.as_str())
+                .query("serviceId", SERVICE)
+                .query("timeout", "5")
+                .query("pendingTtl", ttl)
+                .json(&json!({"inputData": {"by": by}}));
+            let answered = self.client.send::<CommandSent>(call.idempotency_key(&by)).await;
+            match self.counted(answered) {
+                Ok(answer) => {
+                    let told = CommandTold {
+                        id: answer.data.command_id,
+                        device,
+                        carried_out: !kept,
+                    };
+                    self.accounts.told.lock().commands.insert(by, told);
+                    return;
+                }
+                Err(error) if error.code().is_some() => return,
                 Err(_lost_on_the_way) => sleep(PAUSE).await,
             }
         }

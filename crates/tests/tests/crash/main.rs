@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aldis_client::TaskStatus;
 use aldis_core::ids::{AttemptNo, TaskNo, WireId};
-use aldis_tests::crash::{Evidence, Options, Shown, Targets, check, run};
+use aldis_tests::crash::{CommandTold, Evidence, Options, Shown, SingleShown, Targets, check, run};
 
 const JOB: &str = "8000000000000000001";
 
@@ -13,7 +13,15 @@ fn wire(task: u64, attempt: u16) -> WireId {
     WireId::new(TaskNo(task), AttemptNo(attempt))
 }
 
-/// One job for two devices: one did it, one was cancelled before its command left.
+fn single(id: &str) -> SingleShown {
+    SingleShown {
+        id: id.to_owned(),
+        device: "a".to_owned(),
+        succeeded: true,
+    }
+}
+
+/// A single command, and one job for two devices: one did it, one was cancelled before its command left.
 fn sound() -> Evidence {
     let mut evidence = Evidence::default();
     let devices: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
@@ -39,6 +47,13 @@ fn sound() -> Evidence {
     evidence.tasks.insert(wire(2, 0), withdrawn);
     evidence.stored.attempts.extend([(1, 2), (2, 1)]);
     evidence.stored.ranges.push((1, 3));
+    let told = CommandTold {
+        id: "3".to_owned(),
+        device: "a".to_owned(),
+        carried_out: true,
+    };
+    evidence.told.commands.insert("one".to_owned(), told);
+    evidence.commands.insert("one".to_owned(), vec![single("3")]);
     evidence
 }
 
@@ -101,6 +116,15 @@ fn every_kind_of_contradiction_is_noticed() {
             rules(|e| {
                 e.jobs.insert("another".to_owned());
             }),
+        ),
+        (
+            "no_command_comes_from_a_repeated_call",
+            rules(|e| e.commands.get_mut("one").unwrap().push(single("4"))),
+        ),
+        ("answered_commands_are_there", rules(|e| e.commands.clear())),
+        (
+            "told_results_hold",
+            rules(|e| e.commands.get_mut("one").unwrap()[0].succeeded = false),
         ),
         (
             "deleted_jobs_are_gone",
