@@ -64,6 +64,7 @@ impl Authority {
             own: own
                 .as_ref()
                 .map(|(certificate, key)| (certificate.as_path(), key.as_path())),
+            rsa_only: false,
         };
         tunnel(world.server.mqtts(), trust).await
     }
@@ -205,6 +206,67 @@ async fn certificates_are_read_again_while_devices_are_connected() {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_rsa_certificates_only_is_served_by_a_server_that_has_one() {
+    let rsa = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/rsa"));
+    let authority = Authority::new();
+    let (ca, elliptic_ca) = (rsa.join("ca.pem"), authority.path("ca.pem"));
+    for (files, ca, served) in [(rsa.as_path(), &ca, true), (authority.0.path(), &elliptic_ca, false)] {
+        let file = |name: &str| files.join(name).display().to_string();
+        let (certificate, key) = (file("server.pem"), file("server-key.pem"));
+        let flags = [
+            "--mqtts",
+            "127.0.0.1:0",
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+        ];
+        let world = World::with(Start::flags(&flags)).await;
+        let identity = world.device("d1").await;
+        let trust = Trust {
+            ca,
+            own: None,
+            rsa_only: true,
+        };
+        let at = tunnel(world.server.mqtts(), trust).await;
+        match Device::connected(&identity, at).await {
+            Ok(device) if served => drop(works(&world, device).await),
+            Err(_) if !served => {}
+            other => panic!("served: {served}, {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_device_was_sent_under_tls_before_a_crash_is_answered_after_it() {
+    let authority = Authority::new();
+    let mut world = world(&authority).await;
+    for device in ["strict/s1", "strict/s2"] {
+        authority.run(&["device", device]);
+    }
+    authority.run(&["revoke", authority.path("strict.s2.pem").to_str().unwrap()]);
+    let identities = world.register(STRICT, &["s1".to_owned(), "s2".to_owned()]).await;
+    let at = authority.way_in(&world, Some("strict.s1")).await;
+    let mut device = Device::connected(&identities[0], at).await.unwrap();
+    for _ in 0..3 {
+        let sent = world.create(&Plan::device(&identities[0]).reply_within(60)).await;
+        let command = device.next_command().await.unwrap();
+        let waiting = world.create(&Plan::device(&identities[0]).ttl(600)).await;
+        world.server.kill_and_start_again();
+        let revoked_at = authority.way_in(&world, Some("strict.s2")).await;
+        assert!(Device::connected(&identities[1], revoked_at).await.is_err());
+        let at = authority.way_in(&world, Some("strict.s1")).await;
+        device.connect(at).await.unwrap();
+        device.answer(&command, 200, json!({})).await.unwrap();
+        let next = device.next_command().await.unwrap();
+        device.answer(&next, 200, json!({})).await.unwrap();
+        for job in [sent, waiting] {
+            assert_eq!(world.recounted(&job).await.succeed, 1);
+        }
+    }
+}
+
+#[tokio::test]
 async fn whoever_proves_nothing_is_closed_on() {
     let authority = Authority::new();
     let world = world(&authority).await;
@@ -215,6 +277,7 @@ async fn whoever_proves_nothing_is_closed_on() {
     let trust = Trust {
         ca: &authority.path("ca.pem"),
         own: Some((&certificate, &key)),
+        rsa_only: false,
     };
     let at = tunnel(world.server.mqtts(), trust).await;
     assert!(Device::connected(&identity, at).await.is_err());

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
+use rustls::crypto::ring::cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::version::TLS12;
+use rustls::{ClientConfig, DEFAULT_VERSIONS, RootCertStore};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -17,6 +19,8 @@ pub(crate) struct Trust<'p> {
     pub(crate) ca: &'p Path,
     /// Its certificate and key.
     pub(crate) own: Option<(&'p Path, &'p Path)>,
+    /// It takes RSA certificates only, and TLS 1.2, as the Java library does without its flag for elliptic curves.
+    pub(crate) rsa_only: bool,
 }
 
 impl Trust<'_> {
@@ -25,8 +29,13 @@ impl Trust<'_> {
         for root in CertificateDer::pem_file_iter(self.ca).unwrap() {
             roots.add(root.unwrap()).unwrap();
         }
-        let builder = ClientConfig::builder_with_provider(ring::default_provider().into())
-            .with_safe_default_protocol_versions()
+        let mut offers = ring::default_provider();
+        if self.rsa_only {
+            offers.cipher_suites = vec![TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384];
+        }
+        let versions: &[_] = if self.rsa_only { &[&TLS12] } else { DEFAULT_VERSIONS };
+        let builder = ClientConfig::builder_with_provider(offers.into())
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
         let config = match self.own {
