@@ -10,7 +10,15 @@ pub(super) struct Certificate {
     product: String,
     /// The common name of its subject.
     device: String,
-    serial: Vec<u8>,
+    number: Number,
+}
+
+/// Which certificate it is: authorities number theirs each by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Number {
+    /// The authority's name, as it stands in the certificate.
+    pub(super) issuer: Vec<u8>,
+    pub(super) serial: Vec<u8>,
 }
 
 impl Certificate {
@@ -23,7 +31,10 @@ impl Certificate {
         Some(Self {
             product: product.to_owned(),
             device: device.to_owned(),
-            serial: certificate.raw_serial().to_vec(),
+            number: Number {
+                issuer: certificate.issuer().as_raw().to_vec(),
+                serial: certificate.raw_serial().to_vec(),
+            },
         })
     }
 
@@ -33,8 +44,8 @@ impl Certificate {
     }
 
     /// The number that its authority has given it.
-    pub(super) fn serial(&self) -> &[u8] {
-        &self.serial
+    pub(super) fn number(&self) -> &Number {
+        &self.number
     }
 }
 
@@ -59,7 +70,7 @@ mod tests {
         let of = certificate(&[(DnType::OrganizationalUnitName, "pump"), (DnType::CommonName, "d1")]).unwrap();
         assert!(of.is_of("pump", "d1"));
         assert!(!of.is_of("pump", "d2") && !of.is_of("other", "d1") && !of.is_of("d1", "pump"));
-        assert!(!of.serial().is_empty());
+        assert!(!of.number().serial.is_empty() && !of.number().issuer.is_empty());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Number};
 
 /// Where the certificates are, all PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Tls {
 
 struct Loaded {
     config: Arc<ServerConfig>,
-    revoked: HashSet<Vec<u8>>,
+    revoked: HashSet<Number>,
 }
 
 impl Tls {
@@ -82,7 +82,7 @@ impl Tls {
 
     /// Whether its authority has revoked this certificate.
     pub(super) fn is_revoked(&self, certificate: &Certificate) -> bool {
-        self.loaded.read().revoked.contains(certificate.serial())
+        self.loaded.read().revoked.contains(certificate.number())
     }
 }
 
@@ -134,18 +134,18 @@ fn verifier(
         .map_err(unfit)
 }
 
-/// The serial numbers on the lists.
-fn revoked(path: Option<&Path>, lists: &[CertificateRevocationListDer<'static>]) -> Result<HashSet<Vec<u8>>, TlsError> {
+/// The numbers on the lists.
+fn revoked(path: Option<&Path>, lists: &[CertificateRevocationListDer<'static>]) -> Result<HashSet<Number>, TlsError> {
     let Some(path) = path else {
         return Ok(HashSet::new());
     };
     let mut revoked = HashSet::new();
     for der in lists {
         let (_, list) = CertificateRevocationList::from_der(der).map_err(|error| wrong(path, error))?;
-        revoked.extend(
-            list.iter_revoked_certificates()
-                .map(|entry| entry.raw_serial().to_vec()),
-        );
+        revoked.extend(list.iter_revoked_certificates().map(|entry| Number {
+            issuer: list.issuer().as_raw().to_vec(),
+            serial: entry.raw_serial().to_vec(),
+        }));
     }
     Ok(revoked)
 }
@@ -169,4 +169,56 @@ fn wrong(path: &Path, what: impl ToString) -> TlsError {
 
 fn unfit(error: impl ToString) -> TlsError {
     TlsError::Unfit(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
+        KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+    };
+
+    use super::*;
+
+    /// The number of every certificate here.
+    const SERIAL: u64 = 1;
+
+    fn authority(name: &str) -> Issuer<'static, KeyPair> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+        Issuer::new(params, KeyPair::generate().unwrap())
+    }
+
+    fn certificate(by: &Issuer<'_, KeyPair>) -> Certificate {
+        let mut params = CertificateParams::default();
+        params.serial_number = Some(SerialNumber::from(SERIAL));
+        params.distinguished_name.push(DnType::OrganizationalUnitName, "pump");
+        params.distinguished_name.push(DnType::CommonName, "d1");
+        let made = params.signed_by(&KeyPair::generate().unwrap(), by).unwrap();
+        Certificate::read(made.der()).unwrap()
+    }
+
+    #[test]
+    fn a_number_that_one_authority_has_revoked_is_still_good_of_another() {
+        let (first, second) = (authority("first"), authority("second"));
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2036, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![RevokedCertParams {
+                serial_number: SerialNumber::from(SERIAL),
+                revocation_time: date_time_ymd(2026, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&first).unwrap().der().clone();
+        let revoked = revoked(Some(Path::new("list")), &[list]).unwrap();
+        assert!(revoked.contains(certificate(&first).number()));
+        assert!(!revoked.contains(certificate(&second).number()));
+    }
 }
