@@ -198,6 +198,9 @@ pub struct Device {
     /// When it last reported an attribute.
     #[serde(default)]
     pub attribute_last_update: Option<i64>,
+    /// What it has reported about itself; `None` in lists.
+    #[serde(default)]
+    pub latest_values: Option<LatestValues>,
 }
 
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::action::{Action, Doc};
 use super::call::Call;
 use super::envelope::Answer;
+use super::latest_values::LatestValues;
 use super::names::StringI18n;
 use super::paging::SearchRequest;
 use super::products::{format_word, read_tags};
@@ -166,9 +167,20 @@ pub(super) struct Device {
     /// Always null.
     #[schema(value_type = Option<i64>)]
     feature_last_update: Option<()>,
+    /// Extension: what the device has reported about itself; null in lists.
+    latest_values: Option<LatestValues>,
 }
 
 impl Device {
+    /// A device by itself, with what it has reported: too much for a list.
+    pub(super) fn whole(app: &App, view: DeviceView, with_secret: bool) -> Self {
+        let latest_values = Some(app.latest_values_of(&view.device).into());
+        Self {
+            latest_values,
+            ..Self::new(view, with_secret)
+        }
+    }
+
     pub(super) fn new(view: DeviceView, with_secret: bool) -> Self {
         let DeviceView {
             device,
@@ -203,6 +215,7 @@ impl Device {
             event_last_update: None,
             attribute_last_update: attributes_reported.map(|at| at.0),
             feature_last_update: None,
+            latest_values: None,
         }
     }
 }
@@ -237,7 +250,7 @@ impl Call {
 async fn get(app: App, call: Call) -> Result<Answer, Error> {
     let with_secret = call.shows_secrets()?;
     let view = app.view_device(&call.caller, &call.device_name()).await?;
-    Answer::data(&Device::new(view, with_secret))
+    Answer::data(&Device::whole(&app, view, with_secret))
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {

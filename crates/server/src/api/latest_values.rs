@@ -33,7 +33,7 @@ pub(super) fn actions() -> Vec<Action> {
 #[schema(example = json!({
     "measurepoints": {"temperature": {"value": 21.5, "timestamp": 1_718_952_446_317_i64}}, "attributes": {}, "tags": {}
 }))]
-struct LatestValues {
+pub(super) struct LatestValues {
     measurepoints: BTreeMap<String, LatestValue>,
     attributes: BTreeMap<String, LatestValue>,
     tags: BTreeMap<String, LatestValue>,

@@ -98,6 +98,9 @@ async fn points_are_asked_for_as_other_programs_do_and_the_device_says_when_they
         .data;
     assert_eq!(known.measurepoint_last_update, Some(2000));
     assert!(known.attribute_last_update.is_some());
+    let values = known.latest_values.unwrap();
+    assert_eq!(values.attributes["serial"].value, json!("x1"));
+    assert_eq!(values.measurepoints["flow"].timestamp, 2000);
 }
 
 #[tokio::test]
