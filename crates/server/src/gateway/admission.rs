@@ -10,6 +10,7 @@ use super::certificate::Certificate;
 use super::entrant::Entrant;
 use super::keys::Keys;
 use super::packing::Packing;
+use super::terms::Terms;
 use super::visit::{Purpose, Visit};
 use crate::app::admit_device::{Claim, NotAdmitted, admit_device, holds_keys};
 use crate::app::admit_guest::{admit_channel, admit_to_activation};
@@ -29,6 +30,8 @@ pub(super) struct Manners {
     pub(super) keep_alive: u16,
     /// How every payload is packed.
     pub(super) packing: Packing,
+    /// What its packets are like.
+    pub(super) terms: Terms,
 }
 
 /// A device that has proved who it is.
@@ -44,6 +47,7 @@ impl Gateway {
     pub(super) async fn admit(
         &self,
         connect: &Connect,
+        terms: Terms,
         certificate: Option<&Certificate>,
     ) -> Result<Guest, ConnectAckReason> {
         if connect.protocol.level() != MQTT_3_1_1 {
@@ -57,7 +61,7 @@ impl Gateway {
             ConnectAckReason::NotAuthorized
         })?;
         let keys = (login.product_key.clone(), login.device_key.clone());
-        let admitted = self.admit_login(login, password.to_vec(), connect.keep_alive, certificate);
+        let admitted = self.admit_login(login, password.to_vec(), (connect.keep_alive, terms), certificate);
         match admitted.await {
             Ok(guest) => Ok(guest),
             Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
@@ -73,7 +77,7 @@ impl Gateway {
         &self,
         login: Login,
         password: Vec<u8>,
-        keep_alive: u16,
+        (keep_alive, terms): (u16, Terms),
         certificate: Option<&Certificate>,
     ) -> Result<Guest, NotAdmitted> {
         let packing = Packing::announced(login.compression).ok_or(NotAdmitted::NotAuthorized(
@@ -83,7 +87,11 @@ impl Gateway {
         if certificate.is_some_and(|it| !own(it)) {
             return Err(NotAdmitted::NotAuthorized("the certificate is another device's"));
         }
-        let manners = Manners { keep_alive, packing };
+        let manners = Manners {
+            keep_alive,
+            packing,
+            terms,
+        };
         let claim = Claim {
             login,
             password,

@@ -77,9 +77,13 @@ impl Connection {
             Err(end) => end,
         };
         let line = &self.present.line;
-        // Whoever says goodbye reads what was said before; nobody else gets bytes after the end.
-        let polite = matches!(end, End::Disconnected) || self.gateway.sessions.is_stopping();
-        if polite && let Err(error) = line.outward().flush(&line.transport, &*self.gateway.clock) {
+        let stopping = self.gateway.sessions.is_stopping();
+        let polite = matches!(end, End::Disconnected) || stopping;
+        let told = line.outward().put_why(&end, stopping);
+        // Whoever says goodbye reads what was said before; nobody else gets bytes after the end, but the reason for it.
+        if (polite || told)
+            && let Err(error) = line.outward().flush(&line.transport, &*self.gateway.clock)
+        {
             tracing::debug!(%error, "a device was gone before it was told everything");
         }
         if polite {
@@ -215,7 +219,10 @@ impl Connection {
                 outward.put(suback(packet_id, &topic_filters))?;
                 return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref()), outward));
             }
-            Packet::Unsubscribe { packet_id, .. } => outward.put(Packet::UnsubscribeAck { packet_id })?,
+            Packet::Unsubscribe {
+                packet_id,
+                topic_filters,
+            } => outward.put_unsuback(packet_id, topic_filters.len())?,
             Packet::Disconnect => return Err(End::Disconnected),
             Packet::Connect(_) => return Err(End::Misbehaved("a second CONNECT")),
             Packet::Publish(_)

@@ -10,9 +10,12 @@ pub(super) enum End {
     /// The device said goodbye.
     #[error("the device disconnected")]
     Disconnected,
-    /// The engine, a second login or the server's stop ended it.
+    /// The engine or the server's stop ended it.
     #[error("the server ended it")]
     Reset,
+    /// A second login of the device.
+    #[error("another login of the device took its place")]
+    TakenOver,
     /// Its certificate has been revoked.
     #[error("the device's certificate has been revoked")]
     Revoked,

@@ -6,14 +6,15 @@
 use std::cell::RefCell;
 use std::io;
 
-use rmqtt_codec::v3::Packet;
+use rmqtt_codec::v3::Connect;
 
 use super::end::WireError;
 use super::packets::{self, Incoming};
+use super::terms::{Terms, Version};
 use super::transport::Transport;
 
 /// Largest packet taken from a device: the 512 KiB that device libraries allow for a payload, and its header.
-const PACKET_MAX_BYTES: usize = 513 * 1024;
+pub(super) const PACKET_MAX_BYTES: usize = 513 * 1024;
 /// Largest CONNECT: its strings have some hundred bytes. Whoever has not logged in yet must not fill the memory.
 const CONNECT_MAX_BYTES: usize = 8 * 1024;
 /// Asked of the operating system at once.
@@ -27,21 +28,21 @@ thread_local! {
 pub(super) struct Input {
     /// The beginning of a packet.
     kept: Vec<u8>,
+    version: Version,
 }
 
 impl Input {
-    /// Reads without waiting towards the first packet of a connection; what came behind it is kept.
-    pub(super) fn try_first(&mut self, transport: &Transport) -> Result<Option<Packet>, WireError> {
+    /// Reads without waiting towards the CONNECT of a connection; what came behind it is kept.
+    pub(super) fn try_connect(&mut self, transport: &Transport) -> Result<Option<(Box<Connect>, Terms)>, WireError> {
         READ_BUFFER.with_borrow_mut(|buffer| {
             let read = receive(transport, buffer)?;
             self.kept.extend_from_slice(&buffer[..read]);
-            let (first, length) = match packets::read(&self.kept, CONNECT_MAX_BYTES)? {
-                Some((Incoming::Other(packet), length)) => (packet, length),
-                Some(_) => return Err(WireError::Malformed("CONNECT expected".to_owned())),
-                None => return Ok(None),
+            let Some((connect, terms, length)) = packets::read_connect(&self.kept, CONNECT_MAX_BYTES)? else {
+                return Ok(None);
             };
+            self.version = terms.version;
             self.keep_from(length);
-            Ok(Some(first))
+            Ok(Some((connect, terms)))
         })
     }
 
@@ -55,7 +56,7 @@ impl Input {
             let read = receive(transport, buffer)?;
             let bytes = &buffer[..read];
             if self.kept.is_empty() {
-                let taken = take_all(bytes, take)?;
+                let taken = take_all(bytes, self.version, take)?;
                 self.kept.extend_from_slice(&bytes[taken..]);
             } else {
                 self.kept.extend_from_slice(bytes);
@@ -70,7 +71,7 @@ impl Input {
         &mut self,
         take: impl FnMut(Incoming<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let taken = take_all(&self.kept, take)?;
+        let taken = take_all(&self.kept, self.version, take)?;
         self.keep_from(taken);
         Ok(())
     }
@@ -85,9 +86,13 @@ impl Input {
 }
 
 /// Hands over each complete packet; how many bytes they have together.
-fn take_all<E: From<WireError>>(bytes: &[u8], mut take: impl FnMut(Incoming<'_>) -> Result<(), E>) -> Result<usize, E> {
+fn take_all<E: From<WireError>>(
+    bytes: &[u8],
+    version: Version,
+    mut take: impl FnMut(Incoming<'_>) -> Result<(), E>,
+) -> Result<usize, E> {
     let mut taken = 0;
-    while let Some((packet, length)) = packets::read(&bytes[taken..], PACKET_MAX_BYTES)? {
+    while let Some((packet, length)) = packets::read(&bytes[taken..], PACKET_MAX_BYTES, version)? {
         take(packet)?;
         taken += length;
     }

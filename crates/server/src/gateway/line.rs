@@ -14,18 +14,23 @@ use aldis_core::time::Clock;
 use parking_lot::{Mutex, MutexGuard};
 use rmqtt_codec::v3::Packet;
 
+use super::admission::Manners;
 use super::end::{End, WireError};
 use super::entrant::Entrant;
 use super::keys::Keys;
 use super::members::{Asked, Member, Members};
-use super::packets::{put, put_puback, put_publish, put_publish_head};
+use super::mqtt5;
+use super::packets::{publish_length, put, put_puback, put_publish, put_publish_head, put_unsuback};
 use super::packing::Packing;
 use super::templates::Template;
+use super::terms::{Terms, Version};
 use super::transport::Transport;
 use crate::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 
 /// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
 const UNSENT_MAX_BYTES: usize = 1 << 20;
+/// The kind of a packet, and its length.
+const HEADER_MAX_BYTES: usize = 5;
 /// Commands whose PUBACK is remembered to be missing: a gateway's thirty, and more than that of which nothing is expected any
 /// more, but whose packet identifiers must not be used again too early.
 const IN_FLIGHT_MAX: usize = 64;
@@ -47,6 +52,8 @@ pub(super) struct Outward {
     output: Vec<u8>,
     /// How the device wants every payload.
     packing: Packing,
+    /// What it speaks, and takes.
+    terms: Terms,
     /// The command whose bytes are not all in the socket yet.
     handing: Option<Arc<Gate>>,
     /// Commands whose PUBACK has not come, the oldest first.
@@ -63,7 +70,7 @@ pub(super) struct Outward {
 }
 
 impl Line {
-    pub(super) fn new(session: SessionNo, entrant: Entrant, transport: Transport, packing: Packing) -> Self {
+    pub(super) fn new(session: SessionNo, entrant: Entrant, transport: Transport, manners: Manners) -> Self {
         let Entrant { device, keys, qos } = entrant;
         Self {
             session,
@@ -72,7 +79,8 @@ impl Line {
             qos,
             transport,
             outward: Mutex::new(Outward {
-                packing,
+                packing: manners.packing,
+                terms: manners.terms,
                 ..Outward::default()
             }),
         }
@@ -196,24 +204,27 @@ impl Outward {
         template: &Template,
         outgoing: &Outgoing,
     ) -> Result<(), WireError> {
-        let packet_id = match qos {
-            Qos::AtLeastOnce => Some(self.await_puback(outgoing)),
-            Qos::AtMostOnce => {
-                outgoing.gate.expect_no_puback();
-                None
-            }
-        };
         let topic = [keys.root(), &template.path];
-        match self.packing {
-            Packing::Plain => {
-                put_publish_head(&mut self.output, topic, packet_id, template.body.encoded_len())?;
-                template.body.encode(outgoing.wire, &mut self.output);
+        let version = self.terms.version;
+        let packed = self.packed(template, outgoing)?;
+        let payload_len = packed.as_ref().map_or_else(|| template.body.encoded_len(), Vec::len);
+        if self.takes(topic, true, payload_len) {
+            let packet_id = self.packet_id_for(qos, outgoing);
+            match packed {
+                None => {
+                    put_publish_head(&mut self.output, version, topic, packet_id, payload_len)?;
+                    template.body.encode(outgoing.wire, &mut self.output);
+                }
+                Some(payload) => put_publish(&mut self.output, version, topic, packet_id, &payload)?,
             }
-            Packing::Gzip => {
-                let mut payload = Vec::with_capacity(template.body.encoded_len());
-                template.body.encode(outgoing.wire, &mut payload);
-                put_publish(&mut self.output, topic, packet_id, &self.packing.pack(&payload)?)?;
-            }
+        } else {
+            // The standard wants it discarded as if it had been sent: its time runs out.
+            tracing::warn!(
+                device = outgoing.device.0,
+                payload_len,
+                "a command is larger than its client takes"
+            );
+            outgoing.gate.expect_no_puback();
         }
         let gate = Arc::clone(&outgoing.gate);
         match &mut self.members {
@@ -221,6 +232,32 @@ impl Outward {
             _ => self.handing = Some(gate),
         }
         Ok(())
+    }
+
+    /// What the device gets, if it wants it packed.
+    fn packed(&self, template: &Template, outgoing: &Outgoing) -> Result<Option<Vec<u8>>, WireError> {
+        if self.packing == Packing::Plain {
+            return Ok(None);
+        }
+        let mut payload = Vec::with_capacity(template.body.encoded_len());
+        template.body.encode(outgoing.wire, &mut payload);
+        Ok(Some(self.packing.pack(&payload)?.into_owned()))
+    }
+
+    /// Whether the client takes a PUBLISH as large as this.
+    fn takes(&self, topic: [&str; 2], acknowledged: bool, payload_len: usize) -> bool {
+        let length = publish_length(self.terms.version, topic, acknowledged, payload_len);
+        u32::try_from(length + HEADER_MAX_BYTES).is_ok_and(|bytes| bytes <= self.terms.packet_max)
+    }
+
+    /// A command that needs a PUBACK while the client already owes as many as it can goes without.
+    fn packet_id_for(&mut self, qos: Qos, outgoing: &Outgoing) -> Option<NonZeroU16> {
+        let owed = self.in_flight.len() >= usize::from(self.terms.receive_max);
+        if qos == Qos::AtLeastOnce && !owed {
+            return Some(self.await_puback(outgoing));
+        }
+        outgoing.gate.expect_no_puback();
+        None
     }
 
     /// The packet identifier that the command's PUBACK will name.
@@ -257,12 +294,34 @@ impl Outward {
 
     /// Appends a message that needs no PUBACK.
     pub(super) fn put_message(&mut self, topic: &str, payload: &[u8]) -> Result<(), WireError> {
-        put_publish(&mut self.output, [topic, ""], None, &self.packing.pack(payload)?)
+        let payload = self.packing.pack(payload)?;
+        if self.takes([topic, ""], false, payload.len()) {
+            put_publish(&mut self.output, self.terms.version, [topic, ""], None, &payload)?;
+        }
+        Ok(())
     }
 
     /// Appends any other packet.
     pub(super) fn put(&mut self, packet: Packet) -> Result<(), WireError> {
-        put(&mut self.output, packet)
+        put(&mut self.output, self.terms.version, packet)
+    }
+
+    /// Appends an UNSUBACK for so many filters.
+    pub(super) fn put_unsuback(&mut self, packet_id: NonZeroU16, filters: usize) -> Result<(), WireError> {
+        put_unsuback(&mut self.output, self.terms.version, packet_id, filters)
+    }
+
+    /// Appends for a client of MQTT 5 why its connection ends, if nothing else waits to be sent. Whether it did.
+    pub(super) fn put_why(&mut self, end: &End, stopping: bool) -> bool {
+        if self.terms.version == Version::V3 || !self.output.is_empty() {
+            return false;
+        }
+        let put = mqtt5::put_disconnect(&mut self.output, end, stopping);
+        let fits = u32::try_from(self.output.len()).is_ok_and(|bytes| bytes <= self.terms.packet_max);
+        if !fits {
+            self.output.clear();
+        }
+        put.is_ok() && fits
     }
 
     /// A gateway's sub-devices may each be sent as much as a device with a connection of its own.

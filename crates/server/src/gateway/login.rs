@@ -12,6 +12,7 @@ use super::admission::{Admitted, Guest};
 use super::connection::Connection;
 use super::end::WireError;
 use super::input::Input;
+use super::terms::{Terms, Version};
 use super::transport::Transport;
 use super::{Gateway, packets, socket, visit};
 use crate::idle::Member;
@@ -100,11 +101,14 @@ async fn log_in(
     };
     let mut input = Input::default();
     let connect = tokio::time::timeout_at(end, connect(&transport, &mut input));
-    let admitted = match connect.await.ok()? {
-        Ok(_) if !room => Err(ConnectAckReason::ServiceUnavailable),
-        Ok(connect) => gateway.admit(&connect, transport.certificate()).await,
-        Err(WireError::OtherVersion) => Err(ConnectAckReason::UnacceptableProtocolVersion),
-        Err(WireError::NoClientId) => Err(ConnectAckReason::IdentifierRejected),
+    let (admitted, version) = match connect.await.ok()? {
+        Ok((_, terms)) if !room => (Err(ConnectAckReason::ServiceUnavailable), terms.version),
+        Ok((connect, terms)) => {
+            let admitted = gateway.admit(&connect, terms, transport.certificate()).await;
+            (admitted, terms.version)
+        }
+        Err(WireError::OtherVersion) => (Err(ConnectAckReason::UnacceptableProtocolVersion), Version::V3),
+        Err(WireError::NoClientId) => (Err(ConnectAckReason::IdentifierRejected), Version::V3),
         Err(error) => {
             tracing::debug!(%peer, %error, "a connection ended without a login");
             return None;
@@ -113,7 +117,7 @@ async fn log_in(
     match admitted {
         Ok(guest) => Some((transport, guest, input)),
         Err(code) => {
-            refuse(gateway, &transport, peer, code).await;
+            refuse(gateway, &transport, peer, version, code).await;
             None
         }
     }
@@ -129,24 +133,23 @@ async fn open((stream, acceptor): Accepted) -> std::io::Result<Transport> {
 }
 
 /// Bytes may have come together with the end of a handshake, so it looks before it waits.
-async fn connect(transport: &Transport, input: &mut Input) -> Result<Box<Connect>, WireError> {
+async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connect>, Terms), WireError> {
     loop {
-        match input.try_first(transport)? {
-            Some(Packet::Connect(connect)) => return Ok(connect),
-            Some(_) => return Err(WireError::Malformed("CONNECT expected".to_owned())),
+        match input.try_connect(transport)? {
+            Some(connect) => return Ok(connect),
             None => transport.readable().await?,
         }
     }
 }
 
-async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, code: ConnectAckReason) {
+async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, version: Version, code: ConnectAckReason) {
     let wait = gateway.throttle.refused(peer.ip(), Instant::now());
     let held = gateway.throttle.hold();
     let wait = if held.is_some() { wait } else { Duration::ZERO };
     tracing::info!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
     tokio::time::sleep(wait).await;
     let mut output = Vec::new();
-    let told = packets::put(&mut output, connack(code)).is_ok() && transport.send(&mut output).is_ok();
+    let told = packets::put(&mut output, version, connack(code)).is_ok() && transport.send(&mut output).is_ok();
     if told {
         tokio::time::sleep(AFTER_REFUSAL).await;
     }
@@ -170,7 +173,7 @@ async fn enter(
         key_changes,
     } = admitted;
     let device = entrant.device;
-    let present = gateway.sessions.enter(entrant, transport, manners.packing, peer);
+    let present = gateway.sessions.enter(entrant, transport, manners, peer);
     if !gateway.still_admits(device, &present.line.keys, key_changes).await {
         tracing::info!(device = device.0, "a device's key was replaced during its login");
         return None;

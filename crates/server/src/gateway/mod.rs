@@ -21,6 +21,7 @@ mod line;
 mod listener;
 mod login;
 mod members;
+mod mqtt5;
 mod orders;
 mod packets;
 mod packing;
@@ -29,6 +30,7 @@ mod settling;
 mod socket;
 mod sub_devices;
 mod templates;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod throttle;

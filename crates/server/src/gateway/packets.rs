@@ -7,15 +7,20 @@ use std::num::NonZeroU16;
 
 use bytes::BytesMut;
 use rmqtt_codec::types::QoS;
-use rmqtt_codec::v3::{Codec, Packet};
+use rmqtt_codec::v3::{Codec, Connect, Packet};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::end::WireError;
+use super::mqtt5;
+use super::terms::{Terms, Version};
 
 /// The first half of a first byte says what a packet is.
 const KIND: u8 = 0xf0;
 const PUBLISH: u8 = 0x30;
 const PUBACK: u8 = 0x40;
+const CONNECT: u8 = 0x10;
+/// MQTT 5: a length of properties.
+const NO_PROPERTIES: u8 = 0;
 /// Most that four bytes of seven bits can say.
 const LENGTH_MAX: usize = 0x0fff_ffff;
 const LENGTH_BYTES_MAX: usize = 4;
@@ -39,7 +44,36 @@ pub(super) struct Message<'b> {
 
 /// The first packet in `bytes` and how many of them it has; `None` if it is not complete yet. One that announces more than
 /// `max` bytes behind its header is refused before they come.
-pub(super) fn read(bytes: &[u8], max: usize) -> Result<Option<(Incoming<'_>, usize)>, WireError> {
+pub(super) fn read(bytes: &[u8], max: usize, version: Version) -> Result<Option<(Incoming<'_>, usize)>, WireError> {
+    let Some((body, all)) = whole(bytes, max)? else {
+        return Ok(None);
+    };
+    let packet = match bytes[0] {
+        first if first & KIND == PUBLISH => Incoming::Publish(publish(first, body, version)?),
+        PUBACK => Incoming::PublishAck(acknowledged(body, version)?),
+        _ => Incoming::Other(other(&bytes[..all], version)?),
+    };
+    Ok(Some((packet, all)))
+}
+
+/// The CONNECT in `bytes`, what it settles, and how many of the bytes it has; `None` if it is not complete yet.
+pub(super) fn read_connect(bytes: &[u8], max: usize) -> Result<Option<(Box<Connect>, Terms, usize)>, WireError> {
+    let Some((body, all)) = whole(bytes, max)? else {
+        return Ok(None);
+    };
+    let (connect, terms) = if bytes[0] == CONNECT && mqtt5::is_spoken(body) {
+        mqtt5::connect(&bytes[..all])?
+    } else {
+        match other(&bytes[..all], Version::V3)? {
+            Packet::Connect(connect) => (connect, Terms::default()),
+            _ => return Err(malformed("CONNECT expected")),
+        }
+    };
+    Ok(Some((connect, terms, all)))
+}
+
+/// What follows the header of the first packet, and how many bytes both have.
+fn whole(bytes: &[u8], max: usize) -> Result<Option<(&[u8], usize)>, WireError> {
     let Some((length, header)) = length(bytes)? else {
         return Ok(None);
     };
@@ -49,32 +83,31 @@ pub(super) fn read(bytes: &[u8], max: usize) -> Result<Option<(Incoming<'_>, usi
     let Some(body) = bytes.get(header..header + length) else {
         return Ok(None);
     };
-    let all = header + length;
-    let packet = match bytes[0] {
-        first if first & KIND == PUBLISH => Incoming::Publish(publish(first, body)?),
-        PUBACK => Incoming::PublishAck(whole_packet_id(body)?),
-        _ => Incoming::Other(other(&bytes[..all])?),
-    };
-    Ok(Some((packet, all)))
+    Ok(Some((body, header + length)))
 }
 
 /// How much follows the header, and how long that is; `None` if it is not complete.
 fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, WireError> {
+    varint(bytes, 1)
+}
+
+/// A length that begins there, and where it ends; `None` if it does not.
+fn varint(bytes: &[u8], from: usize) -> Result<Option<(usize, usize)>, WireError> {
     let (mut length, mut shift) = (0, 0);
-    for (at, byte) in bytes.iter().enumerate().skip(1) {
+    for (at, byte) in bytes.iter().enumerate().skip(from) {
         length |= usize::from(byte & 0x7f) << shift;
         shift += 7;
         if byte & 0x80 == 0 {
             return Ok(Some((length, at + 1)));
         }
-        if at == LENGTH_BYTES_MAX {
+        if at + 1 == from + LENGTH_BYTES_MAX {
             return Err(malformed("a length of too many bytes"));
         }
     }
     Ok(None)
 }
 
-fn publish(first: u8, body: &[u8]) -> Result<Message<'_>, WireError> {
+fn publish(first: u8, body: &[u8], version: Version) -> Result<Message<'_>, WireError> {
     let qos = QoS::try_from(first >> 1 & 3)?;
     let (topic, rest) = split_text(body).ok_or_else(|| malformed("a PUBLISH that ends in its topic"))?;
     let topic = std::str::from_utf8(topic).map_err(|error| malformed(&error.to_string()))?;
@@ -92,8 +125,19 @@ fn publish(first: u8, body: &[u8]) -> Result<Message<'_>, WireError> {
         qos,
         topic,
         packet_id,
-        payload,
+        payload: match version {
+            Version::V3 => payload,
+            Version::V5 => behind_properties(payload)?,
+        },
     })
+}
+
+/// None of the properties of a message says anything to us, and a name that stands for a topic was not offered.
+fn behind_properties(bytes: &[u8]) -> Result<&[u8], WireError> {
+    let (length, header) = varint(bytes, 0)?.ok_or_else(|| malformed("properties without a length"))?;
+    bytes
+        .get(header + length..)
+        .ok_or_else(|| malformed("properties without an end"))
 }
 
 /// Bytes behind their length, and what follows them.
@@ -109,6 +153,14 @@ fn packet_id(bytes: &[u8]) -> Result<(NonZeroU16, &[u8]), WireError> {
         .ok_or_else(|| malformed("a packet identifier is missing"))
 }
 
+/// MQTT 5 may add a reason and more: a device that does not like a command says so in its reply, or never.
+fn acknowledged(body: &[u8], version: Version) -> Result<NonZeroU16, WireError> {
+    match version {
+        Version::V3 => whole_packet_id(body),
+        Version::V5 => packet_id(body).map(|(packet_id, _)| packet_id),
+    }
+}
+
 fn whole_packet_id(body: &[u8]) -> Result<NonZeroU16, WireError> {
     match packet_id(body)? {
         (packet_id, []) => Ok(packet_id),
@@ -116,7 +168,10 @@ fn whole_packet_id(body: &[u8]) -> Result<NonZeroU16, WireError> {
     }
 }
 
-fn other(bytes: &[u8]) -> Result<Packet, WireError> {
+fn other(bytes: &[u8], version: Version) -> Result<Packet, WireError> {
+    if version == Version::V5 {
+        return mqtt5::other(bytes);
+    }
     match Codec::default().decode(&mut BytesMut::from(bytes))? {
         Some((packet, _)) => Ok(packet),
         None => Err(malformed("a packet without an end")),
@@ -127,13 +182,14 @@ fn other(bytes: &[u8]) -> Result<Packet, WireError> {
 /// identifier it is QoS 1.
 pub(super) fn put_publish_head(
     into: &mut Vec<u8>,
+    version: Version,
     topic: [&str; 2],
     packet_id: Option<NonZeroU16>,
     payload_len: usize,
 ) -> Result<(), WireError> {
     let topic_len = topic[0].len() + topic[1].len();
     let topic_bytes = u16::try_from(topic_len).map_err(|_too_long| malformed("a topic that is too long"))?;
-    let length = 2 + topic_len + packet_id.map_or(0, |_| 2) + payload_len;
+    let length = publish_length(version, topic, packet_id.is_some(), payload_len);
     if length > LENGTH_MAX {
         return Err(malformed("a payload that is too long"));
     }
@@ -146,17 +202,28 @@ pub(super) fn put_publish_head(
     if let Some(packet_id) = packet_id {
         into.extend_from_slice(&packet_id.get().to_be_bytes());
     }
+    if version == Version::V5 {
+        into.push(NO_PROPERTIES);
+    }
     Ok(())
+}
+
+/// Bytes of a PUBLISH behind its header.
+pub(super) fn publish_length(version: Version, topic: [&str; 2], acknowledged: bool, payload_len: usize) -> usize {
+    let packet_id = if acknowledged { 2 } else { 0 };
+    let properties = usize::from(version == Version::V5);
+    2 + topic[0].len() + topic[1].len() + packet_id + properties + payload_len
 }
 
 /// Appends a PUBLISH.
 pub(super) fn put_publish(
     into: &mut Vec<u8>,
+    version: Version,
     topic: [&str; 2],
     packet_id: Option<NonZeroU16>,
     payload: &[u8],
 ) -> Result<(), WireError> {
-    put_publish_head(into, topic, packet_id, payload.len())?;
+    put_publish_head(into, version, topic, packet_id, payload.len())?;
     into.extend_from_slice(payload);
     Ok(())
 }
@@ -178,8 +245,24 @@ pub(super) fn put_puback(into: &mut Vec<u8>, packet_id: NonZeroU16) {
     into.extend_from_slice(&[PUBACK, 2, high, low]);
 }
 
+/// Appends an UNSUBACK for so many filters.
+pub(super) fn put_unsuback(
+    into: &mut Vec<u8>,
+    version: Version,
+    packet_id: NonZeroU16,
+    filters: usize,
+) -> Result<(), WireError> {
+    match version {
+        Version::V3 => put(into, version, Packet::UnsubscribeAck { packet_id }),
+        Version::V5 => mqtt5::put_unsuback(into, packet_id, filters),
+    }
+}
+
 /// Appends any other packet.
-pub(super) fn put(into: &mut Vec<u8>, packet: Packet) -> Result<(), WireError> {
+pub(super) fn put(into: &mut Vec<u8>, version: Version, packet: Packet) -> Result<(), WireError> {
+    if version == Version::V5 {
+        return mqtt5::put(into, packet);
+    }
     let mut bytes = BytesMut::new();
     Codec::default()
         .encode(packet, &mut bytes)
@@ -188,6 +271,6 @@ pub(super) fn put(into: &mut Vec<u8>, packet: Packet) -> Result<(), WireError> {
     Ok(())
 }
 
-fn malformed(what: &str) -> WireError {
+pub(super) fn malformed(what: &str) -> WireError {
     WireError::Malformed(what.to_owned())
 }

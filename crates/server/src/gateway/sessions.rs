@@ -16,10 +16,10 @@ use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+use super::admission::Manners;
 use super::end::End;
 use super::entrant::Entrant;
 use super::line::Line;
-use super::packing::Packing;
 use super::tls::Tls;
 use super::transport::Transport;
 use crate::link::{ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
@@ -94,12 +94,12 @@ impl Sessions {
         self: &Arc<Self>,
         entrant: Entrant,
         transport: Transport,
-        packing: Packing,
+        manners: Manners,
         from: SocketAddr,
     ) -> Present {
         let session = SessionNo::own(ConnectionNo(self.numbers.fetch_add(1, Ordering::Relaxed)));
         let device = entrant.device;
-        let line = Arc::new(Line::new(session, entrant, transport, packing));
+        let line = Arc::new(Line::new(session, entrant, transport, manners));
         let mut tables = self.tables.write();
         tables.by_connection.insert(session.connection(), Arc::clone(&line));
         let earlier = tables.by_device.insert(device, session);
@@ -144,7 +144,7 @@ impl Sessions {
                 device = device.0,
                 "a second login of the device ends its first connection"
             );
-            line.outward().end(End::Reset);
+            line.outward().end(End::TakenOver);
         }
     }
 

@@ -16,8 +16,9 @@ use super::connection::{silent_at, suback};
 use super::end::{End, WireError};
 use super::input::Input;
 use super::login::connack;
-use super::packets::{Incoming, Message, put, put_puback, put_publish};
+use super::packets::{Incoming, Message, put, put_puback, put_publish, put_unsuback};
 use super::socket;
+use super::terms::Version;
 use super::transport::Transport;
 
 /// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
@@ -82,7 +83,7 @@ impl Visit {
     }
 
     fn greet(&self, output: &mut Vec<u8>) -> Result<(), WireError> {
-        put(output, connack(ConnectAckReason::ConnectionAccepted))?;
+        put(output, self.version(), connack(ConnectAckReason::ConnectionAccepted))?;
         match &self.purpose {
             Purpose::Activation(info) => self.put_message(output, info),
             Purpose::Channel(_) => Ok(()),
@@ -109,12 +110,15 @@ impl Visit {
             Incoming::Other(packet) => packet,
         };
         match packet {
-            Packet::PingRequest => put(output, Packet::PingResponse)?,
+            Packet::PingRequest => put(output, self.version(), Packet::PingResponse)?,
             Packet::Subscribe {
                 packet_id,
                 topic_filters,
-            } => put(output, suback(packet_id, &topic_filters))?,
-            Packet::Unsubscribe { packet_id, .. } => put(output, Packet::UnsubscribeAck { packet_id })?,
+            } => put(output, self.version(), suback(packet_id, &topic_filters))?,
+            Packet::Unsubscribe {
+                packet_id,
+                topic_filters,
+            } => put_unsuback(output, self.version(), packet_id, topic_filters.len())?,
             Packet::Disconnect => return Err(End::Disconnected),
             _ => return Err(End::Misbehaved("a packet that has no place here")),
         }
@@ -140,9 +144,13 @@ impl Visit {
         Ok(())
     }
 
+    fn version(&self) -> Version {
+        self.manners.terms.version
+    }
+
     fn put_message(&self, output: &mut Vec<u8>, message: &Answer) -> Result<(), WireError> {
         let payload = self.manners.packing.pack(&message.payload)?;
-        put_publish(output, [&message.topic, ""], None, &payload)
+        put_publish(output, self.version(), [&message.topic, ""], None, &payload)
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::app::devices::DeviceName;
 use crate::app::{App, Caller, Parts, Settings, SystemChance};
 use crate::gateway::admission::{Admitted, Guest};
+use crate::gateway::terms::Terms;
 use crate::gateway::{Doors, Gateway, Sessions, serve};
 use crate::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
 use crate::shutdown::{self, Stop};
@@ -105,7 +106,7 @@ impl Bench {
             password: Some(strings.password.into()),
             ..Connect::default()
         };
-        match self.gateway.admit(&connect, None).await {
+        match self.gateway.admit(&connect, Terms::default(), None).await {
             Ok(Guest::Device(admitted)) => admitted,
             Ok(Guest::Visitor(_)) => panic!("it is a device"),
             Err(code) => panic!("{code:?}"),

@@ -10,7 +10,7 @@ use crate::shutdown;
 /// A connection's task: what it needs until its end, and nothing of its login.
 const TASK_MAX_BYTES: usize = 576;
 /// What its task and the orders' share.
-const LINE_MAX_BYTES: usize = 224;
+const LINE_MAX_BYTES: usize = 232;
 
 #[tokio::test]
 async fn an_idle_connection_keeps_nothing_of_its_login() {

@@ -6,9 +6,11 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v3::{Codec, Packet};
+use rmqtt_codec::v5::{Codec as Codec5, Packet as Packet5, PublishProperties};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use crate::gateway::packets::{self, Incoming, put_puback, put_publish_head};
+use crate::gateway::terms::Version;
 
 const MAX: u16 = 1000;
 
@@ -21,7 +23,7 @@ fn judged(bytes: &[u8]) -> Result<Option<(Packet, usize)>, ()> {
 
 /// The same by hand, in the library's words.
 fn read(bytes: &[u8]) -> Result<Option<(Packet, usize)>, ()> {
-    let packet = packets::read(bytes, MAX.into()).map_err(drop)?;
+    let packet = packets::read(bytes, MAX.into(), Version::V3).map_err(drop)?;
     Ok(packet.map(|(packet, length)| {
         let packet = match packet {
             Incoming::Publish(message) => Packet::Publish(Box::new(Publish {
@@ -104,7 +106,7 @@ proptest! {
     ) {
         let payload = vec![7; payload_len];
         let mut written = Vec::new();
-        put_publish_head(&mut written, [&start, &end], packet_id, payload.len()).unwrap();
+        put_publish_head(&mut written, Version::V3, [&start, &end], packet_id, payload.len()).unwrap();
         written.extend_from_slice(&payload);
         prop_assert!(written == encoded(publish(&(start + &end), packet_id, &payload)));
         if let Some(packet_id) = packet_id {
@@ -115,12 +117,78 @@ proptest! {
     }
 }
 
+/// A PUBLISH of MQTT 5 as the library writes it.
+fn publish5(topic: &str, packet_id: Option<NonZeroU16>, payload: &[u8], properties: PublishProperties) -> Vec<u8> {
+    let Packet::Publish(mut packet) = publish(topic, packet_id, payload) else {
+        unreachable!()
+    };
+    packet.properties = Some(properties);
+    let mut bytes = BytesMut::new();
+    Codec5::default().encode(Packet5::Publish(packet), &mut bytes).unwrap();
+    bytes.to_vec()
+}
+
+fn properties() -> impl Strategy<Value = PublishProperties> {
+    let texts = prop::collection::vec(("[a-z]{0,60}", "[a-z泵]{0,60}"), 0..4);
+    (texts, any::<bool>(), prop::option::of(any::<std::num::NonZeroU32>())).prop_map(|(texts, is_text, expiry)| {
+        PublishProperties {
+            user_properties: texts
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            is_utf8_payload: is_text,
+            message_expiry_interval: expiry,
+            ..PublishProperties::default()
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn messages_of_mqtt_5_are_read_without_their_properties(
+        topic in "[a-z/泵]{1,20}",
+        packet_id in prop::option::of(any::<NonZeroU16>()),
+        payload in prop::collection::vec(any::<u8>(), 0..300),
+        properties in properties(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let bytes = publish5(&topic, packet_id, &payload, properties);
+        let read = packets::read(&bytes, MAX.into(), Version::V5).unwrap();
+        let Some((Incoming::Publish(message), length)) = read else {
+            return Err(TestCaseError::fail("a message"));
+        };
+        prop_assert_eq!((message.topic, message.packet_id, message.payload), (topic.as_str(), packet_id, &payload[..]));
+        prop_assert_eq!(length, bytes.len());
+        let part = &bytes[..cut.index(bytes.len())];
+        prop_assert!(packets::read(part, MAX.into(), Version::V5).unwrap().is_none());
+    }
+
+    #[test]
+    fn messages_of_mqtt_5_are_written_as_the_library_writes_them(
+        topic in "[a-z/泵]{1,20}",
+        packet_id in prop::option::of(any::<NonZeroU16>()),
+        payload_len in prop_oneof![0..300_usize, 16_300..16_500_usize],
+    ) {
+        let payload = vec![7; payload_len];
+        let mut written = Vec::new();
+        put_publish_head(&mut written, Version::V5, [&topic, ""], packet_id, payload.len()).unwrap();
+        written.extend_from_slice(&payload);
+        prop_assert!(written == publish5(&topic, packet_id, &payload, PublishProperties::default()));
+    }
+
+    #[test]
+    fn no_bytes_of_mqtt_5_make_the_reader_panic(bytes in packet_like()) {
+        let _whatever = packets::read(&bytes, MAX.into(), Version::V5);
+        let _whatever = packets::read_connect(&bytes, MAX.into());
+    }
+}
+
 #[test]
 fn what_no_packet_can_carry_is_not_written() {
     let mut written = Vec::new();
     let long = "a".repeat(65_535);
-    assert!(put_publish_head(&mut written, [&long, ""], None, 0).is_ok());
-    assert!(put_publish_head(&mut written, [&long, "a"], None, 0).is_err());
-    assert!(put_publish_head(&mut written, ["a", ""], None, 0x0fff_ffff - 3).is_ok());
-    assert!(put_publish_head(&mut written, ["a", ""], None, 0x0fff_ffff - 2).is_err());
+    assert!(put_publish_head(&mut written, Version::V3, [&long, ""], None, 0).is_ok());
+    assert!(put_publish_head(&mut written, Version::V3, [&long, "a"], None, 0).is_err());
+    assert!(put_publish_head(&mut written, Version::V3, ["a", ""], None, 0x0fff_ffff - 3).is_ok());
+    assert!(put_publish_head(&mut written, Version::V3, ["a", ""], None, 0x0fff_ffff - 2).is_err());
 }
