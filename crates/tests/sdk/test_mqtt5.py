@@ -1,61 +1,16 @@
 """Devices that speak MQTT 5, with the client library that lies under the vendor's Python SDK."""
 
-import hashlib
 import json
-import queue
 import unittest
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
-from aldis_server import DYNAMIC, PATIENCE_S, PRODUCT, Operator, Server, eventually
+from aldis_server import DYNAMIC, PRODUCT, Operator, Server, eventually
+from mqtt_device import Device
 
 NOT_AUTHORIZED = 0x87
 SERVER_SHUTTING_DOWN = 0x8B
 SESSION_TAKEN_OVER = 0x8E
-
-
-class Device:
-    """A device that keeps all that it is told."""
-
-    def __init__(self, server, key, secret, mode=2, product=PRODUCT, **properties):
-        at = "1795388113773"
-        signed = f"clientId{key}deviceKey{key}productKey{product}timestamp{at}{secret}"
-        client = mqtt.Client(f"{key}|securemode={mode},signmethod=sha256,timestamp={at}|", protocol=mqtt.MQTTv5)
-        client.username_pw_set(f"{key}&{product}", hashlib.sha256(signed.encode()).hexdigest())
-        self.connacks, self.disconnects = queue.Queue(), queue.Queue()
-        self.messages, self.granted, self.published = queue.Queue(), queue.Queue(), queue.Queue()
-        client.on_connect = lambda _c, _u, flags, code, told: self.connacks.put((flags, code.value, told))
-        client.on_disconnect = lambda _c, _u, code, *told: self.disconnects.put((getattr(code, "value", code), *told))
-        client.on_message = lambda _c, _u, message: self.messages.put(message)
-        client.on_subscribe = lambda _c, _u, _mid, codes, _p: self.granted.put([code.value for code in codes])
-        client.on_unsubscribe = lambda _c, _u, _mid, _p, codes: self.granted.put(codes)
-        client.on_publish = lambda _c, _u, mid: self.published.put(mid)
-        self.client, self.key = client, key
-        asked = Properties(PacketTypes.CONNECT)
-        for name, value in properties.items():
-            setattr(asked, name, value)
-        host, port = server.mqtt.rsplit(":", 1)
-        client.connect(host, int(port), clean_start=False, properties=asked)
-        client.loop_start()
-
-    def came(self, what):
-        return what.get(timeout=PATIENCE_S)
-
-    def command(self):
-        message = self.came(self.messages)
-        return message, json.loads(message.payload)
-
-    def answer(self, message, command, qos=1):
-        reply = {"id": command["id"], "code": 200, "data": {"product": 42}}
-        told = Properties(PacketTypes.PUBLISH)
-        told.UserProperty = ("made-by", "a test")
-        self.client.publish(message.topic + "_reply", json.dumps(reply), qos=qos, properties=told)
-
-    def close(self):
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 class Mqtt5(unittest.TestCase):
@@ -67,7 +22,7 @@ class Mqtt5(unittest.TestCase):
 
     def device(self, key, secret=None, **properties):
         secret = secret or self.operator.register(key)
-        device = Device(self.server, key, secret, **properties)
+        device = Device(self.server.mqtt, key, secret, **properties)
         self.addCleanup(device.close)
         return device
 

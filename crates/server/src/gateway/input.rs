@@ -32,17 +32,30 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Reads without waiting towards the CONNECT of a connection; what came behind it is kept.
-    pub(super) fn try_connect(&mut self, transport: &Transport) -> Result<Option<(Box<Connect>, Terms)>, WireError> {
+    /// What was read before anybody knew what for.
+    pub(super) fn beginning(kept: Vec<u8>) -> Self {
+        Self {
+            kept,
+            version: Version::default(),
+        }
+    }
+
+    /// The CONNECT of a connection, once all of it has been read; what came behind it is kept.
+    pub(super) fn connect(&mut self) -> Result<Option<(Box<Connect>, Terms)>, WireError> {
+        let Some((connect, terms, length)) = packets::read_connect(&self.kept, CONNECT_MAX_BYTES)? else {
+            return Ok(None);
+        };
+        self.version = terms.version;
+        self.keep_from(length);
+        Ok(Some((connect, terms)))
+    }
+
+    /// Reads without waiting towards the CONNECT; whether there was anything.
+    pub(super) fn try_more(&mut self, transport: &Transport) -> Result<bool, WireError> {
         READ_BUFFER.with_borrow_mut(|buffer| {
             let read = receive(transport, buffer)?;
             self.kept.extend_from_slice(&buffer[..read]);
-            let Some((connect, terms, length)) = packets::read_connect(&self.kept, CONNECT_MAX_BYTES)? else {
-                return Ok(None);
-            };
-            self.version = terms.version;
-            self.keep_from(length);
-            Ok(Some((connect, terms)))
+            Ok(read > 0)
         })
     }
 

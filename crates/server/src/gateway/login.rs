@@ -1,5 +1,6 @@
 //! A connection's beginning, from its first byte until it is a device's.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use super::end::WireError;
 use super::input::Input;
 use super::terms::{Terms, Version};
 use super::transport::Transport;
-use super::{Gateway, packets, socket, visit};
+use super::{Gateway, packets, socket, upgrade, visit};
 use crate::idle::Member;
 use crate::shutdown::Stopped;
 
@@ -26,7 +27,7 @@ const BEFORE_CONNACK: Duration = Duration::from_millis(10);
 /// clients wait for a CONNACK.
 const IN_A_DUEL: Duration = Duration::from_secs(5);
 /// A refused client gets this long to read why before its socket is closed.
-const AFTER_REFUSAL: Duration = Duration::from_millis(50);
+pub(super) const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
 /// A socket, and what has to be agreed on before anything is said over it.
 type Accepted = (TcpStream, Option<TlsAcceptor>);
@@ -92,14 +93,14 @@ async fn log_in(
     room: bool,
 ) -> Option<(Transport, Guest, Input)> {
     let end = tokio::time::Instant::now() + CONNECT_WITHIN;
-    let transport = match tokio::time::timeout_at(end, open(accepted)).await.ok()? {
-        Ok(transport) => transport,
+    let (transport, mut input) = match tokio::time::timeout_at(end, open(accepted)).await.ok()? {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
         Err(error) => {
-            tracing::info!(%peer, %error, "a connection under TLS did not come about");
+            tracing::info!(%peer, %error, "a connection did not come about");
             return None;
         }
     };
-    let mut input = Input::default();
     let connect = tokio::time::timeout_at(end, connect(&transport, &mut input));
     let (admitted, version) = match connect.await.ok()? {
         Ok((_, terms)) if !room => (Err(ConnectAckReason::ServiceUnavailable), terms.version),
@@ -115,7 +116,10 @@ async fn log_in(
         }
     };
     match admitted {
-        Ok(guest) => Some((transport, guest, input)),
+        Ok(guest) => {
+            transport.trust();
+            Some((transport, guest, input))
+        }
         Err(code) => {
             refuse(gateway, &transport, peer, version, code).await;
             None
@@ -123,21 +127,27 @@ async fn log_in(
     }
 }
 
-async fn open((stream, acceptor): Accepted) -> std::io::Result<Transport> {
+/// Agrees on what is said over a socket; what has been said already is in the input.
+async fn open((stream, acceptor): Accepted) -> io::Result<(Transport, Input)> {
     socket::prepare(&stream)?;
-    let Some(acceptor) = acceptor else {
-        return Ok(Transport::plain(stream));
+    let mut transport = match acceptor {
+        None => Transport::plain(stream),
+        Some(acceptor) => {
+            let (stream, connection) = acceptor.accept(stream).await?.into_inner();
+            Transport::tls(stream, connection)
+        }
     };
-    let (stream, connection) = acceptor.accept(stream).await?.into_inner();
-    Ok(Transport::tls(stream, connection))
+    let read = upgrade::agree(&mut transport).await?;
+    Ok((transport, Input::beginning(read)))
 }
 
-/// Bytes may have come together with the end of a handshake, so it looks before it waits.
 async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connect>, Terms), WireError> {
     loop {
-        match input.try_connect(transport)? {
-            Some(connect) => return Ok(connect),
-            None => transport.readable().await?,
+        if let Some(connect) = input.connect()? {
+            return Ok(connect);
+        }
+        if !input.try_more(transport)? {
+            transport.readable().await?;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! per connection logs the device in, tells the engine about it and reports what the device says; one for all writes what
 //! the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
 //!
-//! `listener` accepts · `transport` carries bytes, `tls` and `certificate` say what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is no
+//! `listener` accepts · `transport` carries bytes, `upgrade` lays them into a WebSocket, `tls` and `certificate` say what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is no
 //! device's presence · `input` reads from its
 //! socket, `packets` takes the bytes apart, `packing` unpacks payloads, `upstream` says what a message means · `settling`
 //! says when the device may be sent what · `sessions` knows who is online, `members` who is over a gateway's connection,
@@ -36,6 +36,7 @@ mod tests;
 mod throttle;
 mod tls;
 mod transport;
+mod upgrade;
 mod upstream;
 mod visit;
 

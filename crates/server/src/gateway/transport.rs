@@ -1,6 +1,12 @@
-//! A connection's bytes, as they are or under TLS. Nothing here waits: whoever reads or writes is told when to try again.
+//! A connection's bytes: as they are, under TLS, in the frames of a WebSocket, or both. Nothing here waits: whoever reads or
+//! writes is told when to try again.
 
-use std::io::{self, Read as _, Write as _};
+mod secured;
+#[cfg(test)]
+mod tests;
+mod web_socket;
+
+use std::io::{self, Read as _};
 use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
@@ -10,32 +16,68 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::certificate::Certificate;
+use secured::Session;
+use web_socket::Frames;
 
-/// Encrypted at once: one record of TLS.
-const RECORD_BYTES: usize = 16 * 1024;
+/// Taken at once by what encrypts or frames: one record of TLS.
+const PIECE_BYTES: usize = 16 * 1024;
 
-/// A socket, plain or under TLS.
+/// A socket and what lies on it; a plain one carries nothing else.
 pub(super) struct Transport {
     stream: TcpStream,
-    tls: Option<Box<Tls>>,
+    layers: Option<Box<Layers>>,
 }
 
-/// What TLS adds, beside connections that do without.
+/// The upper one first.
+#[derive(Default)]
+struct Layers {
+    frames: Option<Mutex<Frames>>,
+    tls: Option<Tls>,
+}
+
 struct Tls {
     session: Mutex<Session>,
     certificate: Option<Certificate>,
 }
 
-struct Session {
-    connection: ServerConnection,
-    /// Bytes that have been encrypted and are not all in the socket yet.
-    encrypted: usize,
+/// What stands between the bytes that are said and what they lie on.
+trait Layer<B: Copy> {
+    /// Whether everything that was taken is in the socket.
+    fn flush(&mut self, below: B) -> io::Result<bool>;
+
+    /// Takes some of these bytes; how many. Everything that was taken before is in the socket.
+    fn take(&mut self, below: B, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Bytes that have been taken and are not all in the socket yet.
+    fn taken(&mut self) -> &mut usize;
+
+    /// Bytes leave `output` when they are in the socket, and not when they have been taken: whoever asks whether anything
+    /// waits is told the truth.
+    fn send(&mut self, below: B, output: &mut Vec<u8>) -> io::Result<()> {
+        while self.flush(below)? {
+            output.drain(..std::mem::take(self.taken()));
+            if output.is_empty() {
+                *output = Vec::new();
+                break;
+            }
+            let next = &output[..output.len().min(PIECE_BYTES)];
+            *self.taken() = self.take(below, next)?;
+        }
+        Ok(())
+    }
+}
+
+/// What frames lie on.
+#[derive(Clone, Copy)]
+enum Below<'t> {
+    Socket(&'t TcpStream),
+    Tls(&'t TcpStream, &'t Mutex<Session>),
 }
 
 impl Transport {
     /// As it is.
     pub(super) fn plain(stream: TcpStream) -> Self {
-        Self { stream, tls: None }
+        Self { stream, layers: None }
     }
 
     /// Under TLS, after its handshake.
@@ -43,23 +85,35 @@ impl Transport {
         let certificate = connection
             .peer_certificates()
             .and_then(|chain| Certificate::read(chain.first()?));
-        let session = Session {
-            connection,
-            encrypted: 0,
-        };
         let tls = Tls {
-            session: Mutex::new(session),
+            session: Mutex::new(Session::new(connection)),
             certificate,
+        };
+        let layers = Layers {
+            frames: None,
+            tls: Some(tls),
         };
         Self {
             stream,
-            tls: Some(Box::new(tls)),
+            layers: Some(Box::new(layers)),
+        }
+    }
+
+    /// From now on what is said is in the frames of a WebSocket; `read` came behind its handshake.
+    pub(super) fn be_framed(&mut self, read: Vec<u8>) {
+        self.layers.get_or_insert_default().frames = Some(Mutex::new(Frames::new(read)));
+    }
+
+    /// The other side has logged in: what it says at once may be longer.
+    pub(super) fn trust(&self) {
+        if let Some(frames) = self.frames() {
+            frames.lock().trust();
         }
     }
 
     /// The certificate that the client has presented; it was signed by a trusted authority.
     pub(super) fn certificate(&self) -> Option<&Certificate> {
-        self.tls.as_ref()?.certificate.as_ref()
+        self.secured()?.certificate.as_ref()
     }
 
     /// For what the operating system is asked to do.
@@ -88,26 +142,78 @@ impl Transport {
     /// # Errors
     /// `UnexpectedEof` at the end of the connection.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.tls {
-            None => receive_plain(&self.stream, buffer),
-            Some(tls) => tls.session.lock().receive(&self.stream, buffer),
+        match (self.frames(), self.secured()) {
+            (Some(frames), _) => {
+                let mut frames = frames.lock();
+                fill(buffer, |rest| frames.read(self.below(), rest))
+            }
+            (None, Some(tls)) => {
+                let mut session = tls.session.lock();
+                fill(buffer, |rest| session.read(&self.stream, rest))
+            }
+            (None, None) => receive_plain(&self.stream, buffer),
         }
     }
 
     /// Writes what the socket takes now, and takes it out of `output`.
     pub(super) fn send(&self, output: &mut Vec<u8>) -> io::Result<()> {
-        match &self.tls {
-            None => send_plain(&self.stream, output),
-            Some(tls) => tls.session.lock().send(&self.stream, output),
+        match (self.frames(), self.secured()) {
+            (Some(frames), _) => frames.lock().send(self.below(), output),
+            (None, Some(tls)) => tls.session.lock().send(&self.stream, output),
+            (None, None) => send_plain(&self.stream, output),
         }
     }
 
     /// Tells the other side that nothing more will come.
     pub(super) fn say_goodbye(&self) {
-        if let Some(tls) = &self.tls {
-            let mut session = tls.session.lock();
-            session.connection.send_close_notify();
-            let _gone = session.flush(&self.stream);
+        if let Some(frames) = self.frames() {
+            frames.lock().say_goodbye(self.below());
+        }
+        if let Some(tls) = self.secured() {
+            tls.session.lock().say_goodbye(&self.stream);
+        }
+    }
+
+    fn frames(&self) -> Option<&Mutex<Frames>> {
+        self.layers.as_ref()?.frames.as_ref()
+    }
+
+    fn secured(&self) -> Option<&Tls> {
+        self.layers.as_ref()?.tls.as_ref()
+    }
+
+    fn below(&self) -> Below<'_> {
+        match self.secured() {
+            None => Below::Socket(&self.stream),
+            Some(tls) => Below::Tls(&self.stream, &tls.session),
+        }
+    }
+}
+
+impl io::Read for Below<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Socket(stream) => stream.try_read(buffer),
+            Self::Tls(stream, session) => session.lock().read(stream, buffer),
+        }
+    }
+}
+
+impl io::Write for Below<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Socket(stream) => stream.try_write(bytes),
+            Self::Tls(stream, session) => session.lock().write(stream, bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Socket(_) => Ok(()),
+            Self::Tls(stream, session) => match session.lock().flush(stream)? {
+                true => Ok(()),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            },
         }
     }
 }
@@ -138,66 +244,20 @@ fn send_plain(stream: &TcpStream, output: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-impl Session {
-    fn receive(&mut self, stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut read = 0;
-        loop {
-            read += or_later(self.connection.reader().read(&mut buffer[read..]))?.unwrap_or(0);
-            if read == buffer.len() {
-                return Ok(read);
-            }
-            let taken = stream.try_io(Interest::READABLE, || {
-                self.connection.read_tls(&mut &*SockRef::from(stream))
-            });
-            match or_later(taken)? {
-                // What was decrypted before the end still counts.
-                None => return Ok(read),
-                Some(0) if read > 0 => return Ok(read),
-                Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Some(_) => self.decrypt(stream)?,
-            }
+/// Reads until the buffer is full or it has to be tried again later. A full buffer leaves the socket marked as readable: what a
+/// layer still holds is asked for again without new bytes.
+fn fill(buffer: &mut [u8], mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match or_later(read(&mut buffer[filled..]))? {
+            None => break,
+            // What was read before the end still counts.
+            Some(0) if filled > 0 => break,
+            Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(more) => filled += more,
         }
     }
-
-    /// Takes in what was read. The other side is told what is wrong with it.
-    fn decrypt(&mut self, stream: &TcpStream) -> io::Result<()> {
-        let processed = self.connection.process_new_packets();
-        let flushed = self.flush(stream);
-        let state = processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        flushed?;
-        if state.peer_has_closed() && state.plaintext_bytes_to_read() == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(())
-    }
-
-    /// Bytes leave `output` when their record is in the socket, and not when they have been encrypted: whoever asks whether
-    /// anything waits is told the truth.
-    fn send(&mut self, stream: &TcpStream, output: &mut Vec<u8>) -> io::Result<()> {
-        while self.flush(stream)? {
-            output.drain(..std::mem::take(&mut self.encrypted));
-            if output.is_empty() {
-                *output = Vec::new();
-                break;
-            }
-            let next = &output[..output.len().min(RECORD_BYTES)];
-            self.encrypted = self.connection.writer().write(next)?;
-        }
-        Ok(())
-    }
-
-    /// Whether everything that is encrypted is in the socket.
-    fn flush(&mut self, stream: &TcpStream) -> io::Result<bool> {
-        while self.connection.wants_write() {
-            let sent = stream.try_io(Interest::WRITABLE, || {
-                self.connection.write_tls(&mut &*SockRef::from(stream))
-            });
-            if or_later(sent)?.is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
+    Ok(filled)
 }
 
 /// `None` if it has to be tried again later.
@@ -206,106 +266,5 @@ fn or_later<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Ok(done) => Ok(Some(done)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use rustls::{ClientConfig, RootCertStore, ServerConfig};
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-    use tokio_rustls::{TlsAcceptor, TlsConnector};
-
-    use super::*;
-
-    /// Both ends of a connection under TLS.
-    async fn connected() -> (Transport, tokio_rustls::client::TlsStream<TcpStream>) {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(made.cert.der().clone()).unwrap();
-        let provider = || Arc::new(rustls::crypto::ring::default_provider());
-        let server = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![made.cert.der().clone()],
-                made.signing_key.serialize_der().try_into().unwrap(),
-            )
-            .unwrap();
-        let client = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (far, _) = listener.accept().await.unwrap();
-        let connector = TlsConnector::from(Arc::new(client));
-        let acceptor = TlsAcceptor::from(Arc::new(server));
-        let (client, server) = tokio::join!(
-            connector.connect("localhost".try_into().unwrap(), near),
-            acceptor.accept(far)
-        );
-        let (stream, connection) = server.unwrap().into_inner();
-        (Transport::tls(stream, connection), client.unwrap())
-    }
-
-    fn bytes(count: usize) -> Vec<u8> {
-        (0..count).map(|n| u8::try_from(n % 251).unwrap()).collect()
-    }
-
-    #[tokio::test]
-    async fn what_a_slow_reader_has_not_taken_still_waits() {
-        let (transport, mut client) = connected().await;
-        let sent = bytes(8 << 20);
-        let mut output = sent.clone();
-        transport.send(&mut output).unwrap();
-        let waiting = output.len();
-        assert!(waiting > 0, "more than sockets hold");
-        transport.send(&mut output).unwrap();
-        let mut read = vec![0; sent.len()];
-        let writing = async {
-            while !output.is_empty() {
-                transport.writable().await.unwrap();
-                transport.send(&mut output).unwrap();
-            }
-        };
-        let (read_all, ()) = tokio::join!(client.read_exact(&mut read), writing);
-        read_all.unwrap();
-        assert!(read == sent);
-    }
-
-    #[tokio::test]
-    async fn everything_is_read_whatever_records_it_comes_in_and_then_the_end() {
-        let (transport, mut client) = connected().await;
-        let sent = bytes(1 << 20);
-        let writing = async {
-            client.write_all(&sent).await.unwrap();
-            client.shutdown().await.unwrap();
-        };
-        let reading = async {
-            let (mut all, mut buffer) = (Vec::new(), vec![0; 10_000]);
-            loop {
-                match transport.receive(&mut buffer) {
-                    Ok(0) => transport.readable().await.unwrap(),
-                    Ok(read) => all.extend_from_slice(&buffer[..read]),
-                    Err(error) => break (all, error.kind()),
-                }
-            }
-        };
-        let ((), (all, end)) = tokio::join!(writing, reading);
-        assert!(all == sent);
-        assert_eq!(end, io::ErrorKind::UnexpectedEof);
-    }
-
-    #[tokio::test]
-    async fn a_goodbye_is_said_under_tls() {
-        let (transport, mut client) = connected().await;
-        transport.say_goodbye();
-        drop(transport);
-        assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0, "an end, not an error");
     }
 }

@@ -111,8 +111,9 @@ async fn packet_identifiers_may_be_reused_and_every_reply_counts_once() {
 async fn another_protocol_is_told_so_or_cut_off() {
     let world = World::open().await;
     let identity = world.device("d1").await;
-    let cases: [(&str, Vec<u8>); 6] = [
-        ("MQTT 5", packet(0x10, b"\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01a")),
+    let cases: [(&str, Vec<u8>); 7] = [
+        ("MQTT 6", packet(0x10, b"\x00\x04MQTT\x06\x02\x00\x3c\x00\x00\x01a")),
+        ("MQTT 5 without a login", packet(0x10, b"\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01a")),
         ("MQTT 3.1", packet(0x10, b"\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x01a")),
         ("another name", packet(0x10, b"\x00\x04HTTP\x04\x02\x00\x3c\x00\x01a")),
         ("reserved flag", packet(0x10, b"\x00\x04MQTT\x04\x03\x00\x3c\x00\x01a")),
@@ -121,8 +122,20 @@ async fn another_protocol_is_told_so_or_cut_off() {
     ];
     for (what, bytes) in cases {
         let answer = exchange(&world, &bytes).await;
-        let refused = answer.starts_with(&[0x20, 2, 0]) && answer[3] != 0;
+        // CONNACK, its length, no session present, and a reason that is no success.
+        let refused = matches!(answer[..], [0x20, _, 0, reason, ..] if reason != 0);
         assert!(answer.is_empty() || refused, "{what}: {answer:?}");
+    }
+    let endless = [b"GET / HTTP/1.1\r\nCookie: ".as_slice(), &[b'x'; 16 * 1024]].concat();
+    let requests: [(&str, &[u8]); 4] = [
+        ("no WebSocket", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("no HTTP", b"GET it now\r\n\r\n"),
+        ("another method", b"GOT / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"),
+        ("a request without an end", &endless),
+    ];
+    for (what, bytes) in requests {
+        let answer = exchange(&world, bytes).await;
+        assert!(answer.starts_with(b"HTTP/1.1 400 "), "{what}: {answer:?}");
     }
     Device::connected(&identity, world.server.mqtt)
         .await
