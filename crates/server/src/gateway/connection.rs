@@ -98,14 +98,14 @@ impl Connection {
     async fn talk(&mut self, input: &mut Input) -> Result<Infallible, End> {
         let room = self.greet(input)?;
         self.give_way(room, false).await;
-        if self.has_asked() {
-            Box::pin(self.serve_asked()).await?;
-        }
+        // Under TLS more may have come together with the login, for which the socket will not call again.
+        let mut more = true;
         let mut timer = pin!(tokio::time::sleep_until(self.next_moment().into()));
         loop {
-            match std::future::poll_fn(|cx| self.poll_next(cx, timer.as_mut())).await? {
+            match std::future::poll_fn(|cx| self.poll_next(cx, timer.as_mut(), more)).await? {
                 Next::Bytes => {
-                    let (room, more) = self.hear(input)?;
+                    let room;
+                    (room, more) = self.hear(input)?;
                     self.give_way(room, more).await;
                     if self.has_asked() {
                         Box::pin(self.serve_asked()).await?;
@@ -121,10 +121,13 @@ impl Connection {
         }
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Result<Next, End>> {
+    fn poll_next(&self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>, more: bool) -> Poll<Result<Next, End>> {
         let line = &self.present.line;
         if let Poll::Ready(end) = line.poll_end(cx, &*self.gateway.clock) {
             return Poll::Ready(Err(end));
+        }
+        if more {
+            return Poll::Ready(Ok(Next::Bytes));
         }
         if let Poll::Ready(ready) = line.transport.poll_read_ready(cx) {
             return Poll::Ready(ready.map(|()| Next::Bytes).map_err(End::from));

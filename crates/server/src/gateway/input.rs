@@ -11,7 +11,7 @@ use rmqtt_codec::v3::Connect;
 use super::end::WireError;
 use super::packets::{self, Incoming};
 use super::terms::{Terms, Version};
-use super::transport::Transport;
+use super::transport::{Received, Transport};
 
 /// Largest packet taken from a device: the 512 KiB that device libraries allow for a payload, and its header.
 pub(super) const PACKET_MAX_BYTES: usize = 513 * 1024;
@@ -50,12 +50,12 @@ impl Input {
         Ok(Some((connect, terms)))
     }
 
-    /// Reads without waiting towards the CONNECT; whether there was anything.
-    pub(super) fn try_more(&mut self, transport: &Transport) -> Result<bool, WireError> {
+    /// Reads without waiting towards the CONNECT.
+    pub(super) fn try_more(&mut self, transport: &Transport) -> Result<Received, WireError> {
         READ_BUFFER.with_borrow_mut(|buffer| {
-            let read = receive(transport, buffer)?;
-            self.kept.extend_from_slice(&buffer[..read]);
-            Ok(read > 0)
+            let received = receive(transport, buffer)?;
+            self.kept.extend_from_slice(&buffer[..received.bytes]);
+            Ok(received)
         })
     }
 
@@ -66,8 +66,8 @@ impl Input {
         take: impl FnMut(Incoming<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
         READ_BUFFER.with_borrow_mut(|buffer| {
-            let read = receive(transport, buffer)?;
-            let bytes = &buffer[..read];
+            let Received { bytes, more } = receive(transport, buffer)?;
+            let bytes = &buffer[..bytes];
             if self.kept.is_empty() {
                 let taken = take_all(bytes, self.version, take)?;
                 self.kept.extend_from_slice(&bytes[taken..]);
@@ -75,7 +75,7 @@ impl Input {
                 self.kept.extend_from_slice(bytes);
                 self.take_kept(take)?;
             }
-            Ok(read == buffer.len())
+            Ok(more)
         })
     }
 
@@ -112,7 +112,7 @@ fn take_all<E: From<WireError>>(
     Ok(taken)
 }
 
-fn receive(transport: &Transport, buffer: &mut [u8]) -> Result<usize, WireError> {
+fn receive(transport: &Transport, buffer: &mut [u8]) -> Result<Received, WireError> {
     transport.receive(buffer).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => WireError::Closed,
         _ => error.into(),

@@ -14,7 +14,7 @@ use super::connection::Connection;
 use super::end::WireError;
 use super::input::Input;
 use super::terms::{Terms, Version};
-use super::transport::Transport;
+use super::transport::{Received, Transport};
 use super::{Gateway, packets, socket, upgrade, visit};
 use crate::idle::Member;
 use crate::shutdown::Stopped;
@@ -116,10 +116,7 @@ async fn log_in(
         }
     };
     match admitted {
-        Ok(guest) => {
-            transport.trust();
-            Some((transport, guest, input))
-        }
+        Ok(guest) => Some((transport, guest, input)),
         Err(code) => {
             refuse(gateway, &transport, peer, version, code).await;
             None
@@ -146,8 +143,11 @@ async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connec
         if let Some(connect) = input.connect()? {
             return Ok(connect);
         }
-        if !input.try_more(transport)? {
-            transport.readable().await?;
+        match input.try_more(transport)? {
+            // Nobody but this connection is to wait for whoever has much to say.
+            Received { more: true, .. } => tokio::task::yield_now().await,
+            Received { bytes: 0, .. } => transport.readable().await?,
+            Received { .. } => {}
         }
     }
 }
@@ -163,6 +163,7 @@ async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, vers
     if told {
         tokio::time::sleep(AFTER_REFUSAL).await;
     }
+    transport.say_goodbye();
 }
 
 /// The device is online from now on, and told so next.

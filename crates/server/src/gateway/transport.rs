@@ -4,6 +4,7 @@
 mod secured;
 #[cfg(test)]
 mod tests;
+mod unframed;
 mod web_socket;
 
 use std::io::{self, Read as _};
@@ -67,6 +68,14 @@ trait Layer<B: Copy> {
     }
 }
 
+/// What came at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) bytes: usize,
+    /// There may be more, or an end, for which the socket will not call again.
+    pub(super) more: bool,
+}
+
 /// What frames lie on.
 #[derive(Clone, Copy)]
 enum Below<'t> {
@@ -99,16 +108,16 @@ impl Transport {
         }
     }
 
-    /// From now on what is said is in the frames of a WebSocket; `read` came behind its handshake.
-    pub(super) fn be_framed(&mut self, read: Vec<u8>) {
-        self.layers.get_or_insert_default().frames = Some(Mutex::new(Frames::new(read)));
-    }
-
-    /// The other side has logged in: what it says at once may be longer.
-    pub(super) fn trust(&self) {
-        if let Some(frames) = self.frames() {
-            frames.lock().trust();
-        }
+    /// From now on what is said is in the frames of a WebSocket. Of what came behind its handshake, what that carries.
+    ///
+    /// # Errors
+    /// `InvalidData` for what is no WebSocket, or is text.
+    pub(super) fn be_framed(&mut self, mut read: Vec<u8>) -> io::Result<Vec<u8>> {
+        let mut frames = Frames::default();
+        let carried = frames.unframe(&mut read)?;
+        read.truncate(carried);
+        self.layers.get_or_insert_default().frames = Some(Mutex::new(frames));
+        Ok(read)
     }
 
     /// The certificate that the client has presented; it was signed by a trusted authority.
@@ -137,21 +146,36 @@ impl Transport {
         self.stream.poll_write_ready(cx)
     }
 
-    /// Reads what is there: as much as fits, 0 if there is nothing. If the buffer is full there may be more.
+    /// Reads what is there, as much as fits.
     ///
     /// # Errors
-    /// `UnexpectedEof` at the end of the connection.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match (self.frames(), self.secured()) {
-            (Some(frames), _) => {
-                let mut frames = frames.lock();
-                fill(buffer, |rest| frames.read(self.below(), rest))
-            }
-            (None, Some(tls)) => {
+    /// `UnexpectedEof` at the end of the connection; `InvalidData` for what is no TLS or no WebSocket.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        let Some(frames) = self.frames() else {
+            let bytes = self.receive_below(buffer)?;
+            return Ok(Received {
+                bytes,
+                more: bytes == buffer.len(),
+            });
+        };
+        let mut frames = frames.lock();
+        if frames.is_closed() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let read = self.receive_below(buffer)?;
+        let bytes = frames.unframe(&mut buffer[..read])?;
+        frames.flush(self.below())?;
+        let more = read == buffer.len() || frames.is_closed();
+        Ok(Received { bytes, more })
+    }
+
+    fn receive_below(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.secured() {
+            None => receive_plain(&self.stream, buffer),
+            Some(tls) => {
                 let mut session = tls.session.lock();
                 fill(buffer, |rest| session.read(&self.stream, rest))
             }
-            (None, None) => receive_plain(&self.stream, buffer),
         }
     }
 
@@ -186,15 +210,6 @@ impl Transport {
         match self.secured() {
             None => Below::Socket(&self.stream),
             Some(tls) => Below::Tls(&self.stream, &tls.session),
-        }
-    }
-}
-
-impl io::Read for Below<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Socket(stream) => stream.try_read(buffer),
-            Self::Tls(stream, session) => session.lock().read(stream, buffer),
         }
     }
 }
@@ -244,8 +259,7 @@ fn send_plain(stream: &TcpStream, output: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads until the buffer is full or it has to be tried again later. A full buffer leaves the socket marked as readable: what a
-/// layer still holds is asked for again without new bytes.
+/// Reads until the buffer is full or it has to be tried again later.
 fn fill(buffer: &mut [u8], mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

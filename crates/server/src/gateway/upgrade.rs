@@ -35,8 +35,7 @@ pub(super) async fn agree(transport: &mut Transport) -> io::Result<Vec<u8>> {
             let mut output = Vec::new();
             write_response(&mut output, &response).map_err(refused)?;
             send(transport, output).await?;
-            transport.be_framed(read);
-            Ok(Vec::new())
+            transport.be_framed(read)
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             send(transport, refusal(&error)).await?;
@@ -97,11 +96,11 @@ async fn read_more(transport: &Transport, read: &mut Vec<u8>) -> io::Result<()> 
         let before = read.len();
         read.resize(before + READ_BYTES, 0);
         let received = transport.receive(&mut read[before..]);
-        read.truncate(before + received.as_ref().copied().unwrap_or(0));
-        match received? {
-            0 => transport.readable().await?,
-            _ => return Ok(()),
+        read.truncate(before + received.as_ref().map_or(0, |received| received.bytes));
+        if received?.bytes > 0 {
+            return Ok(());
         }
+        transport.readable().await?;
     }
 }
 

@@ -66,13 +66,15 @@ impl Visit {
         input.take_kept(|packet| self.handle(packet, &mut output))?;
         let begun = Instant::now();
         let mut heard = begun;
+        // Under TLS more may have come together with the login, for which the socket will not call again.
+        let mut more = true;
         loop {
             let over = self.over_at(begun, heard);
             tokio::select! {
-                ready = ready(transport, &mut output) => ready?,
+                ready = ready(transport, &mut output, more) => ready?,
                 () = sleep_until(over) => return Err(End::Silent),
             }
-            let more = input.try_read(transport, |packet| {
+            more = input.try_read(transport, |packet| {
                 heard = Instant::now();
                 self.handle(packet, &mut output)
             })?;
@@ -154,14 +156,17 @@ impl Visit {
     }
 }
 
-/// Sends everything, and then waits for more: who does not read is not read from.
-async fn ready(transport: &Transport, output: &mut Vec<u8>) -> Result<(), WireError> {
+/// Sends everything, and then waits for more unless there is some: who does not read is not read from.
+async fn ready(transport: &Transport, output: &mut Vec<u8>, more: bool) -> Result<(), WireError> {
     transport.send(output)?;
     while !output.is_empty() {
         transport.writable().await?;
         transport.send(output)?;
     }
-    Ok(transport.readable().await?)
+    if !more {
+        transport.readable().await?;
+    }
+    Ok(())
 }
 
 async fn sleep_until(moment: Option<Instant>) {

@@ -20,3 +20,4 @@ mod secrets;
 mod slow;
 mod strangers;
 mod unread;
+mod web_sockets;

@@ -113,7 +113,10 @@ async fn another_protocol_is_told_so_or_cut_off() {
     let identity = world.device("d1").await;
     let cases: [(&str, Vec<u8>); 7] = [
         ("MQTT 6", packet(0x10, b"\x00\x04MQTT\x06\x02\x00\x3c\x00\x00\x01a")),
-        ("MQTT 5 without a login", packet(0x10, b"\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01a")),
+        (
+            "MQTT 5 without a login",
+            packet(0x10, b"\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01a"),
+        ),
         ("MQTT 3.1", packet(0x10, b"\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x01a")),
         ("another name", packet(0x10, b"\x00\x04HTTP\x04\x02\x00\x3c\x00\x01a")),
         ("reserved flag", packet(0x10, b"\x00\x04MQTT\x04\x03\x00\x3c\x00\x01a")),
@@ -130,7 +133,10 @@ async fn another_protocol_is_told_so_or_cut_off() {
     let requests: [(&str, &[u8]); 4] = [
         ("no WebSocket", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("no HTTP", b"GET it now\r\n\r\n"),
-        ("another method", b"GOT / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"),
+        (
+            "another method",
+            b"GOT / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+        ),
         ("a request without an end", &endless),
     ];
     for (what, bytes) in requests {

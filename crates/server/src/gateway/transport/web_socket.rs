@@ -1,109 +1,110 @@
-//! MQTT in the frames of a WebSocket (docs/device-protocol.md, "WebSocket"). Where frames begin and end says nothing: what they
-//! carry is one stream of bytes.
+//! MQTT in the frames of a WebSocket (docs/device-protocol.md, "WebSocket").
 
-use std::io;
+use std::io::{self, Write as _};
 
-use bytes::Bytes;
-use tungstenite::error::ProtocolError;
-use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
-use tungstenite::{Error, Message};
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::unframed::{Said, Unframed};
 use super::{Below, Layer, or_later};
 
-/// Read from the socket at once, and kept for each connection.
-const READ_BYTES: usize = 4 * 1024;
-/// Longest message of whoever has not logged in: a CONNECT, and what a client says right behind it.
-const STRANGERS_MESSAGE_MAX_BYTES: usize = 16 * 1024;
-/// Longest message otherwise: the largest packet, and then some.
-const MESSAGE_MAX_BYTES: usize = 1 << 20;
+/// Of what comes with a close only the code is said back.
+const CLOSE_CODE_BYTES: usize = 2;
 
 /// A WebSocket after its handshake.
+#[derive(Default)]
 pub(super) struct Frames {
-    context: WebSocketContext,
-    /// What is left of the message that came last.
-    unread: Bytes,
+    incoming: Unframed,
+    /// Framed, and not all in the socket yet.
+    output: Vec<u8>,
+    /// What answers the newest ping or the close, until it can be sent.
+    answer: Option<(Control, Vec<u8>)>,
+    /// The other side has said that nothing more will come.
+    closed: bool,
     /// Bytes that are in a frame which is not all in the socket yet.
     taken: usize,
 }
 
 impl Frames {
-    /// `read` came behind the handshake.
-    pub(super) fn new(read: Vec<u8>) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BYTES)
-            .max_frame_size(Some(STRANGERS_MESSAGE_MAX_BYTES))
-            .max_message_size(Some(STRANGERS_MESSAGE_MAX_BYTES));
-        Self {
-            context: WebSocketContext::from_partially_read(read, Role::Server, Some(config)),
-            unread: Bytes::new(),
-            taken: 0,
-        }
-    }
-
-    /// The other side has logged in.
-    pub(super) fn trust(&mut self) {
-        self.context.set_config(|config| {
-            config.max_frame_size = Some(MESSAGE_MAX_BYTES);
-            config.max_message_size = Some(MESSAGE_MAX_BYTES);
-        });
-    }
-
-    /// Reads what messages carry; 0 at the end. Pings are answered meanwhile.
+    /// Takes the frames off what was read; how much is left at its beginning.
     ///
     /// # Errors
-    /// `WouldBlock` if there is nothing yet; `InvalidData` for what is no WebSocket, or is text.
-    pub(super) fn read(&mut self, mut below: Below<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.unread.is_empty() {
-            match self.context.read(&mut below) {
-                Ok(Message::Binary(bytes)) => self.unread = bytes,
-                Ok(Message::Text(_)) => return Err(invalid("text where MQTT was expected")),
-                Ok(_) => {}
-                Err(Error::ConnectionClosed | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
-                    return Ok(0);
-                }
-                Err(error) => return Err(failed(error)),
+    /// See [`Unframed::take`].
+    pub(super) fn unframe(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let (answer, closed) = (&mut self.answer, &mut self.closed);
+        self.incoming.take(bytes, |said| match said {
+            _ if *closed => {}
+            Said::Ping(payload) => *answer = Some((Control::Pong, payload)),
+            Said::Close(mut reason) => {
+                reason.truncate(CLOSE_CODE_BYTES);
+                *answer = Some((Control::Close, reason));
+                *closed = true;
             }
-        }
-        let count = buffer.len().min(self.unread.len());
-        buffer[..count].copy_from_slice(&self.unread.split_to(count));
-        if self.unread.is_empty() {
-            // What is empty still holds on to the memory that it was a part of.
-            self.unread = Bytes::new();
-        }
-        Ok(count)
+        })
     }
 
-    pub(super) fn say_goodbye(&mut self, mut below: Below<'_>) {
-        let _gone = self.context.close(&mut below, None);
+    /// Whether the other side has said goodbye.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(super) fn say_goodbye(&mut self, below: Below<'_>) {
+        if !self.closed {
+            self.answer = Some((Control::Close, Vec::new()));
+        }
+        let _gone = self.flush(below);
+    }
+
+    fn put(&mut self, code: OpCode, payload: &[u8]) -> io::Result<()> {
+        let header = FrameHeader {
+            is_final: true,
+            rsv1: false,
+            rsv2: false,
+            rsv3: false,
+            opcode: code,
+            mask: None,
+        };
+        header
+            .format(payload.len() as u64, &mut self.output)
+            .map_err(io::Error::other)?;
+        self.output.extend_from_slice(payload);
+        Ok(())
+    }
+
+    /// Whether everything that is framed is below.
+    fn write_out(&mut self, below: &mut Below<'_>) -> io::Result<bool> {
+        while !self.output.is_empty() {
+            match or_later(below.write(&self.output))? {
+                Some(written) if written == self.output.len() => self.output = Vec::new(),
+                Some(written) => drop(self.output.drain(..written)),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 }
 
 impl Layer<Below<'_>> for Frames {
     fn flush(&mut self, mut below: Below<'_>) -> io::Result<bool> {
-        let flushed = self.context.flush(&mut below).map_err(failed);
-        or_later(flushed).map(|done| done.is_some())
+        if !self.write_out(&mut below)? {
+            return Ok(false);
+        }
+        if let Some((control, payload)) = self.answer.take() {
+            self.put(OpCode::Control(control), &payload)?;
+            if !self.write_out(&mut below)? {
+                return Ok(false);
+            }
+        }
+        or_later(below.flush()).map(|done| done.is_some())
     }
 
     fn take(&mut self, mut below: Below<'_>, bytes: &[u8]) -> io::Result<usize> {
-        let message = Message::Binary(Bytes::copy_from_slice(bytes));
-        // Whatever of the frame does not go yet is kept for the next flush.
-        let written = self.context.write(&mut below, message).map_err(failed);
-        or_later(written).map(|_| bytes.len())
+        self.put(OpCode::Data(Data::Binary), bytes)?;
+        self.write_out(&mut below)?;
+        Ok(bytes.len())
     }
 
     fn taken(&mut self) -> &mut usize {
         &mut self.taken
     }
-}
-
-fn failed(error: Error) -> io::Error {
-    match error {
-        Error::Io(error) => error,
-        Error::ConnectionClosed | Error::AlreadyClosed => io::ErrorKind::UnexpectedEof.into(),
-        error => invalid(&error.to_string()),
-    }
-}
-
-fn invalid(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
