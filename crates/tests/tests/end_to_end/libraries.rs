@@ -11,7 +11,7 @@ use aldis_client::{NewProduct, TaskStatus};
 use aldis_simulator::DeviceIdentity;
 use serde_json::{Value, json};
 
-use self::library::{ALL, C_FILTERS, Library};
+use self::library::{ALL, C_FILTERS, C_SETS, Library};
 use self::wire::{Got, Wire};
 use crate::harness::{Plan, World, product};
 
@@ -38,11 +38,16 @@ async fn connected(world: &World, library: Library, identity: &DeviceIdentity) -
 /// Connects and does what the library does before its program goes on.
 async fn started(world: &World, library: Library, identity: &DeviceIdentity) -> Wire {
     let mut wire = connected(world, library, identity).await;
-    if library == Library::C {
+    if library.subscribes() {
         let prefix = format!("/sys/{}/{}", identity.product_key, identity.device_key);
-        wire.unsubscribe(1, &format!("{prefix}/thing/service/measurepoint/set"))
-            .await;
-        assert_eq!(wire.next().await, Got::UnsubAck { packet: 1 });
+        let sets = format!("{prefix}/{C_SETS}");
+        if library == Library::CWithSets {
+            wire.subscribe(1, &sets, 0).await;
+            assert_eq!(wire.next().await, Got::SubAck { packet: 1, granted: 0 });
+        } else {
+            wire.unsubscribe(1, &sets).await;
+            assert_eq!(wire.next().await, Got::UnsubAck { packet: 1 });
+        }
         for (packet, filter) in (2..).zip(C_FILTERS) {
             wire.subscribe(packet, &format!("{prefix}/{filter}"), 0).await;
             assert_eq!(wire.next().await, Got::SubAck { packet, granted: 0 }, "{filter}");
@@ -99,7 +104,7 @@ async fn a_service_is_carried_out_and_its_output_kept() {
 #[tokio::test]
 async fn a_measurement_point_is_set_by_those_that_take_it() {
     let world = World::open().await;
-    for library in [Library::Node, Library::Java, Library::JavaPacked] {
+    for library in [Library::Node, Library::Java, Library::JavaPacked, Library::CWithSets] {
         let identity = device(&world, library).await;
         let mut wire = started(&world, library, &identity).await;
         let plan = Plan::device(&identity).sets("temperature", json!(21.5));
@@ -125,6 +130,75 @@ async fn a_failure_keeps_the_code_that_the_library_gives_it() {
         wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
         let task = world.task_in(&job, TaskStatus::Failed).await;
         assert_eq!(task.task_result.unwrap().code, Some(code));
+        let Some(reply) = library.no_handler() else { continue };
+        let job = world.create(&Plan::device(&identity)).await;
+        let (topic, content) = command(&mut wire).await;
+        let reply = reply.replace("ID", id(&content));
+        wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+        let task = world.task_in(&job, TaskStatus::Failed).await;
+        assert_eq!(task.task_result.unwrap().code, Some(1101));
+    }
+}
+
+#[tokio::test]
+async fn numbers_are_kept_as_the_library_writes_them() {
+    let world = World::open().await;
+    let identity = device(&world, Library::Java).await;
+    let mut wire = started(&world, Library::Java, &identity).await;
+    let job = world.create(&Plan::device(&identity)).await;
+    let (topic, content) = command(&mut wire).await;
+    // Whoever multiplies doubles in Java gets a double.
+    let reply = format!(
+        r#"{{"code":200,"data":{{"product":42.0}},"id":"{}","message":""}}"#,
+        id(&content)
+    );
+    wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+    let task = world.task_in(&job, TaskStatus::Succeed).await;
+    assert_eq!(task.task_result.unwrap().output_data, Some(json!({"product": 42.0})));
+}
+
+/// A product whose devices are told their secret.
+const DYNAMIC: &str = "dynamic";
+
+#[tokio::test]
+async fn a_library_that_knows_its_products_secret_only_is_told_its_own() {
+    let world = World::open().await;
+    let dynamic = NewProduct {
+        dynamic_activate_enabled: Some(true),
+        product_secret: Some("of the product".to_owned()),
+        ..product(DYNAMIC)
+    };
+    world.client.create_product(&dynamic).await.unwrap();
+    for library in ALL {
+        let key = format!("{library:?}").to_lowercase();
+        let identity = world.register(DYNAMIC, std::slice::from_ref(&key)).await.remove(0);
+        let unknown = DeviceIdentity::new(DYNAMIC, &key, "of the product".to_owned());
+        let mut wire = Wire::open(world.server.mqtt).await;
+        if library.packs() {
+            wire.pack();
+        }
+        let [id, user, password] = library.activation_strings(&unknown);
+        wire.connect(0xc2, library.activation_keep_alive(), [&id, &user, &password])
+            .await;
+        let accepted = Got::ConnAck {
+            session_present: false,
+            code: 0,
+        };
+        assert_eq!(wire.next().await, accepted, "{library:?}");
+        let Got::Publish { topic, payload, flags } = wire.next().await else {
+            panic!("its secret is expected")
+        };
+        let told: Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(
+            (flags, topic.as_str()),
+            (0, format!("/ext/session/{DYNAMIC}/{key}/thing/activate/info").as_str())
+        );
+        assert_eq!(told["params"]["deviceSecret"], identity.device_secret.as_str());
+        if let Some(reply) = library.activation_reply() {
+            wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;
+        }
+        wire.disconnect().await;
+        started(&world, library, &identity).await.disconnect().await;
     }
 }
 
@@ -135,16 +209,19 @@ async fn a_post_is_answered_with_its_own_id_as_text_and_a_code_as_number() {
         let identity = device(&world, library).await;
         let mut wire = started(&world, library, &identity).await;
         let topic = format!("/sys/pump/{}/thing/measurepoint/post", identity.device_key);
-        if library != Library::C {
+        if !library.subscribes() {
             // Before the first request of a kind, and not without its SUBACK.
             wire.subscribe(90, &format!("{topic}_reply"), 1).await;
             let granted = Got::SubAck { packet: 90, granted: 1 };
             assert_eq!(wire.next().await, granted);
         }
-        for number in 0..3_u16 {
-            wire.publish(&topic, library.post(u32::from(number)).as_bytes(), Some(100 + number))
+        // C counts its requests from 0, and wants no acknowledgement of any.
+        let first = u16::from(!library.subscribes());
+        for number in first..first + 3 {
+            let packet = (!library.subscribes()).then_some(100 + number);
+            wire.publish(&topic, library.post(u32::from(number)).as_bytes(), packet)
                 .await;
-            let (mut acknowledged, mut answered) = (false, false);
+            let (mut acknowledged, mut answered) = (packet.is_none(), false);
             while !(acknowledged && answered) {
                 match wire.next().await {
                     Got::PubAck { packet } => acknowledged = packet == 100 + number,
@@ -194,12 +271,12 @@ async fn a_library_that_subscribes_gets_nothing_before_it_has_done_so() {
     let job = world.create(&Plan::device(&identity).ttl(600)).await;
     let mut wire = connected(&world, Library::C, &identity).await;
     let prefix = format!("/sys/pump/{}", identity.device_key);
-    // One packet at a time, a tenth of a second each; the services come last here.
-    let slowly = C_FILTERS.iter().rev();
+    // One packet at a time, a tenth of a second each. The services come last here, long after the pause that is enough for others.
+    let slowly = [C_SETS].into_iter().chain(C_FILTERS.into_iter().rev());
     for (packet, filter) in (1..).zip(slowly) {
         wire.subscribe(packet, &format!("{prefix}/{filter}"), 0).await;
         assert_eq!(wire.next().await, Got::SubAck { packet, granted: 0 }, "{filter}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let (topic, content) = command(&mut wire).await;
     let reply = Library::C.service_reply(id(&content), &json!({"product": 42}));

@@ -192,7 +192,7 @@ impl<'w> Gateway<'w> {
 
     /// C subscribes to the sub-device's topics, one packet each.
     async fn subscribe_for(&mut self, sub: &DeviceIdentity) {
-        if self.library != Library::C {
+        if !self.library.subscribes() {
             return;
         }
         for (packet, filter) in (500..).zip(C_FILTERS) {

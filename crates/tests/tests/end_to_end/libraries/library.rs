@@ -11,9 +11,20 @@ pub(super) enum Library {
     /// With its setting that has every payload packed.
     JavaPacked,
     C,
+    /// With its option that has it take measurement points.
+    CWithSets,
 }
 
-pub(super) const ALL: [Library; 4] = [Library::Node, Library::Java, Library::JavaPacked, Library::C];
+pub(super) const ALL: [Library; 5] = [
+    Library::Node,
+    Library::Java,
+    Library::JavaPacked,
+    Library::C,
+    Library::CWithSets,
+];
+
+/// The filter of measurement points, below the device's own prefix; C subscribes to it only if told to.
+pub(super) const C_SETS: &str = "thing/service/measurepoint/set";
 
 /// Filters that the C library subscribes to, one packet each, below the device's own prefix.
 pub(super) const C_FILTERS: [&str; 14] = [
@@ -38,7 +49,7 @@ impl Library {
     pub(super) fn connect_flags(self) -> u8 {
         match self {
             Self::Node | Self::Java | Self::JavaPacked => 0xc2,
-            Self::C => 0xc0,
+            Self::C | Self::CWithSets => 0xc0,
         }
     }
 
@@ -48,7 +59,7 @@ impl Library {
             Self::Node => device.clone(),
             Self::Java => format!("{device}{{ip=192.168.0.12,version=0.1.9,compress=DEFAULT}}"),
             Self::JavaPacked => format!("{device}{{ip=192.168.0.12,version=0.1.9,compress=GZIP}}"),
-            Self::C => format!("{product}.{device}"),
+            Self::C | Self::CWithSets => format!("{product}.{device}"),
         }
     }
 
@@ -56,12 +67,40 @@ impl Library {
         match self {
             Self::Node | Self::Java | Self::JavaPacked => "1795388113773",
             // Compiled in, and in the future.
-            Self::C => "2524608000000",
+            Self::C | Self::CWithSets => "2524608000000",
         }
+    }
+
+    /// Whether it subscribes to everything, commands too, before its program goes on.
+    pub(super) fn subscribes(self) -> bool {
+        matches!(self, Self::C | Self::CWithSets)
     }
 
     /// Client id, user name and password of CONNECT.
     pub(super) fn strings(self, device: &DeviceIdentity) -> [String; 3] {
+        self.strings_of(device, 2)
+    }
+
+    /// The same of its first contact, where it knows its product's secret only.
+    pub(super) fn activation_strings(self, device: &DeviceIdentity) -> [String; 3] {
+        self.strings_of(device, 3)
+    }
+
+    /// C alone promises less signs of life while it waits for its secret.
+    pub(super) fn activation_keep_alive(self) -> u16 {
+        if self.subscribes() { 120 } else { 60 }
+    }
+
+    /// Its reply to being told its secret; C has none.
+    pub(super) fn activation_reply(self) -> Option<&'static str> {
+        match self {
+            Self::Node => Some(r#"{"id":"1","code":200,"data":{}}"#),
+            Self::Java | Self::JavaPacked => Some(r#"{"code":200,"id":"1","message":""}"#),
+            Self::C | Self::CWithSets => None,
+        }
+    }
+
+    fn strings_of(self, device: &DeviceIdentity, mode: u8) -> [String; 3] {
         let (id, at) = (self.client_id(device), self.timestamp());
         let DeviceIdentity {
             product_key,
@@ -72,10 +111,10 @@ impl Library {
         let lower = sha256(signed.as_bytes());
         let password = match self {
             Self::Java | Self::JavaPacked => lower,
-            Self::Node | Self::C => lower.to_uppercase(),
+            Self::Node | Self::C | Self::CWithSets => lower.to_uppercase(),
         };
         [
-            format!("{id}|securemode=2,signmethod=sha256,timestamp={at}|"),
+            format!("{id}|securemode={mode},signmethod=sha256,timestamp={at}|"),
             format!("{device_key}&{product_key}"),
             password,
         ]
@@ -84,7 +123,7 @@ impl Library {
     /// Its reply to a service, word for word.
     pub(super) fn service_reply(self, id: &str, data: &Value) -> String {
         match self {
-            Self::Node | Self::C => format!(r#"{{"id":"{id}","code":200,"data":{data}}}"#),
+            Self::Node | Self::C | Self::CWithSets => format!(r#"{{"id":"{id}","code":200,"data":{data}}}"#),
             Self::Java | Self::JavaPacked => format!(r#"{{"code":200,"data":{data},"id":"{id}","message":""}}"#),
         }
     }
@@ -92,7 +131,7 @@ impl Library {
     /// Its reply to a set, word for word.
     pub(super) fn set_reply(self, id: &str) -> String {
         match self {
-            Self::Node | Self::C => format!(r#"{{"id":"{id}","code":200,"data":{{}}}}"#),
+            Self::Node | Self::C | Self::CWithSets => format!(r#"{{"id":"{id}","code":200,"data":{{}}}}"#),
             Self::Java | Self::JavaPacked => format!(r#"{{"code":200,"id":"{id}","message":""}}"#),
         }
     }
@@ -105,7 +144,17 @@ impl Library {
                 let words = "command handler execution failed, valve stuck";
                 Some((format!(r#"{{"code":1102,"id":"{id}","message":"{words}"}}"#), 1102))
             }
-            Self::C => None,
+            Self::C | Self::CWithSets => None,
+        }
+    }
+
+    /// Its reply if its program has nothing for a command, with ID for the command's; Node and C are silent then.
+    pub(super) fn no_handler(self) -> Option<&'static str> {
+        match self {
+            Self::Java | Self::JavaPacked => {
+                Some(r#"{"code":1101,"id":"ID","message":"downstream command handler not registered"}"#)
+            }
+            Self::Node | Self::C | Self::CWithSets => None,
         }
     }
 
@@ -118,7 +167,7 @@ impl Library {
     pub(super) fn version(self) -> &'static str {
         match self {
             Self::Java | Self::JavaPacked => "1.1",
-            Self::Node | Self::C => "1.0",
+            Self::Node | Self::C | Self::CWithSets => "1.0",
         }
     }
 
