@@ -9,6 +9,7 @@ pub mod i18n;
 pub mod ids;
 pub mod job;
 pub mod model;
+pub mod reported;
 pub mod tags;
 pub mod task;
 pub mod time;

@@ -1,14 +1,14 @@
 //! Answers to what devices ask for by themselves, so that no call of a device program hangs.
 //!
-//! Everything that devices post is accepted (what of it is kept, [`crate::report`] says), and what they ask for is empty. What gateways ask for on behalf of
-//! others is answered by [`crate::sub_devices`] (docs/device-protocol.md, "Upstream requests").
+//! Everything that devices post is accepted: what of it is kept, [`crate::report`] says, and answers queries for it. What gateways
+//! ask for on behalf of others is answered by [`crate::sub_devices`] (docs/device-protocol.md, "Upstream requests").
 
 use serde_json::{Value, json};
 
 use crate::envelope::{Envelope, id_text};
 use crate::topic::{Area, Meaning, REPLY_SUFFIX, Upstream};
 
-const OK: u16 = 200;
+pub(crate) const OK: u16 = 200;
 /// The device may not write to this topic.
 const NOT_PERMITTED: u16 = 1009;
 

@@ -1,19 +1,20 @@
 //! Values that devices report about themselves (docs/device-protocol.md, "Reported values").
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
-use crate::topic::{Area, Upstream};
+use aldis_core::reported::Kind;
+use serde_json::{Map, Value, json};
 
-/// What a value is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A measurement point.
-    Measurepoint,
-    /// An attribute.
-    Attribute,
-    /// A tag.
-    Tag,
-}
+use crate::answers::{Answer, OK, encode};
+use crate::envelope::{Envelope, id_text};
+use crate::topic::{Area, REPLY_SUFFIX, Upstream};
+
+/// Largest answer to a query: what device libraries take.
+const ANSWER_MAX_BYTES: usize = 512 * 1024;
+/// A message is too large.
+const TOO_LARGE: u16 = 1008;
+/// The server cannot do this now.
+const UNAVAILABLE: u16 = 500;
 
 /// A value that is new, or gone.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,66 @@ pub fn read(upstream: &Upstream<'_>, payload: &[u8]) -> Vec<Report> {
     message
         .and_then(|message| message.get("params").map(reading))
         .unwrap_or_default()
+}
+
+/// A device asks for its own attributes or tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Which of both.
+    pub kind: Kind,
+    names: Vec<String>,
+    id: String,
+    topic: String,
+}
+
+impl Query {
+    /// Reads a query; `None` if it is none, or has no id to be answered by.
+    #[must_use]
+    pub fn read(upstream: &Upstream<'_>, payload: &[u8]) -> Option<Self> {
+        let (kind, names) = match upstream.path {
+            _ if upstream.area != Area::Device => return None,
+            "thing/attribute/query" => (Kind::Attribute, "attributes"),
+            "thing/tag/query" => (Kind::Tag, "tags"),
+            _ => return None,
+        };
+        let id = Envelope::read(payload)?.id.and_then(id_text)?;
+        let message: Value = serde_json::from_slice(payload).ok()?;
+        let names = message.get("params").and_then(|params| params.get(names)?.as_array());
+        let names = names.into_iter().flatten().filter_map(Value::as_str);
+        Some(Self {
+            kind,
+            names: names.map(str::to_owned).collect(),
+            id,
+            topic: upstream.to_topic() + REPLY_SUFFIX,
+        })
+    }
+
+    /// The answer, from all that the device has. Names that it has nothing of are left out; no names mean all.
+    #[must_use]
+    pub fn answer(&self, mut values: BTreeMap<String, Value>) -> Answer {
+        if !self.names.is_empty() {
+            values.retain(|name, _| self.names.contains(name));
+        }
+        let data = Value::Object(values.into_iter().collect());
+        let answer = self.answered(OK, &data, "");
+        if answer.payload.len() > ANSWER_MAX_BYTES {
+            return self.answered(TOO_LARGE, &json!({}), "the answer is too large: ask for fewer");
+        }
+        answer
+    }
+
+    /// The answer if the server cannot read what the device has.
+    #[must_use]
+    pub fn unavailable(&self) -> Answer {
+        self.answered(UNAVAILABLE, &json!({}), "the server cannot do this now")
+    }
+
+    fn answered(&self, code: u16, data: &Value, message: &str) -> Answer {
+        Answer {
+            topic: self.topic.clone(),
+            payload: encode(&self.id, code, data, message),
+        }
+    }
 }
 
 fn own(changes: Vec<Change>) -> Vec<Report> {
@@ -194,6 +255,49 @@ mod tests {
         assert_eq!(shown(&found), [("floor", Some(&text), None)]);
         let found = read_from("thing/tag/delete", &json!({"tags": ["floor"]}));
         assert_eq!(shown(&found), [("floor", None, None)]);
+    }
+
+    #[test]
+    fn a_query_is_answered_with_what_the_device_has_of_the_names_it_asks_for() {
+        let values = |pairs: &[(&str, i64)]| -> BTreeMap<String, Value> {
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value)))
+                .collect()
+        };
+        let all = values(&[("a", 1), ("b", 2)]);
+        let upstream = Upstream::parse("/sys/pk/dk/thing/attribute/query").unwrap();
+        let asked = |params: &str| {
+            let payload = format!(r#"{{"id":7,"params":{params}}}"#);
+            let answer = Query::read(&upstream, payload.as_bytes()).unwrap().answer(all.clone());
+            assert_eq!(answer.topic, "/sys/pk/dk/thing/attribute/query_reply");
+            String::from_utf8(answer.payload).unwrap()
+        };
+        assert_eq!(
+            asked(r#"{"attributes":["b","c"]}"#),
+            r#"{"id":"7","code":200,"data":{"b":2},"message":""}"#
+        );
+        for everything in [r#"{"attributes":[]}"#, "{}", "null"] {
+            assert!(asked(everything).contains(r#""data":{"a":1,"b":2}"#));
+        }
+        let tags = Upstream::parse("/sys/pk/dk/thing/tag/query").unwrap();
+        let query = Query::read(&tags, br#"{"id":"1","params":{"tags":[]}}"#).unwrap();
+        assert_eq!(query.kind, Kind::Tag);
+        let large = [("a".to_owned(), json!("x".repeat(ANSWER_MAX_BYTES)))].into();
+        assert!(
+            String::from_utf8(query.answer(large).payload)
+                .unwrap()
+                .starts_with(r#"{"id":"1","code":1008,"data":{},"#)
+        );
+        assert!(
+            query
+                .unavailable()
+                .payload
+                .starts_with(br#"{"id":"1","code":500,"data":{},"#)
+        );
+        assert_eq!(Query::read(&tags, br#"{"params":{}}"#), None);
+        let update = Upstream::parse("/sys/pk/dk/thing/tag/update").unwrap();
+        assert_eq!(Query::read(&update, br#"{"id":"1"}"#), None);
     }
 
     #[test]

@@ -1,79 +1,261 @@
-//! The latest values that devices have reported: so that an operator sees what a command did (docs/api.md, "Latest values").
+//! The latest values that devices have reported, on their way to the store (docs/api.md, "Latest values").
 //!
-//! Kept in memory: they are what devices say again and again, and no part of what is promised about commands.
+//! A device may say the same again every second. What it has said waits here for a while, newer values taking the place of
+//! older ones, and is stored with the next commit afterwards: one row a value and a while, however often it is said. Whoever
+//! asks is told what is stored and what waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use aldis_core::ids::DeviceNo;
+use aldis_core::reported::Kind;
 use aldis_core::time::Timestamp;
-use aldis_protocol::report::{Change, Kind};
+use aldis_protocol::report::Change;
+use aldis_store::Write;
+use aldis_store::rows::Reported;
 use parking_lot::Mutex;
-use serde_json::Value;
 
-use crate::remembered::Remembered;
+/// Names of a kind that a device may have: twice what most large thing models have.
+pub const NAMES_MAX: usize = 512;
+/// Longest name, in bytes: identifiers have at most 128 characters.
+pub const NAME_MAX_BYTES: usize = 256;
+/// Longest value that is kept, as JSON in bytes: a text of 1024 characters, an array of 128 numbers.
+pub const VALUE_MAX_BYTES: usize = 2048;
+/// How long what a device has reported waits to be stored: what a power cut may take with it.
+const STORED_AFTER_MS: i64 = 10_000;
+/// Moments of storing are so far apart, for all devices together: an idle server makes no more commits for it than this.
+const STORED_EVERY_MS: i64 = 5_000;
+/// Values of one commit: a few milliseconds for the writer.
+const VALUES_PER_COMMIT: usize = 500;
+/// What may wait in all. From half of it on nothing waits any longer; beyond it values are left out.
+const WAITING_MAX_BYTES: usize = 64 << 20;
+/// What a value costs beside its text.
+const VALUE_BYTES: usize = 96;
 
-/// Names of one device: more than most thing models have.
-pub const NAMES_MAX: usize = 100;
-/// Longest value that is kept, as JSON in bytes: numbers, states and short texts.
-pub const VALUE_MAX_BYTES: usize = 256;
+/// Values by what they are of and by name.
+type Named = BTreeMap<(Kind, String), (Option<String>, Timestamp)>;
 
-/// A value, and since when it is so.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Latest {
-    /// The value.
-    pub value: Value,
-    /// When it was so, as the device says; when it came, if it does not.
-    pub at: Timestamp,
+/// The latest values that are not stored yet.
+#[derive(Default)]
+pub struct LatestValues(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    by_device: HashMap<DeviceNo, Named>,
+    /// Since when something of these devices waits, the longest first.
+    order: VecDeque<(Timestamp, DeviceNo)>,
+    bytes: usize,
+    /// What is in a commit whose end is not known.
+    leaving: Arc<Vec<(DeviceNo, Vec<Reported>)>>,
+    left_out: u64,
 }
 
-/// By what they are of, and by their identifiers.
-pub type Values = BTreeMap<(Kind, String), Latest>;
-
-/// The latest values of devices.
-#[derive(Default)]
-pub struct LatestValues(Mutex<Remembered<Values>>);
-
 impl LatestValues {
-    /// Takes in what a device has reported. What is older than what is known, too long, or one too many is left out.
+    /// Takes in what a device has reported. What is too long, or one too many, is left out. A moment that has not come yet
+    /// counts as now: a clock that was wrong once must not hide everything that follows.
     pub fn take(&self, device: DeviceNo, changes: Vec<Change>, now: Timestamp) {
-        let mut all = self.0.lock();
-        let values = all.of_mut(device);
+        let mut waiting = self.0.lock();
         for Change { kind, name, value, at } in changes {
-            let (key, at) = ((kind, name), at.map_or(now, Timestamp));
-            let Some(value) = value else {
-                values.remove(&key);
-                continue;
-            };
-            let is_newer = values.get(&key).is_none_or(|known| known.at <= at);
-            let has_room = values.contains_key(&key) || values.len() < NAMES_MAX;
-            if is_newer && has_room && value.to_string().len() <= VALUE_MAX_BYTES {
-                values.insert(key, Latest { value, at });
+            let value = value.map(|value| value.to_string());
+            let at = at.map_or(now, Timestamp).min(now);
+            let fits = name.len() <= NAME_MAX_BYTES && value.as_ref().is_none_or(|it| it.len() <= VALUE_MAX_BYTES);
+            if fits {
+                waiting.take(device, Reported { kind, name, value, at }, now);
             }
         }
     }
 
-    /// The newest moment that a device has told of something of this kind.
-    #[must_use]
-    pub fn last(&self, device: DeviceNo, kind: Kind) -> Option<Timestamp> {
-        let all = self.0.lock();
-        let of_kind = all.of(device)?.iter().filter(|((known, _), _)| *known == kind);
-        of_kind.map(|(_, latest)| latest.at).max()
+    /// What is to be stored now, at the most a commit's worth: everything that waits if the server stops.
+    pub(crate) fn due(&self, now: Timestamp, stopping: bool) -> Option<Write> {
+        let mut waiting = self.0.lock();
+        let values = waiting.take_due(now, stopping);
+        (!values.is_empty()).then(|| Write::Report {
+            values: values.as_ref().clone(),
+            names_max: NAMES_MAX,
+        })
     }
 
-    /// What is known of a device.
-    #[must_use]
-    pub fn of(&self, device: DeviceNo) -> Values {
-        self.0.lock().of(device).cloned().unwrap_or_default()
+    /// What was due is stored.
+    pub(crate) fn stored(&self) {
+        self.0.lock().leaving = Arc::default();
     }
+
+    /// What was due may not be stored: it waits again, behind whatever has come since.
+    pub(crate) fn not_stored(&self, now: Timestamp) {
+        let mut waiting = self.0.lock();
+        let leaving = std::mem::take(&mut waiting.leaving);
+        for (device, values) in leaving.iter() {
+            for value in values {
+                waiting.take_back(*device, value.clone(), now);
+            }
+        }
+    }
+
+    /// When something is to be stored next.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.0.lock().next_due()
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().order.is_empty()
+    }
+
+    /// What is known of a device, from what is stored: `stored` is asked after what waits was looked at, so that nothing
+    /// that is being stored meanwhile is missed.
+    pub(crate) fn with<E>(
+        &self,
+        device: DeviceNo,
+        stored: impl FnOnce() -> Result<Vec<Reported>, E>,
+    ) -> Result<Vec<Reported>, E> {
+        let unstored = self.0.lock().of(device);
+        if unstored.is_empty() {
+            return stored();
+        }
+        let mut named = Named::new();
+        for value in stored()?.into_iter().chain(unstored) {
+            put(&mut named, value);
+        }
+        let known = named.into_iter().filter(|(_, (value, _))| value.is_some());
+        Ok(known
+            .map(|((kind, name), (value, at))| Reported { kind, name, value, at })
+            .collect())
+    }
+
+    /// The latest moment of what a device has reported of a kind, if what is stored says `stored`.
+    pub(crate) fn last(&self, device: DeviceNo, kind: Kind, stored: Option<Timestamp>) -> Option<Timestamp> {
+        let unstored = self.0.lock().of(device);
+        let moments = unstored
+            .into_iter()
+            .filter(|value| value.kind == kind && value.value.is_some());
+        moments.map(|value| value.at).chain(stored).max()
+    }
+}
+
+impl Waiting {
+    fn take(&mut self, device: DeviceNo, value: Reported, now: Timestamp) {
+        let named = self.by_device.get(&device);
+        let key_known = named.is_some_and(|named| named.contains_key(&(value.kind, value.name.clone())));
+        let of_kind = || named.map_or(0, |named| named.keys().filter(|(kind, _)| *kind == value.kind).count());
+        if !key_known && (self.bytes >= WAITING_MAX_BYTES || of_kind() >= NAMES_MAX) {
+            self.leave_out();
+            return;
+        }
+        self.put(device, value, now);
+    }
+
+    /// Has what came since stay.
+    fn take_back(&mut self, device: DeviceNo, value: Reported, now: Timestamp) {
+        let named = self.by_device.get(&device);
+        if named.is_none_or(|named| !named.contains_key(&(value.kind, value.name.clone()))) {
+            self.put(device, value, now);
+        }
+    }
+
+    fn put(&mut self, device: DeviceNo, value: Reported, now: Timestamp) {
+        let order = &mut self.order;
+        let named = self.by_device.entry(device).or_insert_with(|| {
+            order.push_back((now, device));
+            Named::new()
+        });
+        let (before, after) = put(named, value);
+        self.bytes = (self.bytes + after).saturating_sub(before);
+    }
+
+    fn leave_out(&mut self) {
+        self.left_out += 1;
+        if self.left_out.is_power_of_two() {
+            tracing::warn!(
+                left_out = self.left_out,
+                "reported values are left out: there are too many"
+            );
+        }
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let (since, _) = self.order.front()?;
+        let moment = if self.bytes >= WAITING_MAX_BYTES / 2 {
+            *since
+        } else {
+            since.plus_ms(STORED_AFTER_MS)
+        };
+        Some(Timestamp(next_multiple(moment.0, STORED_EVERY_MS)))
+    }
+
+    fn take_due(&mut self, now: Timestamp, stopping: bool) -> Arc<Vec<(DeviceNo, Vec<Reported>)>> {
+        let mut leaving = Vec::new();
+        let mut count = 0;
+        while count < VALUES_PER_COMMIT && self.next_due().is_some_and(|due| stopping || due <= now) {
+            let Some((_, device)) = self.order.pop_front() else {
+                break;
+            };
+            let named = self.by_device.remove(&device).unwrap_or_default();
+            count += named.len();
+            let values = named
+                .into_iter()
+                .map(|((kind, name), (value, at))| Reported { kind, name, value, at });
+            let values: Vec<Reported> = values.collect();
+            self.bytes = self.bytes.saturating_sub(values.iter().map(cost).sum());
+            leaving.push((device, values));
+        }
+        self.leaving = Arc::new(leaving);
+        Arc::clone(&self.leaving)
+    }
+
+    /// What is not known to be stored of a device, the oldest first.
+    fn of(&self, device: DeviceNo) -> Vec<Reported> {
+        let leaving = self.leaving.iter().filter(|(of, _)| *of == device);
+        let leaving = leaving.flat_map(|(_, values)| values.iter().cloned());
+        let waiting = self.by_device.get(&device).into_iter().flatten();
+        let waiting = waiting.map(|((kind, name), (value, at))| Reported {
+            kind: *kind,
+            name: name.clone(),
+            value: value.clone(),
+            at: *at,
+        });
+        leaving.chain(waiting).collect()
+    }
+}
+
+/// Puts a value in, unless a later one is there; what the place cost before and costs now.
+fn put(named: &mut Named, value: Reported) -> (usize, usize) {
+    let after = cost(&value);
+    let Reported { kind, name, value, at } = value;
+    let name_bytes = name.len();
+    match named.entry((kind, name)) {
+        std::collections::btree_map::Entry::Vacant(place) => {
+            place.insert((value, at));
+            (0, after)
+        }
+        std::collections::btree_map::Entry::Occupied(mut place) => {
+            let (known, known_at) = place.get();
+            if *known_at > at {
+                return (0, 0);
+            }
+            let before = name_bytes + known.as_ref().map_or(0, String::len) + VALUE_BYTES;
+            place.insert((value, at));
+            (before, after)
+        }
+    }
+}
+
+fn cost(value: &Reported) -> usize {
+    value.name.len() + value.value.as_ref().map_or(0, String::len) + VALUE_BYTES
+}
+
+/// The least multiple that is not less.
+fn next_multiple(number: i64, of: i64) -> i64 {
+    number + (-number).rem_euclid(of)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     const DEVICE: DeviceNo = DeviceNo(1);
+    const NOW: Timestamp = Timestamp(1_000_000);
 
     fn point(name: &str, value: Value, at: Option<i64>) -> Change {
         Change {
@@ -84,48 +266,154 @@ mod tests {
         }
     }
 
-    fn value(all: &LatestValues, name: &str) -> Option<(Value, i64)> {
-        let values = all.of(DEVICE);
-        let found = values.get(&(Kind::Measurepoint, name.to_owned()))?;
-        Some((found.value.clone(), found.at.0))
+    fn gone(name: &str) -> Change {
+        Change {
+            value: None,
+            ..point(name, json!(0), None)
+        }
+    }
+
+    fn stored(name: &str, value: &str, at: i64) -> Reported {
+        Reported {
+            kind: Kind::Measurepoint,
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            at: Timestamp(at),
+        }
+    }
+
+    fn known(all: &LatestValues, rows: &[Reported]) -> Vec<(String, String, i64)> {
+        let values = all.with(DEVICE, || Ok::<_, ()>(rows.to_vec())).unwrap();
+        let shown = values.into_iter().map(|it| (it.name, it.value.unwrap(), it.at.0));
+        shown.collect()
+    }
+
+    fn shown(name: &str, value: &str, at: i64) -> (String, String, i64) {
+        (name.to_owned(), value.to_owned(), at)
+    }
+
+    fn values(write: Option<Write>) -> usize {
+        match write {
+            Some(Write::Report { values, .. }) => values.iter().map(|(_, values)| values.len()).sum(),
+            Some(other) => panic!("{other:?}"),
+            None => 0,
+        }
     }
 
     #[test]
-    fn the_newest_counts_and_what_is_deleted_is_gone() {
+    fn the_newest_counts_whether_it_is_stored_or_waits() {
         let all = LatestValues::default();
-        let now = Timestamp(100);
+        let reported = vec![point("a", json!(2), Some(50)), point("b", json!(2), None), gone("c")];
+        all.take(DEVICE, reported, NOW);
+        let rows = [
+            stored("a", "1", 51),
+            stored("b", "1", 40),
+            stored("c", "1", 40),
+            stored("d", "1", 40),
+        ];
+        let expected = [shown("a", "1", 51), shown("b", "2", NOW.0), shown("d", "1", 40)];
+        assert_eq!(known(&all, &rows), expected);
         all.take(
             DEVICE,
-            vec![point("a", json!(1), Some(50)), point("b", json!(1), None)],
-            now,
+            vec![point("a", json!(3), Some(52)), point("b", json!(3), Some(50))],
+            NOW,
         );
-        all.take(DEVICE, vec![point("a", json!(2), Some(49))], now);
-        assert_eq!(value(&all, "a"), Some((json!(1), 50)), "it came late");
-        all.take(DEVICE, vec![point("a", json!(3), Some(50))], now);
-        assert_eq!(value(&all, "a"), Some((json!(3), 50)));
-        assert_eq!(value(&all, "b"), Some((json!(1), 100)));
-        let gone = Change {
-            value: None,
-            ..point("b", json!(0), None)
-        };
-        all.take(DEVICE, vec![gone], now);
-        assert_eq!(value(&all, "b"), None);
+        assert_eq!(known(&all, &rows)[..2], [shown("a", "3", 52), shown("b", "2", NOW.0)]);
+        let last = |stored| all.last(DEVICE, Kind::Measurepoint, stored).map(|at| at.0);
+        assert_eq!(
+            (last(None), last(Some(Timestamp(NOW.0 + 1)))),
+            (Some(NOW.0), Some(NOW.0 + 1))
+        );
     }
 
     #[test]
-    fn what_one_device_may_take_has_an_end() {
+    fn a_clock_that_was_wrong_once_hides_nothing_that_follows() {
+        let all = LatestValues::default();
+        all.take(DEVICE, vec![point("a", json!(1), Some(i64::MAX))], NOW);
+        all.take(DEVICE, vec![point("a", json!(2), Some(NOW.0 + 5))], NOW.plus_ms(5));
+        assert_eq!(known(&all, &[]), [shown("a", "2", NOW.0 + 5)]);
+    }
+
+    #[test]
+    fn a_value_is_stored_once_however_often_it_is_said() {
+        let all = LatestValues::default();
+        for said in 0..100 {
+            all.take(DEVICE, vec![point("a", json!(said), None)], NOW.plus_ms(said));
+        }
+        assert_eq!(values(all.due(NOW.plus_ms(STORED_AFTER_MS - 1), false)), 0);
+        let due = all.next_due().unwrap();
+        assert!(due.ms_since(NOW) <= STORED_AFTER_MS + STORED_EVERY_MS);
+        assert_eq!(values(all.due(due, false)), 1);
+        assert_eq!(
+            known(&all, &[]),
+            [shown("a", "99", NOW.0 + 99)],
+            "it is not known to be stored yet"
+        );
+        all.stored();
+        assert!(all.is_empty() && known(&all, &[]).is_empty() && all.next_due().is_none());
+    }
+
+    #[test]
+    fn what_could_not_be_stored_waits_behind_what_has_come_since() {
+        let all = LatestValues::default();
+        all.take(
+            DEVICE,
+            vec![point("a", json!(1), None), point("b", json!(1), None)],
+            NOW,
+        );
+        assert_eq!(values(all.due(NOW, true)), 2);
+        all.take(DEVICE, vec![point("a", json!(2), None)], NOW);
+        all.not_stored(NOW);
+        assert_eq!(known(&all, &[]), [shown("a", "2", NOW.0), shown("b", "1", NOW.0)]);
+        assert_eq!(values(all.due(NOW, true)), 2);
+        all.stored();
+        assert_eq!(all.0.lock().bytes, 0);
+    }
+
+    #[test]
+    fn a_commit_carries_no_more_than_it_may() {
+        let all = LatestValues::default();
+        let devices = 3 * VALUES_PER_COMMIT as u64;
+        for device in 0..devices {
+            all.take(DeviceNo(device), vec![point("a", json!(1), None)], NOW);
+        }
+        for _ in 0..3 {
+            assert_eq!(values(all.due(NOW, true)), VALUES_PER_COMMIT);
+            all.stored();
+        }
+        assert!(all.is_empty());
+    }
+
+    #[test]
+    fn what_one_device_may_have_waiting_has_an_end() {
         let all = LatestValues::default();
         for number in 0..2 * NAMES_MAX {
-            all.take(DEVICE, vec![point(&number.to_string(), json!(1), None)], Timestamp(0));
+            all.take(DEVICE, vec![point(&number.to_string(), json!(1), None)], NOW);
         }
-        assert_eq!(all.of(DEVICE).len(), NAMES_MAX);
+        assert_eq!(known(&all, &[]).len(), NAMES_MAX);
+        let too_long = "x".repeat(VALUE_MAX_BYTES);
+        all.take(DEVICE, vec![point("0", json!(too_long), None)], NOW);
+        assert_eq!(known(&all, &[])[0], shown("0", "1", NOW.0));
+        all.take(DEVICE, vec![point("0", json!(2), None)], NOW);
+        assert_eq!(known(&all, &[])[0], shown("0", "2", NOW.0));
         all.take(
-            DEVICE,
-            vec![point("0", json!("x".repeat(VALUE_MAX_BYTES)), None)],
-            Timestamp(1),
+            DeviceNo(2),
+            vec![point(&"n".repeat(NAME_MAX_BYTES + 1), json!(1), None)],
+            NOW,
         );
-        assert_eq!(value(&all, "0"), Some((json!(1), 0)), "too long to be kept");
-        all.take(DEVICE, vec![point("0", json!(2), None)], Timestamp(1));
-        assert_eq!(value(&all, "0"), Some((json!(2), 1)));
+        assert!(all.0.lock().of(DeviceNo(2)).is_empty());
+    }
+
+    #[test]
+    fn what_all_devices_have_waiting_has_an_end_and_waits_no_longer_then() {
+        let all = LatestValues::default();
+        let long = "x".repeat(VALUE_MAX_BYTES - 2);
+        let fit = WAITING_MAX_BYTES / VALUE_MAX_BYTES;
+        for device in 0..2 * fit as u64 {
+            all.take(DeviceNo(device), vec![point("a", json!(long), None)], NOW);
+        }
+        let kept = all.0.lock().by_device.len();
+        assert!(kept < fit && all.0.lock().left_out > 0, "{kept}");
+        assert!(all.next_due().unwrap().ms_since(NOW) < STORED_EVERY_MS);
     }
 }

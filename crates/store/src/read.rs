@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, AssetId, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
+use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 
 use crate::Error;
 use crate::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot,
+    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
 };
 
 /// One page of a search, newest first.
@@ -147,6 +148,11 @@ pub trait Read: Send + Sync {
         filter: Option<&Filter<DeviceField>>,
         page: Page,
     ) -> Result<Found<Device>, Error>;
+
+    /// What a device has reported, by kind and name.
+    fn reported(&self, device: DeviceNo) -> Result<Vec<Reported>, Error>;
+    /// The latest moment of what these devices have reported of a kind, in the order asked for.
+    fn last_reported(&self, devices: &[DeviceNo], kind: Kind) -> Result<Vec<Option<Timestamp>>, Error>;
 
     /// A job with its text, of whatever organization.
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error>;

@@ -8,6 +8,7 @@ use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, AssetId, AttemptNo, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::{Counters, JobState, Policy, Rules};
+use aldis_core::reported::Kind;
 use aldis_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -187,6 +188,19 @@ pub struct Activity {
     pub online: Option<Timestamp>,
     /// Its session ended at this moment.
     pub offline: Option<Timestamp>,
+}
+
+/// A value that a device has reported, or that it has none any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// What it is of.
+    pub kind: Kind,
+    /// Its identifier.
+    pub name: String,
+    /// The value as JSON text; `None`: gone.
+    pub value: Option<String>,
+    /// Since when it is so.
+    pub at: Timestamp,
 }
 
 /// A target as the operator named it.

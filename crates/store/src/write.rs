@@ -8,7 +8,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::rows::{
-    AccessKey, Action, Activity, Actor, CommitNo, Idempotency, Model, NewDevice, NewJob, Organization, Product, Slot,
+    AccessKey, Action, Activity, Actor, CommitNo, Idempotency, Model, NewDevice, NewJob, Organization, Product,
+    Reported, Slot,
 };
 
 /// One intent. Applied whole or refused whole, except where its answer has an entry per element.
@@ -62,8 +63,8 @@ pub enum Write {
         disabled: bool,
         by: Actor,
     },
-    /// Delete a device. Its row stays, its keys and asset id become free; it is no gateway's sub-device any more, and as a
-    /// gateway has none. Refused: `Missing`.
+    /// Delete a device. Its row stays, its keys and asset id become free, what it has reported goes; it is no gateway's
+    /// sub-device any more, and as a gateway has none. Refused: `Missing`.
     DeleteDevice { device: DeviceNo, by: Actor },
     /// Give a device another key; asset and tasks stay with it. Refused: `Missing`, `Taken`.
     ReplaceDevice {
@@ -84,6 +85,12 @@ pub enum Write {
     RemoveSubDevices { gateway: DeviceNo, devices: Vec<DeviceNo> },
     /// Logins and logouts; unknown and deleted devices are passed over. `None` leaves a moment as it was.
     Activity(Vec<Activity>),
+    /// Values that devices have reported, each if none is stored that is later, or as late and came after it. A device keeps
+    /// at most `names_max` of a kind: further names are left out. Unknown and deleted devices are passed over.
+    Report {
+        values: Vec<(DeviceNo, Vec<Reported>)>,
+        names_max: usize,
+    },
     /// Nobody is online, because the process that held the sessions has died: of every device whose last login is later than
     /// the end of its last session, the end becomes `at`, or the login itself if that is later still.
     EndSessions { at: Timestamp },

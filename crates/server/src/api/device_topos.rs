@@ -162,7 +162,7 @@ async fn get_gateway(app: App, call: Call) -> Result<Answer, Error> {
     let with_secret = call.shows_secrets()?;
     let device = call.decode::<OneSubDevice>()?.sub_device.name();
     match app.gateway_of(&call.caller, &device).await? {
-        Some(view) => Answer::data(&Device::whole(&app, view, with_secret)),
+        Some(view) => Answer::data(&Device::whole(&app, view, with_secret).await?),
         None => Ok(Answer::done()),
     }
 }

@@ -157,7 +157,7 @@ pub(super) struct Device {
     last_online_time: Option<i64>,
     /// The end of its last session, epoch milliseconds.
     last_offline_time: Option<i64>,
-    /// When it last reported a measurement point, epoch milliseconds, as far as this server's process remembers.
+    /// When it last reported a measurement point, epoch milliseconds.
     measurepoint_last_update: Option<i64>,
     /// Always null: events are not kept.
     #[schema(value_type = Option<i64>)]
@@ -173,12 +173,12 @@ pub(super) struct Device {
 
 impl Device {
     /// A device by itself, with what it has reported: too much for a list.
-    pub(super) fn whole(app: &App, view: DeviceView, with_secret: bool) -> Self {
-        let latest_values = Some(app.latest_values_of(&view.device).into());
-        Self {
-            latest_values,
+    pub(super) async fn whole(app: &App, view: DeviceView, with_secret: bool) -> Result<Self, Error> {
+        let latest_values = app.latest_values_of(view.device.no).await?;
+        Ok(Self {
+            latest_values: Some(latest_values.into()),
             ..Self::new(view, with_secret)
-        }
+        })
     }
 
     pub(super) fn new(view: DeviceView, with_secret: bool) -> Self {
@@ -250,7 +250,7 @@ impl Call {
 async fn get(app: App, call: Call) -> Result<Answer, Error> {
     let with_secret = call.shows_secrets()?;
     let view = app.view_device(&call.caller, &call.device_name()).await?;
-    Answer::data(&Device::whole(&app, view, with_secret))
+    Answer::data(&Device::whole(&app, view, with_secret).await?)
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aldis_protocol::report::Kind;
+use aldis_core::reported::Kind;
+use aldis_store::rows::Reported;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -10,8 +11,8 @@ use utoipa::ToSchema;
 use super::action::{Action, Doc};
 use super::call::Call;
 use super::envelope::Answer;
+use crate::app::latest_values::read_value;
 use crate::app::{App, Error};
-use crate::latest::{Latest, Values};
 
 const PATH: &[&str] = &["/aldis/v1/devices"];
 
@@ -48,16 +49,17 @@ struct LatestValue {
     timestamp: i64,
 }
 
-impl From<Values> for LatestValues {
-    fn from(values: Values) -> Self {
+impl From<Vec<Reported>> for LatestValues {
+    fn from(values: Vec<Reported>) -> Self {
         let mut all = Self::default();
-        for ((kind, name), Latest { value, at }) in values {
-            let of_kind = match kind {
+        for reported in values {
+            let of_kind = match reported.kind {
                 Kind::Measurepoint => &mut all.measurepoints,
                 Kind::Attribute => &mut all.attributes,
                 Kind::Tag => &mut all.tags,
             };
-            of_kind.insert(name, LatestValue { value, timestamp: at.0 });
+            let (value, timestamp) = (read_value(&reported), reported.at.0);
+            of_kind.insert(reported.name, LatestValue { value, timestamp });
         }
         all
     }

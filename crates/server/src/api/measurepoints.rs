@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aldis_protocol::report::Kind;
+use aldis_core::reported::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::action::{Action, Doc};
 use super::call::Call;
 use super::envelope::Answer;
+use crate::app::latest_values::read_value;
 use crate::app::{App, Error};
-use crate::latest::Latest;
 
 const PATH: &[&str] = &["/connect-service/v2.1/measurepoints"];
 
@@ -55,11 +55,11 @@ async fn query_latest(app: App, call: Call) -> Result<Answer, Error> {
     let values = app.latest_values(&call.caller, &call.device_name()).await?;
     let points: Vec<MeasurepointStatus> = values
         .into_iter()
-        .filter(|((kind, id), _)| *kind == Kind::Measurepoint && wanted(id))
-        .map(|((_, id), Latest { value, at })| MeasurepointStatus {
-            id,
-            time: at.0.to_string(),
-            value,
+        .filter(|reported| reported.kind == Kind::Measurepoint && wanted(&reported.name))
+        .map(|reported| MeasurepointStatus {
+            time: reported.at.0.to_string(),
+            value: read_value(&reported),
+            id: reported.name,
         })
         .collect();
     Answer::data(&points)

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::i18n::I18nText;
-use aldis_core::ids::{AssetId, DeviceKey, ProductKey};
+use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, ProductKey};
+use aldis_core::reported::Kind;
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
-use aldis_protocol::report::Kind;
 use aldis_store::rows::{Device, Product};
 use aldis_store::{DeviceRef, DeviceStatus, Found, Page, Read, Refusal, Write, device_status};
 use serde_json::Value;
@@ -145,16 +145,19 @@ impl App {
         self.read(move |store| {
             let mut products = HashMap::new();
             let mut views = Vec::with_capacity(devices.len());
-            for device in devices {
+            let numbers: Vec<DeviceNo> = devices.iter().map(|device| device.no).collect();
+            let points = store.last_reported(&numbers, Kind::Measurepoint)?;
+            let attributes = store.last_reported(&numbers, Kind::Attribute)?;
+            for ((device, point), attribute) in devices.into_iter().zip(points).zip(attributes) {
                 if !products.contains_key(&device.is.product) {
                     products.insert(device.is.product.clone(), product_with_path(store, &device.is.product)?);
                 }
                 if let Some(Some((product, model_path))) = products.get(&device.is.product) {
                     let status = device_status(&device, app.presence());
-                    let reported = |kind| app.writer().latest().last(device.no, kind);
+                    let reported = |kind, stored| app.writer().latest().last(device.no, kind, stored);
                     views.push(DeviceView {
-                        points_reported: reported(Kind::Measurepoint),
-                        attributes_reported: reported(Kind::Attribute),
+                        points_reported: reported(Kind::Measurepoint, point),
+                        attributes_reported: reported(Kind::Attribute, attribute),
                         device,
                         product: Arc::clone(product),
                         model_path: model_path.clone(),

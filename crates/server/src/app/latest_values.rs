@@ -1,24 +1,68 @@
 //! What a device has reported about itself lately.
 
-use aldis_store::rows::Device;
+use std::collections::BTreeMap;
+
+use aldis_core::ids::DeviceNo;
+use aldis_core::reported::Kind;
+use aldis_store::rows::{Device, Reported};
+use aldis_store::{DeviceRef, Error as StoreError};
+use serde_json::Value;
 
 use super::devices::DeviceName;
 use super::{App, Caller, Error};
-use crate::latest::Values;
 
 impl App {
-    /// The latest values that a device of the caller's organization has reported.
+    /// The latest values that a device of the caller's organization has reported, by kind and name.
     ///
     /// # Errors
     /// As [`App::find_device`].
-    pub async fn latest_values(&self, caller: &Caller, name: &DeviceName) -> Result<Values, Error> {
+    pub async fn latest_values(&self, caller: &Caller, name: &DeviceName) -> Result<Vec<Reported>, Error> {
         let device = self.find_device(caller, name).await?;
-        Ok(self.latest_values_of(&device))
+        self.latest_values_of(device.no).await
     }
 
     /// The same of a device that has been found.
-    #[must_use]
-    pub fn latest_values_of(&self, device: &Device) -> Values {
-        self.writer().latest().of(device.no)
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn latest_values_of(&self, device: DeviceNo) -> Result<Vec<Reported>, Error> {
+        let app = self.clone();
+        self.read(move |store| app.writer().latest().with(device, || store.reported(device)))
+            .await
     }
+
+    /// A device's own attributes or tags, for itself: what an operator has registered, and in its place what the device has
+    /// reported.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn own_values(&self, device: DeviceNo, kind: Kind) -> Result<BTreeMap<String, Value>, Error> {
+        let app = self.clone();
+        self.read(move |store| {
+            let registered = store.devices(&[DeviceRef::No(device)])?.pop().flatten();
+            let mut values = registered.map_or_else(BTreeMap::new, |device| registered_values(device, kind));
+            let reported = app.writer().latest().with(device, || store.reported(device))?;
+            let of_kind = reported.into_iter().filter(|value| value.kind == kind);
+            values.extend(of_kind.map(|reported| (reported.name.clone(), read_value(&reported))));
+            Ok::<_, StoreError>(values)
+        })
+        .await
+    }
+}
+
+fn registered_values(device: Device, kind: Kind) -> BTreeMap<String, Value> {
+    match kind {
+        Kind::Measurepoint => BTreeMap::new(),
+        Kind::Attribute => device.is.attributes,
+        Kind::Tag => {
+            let tags = device.is.tags.into_iter();
+            tags.map(|(name, value)| (name, Value::String(value))).collect()
+        }
+    }
+}
+
+/// A value as it was said. What is kept was JSON when it came.
+pub fn read_value(reported: &Reported) -> Value {
+    let text = reported.value.as_deref().unwrap_or_default();
+    serde_json::from_str(text).unwrap_or_default()
 }

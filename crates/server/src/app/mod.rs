@@ -17,7 +17,7 @@ pub mod idempotency;
 mod job_command;
 mod job_targets;
 pub mod keys;
-mod latest_values;
+pub mod latest_values;
 pub mod organizations;
 pub mod products;
 mod query_jobs;

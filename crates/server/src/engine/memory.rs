@@ -17,6 +17,7 @@ use super::known::Known;
 use super::pace::Pace;
 use super::queue::{Place, Queue};
 use super::tally::Tally;
+use crate::latest::LatestValues;
 use crate::trace::Traces;
 use crate::writer::{Inbox, Waiters};
 
@@ -36,6 +37,7 @@ pub(super) struct Memory {
     pub(super) tally: Arc<Tally>,
     waiters: Arc<Waiters>,
     pub(super) traces: Arc<Traces>,
+    pub(super) latest: Arc<LatestValues>,
     pub(super) stopping: bool,
     /// What is in memory may not be what is stored.
     pub(super) stale: bool,
@@ -61,6 +63,7 @@ impl Memory {
             tally: Arc::new(Tally::default()),
             waiters: Arc::clone(inbox.waiters()),
             traces: Arc::clone(inbox.traces()),
+            latest: Arc::clone(inbox.latest()),
             stopping: false,
             stale: false,
             recovering: false,
@@ -336,10 +339,16 @@ impl Memory {
     }
 
     pub(super) fn next_moment(&self) -> Option<Timestamp> {
-        [self.jobs.next_timer(), self.devices.next_deadline(), self.next_due]
-            .into_iter()
-            .flatten()
-            .min()
+        let reported = self.latest.next_due();
+        [
+            self.jobs.next_timer(),
+            self.devices.next_deadline(),
+            self.next_due,
+            reported,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

@@ -220,6 +220,7 @@ impl Engine {
     }
 
     fn follow(&mut self, mut batch: Batch, committed: &Committed, wall: Timestamp) -> Wake {
+        self.memory.latest.stored();
         let learned = self.memory.learn(&*self.store, &batch.writes, committed);
         self.memory.devices.join_all(&batch.newborn);
         self.kept = batch.take_lost(committed);
@@ -258,6 +259,7 @@ impl Engine {
     fn recover(&mut self, batch: Batch, received: Received, wall: Timestamp) -> Wake {
         self.failed = Some(wall);
         self.memory.devices.reopen();
+        self.memory.latest.not_stored(self.clock);
         self.kept = received.events;
         self.kept.extend(batch.not_sent());
         for (_, answer) in batch.answers {

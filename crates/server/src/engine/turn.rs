@@ -82,7 +82,16 @@ impl<'a> Turn<'a> {
         self.pass_deadlines()?;
         self.trigger()?;
         self.bulk_slice(!received.events.is_empty())?;
-        self.dispatch()
+        self.dispatch()?;
+        self.store_reported();
+        Ok(())
+    }
+
+    /// What devices have reported goes with whatever else is committed, once it has waited long enough.
+    fn store_reported(&mut self) {
+        if let Some(write) = self.memory.latest.due(self.now, self.memory.stopping) {
+            self.write_quietly(write);
+        }
     }
 
     /// Reads these tasks and their jobs, as far as they exist and are not at hand.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use aldis_core::command::Qos;
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::reply::ReplyMessage;
+use aldis_protocol::report::Query;
 use aldis_protocol::sub_devices::{Named, Request};
 use foldhash::fast::FixedState;
 
@@ -30,6 +31,8 @@ pub(super) struct Member {
 pub(super) enum Asked {
     /// A request of a gateway.
     Request(Request),
+    /// A device asks for what it has reported.
+    Query(DeviceNo, Query),
     /// A reply of a device that is not in: libraries say again what was not acknowledged before they log their sub-devices
     /// in again. It counts if the device is under this gateway.
     Reply {

@@ -3,7 +3,10 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use aldis_core::ids::DeviceNo;
+use aldis_protocol::answers::Answer;
 use aldis_protocol::reply::ReplyMessage;
+use aldis_protocol::report::Query;
 use aldis_protocol::sub_devices::{Asks, Known, Named, Outcome, Refused, Request, SubLogin};
 
 use super::Gateway;
@@ -23,6 +26,10 @@ impl Gateway {
             self.sessions.writer().room().await;
             let request = match asked {
                 Asked::Request(request) => request,
+                Asked::Query(device, query) => {
+                    self.answer_query(line, device, &query).await?;
+                    continue;
+                }
                 Asked::Reply { from, said, to, packet } => {
                     self.hear_reply(line, from, said, to, packet).await?;
                     continue;
@@ -33,12 +40,27 @@ impl Gateway {
                 }
             };
             let outcome = self.serve(line, &request).await.unwrap_or_else(Outcome::Refused);
-            let answer = request.answer(&outcome);
-            let mut outward = line.outward();
-            outward.put_message(&answer.topic, &answer.payload)?;
-            outward.flush(&line.transport, &*self.clock)?;
+            self.say(line, &request.answer(&outcome))?;
         }
         Ok(())
+    }
+
+    /// What the device has reported, and what an operator has registered of it.
+    async fn answer_query(&self, line: &Line, device: DeviceNo, query: &Query) -> Result<(), End> {
+        let answer = match self.app.own_values(device, query.kind).await {
+            Ok(values) => query.answer(values),
+            Err(error) => {
+                tracing::error!(%error, "what a device has reported cannot be read");
+                query.unavailable()
+            }
+        };
+        self.say(line, &answer)
+    }
+
+    fn say(&self, line: &Line, answer: &Answer) -> Result<(), End> {
+        let mut outward = line.outward();
+        outward.put_message(&answer.topic, &answer.payload)?;
+        outward.flush(&line.transport, &*self.clock)
     }
 
     /// Only a gateway may go on speaking for others.

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::answers::{Answer, answer};
 use aldis_protocol::reply;
-use aldis_protocol::report::{self, Change};
+use aldis_protocol::report::{self, Change, Query};
 use aldis_protocol::sub_devices::{Named, Request};
 use aldis_protocol::topic::{Area, Meaning, Upstream};
 
@@ -84,6 +84,9 @@ fn requested(upstream: &Upstream<'_>, payload: &[u8], sender: Sender, line: &Lin
         && let Some(request) = Request::read(upstream, payload)
     {
         return Reaction::Ask(Box::new(Asked::Request(request)));
+    }
+    if let Some(query) = Query::read(upstream, payload) {
+        return Reaction::Ask(Box::new(Asked::Query(sender.device, query)));
     }
     let answer = answer(upstream, payload, upstream.product_key, upstream.device_key);
     let reported: Vec<_> = report::read(upstream, payload)

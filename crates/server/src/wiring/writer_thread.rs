@@ -137,7 +137,7 @@ fn run(mut engine: Engine, clock: &dyn Clock, inbox: &Inbox, signal: &Signal) {
             tracing::warn!("the store fails: the last replies were not recorded, and not acknowledged");
             return;
         }
-        if finish && inbox.is_empty() {
+        if finish && inbox.is_empty() && inbox.latest().is_empty() {
             return;
         }
         if crowded && !engine.is_yielding() {

@@ -40,7 +40,7 @@ pub struct Inbox {
     room: Notify,
     waiters: Arc<Waiters>,
     traces: Arc<Traces>,
-    latest: LatestValues,
+    latest: Arc<LatestValues>,
 }
 
 impl Inbox {
@@ -53,7 +53,7 @@ impl Inbox {
             room: Notify::new(),
             waiters: Arc::default(),
             traces: Arc::default(),
-            latest: LatestValues::default(),
+            latest: Arc::default(),
         })
     }
 
@@ -71,7 +71,7 @@ impl Inbox {
 
     /// The latest values that devices have reported.
     #[must_use]
-    pub fn latest(&self) -> &LatestValues {
+    pub fn latest(&self) -> &Arc<LatestValues> {
         &self.latest
     }
 

@@ -6,6 +6,7 @@ mod journal;
 mod members;
 mod owners;
 mod registry;
+mod reported;
 mod search_commands;
 mod search_devices;
 mod search_jobs;
@@ -15,13 +16,15 @@ mod tasks;
 
 pub(crate) use journal::remembered;
 pub(crate) use registry::role_number;
+pub(crate) use reported::number as kind_number;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
+use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot,
+    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
 };
 use aldis_store::{DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo};
 
@@ -124,6 +127,16 @@ impl<A: Access> Read for Database<A> {
         self.access.read("searching sub-devices", |db| {
             search_devices::search_under(db, gateway, filter, page)
         })
+    }
+
+    fn reported(&self, device: DeviceNo) -> Result<Vec<Reported>, Error> {
+        self.access
+            .read("reading reported values", |db| reported::of(&db.conn, device))
+    }
+
+    fn last_reported(&self, devices: &[DeviceNo], kind: Kind) -> Result<Vec<Option<Timestamp>>, Error> {
+        self.access
+            .read("reading reported values", |db| reported::last(&db.conn, devices, kind))
     }
 
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error> {

@@ -129,6 +129,7 @@ impl Batch<'_> {
             [int(no.0), self.now.0],
         )?;
         self.forget_topology(no)?;
+        self.forget_reported(no)?;
         self.act(&device.org, verb::DELETE_DEVICE, &device.asset, by)?;
         Ok(Done::Yes)
     }

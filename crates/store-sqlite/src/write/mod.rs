@@ -8,6 +8,7 @@ mod job_tasks;
 mod jobs;
 mod journal;
 mod registry;
+mod reported;
 mod sub_devices;
 mod touched;
 
@@ -160,6 +161,7 @@ impl<'a> Batch<'a> {
             } => self.add_sub_devices(*gateway, devices, *moves, *most),
             Write::RemoveSubDevices { gateway, devices } => self.remove_sub_devices(*gateway, devices),
             Write::Activity(activities) => self.note_activity(activities),
+            Write::Report { values, names_max } => self.report(values, *names_max),
             Write::EndSessions { at } => self.end_sessions(*at),
             Write::CreateJob(job) => self.create_job(job),
             Write::TriggerJob { job } => self.trigger_job(*job),

@@ -3,6 +3,7 @@
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::{JobState, Policy, Retry};
+use aldis_core::reported::Kind;
 use aldis_core::task::{Condition, Event, Link, Presence, State, Task, step};
 use aldis_core::time::Timestamp;
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::bench::{ALL, delete, disable};
 use super::sample::{self, ORG, OTHER_ORG, device_job, idempotency, new_device, product_job, reply, texts};
 use super::snapshot::{APP_KEYS, DEVICE_KEYS, MODELS, PRODUCTS, REQUESTS};
 use crate::memory::MemoryStore;
-use crate::rows::{Action, Activity, Job, NewDevice, Slot};
+use crate::rows::{Action, Activity, Job, NewDevice, Reported, Slot};
 use crate::{DeviceRef, JobTasks, Page, Read, StepWrite, Write};
 
 /// Numbers that look random; the same seed gives the same ones on every machine (splitmix64).
@@ -199,7 +200,8 @@ impl History {
 
     fn devices(&mut self) -> Vec<Write> {
         let device = self.any_device();
-        let write = match self.chance.below(11) {
+        let write = match self.chance.below(13) {
+            11 | 12 => self.report(device),
             9 | 10 => self.topology(),
             8 => Write::EndSessions { at: self.now },
             0 | 1 => Write::CreateDevices((0..=self.chance.below(4)).map(|_| self.new_device()).collect()),
@@ -228,6 +230,20 @@ impl History {
             }
         };
         vec![write]
+    }
+
+    /// Few names and moments, so that values meet.
+    fn report(&mut self, device: DeviceNo) -> Write {
+        let values = (0..3).map(|_| Reported {
+            kind: Kind::ALL[usize::try_from(self.chance.below(3)).unwrap()],
+            name: self.chance.name(&["a", "b", "c"]).to_owned(),
+            value: (!self.chance.one_in(4)).then(|| self.chance.below(9).to_string()),
+            at: Timestamp(i64::try_from(self.chance.below(4)).unwrap()),
+        });
+        Write::Report {
+            values: vec![(device, values.collect())],
+            names_max: 2,
+        }
     }
 
     /// Few gateways, so that devices meet under them.

@@ -21,6 +21,7 @@ pub mod members;
 pub mod purge;
 pub mod random;
 pub mod registry;
+pub mod reported;
 mod sample;
 pub mod searches;
 mod snapshot;
@@ -89,6 +90,11 @@ macro_rules! conformance_tests {
                 topology_needs_devices_of_one_organization,
                 topology_ends_with_either_device_and_survives_the_rest,
                 sub_devices_are_searched_like_devices,
+            }
+            reported {
+                the_latest_value_of_each_name_is_kept,
+                a_device_keeps_no_more_names_of_a_kind_than_it_may,
+                what_a_device_reported_goes_with_it,
             }
             jobs {
                 a_job_comes_back_as_described,

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use aldis_core::expression::{Field, Filter};
 use aldis_core::ids::{AppKey, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::Counters;
+use aldis_core::reported::Kind;
 use aldis_core::task::Task;
 use aldis_core::time::Timestamp;
 
@@ -132,6 +133,10 @@ impl Lines<'_> {
             let found = read.search_sub_devices(*device, None, page)?;
             let numbers: Vec<DeviceNo> = found.rows.iter().map(|device| device.no).collect();
             self.add("sub-devices found", (numbers, found.total));
+            self.add("reported", read.reported(*device)?);
+        }
+        for kind in Kind::ALL {
+            self.add("last reported", read.last_reported(&all, kind)?);
         }
         let mut slots = read.slots()?;
         slots.sort_by_key(|slot| slot.device);

@@ -44,6 +44,7 @@ impl Contents {
             } => self.add_sub_devices(*gateway, devices, *moves, *most),
             Write::RemoveSubDevices { gateway, devices } => self.remove_sub_devices(*gateway, devices),
             Write::Activity(activities) => Ok(self.note_activity(activities)),
+            Write::Report { values, names_max } => Ok(self.report(values, *names_max)),
             Write::EndSessions { at } => Ok(self.end_sessions(*at)),
             Write::CreateJob(job) => self.create_job(job),
             Write::TriggerJob { job } => self.trigger_job(*job),

@@ -171,6 +171,7 @@ impl Contents {
         devices.by_asset.remove(&asset);
         devices.gateways.retain(|under, gateway| *under != no && *gateway != no);
         devices.changes.push((no, false));
+        self.reported.forget(no);
         Ok(self.changed_device(no, verb::DELETE_DEVICE, by))
     }
 

@@ -11,6 +11,7 @@ mod journal;
 mod read;
 mod records;
 mod registry;
+mod reported;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use devices::Devices;
 use jobs::Jobs;
 use journal::Journal;
 use registry::Registry;
+use reported::ReportedValues;
 use tasks::Tasks;
 
 /// A store in memory. Clones share their contents, so that a writer and its readers can each hold one.
@@ -67,6 +69,7 @@ struct Contents {
     clock: Timestamp,
     registry: Registry,
     devices: Devices,
+    reported: ReportedValues,
     jobs: Jobs,
     tasks: Tasks,
     slots: BTreeMap<DeviceNo, Slot>,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::JobState;
+use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, State, Task};
 use aldis_core::time::Timestamp;
 
 use super::records::{CommandRecord, DeviceRecord, JobRecord, TaskRecord, cut, model_passes, passes};
 use super::{Contents, MemoryStore};
 use crate::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot,
+    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
 };
 use crate::{DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo, device_status};
 
@@ -197,6 +198,15 @@ impl Read for MemoryStore {
         let devices = devices.filter_map(|no| contents.devices.get(no));
         let found = devices.filter(|device| contents.device_passes(filter, device, self));
         Ok(cut(found.cloned(), page))
+    }
+
+    fn reported(&self, device: DeviceNo) -> Result<Vec<Reported>, Error> {
+        Ok(self.contents.read().reported.of(device).collect())
+    }
+
+    fn last_reported(&self, devices: &[DeviceNo], kind: Kind) -> Result<Vec<Option<Timestamp>>, Error> {
+        let contents = self.contents.read();
+        Ok(devices.iter().map(|no| contents.reported.last(*no, kind)).collect())
     }
 
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error> {

@@ -1,6 +1,6 @@
 //! What devices report about themselves is there to be seen.
 
-use aldis_client::DeviceRef;
+use aldis_client::{DeviceRef, DeviceUpdate};
 use aldis_simulator::Device;
 use serde_json::{Value, json};
 
@@ -119,4 +119,81 @@ async fn nobody_reports_for_another_device() {
     device.acknowledged(said).await.unwrap();
     assert_eq!(latest(&world, "d2").await["measurepoints"], json!({}));
     assert_eq!(latest(&world, "d1").await["measurepoints"], json!({}));
+}
+
+#[tokio::test]
+async fn what_was_reported_is_there_after_a_stop_and_newer_values_still_count() {
+    let mut world = World::open().await;
+    let mut device = world.connected("d1").await;
+    let points = json!({"measurepoints": {"temperature": 20, "flow": 1}, "time": 2000});
+    say(&mut device, "thing/measurepoint/post", points).await;
+    say(
+        &mut device,
+        "thing/attribute/update",
+        json!({"attributes": {"serial": "x1"}}),
+    )
+    .await;
+    let (ended, _) = world.server.terminate();
+    assert!(ended.success());
+    world.server.start_again();
+    let expected = json!({"measurepoints": {"temperature": 20, "flow": 1}, "attributes": {"serial": "x1"}, "tags": {}});
+    assert_eq!(latest(&world, "d1").await, expected);
+    device.connect(world.server.mqtt).await.unwrap();
+    let newer =
+        json!([{"measurepoints": {"temperature": 21}, "time": 3000}, {"measurepoints": {"flow": 9}, "time": 1000}]);
+    say(&mut device, "thing/measurepoint/post/batch", newer).await;
+    assert_eq!(
+        latest(&world, "d1").await["measurepoints"],
+        json!({"temperature": 21, "flow": 1})
+    );
+}
+
+/// What the device is answered when it asks for these of its attributes or tags.
+async fn asked(device: &mut Device, path: &str, params: Value) -> Value {
+    say(device, path, params).await;
+    let expected = device.identity().topic(&format!("{path}_reply"));
+    loop {
+        let (topic, payload) = device.next_message().await.unwrap();
+        if topic == expected {
+            let answer: Value = serde_json::from_slice(&payload).unwrap();
+            assert_eq!((&answer["id"], &answer["code"]), (&json!("1"), &json!(200)));
+            return answer["data"].clone();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_told_its_attributes_and_tags_its_own_before_its_operators() {
+    let world = World::open().await;
+    let mut device = world.connected("d1").await;
+    let change = DeviceUpdate {
+        device_attributes: Some(
+            json!({"limit": 7, "serial": "of the operator"})
+                .as_object()
+                .unwrap()
+                .clone(),
+        ),
+        device_tags: Some([("floor".to_owned(), "3".to_owned())].into()),
+        device_name: "d1".into(),
+        ..DeviceUpdate::default()
+    };
+    let name = DeviceRef::keys("pump", "d1");
+    world.client.update_device(&name, &change).await.unwrap();
+    let query = "thing/attribute/query";
+    let registered = json!({"limit": 7, "serial": "of the operator"});
+    assert_eq!(asked(&mut device, query, json!({"attributes": []})).await, registered);
+    say(
+        &mut device,
+        "thing/attribute/update",
+        json!({"attributes": {"serial": "x1"}}),
+    )
+    .await;
+    let own = json!({"limit": 7, "serial": "x1"});
+    assert_eq!(asked(&mut device, query, json!({"attributes": []})).await, own);
+    let some = json!({"attributes": ["serial", "unknown"]});
+    assert_eq!(asked(&mut device, query, some).await, json!({"serial": "x1"}));
+    assert_eq!(
+        asked(&mut device, "thing/tag/query", json!({"tags": ["floor"]})).await,
+        json!({"floor": "3"})
+    );
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
+use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Slot,
+    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
 };
 use aldis_store::{Committed, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, Store, TaskInfo, Write};
 use parking_lot::Mutex;
@@ -102,6 +103,8 @@ questions! {
     gateways_of(devices: &[DeviceNo]) -> Vec<Option<DeviceNo>>;
     sub_devices(gateway: DeviceNo) -> Vec<DeviceNo>;
     search_sub_devices(gateway: DeviceNo, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
+    reported(device: DeviceNo) -> Vec<Reported>;
+    last_reported(devices: &[DeviceNo], kind: Kind) -> Vec<Option<Timestamp>>;
     job(job: JobNo) -> Option<JobDetail>;
     search_jobs(org: &OrgId, filter: Option<&Filter<JobField>>, page: Page) -> Found<JobDetail>;
     jobs_at_work() -> Vec<Job>;
