@@ -10,7 +10,7 @@ use crate::link::ConnectionNo;
 
 /// Attempts that may be out to the sub-devices of one connection. The vendor's C library keeps thirty commands that wait for a
 /// reply; one of them may be the gateway's own.
-pub(super) const OUT_MAX: usize = 29;
+pub const OUT_MAX: usize = 29;
 
 /// The sub-devices of one connection.
 #[derive(Debug, Default)]
@@ -33,20 +33,36 @@ impl Shared {
         Some(next)
     }
 
-    fn has_turn(&self) -> bool {
-        self.out < OUT_MAX && !self.waiting.is_empty()
+    fn has_turn(&self, out_max: usize) -> bool {
+        self.out < out_max && !self.waiting.is_empty()
     }
 }
 
 /// All connections with sub-devices.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gateways {
     shared: Map<ConnectionNo, Shared>,
     /// Connections on which somebody has a turn.
     look: BTreeSet<ConnectionNo>,
+    out_max: usize,
+}
+
+impl Default for Gateways {
+    fn default() -> Self {
+        Self {
+            shared: Map::default(),
+            look: BTreeSet::new(),
+            out_max: OUT_MAX,
+        }
+    }
 }
 
 impl Gateways {
+    /// So many attempts may be out over one connection from now on.
+    pub(super) fn share_at_most(&mut self, out_max: usize) {
+        self.out_max = out_max;
+    }
+
     /// A device is in over this connection.
     pub(super) fn enter(&mut self, connection: ConnectionNo, device: DeviceNo) {
         self.shared.entry(connection).or_default().members.insert(device);
@@ -70,7 +86,7 @@ impl Gateways {
     pub(super) fn freed(&mut self, connection: ConnectionNo) {
         if let Some(shared) = self.shared.get_mut(&connection) {
             shared.out = shared.out.saturating_sub(1);
-            if shared.has_turn() {
+            if shared.has_turn(self.out_max) {
                 self.look.insert(connection);
             }
         }
@@ -98,12 +114,13 @@ impl Gateways {
     pub(super) fn wait(&mut self, connection: ConnectionNo, device: DeviceNo) {
         let shared = self.shared.entry(connection).or_default();
         shared.waiting.insert(device);
-        if shared.has_turn() {
+        if shared.has_turn(self.out_max) {
             self.look.insert(connection);
         }
     }
 
-    /// Whoever has a turn now; `take` says whether a device still can take a task.
+    /// Whoever has a turn now; `take` says whether a device still can take a task. A turn that comes to nothing frees no slot
+    /// and so calls nobody: where some still wait behind those that got one, the connection is looked at once more.
     pub(super) fn turns<T>(&mut self, mut take: impl FnMut(ConnectionNo, DeviceNo) -> Option<T>) -> Vec<T> {
         let mut turns = Vec::new();
         for connection in std::mem::take(&mut self.look) {
@@ -111,12 +128,15 @@ impl Gateways {
                 continue;
             };
             let mut given = 0;
-            while shared.out + given < OUT_MAX
+            while shared.out + given < self.out_max
                 && let Some(device) = shared.next()
             {
                 let turn = take(connection, device);
                 given += usize::from(turn.is_some());
                 turns.extend(turn);
+            }
+            if given > 0 && !shared.waiting.is_empty() {
+                self.look.insert(connection);
             }
         }
         turns
@@ -186,6 +206,26 @@ mod tests {
         gateways.taken(BOX);
         gateways.freed(BOX);
         assert_eq!(turns(&mut gateways), [3]);
+    }
+
+    #[test]
+    fn turns_that_come_to_nothing_are_followed_by_others() {
+        let mut gateways = Gateways::default();
+        gateways.share_at_most(2);
+        for device in 1..=5 {
+            gateways.enter(BOX, DeviceNo(device));
+            gateways.wait(BOX, DeviceNo(device));
+        }
+        assert_eq!(turns(&mut gateways), [1, 2]);
+        assert!(gateways.has_look(), "neither of them may have taken anything");
+        assert_eq!(turns(&mut gateways), [3, 4]);
+        gateways.taken(BOX);
+        gateways.taken(BOX);
+        assert_eq!(turns(&mut gateways), [0; 0]);
+        assert!(!gateways.has_look(), "the next one is called when a slot is freed");
+        gateways.freed(BOX);
+        assert_eq!(turns(&mut gateways), [5]);
+        assert!(!gateways.has_look());
     }
 
     #[test]

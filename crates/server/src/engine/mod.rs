@@ -38,6 +38,7 @@ use aldis_store::{Committed, Error, Store, Write};
 use crate::link::{DeviceEvent, DeviceLink};
 use crate::writer::{Failure, Inbox, Received};
 use batch::Batch;
+pub use gateways::OUT_MAX;
 use memory::Memory;
 pub use tally::Tally;
 use turn::Turn;
@@ -113,6 +114,12 @@ impl Engine {
             failed: None,
             clock,
         })
+    }
+
+    /// So many attempts may be out to the sub-devices of one connection, instead of [`OUT_MAX`]: small worlds meet the bound
+    /// only if it is small, too.
+    pub fn share_at_most(&mut self, out_max: usize) {
+        self.memory.devices.gateways.share_at_most(out_max);
     }
 
     /// Counts of what was dropped, for telemetry.

@@ -1,11 +1,12 @@
 //! Sub-devices: many devices over one connection.
 
-use aldis_core::ids::{DeviceNo, WireId};
+use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
+use aldis_core::job::Policy;
 use aldis_core::task::State;
 use aldis_store::{Done, Write};
 
 use super::bench::Bench;
-use super::sample::{AT_ONCE, REPLY_MS, WAITING};
+use super::sample::{AT_ONCE, REPLY_MS, WAITING, within};
 use crate::engine::gateways::OUT_MAX;
 use crate::link::{ConnectionNo, Fate, Order, SessionNo};
 use crate::writer::Ask;
@@ -65,6 +66,62 @@ fn nobody_gets_a_second_command_while_another_waits_for_its_first() {
     }
     let expected: Vec<_> = first.into_iter().chain(second).collect();
     assert_eq!(order, expected);
+}
+
+/// Every slot of a gateway is taken, as many devices wait behind them for what will come to nothing, and one behind these for
+/// something that can be sent.
+struct Queue {
+    bench: Bench,
+    taken: Vec<WireId>,
+    vain: JobNo,
+    valid: TaskNo,
+}
+
+fn queue(vain: Policy) -> Queue {
+    let (mut bench, _, others) = crowded(OUT_MAX * 2 + 2);
+    let (away, others) = others.split_last().unwrap();
+    bench.leave(*away, bench.session_of(*away));
+    bench.settle();
+    let (valid, others) = others.split_last().unwrap();
+    bench.tasks_for(&others[..OUT_MAX], WAITING);
+    let taken = bench.sent();
+    assert_eq!(taken.len(), OUT_MAX);
+    // Rows that have come to nothing are settled slice by slice: those of this job before those of the next.
+    bench.task_for(*away, vain);
+    let vain = bench.tasks_for(&others[OUT_MAX..], vain)[0];
+    let valid = bench.task_for(*valid, WAITING);
+    let vain = bench.job_of(vain).no;
+    Queue {
+        bench,
+        taken,
+        vain,
+        valid,
+    }
+}
+
+impl Queue {
+    /// All slots are freed at once.
+    fn free_all(&mut self) {
+        for wire in &self.taken {
+            self.bench.say(self.bench.device_of(*wire), *wire, 200);
+        }
+    }
+}
+
+#[test]
+fn turns_that_go_to_windows_that_are_over_are_followed_by_others() {
+    let mut queue = queue(within(5_000));
+    queue.bench.now = queue.bench.now.plus_ms(5_000);
+    queue.free_all();
+    assert_eq!(queue.bench.tasks_sent(), [queue.valid]);
+}
+
+#[test]
+fn turns_that_go_to_a_cancelled_job_are_followed_by_others() {
+    let mut queue = queue(WAITING);
+    queue.free_all();
+    queue.bench.cancel_job(queue.vain);
+    assert_eq!(queue.bench.tasks_sent(), [queue.valid]);
 }
 
 #[test]
