@@ -106,7 +106,8 @@ impl App {
         Ok(self.views(gateway.into_iter().collect()).await?.pop())
     }
 
-    /// These devices are no longer where they were: they have to log in again, and who is just doing so is asked again.
+    /// These devices may no longer be where they were: those that are in over another gateway than their own have to log in
+    /// again, and who is just doing so is asked again.
     pub(super) fn have_left(&self, devices: &[DeviceNo]) {
         self.keys_have_changed();
         for device in devices {

@@ -301,10 +301,16 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// A device that has a connection of its own stays.
+    /// A device that has a connection of its own stays, and so does one that is in over its gateway's connection: it may have
+    /// logged in there before word came of where it was.
     fn leave_gateway(&mut self, device: DeviceNo) -> Result<(), Error> {
         let session = self.memory.devices.session(device).map(|session| session.no);
-        if session.and_then(SessionNo::shared).is_none() {
+        let Some(connection) = session.and_then(SessionNo::shared) else {
+            return Ok(());
+        };
+        let gateway = self.store.gateways_of(&[device])?.pop().flatten();
+        let right = gateway.and_then(|gateway| self.memory.devices.session(gateway));
+        if right.is_some_and(|right| right.no == SessionNo::own(connection)) {
             return Ok(());
         }
         self.know(&[device])?;

@@ -36,7 +36,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::{Committed, Error, Store, Write};
 
 use crate::link::{DeviceEvent, DeviceLink};
-use crate::writer::{Failure, Inbox, Received};
+use crate::writer::{Ask, Failure, Inbox, Received};
 use batch::Batch;
 pub use gateways::OUT_MAX;
 use memory::Memory;
@@ -69,6 +69,8 @@ pub struct Engine {
     memory: Memory,
     /// Events of a turn that failed: they come first in the next, which takes no others.
     kept: Vec<DeviceEvent>,
+    /// What this turn was asked for and answers to nobody: it is asked again if the turn fails.
+    insisted: Vec<Ask>,
     /// The last turn has left events in the inbox.
     more_waits: bool,
     /// When the last turn failed, by the wall clock; `None` after one that did not.
@@ -110,6 +112,7 @@ impl Engine {
             inbox,
             memory,
             kept: Vec::new(),
+            insisted: Vec::new(),
             more_waits: false,
             failed: None,
             clock,
@@ -156,6 +159,7 @@ impl Engine {
             return Wake::At(end);
         }
         let mut received = self.receive();
+        self.insisted = received.asks.iter().filter_map(Ask::without_answer).collect();
         match self.decide(&mut received) {
             (batch, Ok(())) => self.carry_through(batch, received, wall),
             (batch, Err(error)) => {
@@ -253,6 +257,7 @@ impl Engine {
     /// After the commit, and only then: devices get their orders, callers their answers.
     fn hand_out(&mut self, batch: Batch, committed: Option<&Committed>) {
         self.memory.devices.committed();
+        self.insisted.clear();
         if !batch.orders.is_empty() {
             self.link.carry_out(batch.orders);
         }
@@ -269,6 +274,9 @@ impl Engine {
         self.memory.latest.not_stored(self.clock);
         self.kept = received.events;
         self.kept.extend(batch.not_sent());
+        for ask in std::mem::take(&mut self.insisted) {
+            self.inbox.insist(ask);
+        }
         for (_, answer) in batch.answers {
             answer(Err(Failure::Unavailable));
         }

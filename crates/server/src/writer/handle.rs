@@ -95,8 +95,25 @@ pub enum Ask {
     DeleteDevice(DeviceNo, Actor, Answer<()>),
     /// End the live session of a device whose keys were replaced, if it has one.
     EndSession(DeviceNo),
-    /// End the live session of a device that was moved, if it is one over a gateway's connection.
+    /// End the live session of a device that was moved, if it is one over the connection of a gateway that it is not under.
     LeaveGateway(DeviceNo),
+}
+
+impl Ask {
+    /// The same again, if nobody waits for its answer and so nobody would repeat it.
+    pub(crate) fn without_answer(&self) -> Option<Self> {
+        match self {
+            Self::EndSession(device) => Some(Self::EndSession(*device)),
+            Self::LeaveGateway(device) => Some(Self::LeaveGateway(*device)),
+            Self::Write(..)
+            | Self::CancelTasks(..)
+            | Self::CancelJob(..)
+            | Self::Retry(..)
+            | Self::CancelCommands(..)
+            | Self::DisableDevice(..)
+            | Self::DeleteDevice(..) => None,
+        }
+    }
 }
 
 /// Where an answer goes.
@@ -207,7 +224,7 @@ impl Writer {
         self.0.insist(Ask::EndSession(device));
     }
 
-    /// Ends the live session of a device over a gateway's connection, if it has one: it is under that gateway no more.
+    /// Ends the live session of a device over the connection of a gateway that it is not under, if it has one.
     pub fn leave_gateway(&self, device: DeviceNo) {
         self.0.insist(Ask::LeaveGateway(device));
     }

@@ -34,6 +34,16 @@ fn put_under(bench: &mut Bench, gateway: DeviceNo, devices: &[DeviceNo]) {
     assert_eq!(bench.write(add), Done::Yes);
 }
 
+fn put_under_instead(bench: &mut Bench, gateway: DeviceNo, device: DeviceNo) {
+    let add = Write::AddSubDevices {
+        gateway,
+        devices: vec![device],
+        moves: true,
+        most: 1000,
+    };
+    assert_eq!(bench.write(add), Done::Yes);
+}
+
 #[test]
 fn a_gateway_is_neither_flooded_nor_serialised() {
     let (mut bench, gateway, others) = crowded(200);
@@ -254,6 +264,55 @@ fn a_device_that_is_moved_leaves_its_gateway_and_no_connection_of_its_own() {
         State::Queued,
         "what has not left by now does not leave"
     );
+}
+
+#[test]
+fn m_whoever_has_to_leave_does_so_also_after_a_commit_that_failed() {
+    let (mut bench, _, others) = crowded(1);
+    let task = bench.task_for(others[0], WAITING);
+    bench.settle();
+    bench.faults.lock().commits = 1;
+    bench.inbox.insist(Ask::LeaveGateway(others[0]));
+    bench.settle();
+    assert_eq!(bench.link.resets(), []);
+    bench.pass(1_000);
+    assert_eq!(bench.link.resets(), [bench.session_of(others[0])]);
+    assert_eq!((bench.deliver(), bench.state(task)), (vec![], State::Queued));
+}
+
+#[test]
+fn a_device_that_is_in_where_it_belongs_stays_whoever_moved_it_before() {
+    let mut bench = Bench::new(3);
+    let [first, second, device] = bench.devices[..] else {
+        panic!("three devices")
+    };
+    bench.enter(first);
+    let connection = bench.enter(second).connection();
+    let session = bench.enter_over(device, connection, 1);
+    put_under(&mut bench, second, &[device]);
+    // Word of its leaving the first one comes late.
+    bench.inbox.insist(Ask::LeaveGateway(device));
+    bench.settle();
+    assert_eq!(bench.link.resets(), []);
+    put_under_instead(&mut bench, first, device);
+    bench.inbox.insist(Ask::LeaveGateway(device));
+    bench.settle();
+    assert_eq!(bench.link.resets(), [session]);
+}
+
+#[test]
+fn a_device_that_is_in_over_an_earlier_connection_of_its_gateway_leaves_with_it() {
+    let mut bench = Bench::new(2);
+    let [gateway, device] = bench.devices[..] else {
+        panic!("two devices")
+    };
+    let before = bench.enter(gateway).connection();
+    let session = bench.enter_over(device, before, 1);
+    put_under(&mut bench, gateway, &[device]);
+    bench.enter(gateway);
+    bench.inbox.insist(Ask::LeaveGateway(device));
+    bench.settle();
+    assert_eq!(bench.link.resets(), [session]);
 }
 
 #[test]
