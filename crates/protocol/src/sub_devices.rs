@@ -158,6 +158,9 @@ pub enum Refused {
     /// The signature does not prove anything.
     #[error("the signature is wrong")]
     WrongSignature,
+    /// The product's secret has signed for a device that has been activated, and is not under this gateway.
+    #[error("the device has been activated before: its own secret has to sign")]
+    OwnSecretNeeded,
     /// The device's product demands certificates, and no gateway can present one for a sub-device.
     #[error("the product demands a certificate")]
     CertificateDemanded,
@@ -193,7 +196,7 @@ impl Refused {
             Self::Disabled => 723,
             Self::TooMany => 739,
             Self::NotASubDevice => 740,
-            Self::WrongSignature => 742,
+            Self::WrongSignature | Self::OwnSecretNeeded => 742,
             Self::CertificateDemanded => 746,
             Self::NoActivation => 770,
             Self::TooLarge => 1008,

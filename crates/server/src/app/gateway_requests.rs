@@ -23,9 +23,9 @@ pub struct Proved {
     pub known: Known,
     /// How commands are sent to it.
     pub qos: Qos,
-    /// The gateway that it is under.
-    under: Option<DeviceNo>,
     activated: bool,
+    /// Its product's secret has signed, which all devices of the product may know.
+    by_product: bool,
 }
 
 /// One answer per device, in the order asked for.
@@ -36,6 +36,30 @@ pub type Each<T> = Vec<Result<T, (Named, Refused)>>;
 enum Place {
     Under,
     Anywhere,
+}
+
+/// Where a device is, and which gateway speaks for it.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    gateway: DeviceNo,
+    under: Option<DeviceNo>,
+}
+
+impl Standing {
+    fn is_there(self) -> bool {
+        self.under == Some(self.gateway)
+    }
+
+    /// All devices of a product may know its secret. So it proves enough for a device that nobody has had in hand yet, or that
+    /// is under this gateway already, and takes no other away: neither from a gateway nor from a connection of its own.
+    fn is_vouched_for(self, device: &Device) -> Result<(), Refused> {
+        match self.under {
+            Some(_) if self.is_there() => Ok(()),
+            Some(_) => Err(Refused::NotASubDevice),
+            None if device.activated.is_some() => Err(Refused::OwnSecretNeeded),
+            None => Ok(()),
+        }
+    }
 }
 
 impl App {
@@ -89,7 +113,7 @@ impl App {
     }
 
     /// Puts devices under a gateway, each that proves itself. Whoever has the device's secret has the device at hand: so,
-    /// other than for an operator, it is taken away from another gateway.
+    /// other than for an operator, it is taken away from another gateway. Its product's secret moves nothing.
     ///
     /// # Errors
     /// [`Refused::Unavailable`]; [`Refused::NotPermitted`] if it is no gateway.
@@ -99,28 +123,30 @@ impl App {
         let add = |proved: &Proved| Write::AddSubDevices {
             gateway,
             devices: vec![proved.device],
-            moves: true,
+            moves: !proved.by_product,
             most: SUB_DEVICES_MAX,
         };
         let writes = proved.iter().flatten().map(add).collect();
         let mut done = self.write_all(writes).await?.into_iter();
-        let mut moved = Vec::new();
+        let mut there = Vec::new();
         let mut added = Vec::new();
         for proved in proved {
-            added.push(match proved {
-                Err(refused) => Err(refused),
-                Ok(proved) => match done.next() {
+            added.push(proved.and_then(|proved| {
+                let why = match done.next() {
                     Some(Done::Yes) => {
-                        moved.extend(proved.under.filter(|under| *under != gateway).map(|_| proved.device));
-                        Ok(())
+                        there.push(proved.device);
+                        return Ok(());
                     }
-                    Some(Done::Refused(Refusal::Full)) => Err((proved.known.named, Refused::TooMany)),
-                    Some(Done::Refused(Refusal::Missing)) => Err((proved.known.named, Refused::NoSuchDevice)),
-                    _ => Err((proved.known.named, Refused::Unavailable)),
-                },
-            });
+                    Some(Done::Refused(Refusal::Full)) => Refused::TooMany,
+                    Some(Done::Refused(Refusal::Missing)) => Refused::NoSuchDevice,
+                    Some(Done::Refused(Refusal::InUse)) => Refused::NotASubDevice,
+                    _ => Refused::Unavailable,
+                };
+                Err((proved.known.named, why))
+            }));
         }
-        self.have_left(&moved);
+        // Where each was at the time of the commit is more than what was read before it can tell.
+        self.have_left(&there);
         Ok(added)
     }
 
@@ -258,9 +284,9 @@ fn prove(store: &dyn Read, gateway: DeviceNo, logins: &[SubLogin], place: Place)
         let proof = match (device, product) {
             (Some(device), Some(product)) => {
                 let under = under.get(&device.no).copied();
-                let wanted = place == Place::Anywhere || under == Some(gateway);
-                match wanted {
-                    true => check(login, device, product, under),
+                let standing = Standing { gateway, under };
+                match place == Place::Anywhere || standing.is_there() {
+                    true => check(login, device, product, standing),
                     false => Err(Refused::NotASubDevice),
                 }
             }
@@ -282,8 +308,9 @@ fn product_of<'p>(
     Ok(known.get(key).and_then(Option::as_ref))
 }
 
-/// The order tells a gateway first what it can change.
-fn check(login: &SubLogin, device: Device, product: &Product, under: Option<DeviceNo>) -> Result<Proved, Refused> {
+/// The order tells a gateway first what it can change. The device's secret is told at its first login only: what it has used
+/// since is nothing for those who merely know its product's.
+fn check(login: &SubLogin, device: Device, product: &Product, standing: Standing) -> Result<Proved, Refused> {
     if device.disabled {
         return Err(Refused::Disabled);
     }
@@ -301,16 +328,20 @@ fn check(login: &SubLogin, device: Device, product: &Product, under: Option<Devi
     if !login.verify(&secret.0) {
         return Err(Refused::WrongSignature);
     }
+    if by_product {
+        standing.is_vouched_for(&device)?;
+    }
+    let activated = device.activated.is_some();
     Ok(Proved {
         device: device.no,
         known: Known {
             asset_id: device.is.asset.to_string(),
             named: named(&device),
-            secret: by_product.then_some(device.is.secret.0),
+            secret: (by_product && !activated).then_some(device.is.secret.0),
         },
         qos: product.command_qos,
-        under,
-        activated: device.activated.is_some(),
+        activated,
+        by_product,
     })
 }
 
