@@ -13,6 +13,7 @@ use aldis_store::{DeviceRef, Done, Error as StoreError, Read, Refusal, Write};
 use super::register_devices::DeviceDraft;
 use super::sub_devices::SUB_DEVICES_MAX;
 use super::{App, Caller, Error};
+use crate::trace::Event;
 
 /// A device that has proved who it is, through a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,24 +64,43 @@ impl Standing {
 }
 
 impl App {
-    /// Checks the logins of sub-devices. Who is let in counts as activated ever after.
+    /// Checks the logins of sub-devices.
     ///
     /// # Errors
     /// [`Refused::Unavailable`].
     pub async fn prove_sub_devices(&self, gateway: DeviceNo, logins: Vec<SubLogin>) -> Result<Each<Proved>, Refused> {
-        let proved = self.proved(gateway, logins, Place::Under).await?;
-        let first = proved.iter().flatten().filter(|proved| !proved.activated);
-        let first = first.map(|proved| Activity {
+        self.proved(gateway, logins, Place::Under).await
+    }
+
+    /// These devices are about to be let in: they count as activated ever after, and that is stored before anybody is told so.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`].
+    pub async fn activate_sub_devices(&self, proved: impl Iterator<Item = &Proved>) -> Result<(), Refused> {
+        let first = proved.filter(|proved| !proved.activated).map(|proved| Activity {
             device: proved.device,
             online: Some(self.now()),
             offline: None,
         });
         let first: Vec<Activity> = first.collect();
-        if !first.is_empty() {
-            let stored = self.write_one(Write::Activity(first)).await;
-            stored.map_err(|error| unavailable(&error))?.ok();
+        if first.is_empty() {
+            return Ok(());
         }
-        Ok(proved)
+        let stored = self.write_one(Write::Activity(first)).await;
+        let stored = stored.map_err(|error| unavailable(&error))?;
+        stored.map(drop).map_err(|_refusal| Refused::Unavailable)
+    }
+
+    /// Takes note of refused logins, for those of the devices that there are.
+    pub async fn note_refused_logins(&self, refused: Vec<(Named, Refused)>) {
+        let refs: Vec<DeviceRef> = refused.iter().map(|(named, _)| reference(named)).collect();
+        let found = self.read(move |store| store.devices(&refs)).await;
+        for (device, (_, why)) in found.into_iter().flatten().zip(refused) {
+            if let Some(device) = device {
+                let why = Event::Refused(format!("over a gateway: {why}"));
+                self.writer().traces().note(device.no, self.now(), why);
+            }
+        }
     }
 
     /// The device with these keys, if it is under this gateway; `None` also if nobody can tell.

@@ -1,5 +1,6 @@
 //! What a gateway asks for on behalf of its sub-devices, done one after another.
 
+use std::collections::HashSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::end::End;
 use super::entrant::Entrant;
 use super::keys::Keys;
 use super::line::Line;
-use super::members::Asked;
+use super::members::{Asked, Members};
 use crate::app::gateway_requests::{Each, Proved};
 use crate::app::sub_devices::ONLINE_MAX;
 use crate::link::{AnswerTo, DeviceEvent};
@@ -138,35 +139,41 @@ impl Gateway {
         })
     }
 
-    /// Sub-devices that prove themselves are online from now on.
+    /// Sub-devices that prove themselves are online from now on, as far as there is room.
     async fn log_in_all(&self, line: &Arc<Line>, logins: Vec<SubLogin>) -> Result<Each<Known>, Refused> {
         let key_changes = self.app.key_changes();
         let proved = self.app.prove_sub_devices(line.device, logins).await?;
+        let proved = with_room(line, proved);
+        self.app.activate_sub_devices(proved.iter().flatten()).await?;
         let mut let_in = Vec::with_capacity(proved.len());
         for proof in proved {
-            let entered = match proof {
+            let_in.push(match proof {
                 Ok(proved) => self.let_in(line, proved, key_changes).await,
                 Err(refused) => Err(refused),
-            };
-            if let Err((named, why)) = &entered {
-                let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
-                tracing::info!(gateway = line.device.0, product, device, %why, "a sub-device's login is refused");
-                self.app
-                    .note_refused(product, device, format!("over a gateway: {why}"))
-                    .await;
-            }
-            let_in.push(entered);
+            });
         }
+        let refused = let_in.iter().filter_map(|entered| entered.as_ref().err()).cloned();
+        self.note_refused(line, refused.collect()).await;
         Ok(let_in)
+    }
+
+    async fn note_refused(&self, line: &Line, refused: Vec<(Named, Refused)>) {
+        let Some((named, why)) = refused.first() else { return };
+        tracing::info!(
+            gateway = line.device.0,
+            refused = refused.len(),
+            product = named.product_key.as_str(),
+            device = named.device_key.as_str(),
+            %why,
+            "logins of sub-devices are refused, the first of them this one"
+        );
+        self.app.note_refused_logins(refused).await;
     }
 
     async fn let_in(&self, line: &Arc<Line>, proved: Proved, key_changes: u64) -> Result<Known, (Named, Refused)> {
         let Proved { device, known, qos, .. } = proved;
         let named = known.named.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
-        if is_full(line, &keys) {
-            return Err((named, Refused::TooMany));
-        }
         let Some(session) = self.sessions.enter_over(line, Entrant { device, keys, qos }) else {
             return Err((named, Refused::Unavailable));
         };
@@ -200,12 +207,29 @@ impl Gateway {
     }
 }
 
-/// A device that is in and logs in again takes no place.
-fn is_full(line: &Line, keys: &Keys) -> bool {
+/// Those for which there is no room are refused. A device that is in and logs in again takes none.
+fn with_room(line: &Line, proved: Each<Proved>) -> Each<Proved> {
     let outward = line.outward();
-    outward
-        .members()
-        .is_some_and(|members| members.count() >= ONLINE_MAX && members.of_root(keys.root()).is_none())
+    let members = outward.members();
+    let room = ONLINE_MAX.saturating_sub(members.map_or(0, Members::count));
+    let mut coming = HashSet::new();
+    let mut has_room = |proved: Proved| {
+        let Named {
+            product_key,
+            device_key,
+        } = &proved.known.named;
+        let keys = Keys::new(product_key.as_str(), device_key.as_str());
+        let is_in = members.is_some_and(|members| members.of_root(keys.root()).is_some());
+        if is_in || coming.contains(&proved.device) {
+            return Ok(proved);
+        }
+        if coming.len() >= room {
+            return Err((proved.known.named, Refused::TooMany));
+        }
+        coming.insert(proved.device);
+        Ok(proved)
+    };
+    proved.into_iter().map(|proof| proof.and_then(&mut has_room)).collect()
 }
 
 fn apart<T>(each: Each<T>) -> (Vec<T>, Vec<(Named, Refused)>) {

@@ -375,6 +375,7 @@ async fn two_hundred_sub_devices_are_in_and_one_more_is_not() {
     let last = answer["data"]["failedSubDevices"][0]["deviceKey"].as_str().unwrap();
     let last = devices.iter().find(|device| device.device_key == last).unwrap();
     assert_eq!(log_in(&mut gateway, last).await["code"], 739);
+    assert_eq!(world.presence(last).await, "inactive", "it has never been in");
     gateway
         .session_request("combine/logout", keys(&devices[0]))
         .await
