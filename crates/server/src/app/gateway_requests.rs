@@ -103,8 +103,11 @@ impl App {
         }
     }
 
-    /// The device with these keys, if it is under this gateway; `None` also if nobody can tell.
-    pub async fn sub_device(&self, gateway: DeviceNo, named: Named) -> Option<DeviceNo> {
+    /// The device with these keys, if it is under this gateway.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`].
+    pub async fn sub_device(&self, gateway: DeviceNo, named: Named) -> Result<Option<DeviceNo>, Refused> {
         let found = self
             .read(move |store| {
                 let Some(device) = store.devices(&[reference(&named)])?.pop().flatten() else {
@@ -114,7 +117,7 @@ impl App {
                 Ok::<_, StoreError>((under == Some(gateway)).then_some(device.no))
             })
             .await;
-        found.map_err(|error| unavailable(&error)).ok().flatten()
+        found.map_err(|error| unavailable(&error))
     }
 
     /// The devices under a gateway.
@@ -231,9 +234,16 @@ impl App {
         Ok((known, refused))
     }
 
-    /// Whether a device is a gateway; not if nobody can tell.
-    pub async fn is_gateway(&self, device: DeviceNo) -> bool {
-        self.own_gateway(device).await.is_ok()
+    /// Whether a device is a gateway.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`].
+    pub async fn is_gateway(&self, device: DeviceNo) -> Result<bool, Refused> {
+        match self.own_gateway(device).await {
+            Ok(_) => Ok(true),
+            Err(Refused::Unavailable) => Err(Refused::Unavailable),
+            Err(_) => Ok(false),
+        }
     }
 
     async fn proved(&self, gateway: DeviceNo, logins: Vec<SubLogin>, place: Place) -> Result<Each<Proved>, Refused> {

@@ -66,14 +66,16 @@ impl Gateway {
 
     /// Only a gateway may go on speaking for others.
     async fn look_at_talker(&self, line: &Line) -> Result<(), End> {
-        if !self.app.is_gateway(line.device).await {
-            return Err(End::Misbehaved("too many messages in another device's name"));
+        match self.app.is_gateway(line.device).await {
+            Ok(true) => line.outward().be_gateway(),
+            Ok(false) => return Err(End::Misbehaved("too many messages in another device's name")),
+            Err(_) => return Err(End::Reset),
         }
-        line.outward().be_gateway();
         Ok(())
     }
 
-    /// A reply of a device that is not in counts if it is under this gateway; else it is acknowledged and dropped.
+    /// A reply of a device that is not in counts if it is under this gateway; else it is acknowledged and dropped. As long as
+    /// nobody can tell it is neither: the connection ends, and the gateway says it again.
     async fn hear_reply(
         &self,
         line: &Arc<Line>,
@@ -82,7 +84,8 @@ impl Gateway {
         to: AnswerTo,
         packet: Option<NonZeroU16>,
     ) -> Result<(), End> {
-        if let Some(device) = self.app.sub_device(line.device, from).await {
+        let found = self.app.sub_device(line.device, from).await;
+        if let Some(device) = found.map_err(|_unavailable| End::Reset)? {
             self.sessions.writer().report(DeviceEvent::Replied {
                 session: line.session,
                 device,
@@ -178,16 +181,20 @@ impl Gateway {
             return Err((named, Refused::Unavailable));
         };
         // Whoever moves the device from now on ends the session; who did so during the check has to be looked for.
-        let changed = self.app.key_changes() != key_changes;
-        if changed && self.app.sub_device(line.device, named.clone()).await != Some(device) {
-            tracing::info!(device = device.0, "a sub-device was moved during its login");
-            if let Some(member) = line.outward().remove_member(session) {
-                self.sessions
-                    .left(member.session, member.device, "it was moved during its login");
-            }
-            return Err((named, Refused::NotASubDevice));
+        if self.app.key_changes() == key_changes {
+            return Ok(known);
         }
-        Ok(known)
+        let why = match self.app.sub_device(line.device, named.clone()).await {
+            Ok(Some(found)) if found == device => return Ok(known),
+            Ok(_) => Refused::NotASubDevice,
+            Err(refused) => refused,
+        };
+        tracing::info!(device = device.0, %why, "a sub-device was moved during its login");
+        if let Some(member) = line.outward().remove_member(session) {
+            self.sessions
+                .left(member.session, member.device, "it was moved during its login");
+        }
+        Err((named, why))
     }
 
     /// Whoever is not in is out already.

@@ -5,7 +5,7 @@ mod bench;
 mod link;
 mod operator;
 mod sample;
-mod store;
+pub(crate) mod store;
 mod stored;
 
 mod attempts;

@@ -19,13 +19,13 @@ type Meddling = Box<dyn FnOnce(&mut MemoryStore, &[Write]) + Send>;
 
 /// What goes wrong next.
 #[derive(Default)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     /// So many commits fail, and nothing of them is stored.
     pub(super) commits: usize,
     /// So many commits are stored, but their answer is lost.
     pub(super) answers: usize,
     /// Reads fail from the one after so many on, until this is cleared.
-    pub(super) reads_after: Option<usize>,
+    pub(crate) reads_after: Option<usize>,
     /// Happens before the next commit.
     pub(super) meddling: Option<Meddling>,
     /// Commits tried so far.
@@ -33,9 +33,9 @@ pub(super) struct Faults {
 }
 
 /// The engine's way to the store.
-pub(super) struct FailingStore {
-    pub(super) store: MemoryStore,
-    pub(super) faults: Arc<Mutex<Faults>>,
+pub(crate) struct FailingStore {
+    pub(crate) store: MemoryStore,
+    pub(crate) faults: Arc<Mutex<Faults>>,
 }
 
 fn failed(what: &str) -> Error {

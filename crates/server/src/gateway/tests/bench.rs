@@ -21,6 +21,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::app::devices::DeviceName;
 use crate::app::{App, Caller, Parts, Settings, SystemChance};
+use crate::engine::tests::store::{FailingStore, Faults};
 use crate::gateway::admission::{Admitted, Guest};
 use crate::gateway::terms::Terms;
 use crate::gateway::{Doors, Gateway, Sessions, serve};
@@ -46,6 +47,8 @@ pub(super) struct Bench {
     pub(super) sessions: Arc<Sessions>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) stop: Stop,
+    /// What goes wrong when something is read.
+    pub(super) faults: Arc<Mutex<Faults>>,
     command: Arc<Command>,
     events: mpsc::UnboundedReceiver<DeviceEvent>,
     pub(super) ends: tokio::task::JoinHandle<()>,
@@ -61,9 +64,14 @@ impl Bench {
         let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), Arc::new(Standing));
         let mut store = MemoryStore::new(Arc::clone(&sessions) as _);
         store.commit(NOW, &rows()).unwrap();
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let reader = Arc::new(FailingStore {
+            store: store.clone(),
+            faults: Arc::clone(&faults),
+        });
         let app = App::new(Parts {
-            store: Arc::new(store.clone()),
-            rows: Arc::new(store.clone()),
+            store: Arc::clone(&reader) as _,
+            rows: reader,
             writer: Writer::new(Arc::clone(&inbox)),
             clock: Arc::new(Standing),
             presence: Arc::clone(&sessions) as _,
@@ -91,6 +99,7 @@ impl Bench {
             sessions,
             gateway,
             stop,
+            faults,
             command: Arc::new(command),
             events,
             ends,

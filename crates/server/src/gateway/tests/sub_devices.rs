@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aldis_core::command::Qos;
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo, WireId};
 
-use super::bench::{Bench, Socket, packet};
+use super::bench::{Bench, Socket, packet, text};
 use crate::gateway::entrant::Entrant;
 use crate::gateway::keys::Keys;
 use crate::gateway::line::Line;
@@ -178,6 +178,22 @@ async fn a_login_elsewhere_ends_the_session_that_was_and_nothing_else() {
     );
     // Nobody is let in over a connection that has ended.
     assert!(bench.sessions.enter_over(&there, sub_device(A, "a")).is_none());
+}
+
+/// A reply that is not acknowledged is said again.
+#[tokio::test]
+async fn a_reply_that_nobody_can_place_now_is_not_acknowledged() {
+    let mut bench = Bench::open(ROOM).await;
+    let (mut socket, _) = bench.device("d1").await;
+    let mut said = text("/sys/pk/d2/thing/service/s_reply");
+    said.extend([0, 7]);
+    said.extend_from_slice(br#"{"id":"1000000000000004097","code":200,"data":{}}"#);
+    let said = packet(0x32, &said);
+    socket.send(&said).await;
+    assert_eq!(socket.packet().await, Some((0x40, vec![0, 7])), "it is no sub-device");
+    bench.faults.lock().reads_after = Some(0);
+    socket.send(&said).await;
+    assert_eq!(socket.packet().await, None, "nobody knows what it is");
 }
 
 #[tokio::test]
