@@ -163,9 +163,7 @@ impl Outward {
 
     /// Something needs a look at the store.
     pub(super) fn ask(&mut self, asked: Asked) {
-        let members = self.members.get_or_insert_default();
-        members.is_gateway |= matches!(asked, Asked::Request(_));
-        members.asked.push(asked);
+        self.members.get_or_insert_default().asked.push(asked);
     }
 
     /// The device is a gateway.
@@ -173,7 +171,7 @@ impl Outward {
         self.members.get_or_insert_default().is_gateway = true;
     }
 
-    /// Whether the device has spoken as a gateway.
+    /// Whether the device is known to be a gateway.
     pub(super) fn is_gateway(&self) -> bool {
         self.members.as_ref().is_some_and(|members| members.is_gateway)
     }

@@ -56,7 +56,7 @@ pub(super) struct Members {
     pub(super) handing: Vec<Arc<Gate>>,
     /// What needs a look at the store, in order; done as soon as all that has come is read.
     pub(super) asked: Vec<Asked>,
-    /// The device has asked for something that only a gateway asks for, or is known to be one.
+    /// The device has been found to be a gateway; what it asks for proves nothing.
     pub(super) is_gateway: bool,
 }
 
