@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use aldis_core::ids::DeviceNo;
-use aldis_protocol::subscription::{Coverage, coverage};
 use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
 use tokio::time::Sleep;
@@ -17,7 +16,6 @@ use tokio::time::Sleep;
 use super::Gateway;
 use super::end::End;
 use super::input::Input;
-use super::keys::Keys;
 use super::line::Outward;
 use super::login::connack;
 use super::members::{Asked, Members};
@@ -26,6 +24,7 @@ use super::packing::Unpackable;
 use super::sessions::Present;
 use super::settling::Settling;
 use super::socket;
+use super::subscribing::subscribed;
 use super::upstream::{Reaction, react};
 use crate::link::{DeviceEvent, Kinds, SessionNo};
 use crate::trace;
@@ -316,15 +315,13 @@ impl Connection {
 
     /// The SUBACK is in the output by now, hence before any command.
     fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str> + Clone, outward: &mut Outward) -> bool {
-        let mut room = true;
-        if let Some(members) = outward.members_mut() {
-            for member in members.all_mut() {
-                let kinds = member.settling.subscribed(covered(filters.clone(), &member.keys));
-                room &= kinds.is_none_or(|kinds| self.report_ready(member.session, member.device, kinds));
-            }
-        }
         let line = &self.present.line;
-        let kinds = self.settling.subscribed(covered(filters, &line.keys));
+        let (own, members) = subscribed(filters, &line.keys, outward, Instant::now());
+        let mut room = true;
+        for (session, device, kinds) in members {
+            room &= self.report_ready(session, device, kinds);
+        }
+        let kinds = self.settling.subscribed(own);
         room & kinds.is_none_or(|kinds| self.report_ready(line.session, line.device, kinds))
     }
 
@@ -365,17 +362,6 @@ impl Connection {
         }
         Ok(())
     }
-}
-
-/// What filters cover of the device with these keys.
-fn covered<'f>(filters: impl Iterator<Item = &'f str>, keys: &Keys) -> Coverage {
-    filters
-        .map(|filter| coverage(filter, keys.product(), keys.device()))
-        .fold(Coverage::default(), |all, one| Coverage {
-            services: all.services || one.services,
-            points: all.points || one.points,
-            any: all.any || one.any,
-        })
 }
 
 /// When a device that promised signs of life is gone: one and a half times as long after the last.

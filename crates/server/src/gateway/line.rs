@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use aldis_core::command::Qos;
 use aldis_core::ids::{DeviceNo, WireId};
@@ -59,6 +60,8 @@ pub(super) struct Outward {
     /// Commands whose PUBACK has not come, the oldest first.
     in_flight: VecDeque<(NonZeroU16, DeviceNo, WireId)>,
     last_packet: u16,
+    /// It subscribes to command topics, device by device.
+    subscribes: bool,
     /// Sub-devices, once the device has spoken for another.
     members: Option<Box<Members>>,
     /// Nothing is carried out any more.
@@ -181,7 +184,23 @@ impl Outward {
         if self.over {
             return None;
         }
-        self.members.get_or_insert_default().add(connection, entrant)
+        let subscribes = self.subscribes;
+        self.members
+            .get_or_insert_default()
+            .add(connection, entrant, subscribes)
+    }
+
+    /// The device has subscribed to something; `one_by_one`: to commands of a single device. From then on its sub-devices wait
+    /// for subscriptions of their own, each as long as it goes on.
+    pub(super) fn note_subscription(&mut self, one_by_one: bool, now: Instant) {
+        self.subscribes |= one_by_one;
+        if self.subscribes
+            && let Some(members) = &mut self.members
+        {
+            for member in members.unsettled_mut() {
+                member.settling.wait_behind_others(now);
+            }
+        }
     }
 
     pub(super) fn remove_member(&mut self, session: SessionNo) -> Option<Member> {

@@ -61,15 +61,19 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// A device is in, from now on; an earlier session of it stays until it is removed. `None` if the connection has no
-    /// numbers left.
-    pub(super) fn add(&mut self, connection: ConnectionNo, entrant: Entrant) -> Option<SessionNo> {
+    /// A device is in, from now on; an earlier session of it stays until it is removed. `subscribes`: its gateway does so for
+    /// it. `None` if the connection has no numbers left.
+    pub(super) fn add(&mut self, connection: ConnectionNo, entrant: Entrant, subscribes: bool) -> Option<SessionNo> {
         let session = SessionNo::over(connection, self.logins + 1)?;
         self.logins += 1;
         let Entrant { device, keys, qos } = entrant;
         let keys = Arc::new(keys);
         self.by_root.insert(keys.root().into(), session);
-        let settling = Settling::begin(Instant::now());
+        let now = Instant::now();
+        let mut settling = Settling::begin(now);
+        if subscribes {
+            settling.wait_behind_others(now);
+        }
         let member = Member {
             session,
             device,
@@ -101,6 +105,14 @@ impl Members {
     /// The device whose topics begin so.
     pub(super) fn of_root(&self, root: &str) -> Option<&Member> {
         self.by_session.get(self.by_root.get(root)?)
+    }
+
+    pub(super) fn of_root_mut(&mut self, root: &str) -> Option<&mut Member> {
+        self.by_session.get_mut(self.by_root.get(root)?)
+    }
+
+    pub(super) fn unsettled_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.all_mut().filter(|member| !member.settling.is_over())
     }
 
     pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Member> {
@@ -135,9 +147,9 @@ mod tests {
     #[test]
     fn a_second_login_is_found_and_the_first_can_be_taken_out() {
         let mut members = Members::default();
-        let first = members.add(BOX, sub_device(1, "a")).unwrap();
-        let other = members.add(BOX, sub_device(2, "b")).unwrap();
-        let second = members.add(BOX, sub_device(1, "a")).unwrap();
+        let first = members.add(BOX, sub_device(1, "a"), false).unwrap();
+        let other = members.add(BOX, sub_device(2, "b"), false).unwrap();
+        let second = members.add(BOX, sub_device(1, "a"), false).unwrap();
         assert_eq!(members.count(), 2);
         assert_eq!(members.remove(first).map(|member| member.device), Some(DeviceNo(1)));
         let found = members.of_root("/sys/pk/a/").map(|member| member.session);
@@ -153,9 +165,9 @@ mod tests {
     fn each_settles_after_its_own_login() {
         let mut members = Members::default();
         assert_eq!(members.settled_at(), None);
-        members.add(BOX, sub_device(1, "a"));
+        members.add(BOX, sub_device(1, "a"), false);
         let first = members.settled_at().unwrap();
-        members.add(BOX, sub_device(2, "b"));
+        members.add(BOX, sub_device(2, "b"), false);
         assert_eq!(members.settled_at(), Some(first));
         for member in members.all_mut() {
             member.settling.pass(first);

@@ -29,6 +29,7 @@ mod sessions;
 mod settling;
 mod socket;
 mod sub_devices;
+mod subscribing;
 mod templates;
 mod terms;
 #[cfg(test)]

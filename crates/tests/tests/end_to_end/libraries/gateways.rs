@@ -1,6 +1,8 @@
 //! The libraries as gateways: how each proves its sub-devices, and how these get their commands.
 
-use aldis_client::{DeviceRef, NewProduct, TaskStatus};
+use std::time::Duration;
+
+use aldis_client::{NewProduct, TaskStatus};
 use aldis_simulator::DeviceIdentity;
 use serde_json::{Value, json};
 
@@ -85,20 +87,18 @@ impl Library {
             "subDevices": subs.iter().map(one).collect::<Vec<_>>()})
     }
 
-    /// An entry of a request to the topology; Node has none.
-    fn topology_entry(self, sub: &DeviceIdentity) -> Option<Value> {
+    /// An entry of a request to the topology; Node's is what it logs in with.
+    fn topology_entry(self, sub: &DeviceIdentity) -> Value {
         let (product, device) = (&sub.product_key, &sub.device_key);
         let timestamp = json!("1795388113773");
         let (client_id, method_key, method) = match self {
-            Self::Node => return None,
+            Self::Node => return self.login(sub),
             Self::Java | Self::JavaPacked => (format!("{product}.{device}.1795388113773"), "signMethod", "sha256"),
             Self::C => (format!("{product}.{device}"), "signmethod", "hmacSha256"),
         };
         let sign = self.sign(&client_id, &timestamp, sub);
-        Some(
-            json!({"productKey": product, "deviceKey": device, "clientId": client_id, "timestamp": timestamp,
-            method_key: method, "sign": sign}),
-        )
+        json!({"productKey": product, "deviceKey": device, "clientId": client_id, "timestamp": timestamp,
+            method_key: method, "sign": sign})
     }
 
     /// C asks without wanting to know that the question has arrived.
@@ -177,17 +177,10 @@ impl<'w> Gateway<'w> {
         }
     }
 
-    /// Puts the sub-devices under the gateway as the library can, or as an operator does.
+    /// Puts the sub-devices under the gateway.
     async fn take_in(&mut self, subs: &[DeviceIdentity]) {
-        let entries: Option<Vec<Value>> = subs.iter().map(|sub| self.library.topology_entry(sub)).collect();
-        if let Some(entries) = entries {
-            self.ask("/sys", "thing/topo/add", &json!(entries)).await;
-        } else {
-            let name = |device: &DeviceIdentity| DeviceRef::keys(&device.product_key, &device.device_key);
-            let subs: Vec<DeviceRef> = subs.iter().map(name).collect();
-            let client = &self.world.client;
-            client.add_sub_devices(&name(&self.identity), &subs).await.unwrap();
-        }
+        let entries: Vec<Value> = subs.iter().map(|sub| self.library.topology_entry(sub)).collect();
+        self.ask("/sys", "thing/topo/add", &json!(entries)).await;
     }
 
     /// C subscribes to the sub-device's topics, one packet each.
@@ -199,6 +192,23 @@ impl<'w> Gateway<'w> {
             let filter = format!("/sys/{}/{}/{filter}", sub.product_key, sub.device_key);
             self.wire.subscribe(packet, &filter, 0).await;
             assert_eq!(self.wire.next().await, Got::SubAck { packet, granted: 0 });
+        }
+    }
+
+    /// As above, and no further than the first filter for commands.
+    async fn subscribe_to_services(&mut self, sub: &DeviceIdentity) {
+        let filter = format!("/sys/{}/{}/thing/service/+", sub.product_key, sub.device_key);
+        self.wire.subscribe(600, &filter, 0).await;
+        let granted = Got::SubAck {
+            packet: 600,
+            granted: 0,
+        };
+        assert_eq!(self.wire.next().await, granted);
+    }
+
+    async fn hears_nothing_for(&mut self, span: Duration) {
+        if let Ok(heard) = tokio::time::timeout(span, self.wire.next()).await {
+            panic!("{heard:?}");
         }
     }
 
@@ -265,4 +275,27 @@ async fn every_library_logs_several_in_at_once_and_lists_its_topology() {
             gateway.carries_out(sub).await;
         }
     }
+}
+
+/// C subscribes for its sub-devices after the login, one by one and packet by packet, and drops what comes before.
+#[tokio::test]
+async fn sub_devices_of_a_library_that_subscribes_wait_for_their_subscriptions_however_long_the_batch() {
+    let world = world().await;
+    let mut gateway = Gateway::new(&world, Library::C).await;
+    let subs = gateway.sub_devices(3).await;
+    gateway.take_in(&subs).await;
+    let job = world.create(&Plan::devices(&subs).ttl(600)).await;
+    let batch = Library::C.login_batch(&gateway.identity, &subs);
+    gateway.ask("/ext/session", "combine/login/batch", &batch).await;
+    for sub in &subs {
+        // A second or more for each of them, and nothing for those that are not subscribed for.
+        gateway.hears_nothing_for(Duration::from_millis(1_100)).await;
+        gateway.subscribe_to_services(sub).await;
+        let (topic, content) = command(&mut gateway.wire).await;
+        assert_eq!(topic, format!("/sys/pump/{}/thing/service/multiply", sub.device_key));
+        let reply = Library::C.service_reply(id(&content), &json!({"product": 42}));
+        let to = format!("{topic}_reply");
+        gateway.wire.publish(&to, reply.as_bytes(), None).await;
+    }
+    assert_eq!(world.recounted(&job).await.succeed, 3);
 }
