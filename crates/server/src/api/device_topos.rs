@@ -78,8 +78,7 @@ struct DeviceIdentifier {
 struct SubDevices {
     /// The gateway.
     gateway: DeviceIdentifier,
-    /// The devices, at most 1000; none if absent.
-    #[serde(default)]
+    /// The devices: at least one, at most 1000.
     sub_devices: Vec<DeviceIdentifier>,
 }
 
@@ -124,11 +123,12 @@ impl DeviceIdentifier {
 
 impl SubDevices {
     fn names(self) -> Result<(DeviceName, Vec<DeviceName>), Violation> {
-        if self.sub_devices.len() > BATCH_MAX {
+        let count = self.sub_devices.len();
+        if count == 0 || count > BATCH_MAX {
             return Err(Violation {
                 path: "subDevices".to_owned(),
-                expected: format!("list of at most {BATCH_MAX} devices"),
-                found: format!("{} devices", self.sub_devices.len()),
+                expected: format!("list of 1 to {BATCH_MAX} devices"),
+                found: format!("{count} devices"),
             });
         }
         let devices = self.sub_devices.into_iter().map(DeviceIdentifier::name);
