@@ -252,6 +252,16 @@ impl Request {
         Some(Self { id, topic, asks })
     }
 
+    /// The answer to a request on a topic that the sender may not use; `None` as with [`Request::read`].
+    #[must_use]
+    pub fn refuse(upstream: &Upstream<'_>, payload: &[u8]) -> Option<Answer> {
+        reader(upstream)?;
+        let id = Envelope::read(payload)?.id.and_then(id_text)?;
+        let topic = upstream.to_topic() + REPLY_SUFFIX;
+        let asks = Asks::Senseless(Refused::NotPermitted);
+        Some(Self { id, topic, asks }.answer(&Outcome::Refused(Refused::NotPermitted)))
+    }
+
     /// The answer. Its data always has the shape of a success: libraries stumble over missing keys sooner than over codes.
     #[must_use]
     pub fn answer(&self, outcome: &Outcome) -> Answer {
@@ -299,7 +309,7 @@ impl Request {
         let path = self.topic.strip_suffix(REPLY_SUFFIX).unwrap_or_default();
         match path {
             path if path.ends_with("combine/login/batch") => json!({"loginedSubDevices": [], "failedSubDevices": []}),
-            path if path.ends_with("thing/device/register") => json!([]),
+            path if path.ends_with("thing/device/register") || path.ends_with("thing/topo/get") => json!([]),
             path if path.ends_with("combine/login") || path.ends_with("combine/logout") => {
                 json!({"productKey": "", "deviceKey": ""})
             }

@@ -80,10 +80,13 @@ fn sender(upstream: &Upstream<'_>, topic: &str, line: &Line, outward: &Outward) 
 }
 
 fn requested(upstream: &Upstream<'_>, payload: &[u8], sender: Sender, line: &Line, outward: &Outward) -> Reaction {
-    if sender.session == line.session
-        && let Some(request) = Request::read(upstream, payload)
-    {
-        return Reaction::Ask(Box::new(Asked::Request(request)));
+    if sender.session == line.session {
+        if let Some(request) = Request::read(upstream, payload) {
+            return Reaction::Ask(Box::new(Asked::Request(request)));
+        }
+    } else if let Some(refused) = Request::refuse(upstream, payload) {
+        // A sub-device is no gateway, whoever speaks for it.
+        return Reaction::Take(Some(refused));
     }
     if let Some(query) = Query::read(upstream, payload) {
         return Reaction::Ask(Box::new(Asked::Query(sender.device, query)));
@@ -124,7 +127,8 @@ fn answer_to(upstream: &Upstream<'_>) -> Option<AnswerTo> {
 fn foreign(upstream: &Upstream<'_>, message: Message<'_>, line: &Line) -> Reaction {
     let Some(to) = answer_to(upstream) else {
         let (product_key, device_key) = (line.keys.product(), line.keys.device());
-        return Reaction::Foreign(answer(upstream, message.payload, product_key, device_key));
+        let refused = Request::refuse(upstream, message.payload);
+        return Reaction::Foreign(refused.or_else(|| answer(upstream, message.payload, product_key, device_key)));
     };
     Reaction::Ask(Box::new(Asked::Reply {
         from: Named {
