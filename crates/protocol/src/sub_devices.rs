@@ -36,11 +36,11 @@ pub struct Request {
 pub enum Asks {
     /// A sub-device is to be online.
     Login(SubLogin),
-    /// Several are, each by itself. Those that could not even be read are named beside.
+    /// Several are, each by itself. Those that could not even be read are beside, named as far as their keys could be.
     LoginAll(Vec<SubLogin>, Vec<Named>),
     /// A sub-device is to be offline.
     Logout(Named),
-    /// Devices are to be under this gateway; each proves itself. Those that could not be read are named beside.
+    /// Devices are to be under this gateway; each proves itself. Those that could not be read are beside, as with logins.
     AddToTopology(Vec<SubLogin>, Vec<Named>),
     /// Which devices are under this gateway?
     Topology,
@@ -283,21 +283,16 @@ impl Request {
             (Outcome::LoggedIn(known), _) => known.to_json(),
             (Outcome::LoggedInAll(known, failed), _) => {
                 let known: Vec<Value> = known.iter().map(Known::to_json).collect();
-                let failed: Vec<Value> = failed.iter().map(|(named, _)| named.to_json()).collect();
-                json!({"loginedSubDevices": known, "failedSubDevices": failed})
+                let failed = failed.iter().map(|(named, _)| named);
+                json!({"loginedSubDevices": known, "failedSubDevices": named_ones(failed)})
             }
             (Outcome::Topology(named), _) => named.iter().map(Named::to_json).collect(),
             (Outcome::Registered(known, _), _) => known.iter().map(Known::to_json).collect(),
             (_, Asks::Login(login)) => login.named().to_json(),
             (_, Asks::Logout(named)) => named.to_json(),
             (_, Asks::LoginAll(logins, unread)) => {
-                let failed: Vec<Value> = logins
-                    .iter()
-                    .map(SubLogin::named)
-                    .chain(unread.iter().cloned())
-                    .map(|named| named.to_json())
-                    .collect();
-                json!({"loginedSubDevices": [], "failedSubDevices": failed})
+                let failed: Vec<Named> = logins.iter().map(SubLogin::named).collect();
+                json!({"loginedSubDevices": [], "failedSubDevices": named_ones(failed.iter().chain(unread))})
             }
             (_, Asks::Topology | Asks::Register(_)) => json!([]),
             (_, Asks::AddToTopology(..) | Asks::RemoveFromTopology(_) | Asks::Senseless(_)) => self.empty(),
@@ -318,16 +313,22 @@ impl Request {
     }
 }
 
+/// Whoever could not be read may have no name, and a library gets no device without keys.
+fn named_ones<'n>(named: impl Iterator<Item = &'n Named>) -> Value {
+    named.filter(|named| named.is_whole()).map(Named::to_json).collect()
+}
+
 /// How many devices were refused, and why the first was.
 fn told(failed: &[(Named, Refused)]) -> String {
     match failed.first() {
-        Some((named, why)) => {
+        Some((named, why)) if named.is_whole() => {
             let Named {
                 product_key,
                 device_key,
             } = named;
             format!("{} refused; {product_key}/{device_key}: {why}", failed.len())
         }
+        Some((_, why)) => format!("{} refused; one without keys: {why}", failed.len()),
         None => String::new(),
     }
 }
@@ -370,15 +371,18 @@ fn read_topology(params: &RawValue) -> Result<Asks, Refused> {
     Ok(Asks::AddToTopology(logins, unread))
 }
 
-/// Each device by itself, as long as its keys can be read.
+/// Each device by itself: one that cannot be read keeps no other out. A list of which nothing can be read is no such list.
 fn read_logins(devices: &[&RawValue], common: Option<&Fields<'_>>) -> Result<(Vec<SubLogin>, Vec<Named>), Refused> {
     let (mut logins, mut unread) = (Vec::new(), Vec::new());
     for device in devices {
-        let fields = Fields::of(device)?;
+        let fields = Fields::of(device).unwrap_or_default();
         match SubLogin::read(&fields, common) {
             Ok(login) => logins.push(login),
-            Err(_) => unread.push(Named::read(&fields)?),
+            Err(_) => unread.push(Named::read_partly(&fields)),
         }
+    }
+    if !devices.is_empty() && logins.is_empty() && !unread.iter().any(Named::is_whole) {
+        return Err(Refused::Malformed);
     }
     Ok((logins, unread))
 }
@@ -392,6 +396,7 @@ fn elements(list: &RawValue) -> Result<Vec<&RawValue>, Refused> {
 }
 
 /// The members of an object, each as it stands.
+#[derive(Default)]
 struct Fields<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'a> Fields<'a> {
@@ -446,6 +451,19 @@ impl Named {
             product_key: fields.needed("productKey")?.as_str().into(),
             device_key: fields.needed("deviceKey")?.as_str().into(),
         })
+    }
+
+    /// As much as there is: keys that cannot be read are empty.
+    fn read_partly(fields: &Fields<'_>) -> Self {
+        let key = |name: &str| fields.text(name).unwrap_or_default();
+        Self {
+            product_key: key("productKey").as_str().into(),
+            device_key: key("deviceKey").as_str().into(),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.product_key.as_str().is_empty() && !self.device_key.as_str().is_empty()
     }
 
     fn to_json(&self) -> Value {

@@ -141,6 +141,53 @@ fn a_batch_has_one_client_id_and_timestamp_for_all() {
 }
 
 #[test]
+fn an_element_that_cannot_be_read_keeps_no_other_out() {
+    let common = r#""clientId":"login.batch","timestamp":"1","signMethod":"sha256""#;
+    let batch = |elements: &str| {
+        read(
+            "combine/login/batch",
+            &format!(r#"{{{common},"subDevices":[{elements}]}}"#),
+        )
+    };
+    let request = batch(r#"{"productKey":"spk","deviceKey":"sdk","sign":"00"},{"productKey":"spk"},7"#);
+    let Asks::LoginAll(logins, unread) = &request.asks else {
+        panic!("{request:?}")
+    };
+    assert_eq!((logins.len(), unread.len()), (1, 2));
+    let failed = unread.iter().map(|named| (named.clone(), Refused::Malformed));
+    let (code, data, message) = answered(&request, &Outcome::LoggedInAll(vec![], failed.collect()));
+    assert_eq!(
+        (code, data.as_str()),
+        (723, r#"{"failedSubDevices":[],"loginedSubDevices":[]}"#)
+    );
+    assert!(message.starts_with("2 refused; one without keys: "), "{message}");
+    for nothing in [r#"{"productKey":"spk"}"#, "7,[]"] {
+        assert_eq!(batch(nothing).asks, Asks::Senseless(Refused::Malformed), "{nothing}");
+    }
+}
+
+#[test]
+fn a_request_on_a_topic_of_another_is_refused_in_the_shape_of_its_answer() {
+    let refused = |path: &str| {
+        let upstream = Upstream::parse(path).unwrap();
+        let answer = Request::refuse(&upstream, br#"{"id":7,"params":"whatever"}"#)?;
+        let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+        Some((answer["code"].as_u64().unwrap(), answer["data"].to_string()))
+    };
+    let lists = r#"{"failedSubDevices":[],"loginedSubDevices":[]}"#;
+    let cases = [
+        ("/sys/pk/dk/thing/topo/get", "[]"),
+        ("/sys/pk/dk/thing/device/register", "[]"),
+        ("/sys/pk/dk/thing/topo/add", "{}"),
+        ("/ext/session/pk/dk/combine/login/batch", lists),
+    ];
+    for (topic, data) in cases {
+        assert_eq!(refused(topic), Some((1009, data.to_owned())), "{topic}");
+    }
+    assert_eq!(refused("/sys/pk/dk/thing/tag/query"), None);
+}
+
+#[test]
 fn additions_to_the_topology_are_signed_like_logins() {
     let params = format!(
         r#"[{{"productKey":"spk","deviceKey":"sdk","clientId":"spk.sdk","timestamp":"86400123","signmethod":"hmacSha256","sign":"{TOPOLOGY_C}"}}]"#

@@ -347,11 +347,132 @@ async fn the_product_may_vouch_for_a_device_that_does_not_know_its_secret_yet() 
     let device = world.register("meter", &["m1".to_owned()]).await.remove(0);
     let mut gateway = gateway(&world, "g1").await;
     put_under(&world.client, &gateway, std::slice::from_ref(&device)).await;
-    let mut login = DeviceIdentity::new("meter", "m1", "product-secret").sub_login();
-    login["secureMode"] = json!(3);
-    let answer = gateway.session_request("combine/login", login).await.unwrap();
+    let answer = gateway
+        .session_request("combine/login", by_product("m1"))
+        .await
+        .unwrap();
     assert_eq!(answer["data"]["deviceSecret"], device.device_secret, "{answer}");
     assert_eq!(world.presence(&device).await, "online");
+}
+
+/// What somebody signs for a meter who knows its product's secret.
+fn by_product(key: &str) -> Value {
+    let mut login = DeviceIdentity::new("meter", key, "product-secret").sub_login();
+    login["secureMode"] = json!(3);
+    login
+}
+
+#[tokio::test]
+async fn a_products_secret_takes_no_device_away_and_tells_no_secret_that_was_used() {
+    let world = world().await;
+    let product = NewProduct {
+        product_secret: Some("product-secret".to_owned()),
+        dynamic_activate_enabled: Some(true),
+        ..crate::harness::product("meter")
+    };
+    world.client.create_product(&product).await.unwrap();
+    let devices = world.register("meter", &["m1", "m2", "m3"].map(str::to_owned)).await;
+    let mut first = gateway(&world, "g1").await;
+    let mut second = gateway(&world, "g2").await;
+    // In over its gateway with its own secret.
+    put_under(&world.client, &first, &devices[..1]).await;
+    assert_eq!(log_in(&mut first, &devices[0]).await["code"], 200);
+    // In by itself.
+    drop(world.connect(&devices[1]).await);
+    for (key, why) in [("m1", "not a sub-device of this"), ("m2", "its own secret")] {
+        let answer = second
+            .request("thing/topo/add", json!([by_product(key)]))
+            .await
+            .unwrap();
+        assert_eq!(answer["code"], 1255, "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains(why), "{answer}");
+        let answer = second.session_request("combine/login", by_product(key)).await.unwrap();
+        assert_eq!(answer["code"], 740, "{answer}");
+    }
+    assert_eq!(world.presence(&devices[0]).await, "online");
+    // Programs that know no other secret come back with it, to the gateway that has the device already.
+    let expected = json!({"assetId": "asset-meter-m1", "productKey": "meter", "deviceKey": "m1"});
+    let answer = first.session_request("combine/login", by_product("m1")).await.unwrap();
+    assert_eq!((&answer["code"], &answer["data"]), (&json!(200), &expected));
+    let answer = first
+        .request("thing/topo/add", json!([by_product("m1")]))
+        .await
+        .unwrap();
+    assert_eq!(answer["code"], 200, "{answer}");
+    // A device that nobody has had in hand belongs to whoever comes first.
+    let answer = second
+        .request("thing/topo/add", json!([by_product("m3")]))
+        .await
+        .unwrap();
+    assert_eq!(answer["code"], 200, "{answer}");
+    let answer = first
+        .request("thing/topo/add", json!([by_product("m3")]))
+        .await
+        .unwrap();
+    assert_eq!(answer["code"], 1255, "{answer}");
+}
+
+#[tokio::test]
+async fn one_element_that_cannot_be_read_keeps_no_other_out() {
+    let world = world().await;
+    let mut gateway = gateway(&world, "g1").await;
+    let device = world.device("s1").await;
+    put_under(&world.client, &gateway, std::slice::from_ref(&device)).await;
+    let batch = json!({"clientId": "login.batch", "timestamp": 1, "signMethod": "sha256",
+        "subDevices": [{"productKey": "pump"}, device.sub_login(), {"productKey": "pump", "deviceKey": "unsigned"}]});
+    let answer = gateway.session_request("combine/login/batch", batch).await.unwrap();
+    assert_eq!(answer["code"], 723, "{answer}");
+    assert_eq!(answer["data"]["loginedSubDevices"][0]["deviceKey"], "s1");
+    let unsigned = json!([{"productKey": "pump", "deviceKey": "unsigned"}]);
+    assert_eq!(answer["data"]["failedSubDevices"], unsigned);
+    assert_eq!(world.presence(&device).await, "online");
+}
+
+#[tokio::test]
+async fn a_sub_device_is_asked_nothing_that_only_a_gateway_is() {
+    let world = world().await;
+    let (mut gateway, devices) = crowd(&world, "g1", &["s1"]).await;
+    for (path, data) in [
+        ("thing/topo/get", json!([])),
+        ("thing/device/register", json!([])),
+        ("thing/topo/add", json!({})),
+    ] {
+        let topic = devices[0].topic(path);
+        let ask = json!({"id": "7", "params": [{"productKey": "pump", "deviceKey": "new"}]});
+        gateway.publish(&topic, ask.to_string()).await.unwrap();
+        let (to, payload) = gateway.next_message().await.unwrap();
+        assert_eq!(to, format!("{topic}_reply"));
+        let answer: Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!((&answer["code"], &answer["data"]), (&json!(1009), &data), "{path}");
+    }
+}
+
+/// An operator puts it here, somebody who has it at hand puts it there.
+#[tokio::test]
+async fn a_device_that_is_claimed_twice_is_in_nowhere_but_where_it_is_under() {
+    let world = world().await;
+    let mut first = gateway(&world, "g1").await;
+    let mut second = gateway(&world, "g2").await;
+    let device = world.device("s1").await;
+    let this = [name(&device)];
+    let here = name(first.identity());
+    for _ in 0..30 {
+        let add = world.client.add_sub_devices(&here, &this);
+        let claim = second.request("thing/topo/add", json!([device.sub_login()]));
+        let (added, claimed) = tokio::join!(
+            async {
+                let added = add.await.is_ok();
+                added && log_in(&mut first, &device).await["code"] == 200
+            },
+            claim
+        );
+        assert_eq!(claimed.unwrap()["code"], 200);
+        // The claim takes it away also from where it was put a moment before, and was let in.
+        world.until_presence_is_not(&device, "online").await;
+        assert_eq!(log_in(&mut first, &device).await["code"], 740, "let in before: {added}");
+        let there = name(second.identity());
+        world.client.remove_sub_devices(&there, &this).await.unwrap();
+    }
 }
 
 #[tokio::test]
