@@ -12,6 +12,7 @@ mod reported;
 mod sub_devices;
 mod touched;
 
+use aldis_core::ids::DeviceNo;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::CommitNo;
 use aldis_store::{Committed, Done, Error, Refusal, Store, Write};
@@ -83,6 +84,8 @@ struct Batch<'a> {
     number: CommitNo,
     next: Next,
     jobs: Touched,
+    /// A gateway, and how many devices are under it.
+    under: Option<(DeviceNo, usize)>,
 }
 
 /// The numbers that are handed out next.
@@ -113,6 +116,7 @@ impl<'a> Batch<'a> {
             number,
             next,
             jobs: Touched::default(),
+            under: None,
         })
     }
 

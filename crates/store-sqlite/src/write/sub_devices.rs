@@ -19,19 +19,21 @@ impl Batch<'_> {
         most: usize,
     ) -> Applied {
         let org = self.org_of(gateway)?;
+        let mut new = BTreeSet::new();
         for device in added {
             refuse_if(self.org_of(*device)? != org, Refusal::Missing)?;
-            let elsewhere = self.gateway_of(*device)?.is_some_and(|other| other != gateway);
-            refuse_if(elsewhere && !moves, Refusal::InUse)?;
+            let under = self.gateway_of(*device)?;
+            refuse_if(under.is_some_and(|other| other != gateway) && !moves, Refusal::InUse)?;
+            new.extend((under != Some(gateway)).then_some(*device));
         }
-        let mut under: BTreeSet<DeviceNo> = self.under(gateway)?.into_iter().collect();
-        under.extend(added);
-        refuse_if(under.len() > most, Refusal::Full)?;
-        for device in added {
+        let count = self.count_under(gateway)? + new.len();
+        refuse_if(count > most, Refusal::Full)?;
+        for device in new {
             let sql = "INSERT INTO sub_device (device, gateway) VALUES (?1, ?2)
                        ON CONFLICT (device) DO UPDATE SET gateway = excluded.gateway";
             sql::run(self.conn, sql, [int(device.0), int(gateway.0)])?;
         }
+        self.under = Some((gateway, count));
         Ok(Done::Yes)
     }
 
@@ -39,6 +41,7 @@ impl Batch<'_> {
         for device in removed {
             refuse_if(self.gateway_of(*device)? != Some(gateway), Refusal::Missing)?;
         }
+        self.under = None;
         for device in removed {
             sql::run(self.conn, "DELETE FROM sub_device WHERE device = ?1", [int(device.0)])?;
         }
@@ -46,7 +49,8 @@ impl Batch<'_> {
     }
 
     /// A deleted device is under no gateway, and nothing is under it.
-    pub(super) fn forget_topology(&self, device: DeviceNo) -> Result<()> {
+    pub(super) fn forget_topology(&mut self, device: DeviceNo) -> Result<()> {
+        self.under = None;
         for sql in [
             "DELETE FROM sub_device WHERE device = ?1",
             "DELETE FROM sub_device WHERE gateway = ?1",
@@ -71,10 +75,15 @@ impl Batch<'_> {
         })
     }
 
-    fn under(&self, gateway: DeviceNo) -> Result<Vec<DeviceNo>> {
-        let sql = "SELECT device FROM sub_device WHERE gateway = ?1";
-        sql::all(self.conn, sql, [int(gateway.0)], |row| {
-            Cells::new(row, "sub_device").number("device").map(DeviceNo)
-        })
+    /// How many are under the gateway: a commit may add a thousand devices one by one, and must not count them all each time.
+    fn count_under(&self, gateway: DeviceNo) -> Result<usize> {
+        if let Some((_, count)) = self.under.filter(|(known, _)| *known == gateway) {
+            return Ok(count);
+        }
+        let sql = "SELECT count(*) AS under FROM sub_device WHERE gateway = ?1";
+        let count = sql::first(self.conn, sql, [int(gateway.0)], |row| {
+            Cells::new(row, "sub_device").number("under")
+        })?;
+        Ok(count.unwrap_or_default())
     }
 }

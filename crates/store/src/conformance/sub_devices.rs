@@ -5,7 +5,7 @@ use aldis_core::ids::DeviceNo;
 
 use super::bench::{ALL, Bench};
 use super::sample::{OTHER_ORG, OTHER_PRODUCT, new_device};
-use crate::{Page, Refusal, Write};
+use crate::{Done, Page, Refusal, Write};
 
 /// More than any case needs.
 const MOST: usize = 100;
@@ -82,6 +82,21 @@ pub fn a_gateway_has_no_more_sub_devices_than_it_may(bench: &mut Bench) {
     bench.done(at_most_two(&[a, b]));
     bench.done(at_most_two(&[b, a]));
     bench.refused(at_most_two(&[c]), Refusal::Full);
+    assert_eq!(under(bench, gateway), [a, b]);
+    // Within a commit every write counts what those before it have done.
+    let one_by_one = [
+        remove(gateway, &[a, b]),
+        at_most_two(&[c]),
+        at_most_two(&[c]),
+        at_most_two(&[a]),
+        at_most_two(&[b]),
+        remove(gateway, &[c]),
+        at_most_two(&[b]),
+    ];
+    let done = bench.commit(&one_by_one);
+    let full = Done::Refused(Refusal::Full);
+    let expected = [Done::Yes, Done::Yes, Done::Yes, Done::Yes, full, Done::Yes, Done::Yes];
+    assert_eq!(done, expected);
     assert_eq!(under(bench, gateway), [a, b]);
 }
 
