@@ -13,6 +13,9 @@ enum Kind {
     Jump,
     Connect,
     LogIn,
+    Move,
+    LogInThere,
+    DropGateway,
     Settle,
     Drop,
     Deliver,
@@ -43,7 +46,7 @@ struct Profile {
     product: u32,
     /// Waits are mostly short, so that attempts overlap with everything else.
     hasty: bool,
-    weights: [(Kind, u32); 24],
+    weights: [(Kind, u32); 27],
 }
 
 /// Everybody is there and answers; most operations meet attempts that are out.
@@ -56,6 +59,9 @@ const BUSY: Profile = Profile {
         (Kind::Jump, 4),
         (Kind::Connect, 40),
         (Kind::LogIn, 25),
+        (Kind::Move, 8),
+        (Kind::LogInThere, 25),
+        (Kind::DropGateway, 4),
         (Kind::Settle, 30),
         (Kind::Drop, 15),
         (Kind::Deliver, 100),
@@ -89,6 +95,9 @@ const STORMY: Profile = Profile {
         (Kind::Jump, 8),
         (Kind::Connect, 120),
         (Kind::LogIn, 60),
+        (Kind::Move, 20),
+        (Kind::LogInThere, 60),
+        (Kind::DropGateway, 10),
         (Kind::Settle, 100),
         (Kind::Drop, 50),
         (Kind::Deliver, 80),
@@ -122,6 +131,9 @@ const SICK: Profile = Profile {
         (Kind::Jump, 4),
         (Kind::Connect, 50),
         (Kind::LogIn, 25),
+        (Kind::Move, 8),
+        (Kind::LogInThere, 25),
+        (Kind::DropGateway, 4),
         (Kind::Settle, 40),
         (Kind::Drop, 20),
         (Kind::Deliver, 100),
@@ -155,6 +167,9 @@ const SPARSE: Profile = Profile {
         (Kind::Jump, 15),
         (Kind::Connect, 80),
         (Kind::LogIn, 50),
+        (Kind::Move, 16),
+        (Kind::LogInThere, 50),
+        (Kind::DropGateway, 8),
         (Kind::Settle, 120),
         (Kind::Drop, 20),
         (Kind::Deliver, 80),
@@ -209,9 +224,10 @@ pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
 /// What usually comes next where devices are mostly there.
 fn follow(chance: &mut Chance, kind: Kind, drawn: &mut Vec<Operation>) {
     match (kind, drawn.last().copied()) {
-        (Kind::Connect | Kind::LogIn, Some(Operation::Connect(device) | Operation::LogIn(device, _)))
-            if number(chance, 3) > 0 =>
-        {
+        (
+            Kind::Connect | Kind::LogIn | Kind::LogInThere,
+            Some(Operation::Connect(device) | Operation::LogIn(device, _) | Operation::LogInThere(device)),
+        ) if number(chance, 3) > 0 => {
             drawn.push(Operation::Settle(device, 0));
         }
         (Kind::Kill | Kind::Restart, _) if number(chance, 4) > 0 => everybody_comes(chance, drawn),
@@ -253,6 +269,9 @@ impl Profile {
             Kind::Jump => Operation::ClockJumps(jump(chance)),
             Kind::Connect => Operation::Connect(device),
             Kind::LogIn => Operation::LogIn(device, other),
+            Kind::Move => Operation::Move(device, other, self.call(chance)),
+            Kind::LogInThere => Operation::LogInThere(device),
+            Kind::DropGateway => Operation::DropGateway(device),
             Kind::Settle => Operation::Settle(device, if number(chance, 6) == 0 { small(chance, 3) } else { 0 }),
             Kind::Drop => Operation::Drop(device),
             Kind::Deliver => Operation::Deliver(device, number(chance, 12) == 0),

@@ -24,6 +24,14 @@ struct Session {
     kinds: Kinds,
 }
 
+impl Session {
+    /// An order to end it is on its way.
+    fn ends(&self) -> bool {
+        let mut orders = self.orders.iter();
+        orders.any(|order| matches!(order, Order::Reset { .. } | Order::Break { .. }))
+    }
+}
+
 #[derive(Default)]
 struct Inner {
     sessions: BTreeMap<SessionNo, Session>,
@@ -31,6 +39,8 @@ struct Inner {
     numbers: u64,
     inbox: Option<Arc<Inbox>>,
     noted: Vec<Noted>,
+    /// On which session each attempt was ordered to be sent.
+    ordered: HashMap<WireId, SessionNo>,
     /// Attempts that were ordered in the present turn.
     fresh: Vec<(DeviceNo, WireId)>,
     /// The engine's clock in its present turn.
@@ -113,6 +123,7 @@ impl Wires {
         let mut inner = self.0.lock();
         inner.sessions.clear();
         inner.current.clear();
+        inner.ordered.clear();
         inner.fresh.clear();
         inner.inbox = None;
     }
@@ -181,11 +192,28 @@ impl Wires {
     pub(super) fn kinds(&self, device: DeviceNo) -> Option<Kinds> {
         let inner = self.0.lock();
         let session = inner.sessions.get(inner.current.get(&device)?)?;
-        let ends = session
-            .orders
-            .iter()
-            .any(|order| matches!(order, Order::Reset { .. } | Order::Break { .. }));
-        (!ends).then_some(session.kinds)
+        (!session.ends()).then_some(session.kinds)
+    }
+
+    /// Who is in over a device's connection, and is not about to be shown out.
+    pub(super) fn all_over(&self, gateway: DeviceNo) -> Vec<DeviceNo> {
+        let inner = self.0.lock();
+        let Some(own) = inner.current.get(&gateway) else {
+            return Vec::new();
+        };
+        let is_over = |no: &SessionNo| no.shared() == Some(own.connection());
+        let over = inner.sessions.iter().filter(|(no, _)| is_over(no));
+        over.filter(|(_, session)| !session.ends())
+            .map(|(_, session)| session.device)
+            .collect()
+    }
+
+    /// How many of these attempts went over the connection that this device shares with others; `None` if it has its own.
+    pub(super) fn out_beside(&self, device: DeviceNo, held: impl Iterator<Item = WireId>) -> Option<usize> {
+        let inner = self.0.lock();
+        let connection = inner.current.get(&device)?.shared()?;
+        let over = held.filter_map(|wire| inner.ordered.get(&wire)?.shared());
+        Some(over.filter(|other| *other == connection).count())
     }
 
     pub(super) fn current(&self, device: DeviceNo) -> Option<SessionNo> {
@@ -237,6 +265,7 @@ impl DeviceLink for Wires {
                 Order::Publish(outgoing) => {
                     inner.noted.push(Noted::Ordered(outgoing.device, outgoing.wire, now));
                     inner.fresh.push((outgoing.device, outgoing.wire));
+                    inner.ordered.insert(outgoing.wire, outgoing.session);
                     outgoing.session
                 }
                 Order::Acknowledge { session, packet } => {

@@ -91,6 +91,12 @@ pub enum Operation {
     Connect(Choice),
     /// A device logs in over another one's connection, as a sub-device; a session that it has is taken over.
     LogIn(Choice, Choice),
+    /// A device is put under a gateway, away from where it is.
+    Move(Choice, Choice, Call),
+    /// A device logs in over the gateway that it is under, which comes if it is not there.
+    LogInThere(Choice),
+    /// A gateway's link breaks.
+    DropGateway(Choice),
     /// A device has settled: 0 all kinds, 1 services only, 2 points only.
     Settle(Choice, u8),
     /// A device's link breaks.
@@ -135,3 +141,5 @@ pub enum Operation {
 
 /// How many devices there are, with one bit each in [`Draft::devices`].
 pub(super) const DEVICES: u8 = 6;
+/// How many gateways there are beside them.
+pub(super) const GATEWAYS: u8 = 2;

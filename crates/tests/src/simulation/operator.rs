@@ -14,6 +14,9 @@ pub(super) const PRODUCT: &str = "p";
 const SINGLE_COMMANDS: &str = "/connect-service/v2.1/commands";
 const COMMANDS: &str = "/connect-service/v2.5/commands";
 const DEVICES: &str = "/connect-service/v2.1/devices";
+const TOPOLOGY: &str = "/connect-service/v2.1/device-topos";
+/// The product of gateways.
+pub(super) const BOXES: &str = "g";
 const MS: i64 = 1_000;
 
 /// What a call was answered with.
@@ -102,6 +105,25 @@ impl World {
         for key in devices {
             self.must(&format!("{DEVICES}?action=create&orgId=o"), &new_device(key));
         }
+    }
+
+    /// A product of gateways, and these of it.
+    pub(super) fn register_gateways(&mut self, gateways: &[String]) {
+        let product = json!({"productName": {"defaultValue": BOXES}, "modelId": "m", "productType": "Gateway",
+            "dataFormat": "Json", "biDirectionalAuth": false, "productKey": BOXES});
+        self.must("/connect-service/v2.1/products?action=create&orgId=o", &product);
+        for key in gateways {
+            let mut gateway = new_device(key);
+            gateway["productKey"] = BOXES.into();
+            self.must(&format!("{DEVICES}?action=create&orgId=o"), &gateway);
+        }
+    }
+
+    /// Puts a device under a gateway, or takes it away from there.
+    pub(super) fn arrange(&mut self, call: Call, action: &str, gateway: &str, key: &str) -> Answered {
+        let body = json!({"gateway": {"productKey": BOXES, "deviceKey": gateway},
+            "subDevices": [{"productKey": PRODUCT, "deviceKey": key}]});
+        self.call(call, &format!("{TOPOLOGY}?action={action}&orgId=o"), &body, None)
     }
 
     /// Deletes a device; true if it is known to be gone.

@@ -3,6 +3,7 @@
 mod asks;
 mod end;
 mod fleet;
+mod gateways;
 mod looks;
 
 use std::collections::HashMap;
@@ -79,6 +80,7 @@ struct History {
     world: World,
     oracle: Oracle,
     devices: Vec<Device>,
+    gateways: Vec<gateways::Gateway>,
     /// What the packet of a reply said.
     packets: HashMap<(SessionNo, u16), (DeviceNo, WireId, Answer)>,
     names: u32,
@@ -98,12 +100,14 @@ impl History {
             world,
             oracle: Oracle::default(),
             devices: Vec::new(),
+            gateways: Vec::new(),
             packets: HashMap::new(),
             names: 0,
             figures: Figures::default(),
         };
         history.devices = keys.into_iter().map(|key| Device::new(key, DeviceNo(0))).collect();
         history.know_devices();
+        history.know_gateways();
         history
     }
 
@@ -135,6 +139,8 @@ impl History {
         if !self.world.drive() {
             return broken("the_engine_rests", "it wants turn after turn and does nothing");
         }
+        self.live();
+        self.nobody_is_in_where_it_is_not_under()?;
         self.note()
     }
 
@@ -179,6 +185,9 @@ impl History {
             Operation::ClockJumps(ms) => self.world.clock_jumps(i64::from(ms)),
             Operation::Connect(device) => self.connect(device),
             Operation::LogIn(device, gateway) => self.log_in(device, gateway),
+            Operation::Move(device, gateway, call) => self.moves(device, gateway, call),
+            Operation::LogInThere(device) => self.log_in_there(device),
+            Operation::DropGateway(gateway) => self.drop_gateway(gateway),
             Operation::Settle(device, kinds) => self.settles(device, kinds),
             Operation::Drop(device) => self.drop_link(device),
             Operation::Deliver(device, lost) => self.deliver(device, lost)?,

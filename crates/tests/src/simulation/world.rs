@@ -40,6 +40,9 @@ const EXACT_MS: i64 = 2_000;
 /// How far the clock may be behind the store at a start before the engine holds dispatch.
 const BEHIND_MAX_MS: i64 = 5 * 60_000;
 
+/// Commands that are out over one connection: few, so that the few devices of these worlds have to wait for their turns.
+pub(super) const SHARED_MAX: usize = 2;
+
 /// No read of these small worlds takes longer.
 const READ_MAX: Duration = Duration::from_millis(100);
 
@@ -204,7 +207,8 @@ impl World {
         self.found_broken = disk::is_whole(&self.switch, number.0).err();
         let held_until = (stored.ms_since(self.now()) > BEHIND_MAX_MS).then_some(stored);
         let link = Arc::<Wires>::clone(&self.link);
-        let engine = Engine::start(store, link, Arc::clone(&inbox), self.now()).expect("the disk is well");
+        let mut engine = Engine::start(store, link, Arc::clone(&inbox), self.now()).expect("the disk is well");
+        engine.share_at_most(SHARED_MAX);
         let app = App::new(Parts {
             rows: Arc::clone(&reader),
             store: reader,
@@ -388,7 +392,7 @@ impl World {
     }
 
     /// A question lies before an engine that is asleep.
-    fn is_pausing(&self) -> bool {
+    pub(super) fn is_pausing(&self) -> bool {
         self.alive.as_ref().is_some_and(|alive| alive.inbox.has_asks())
     }
 

@@ -34,7 +34,7 @@ impl History {
         }
     }
 
-    fn admitted(&mut self, choice: Choice) -> Option<DeviceNo> {
+    pub(super) fn admitted(&mut self, choice: Choice) -> Option<DeviceNo> {
         let no = self.device(choice)?.no;
         let facts = self
             .world

@@ -11,6 +11,7 @@ use super::{AFTER_FAULTS_MS, History, nth};
 use crate::simulation::operation::{Call, Choice};
 use crate::simulation::operator::{Answered, Shown};
 use crate::simulation::oracle::{Checked, broken};
+use crate::simulation::world::SHARED_MAX;
 
 /// Reply deadlines that are near are put off by a start.
 const AFTER_START_MS: i64 = 5_000;
@@ -180,11 +181,15 @@ impl History {
         held.is_none_or(|slot| slot.reply_deadline.max(put_off) < self.world.engine_now())
     }
 
-    /// The device could take any command now. One that takes only some kinds may be waiting for another's turn.
+    /// The device could take any command now. One that takes only some kinds may be waiting for another's turn, and one behind
+    /// a gateway that has enough to do for its own.
     pub(super) fn is_idle(&self, device: DeviceNo, _kind: aldis_core::command::CommandKind) -> bool {
         let slots = self.world.held_slots();
         let held = slots.iter().any(|slot| slot.device == device);
-        !self.world.is_held() && !held && self.world.link.kinds(device) == Some(Kinds::ALL)
+        let out = slots.iter().map(|slot| WireId::new(slot.task, slot.attempt));
+        let beside = self.world.link.out_beside(device, out);
+        let has_turn = beside.is_none_or(|out| out < SHARED_MAX);
+        !self.world.is_held() && !held && has_turn && self.world.link.kinds(device) == Some(Kinds::ALL)
     }
 }
 
