@@ -51,6 +51,8 @@ pub struct Acts {
     pub succeeded: BTreeSet<WireId>,
     /// Successes whose reply the server has acknowledged, for devices that wait for that.
     pub acknowledged: BTreeSet<WireId>,
+    /// Commands that came over a gateway's connection for devices that were not in over it.
+    pub astray: BTreeSet<WireId>,
 }
 
 /// Both, while they grow.

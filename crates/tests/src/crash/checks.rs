@@ -306,6 +306,9 @@ fn confirmed(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String))
 
 /// No attempt arrives twice, or anywhere but at its device, or without being known, or after a newer one.
 fn received(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
+    for id in &evidence.acts.astray {
+        broken("commands_go_where_their_device_is_in", id.to_string());
+    }
     let mut latest: BTreeMap<u64, WireId> = BTreeMap::new();
     for (device, id) in &evidence.received {
         match latest.insert(id.task().0, *id) {

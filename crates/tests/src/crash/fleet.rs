@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::accounts::Accounts;
+use super::moves::move_for_ever;
 use super::operators::prepare_gateways;
 use super::server::Server;
 
@@ -22,6 +23,10 @@ const WITNESSES: usize = 16;
 /// Devices behind gateways, which do the same for them.
 const SUB_DEVICES: usize = 32;
 const SUB_DEVICES_EACH: usize = 8;
+/// Commands after which a gateway comes in anew, to see which devices it has now.
+const HEARD_MAX: u32 = 20;
+/// The code of a login that has succeeded.
+const LET_IN: u16 = 200;
 /// Shorter than any device's own, so that most are back before the next kill.
 const BACK_OFF: BackOff = BackOff {
     first: Duration::from_millis(50),
@@ -59,7 +64,11 @@ impl Devices {
             .await
             .context("devices do not come in")??;
         let mut witnesses = JoinSet::new();
+        let boxes = gateways.iter().map(|(gateway, _)| gateway.clone()).collect();
+        witnesses.spawn(move_for_ever(client.clone(), boxes, behind.to_vec(), seed));
         let alone = watched.iter().map(|identity| (identity.clone(), Vec::new()));
+        // Every gateway tries to have all of them: each is let in where it is under.
+        let gateways = gateways.into_iter().map(|(gateway, _)| (gateway, behind.to_vec()));
         for (identity, sub_devices) in alone.chain(gateways) {
             let mut device = Device::new(&identity);
             device.keep_journal(&journal);
@@ -128,15 +137,25 @@ async fn witness(
     mqtt: std::net::SocketAddr,
     accounts: Arc<Accounts>,
 ) {
+    let is_gateway = !sub_devices.is_empty();
     loop {
-        if come_in(&mut device, &sub_devices, mqtt).await.is_ok() {
+        if let Ok(own) = come_in(&mut device, &sub_devices, mqtt).await {
+            let mut heard = 0;
             while let Ok(command) = device.next_command().await {
                 let Some(id) = command.wire_id() else { continue };
+                let to = command.reply_topic();
+                if !own.iter().any(|topics| to.starts_with(topics)) {
+                    accounts.acts.lock().astray.insert(id);
+                }
                 accounts.acts.lock().succeeded.insert(id);
                 if device.answer(&command, SUCCESS, json!({})).await.is_err() {
                     break;
                 }
                 accounts.acts.lock().acknowledged.insert(id);
+                heard += 1;
+                if is_gateway && heard >= HEARD_MAX {
+                    break;
+                }
             }
         }
         device.drop_link();
@@ -144,14 +163,18 @@ async fn witness(
     }
 }
 
+/// With what the topics of those begin that are in.
 async fn come_in(
     device: &mut Device,
     sub_devices: &[DeviceIdentity],
     mqtt: std::net::SocketAddr,
-) -> Result<(), DeviceError> {
+) -> Result<Vec<String>, DeviceError> {
     device.connect(mqtt).await?;
+    let mut own = vec![device.identity().topic("")];
     for sub_device in sub_devices {
-        device.log_in(sub_device).await?;
+        if device.log_in(sub_device).await?["code"] == LET_IN {
+            own.push(sub_device.topic(""));
+        }
     }
-    Ok(())
+    Ok(own)
 }

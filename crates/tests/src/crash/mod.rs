@@ -2,13 +2,15 @@
 //! commands are moving, and started on the same data. At the end three accounts are compared: what operators were told, what
 //! devices received, and what the database says.
 //!
-//! `server` is the process, `fleet` the devices and their journal, `operators` whoever calls the API, `kills` when it is
+//! `server` is the process, `fleet` the devices and their journal, `operators` whoever calls the API, `moves` who
+//! moves devices between gateways, `kills` when it is
 //! killed, `checks` the comparison. A failure names the seed, but a second run takes another course: threads are real here.
 
 mod accounts;
 mod checks;
 mod fleet;
 mod kills;
+mod moves;
 mod operators;
 mod server;
 

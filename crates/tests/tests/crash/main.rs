@@ -152,6 +152,12 @@ fn every_kind_of_contradiction_is_noticed() {
             rules(|e| e.received.push(("a".to_owned(), wire(1, 1)))),
         ),
         (
+            "commands_go_where_their_device_is_in",
+            rules(|e| {
+                e.acts.astray.insert(wire(1, 2));
+            }),
+        ),
+        (
             "commands_reach_their_own_device",
             rules(|e| e.received[0].0 = "b".to_owned()),
         ),
