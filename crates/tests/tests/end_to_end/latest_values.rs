@@ -150,16 +150,9 @@ async fn what_was_reported_is_there_after_a_stop_and_newer_values_still_count() 
 
 /// What the device is answered when it asks for these of its attributes or tags.
 async fn asked(device: &mut Device, path: &str, params: Value) -> Value {
-    say(device, path, params).await;
-    let expected = device.identity().topic(&format!("{path}_reply"));
-    loop {
-        let (topic, payload) = device.next_message().await.unwrap();
-        if topic == expected {
-            let answer: Value = serde_json::from_slice(&payload).unwrap();
-            assert_eq!((&answer["id"], &answer["code"]), (&json!("1"), &json!(200)));
-            return answer["data"].clone();
-        }
-    }
+    let mut answer = device.request(path, params).await.unwrap();
+    assert_eq!(answer["code"], 200);
+    answer["data"].take()
 }
 
 #[tokio::test]
