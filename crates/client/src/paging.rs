@@ -15,6 +15,9 @@ use crate::error::Error;
 /// Largest page that the API gives; walks use it, since each page costs one request.
 pub const PAGE_SIZE_MAX: u64 = 1000;
 
+/// What is said of a page that is too large, among other things.
+const INVALID: i64 = 99400;
+
 /// Body of a search.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Search {
@@ -122,11 +125,28 @@ impl<T: DeserializeOwned> Pages<T> {
             with: &self.with,
         };
         let call = Call::post(self.path, self.action).json(&body).repeatable();
-        let page: Answer<Vec<T>> = self.client.send(call).await?;
+        let page: Answer<Vec<T>> = match self.client.send(call).await {
+            Err(error) if self.page_size > 1 && is_too_large(&error) => {
+                self.ask_for_fewer();
+                return Box::pin(self.next_page()).await;
+            }
+            answered => answered?,
+        };
         let seen = self.page_no.saturating_mul(self.page_size);
         self.page_no += 1;
         self.ended = page.is_empty() || page.pagination.is_some_and(|info| seen >= info.total_size);
         Ok(Some(page).filter(|page| !page.is_empty()))
+    }
+
+    /// Goes on from the same row with smaller pages: half as large, or of one row where that does not come out even.
+    fn ask_for_fewer(&mut self) {
+        let before = (self.page_no - 1) * self.page_size;
+        self.page_size = if self.page_size.is_multiple_of(2) {
+            self.page_size / 2
+        } else {
+            1
+        };
+        self.page_no = before / self.page_size + 1;
     }
 
     /// The next row; `None` after the last.
@@ -140,6 +160,11 @@ impl<T: DeserializeOwned> Pages<T> {
         }
         Ok(self.rows.pop_front())
     }
+}
+
+/// The rows of a page would be too much for one answer.
+fn is_too_large(error: &Error) -> bool {
+    error.code() == Some(INVALID) && error.to_string().contains("pagination.pageSize")
 }
 
 /// A search, and what is said beside it.

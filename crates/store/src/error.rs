@@ -22,4 +22,7 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// The rows of a page hold more than [`crate::PAGE_BYTES_MAX`] together: fewer have to be asked for.
+    #[error("the page is too large")]
+    PageTooLarge,
 }

@@ -10,6 +10,7 @@
 pub mod conformance;
 mod error;
 pub mod memory;
+mod page;
 mod presence;
 mod read;
 pub mod rows;
@@ -18,6 +19,7 @@ pub mod words;
 mod write;
 
 pub use error::Error;
+pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh, admitted};
 pub use presence::{DeviceStatus, Presence, device_status};
 pub use read::{DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, TaskInfo};
 pub use slots::held_slots;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, AssetId, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
@@ -156,6 +157,8 @@ pub trait Read: Send + Sync {
 
     /// A job with its text, of whatever organization.
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error>;
+    /// The names of jobs, in the order asked for, without their commands.
+    fn job_names(&self, jobs: &[JobNo]) -> Result<Vec<Option<I18nText>>, Error>;
     /// Jobs of an organization, newest first; single commands are passed over.
     fn search_jobs(
         &self,

@@ -236,6 +236,25 @@ impl TargetScope {
     pub const fn is_single(&self) -> bool {
         matches!(self, Self::Single(_))
     }
+
+    /// The devices that it names, if it names devices.
+    #[must_use]
+    pub fn devices(&self) -> Option<&[TargetEntry]> {
+        match self {
+            Self::Devices(entries) => Some(entries),
+            Self::Single(entry) => Some(std::slice::from_ref(entry)),
+            Self::Products { .. } => None,
+        }
+    }
+
+    /// The products that it names, if it names products.
+    #[must_use]
+    pub fn products(&self) -> &[ProductKey] {
+        match self {
+            Self::Products { products, .. } => products,
+            Self::Devices(_) | Self::Single(_) => &[],
+        }
+    }
 }
 
 /// A job as the operator described it, defaults filled in.

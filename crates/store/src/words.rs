@@ -1,5 +1,6 @@
 //! The words that filters use for states, so that every driver searches by the same ones.
 
+use aldis_core::expression::COMMAND_STATES;
 use aldis_core::job::JobState;
 use aldis_core::task::State;
 
@@ -31,18 +32,27 @@ pub const fn task_state(state: State) -> &'static str {
     }
 }
 
-/// What `CommandField::State` compares: the states of the API for single commands, by their numbers.
+/// The number of a single command's state in the API.
 #[must_use]
-pub const fn command_state(state: State) -> &'static str {
+pub const fn command_number(state: State) -> u8 {
     match state {
-        State::Init | State::Queued | State::RetryWait => "1",
-        State::Cancelled => "2",
-        State::TtlTimedOut => "3",
-        State::Published | State::InProgress => "4",
-        State::Succeeded => "5",
-        State::Failed => "6",
-        State::ResponseTimedOut => "7",
+        State::Init | State::Queued | State::RetryWait => 1,
+        State::Cancelled => 2,
+        State::TtlTimedOut => 3,
+        State::Published | State::InProgress => 4,
+        State::Succeeded => 5,
+        State::Failed => 6,
+        State::ResponseTimedOut => 7,
     }
+}
+
+/// What `CommandField::State` compares: those numbers as text.
+#[must_use]
+pub fn command_state(state: State) -> &'static str {
+    let word = COMMAND_STATES.get(usize::from(command_number(state)) - 1);
+    word.and_then(|spellings| spellings.first())
+        .copied()
+        .unwrap_or_default()
 }
 
 /// What `DeviceField::Status` compares.

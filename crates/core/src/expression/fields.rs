@@ -7,7 +7,8 @@ pub enum Kind {
     Text,
     /// A name in several languages: `name`, `name.default` (or `.defaultValue`), `name.zh_CN`.
     Name,
-    /// One of a list of words, read in any case: the word that is used, then other spellings of it.
+    /// One of a list of words, read in any case: the word that is used, then other spellings of it. Whole numbers are taken as
+    /// their digits.
     Status(&'static [&'static [&'static str]]),
     /// A moment.
     Time,
@@ -208,6 +209,9 @@ const TASK_STATES: &[&[&str]] = &[
     &["TTL_TIMEOUT"],
 ];
 
+/// The states of single commands, by their numbers.
+pub const COMMAND_STATES: &[&[&str]] = &[&["1"], &["2"], &["3"], &["4"], &["5"], &["6"], &["7"]];
+
 const DEVICE_STATES: &[&[&str]] = &[&["online"], &["offline"], &["inactive"], &["disabled", "disable"]];
 
 const PRODUCT_TYPES: &[&[&str]] = &[&["Device"], &["Gateway"]];
@@ -235,7 +239,7 @@ impl Field for TaskField {
 
 impl Field for CommandField {
     const TABLE: &'static [Entry<Self>] = &[
-        text(&["state"], Self::State),
+        status(&["state"], Self::State, COMMAND_STATES),
         name(&["commandName"], Self::Name),
         time(Self::CreatedAt),
     ];

@@ -293,9 +293,12 @@ fn read_status(words: &[&[&str]], literal: &Literal) -> Result<Value, String> {
             .iter()
             .find(|spellings| spellings.iter().any(|s| s.eq_ignore_ascii_case(text)))
     };
-    if let Literal::Text(text) = literal
-        && let Some([word, ..]) = wanted(text.trim())
-    {
+    let text = match literal {
+        Literal::Text(text) => text.trim().to_owned(),
+        Literal::Int(number) => number.to_string(),
+        Literal::Float(_) | Literal::Bool(_) | Literal::Null => String::new(),
+    };
+    if let Some([word, ..]) = wanted(&text) {
         return Ok(Value::Text((*word).to_owned()));
     }
     let known: Vec<&str> = words

@@ -6,6 +6,8 @@ use crate::time::Timestamp;
 
 pub(super) const WITHDRAWN: &str = "withdrawn before sending";
 pub(super) const SENT_BEFORE_CANCEL: &str = "cancelled after sending, the device may have executed it";
+/// Said of a reply whose output was dropped.
+pub(super) const OUTPUT_DROPPED: &str = "the output is too large and was not kept";
 /// Joins the reason why a retry was not sent with what the last attempt came to.
 const LAST_ATTEMPT: &str = "; attempt ";
 
@@ -53,7 +55,8 @@ pub(super) fn reply(reply: &Reply, message: Option<String>, too_large: bool) -> 
         (Some(code), None) => format!("the device replied with code {code}"),
     };
     if too_large {
-        desc.push_str("; the output is too large and was not kept");
+        desc.push_str("; ");
+        desc.push_str(OUTPUT_DROPPED);
     }
     desc
 }

@@ -132,6 +132,14 @@ pub struct Outcome {
     pub sent: bool,
 }
 
+impl Outcome {
+    /// The device sent output along, and more than is kept.
+    #[must_use]
+    pub fn has_lost_output(&self) -> bool {
+        self.output.is_none() && self.desc.contains(describe::OUTPUT_DROPPED)
+    }
+}
+
 /// How often a task was tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retries {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use aldis_core::i18n::I18nText;
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_store::rows::{Job, JobDetail};
 use rusqlite::{Connection, Row};
@@ -11,7 +12,7 @@ use super::owners::Owners;
 use crate::cells::{Cells, int};
 use crate::failure::Result;
 use crate::job_row::{COLUMNS, JobRow, TABLES, read_command};
-use crate::sql;
+use crate::sql::{self, Lookup};
 
 /// A job without its texts, also a deleted one.
 pub(super) fn row(conn: &Connection, no: JobNo) -> Result<Option<JobRow>> {
@@ -36,6 +37,13 @@ pub(super) fn detail(conn: &Connection, no: JobNo) -> Result<Option<JobDetail>> 
             text: Arc::new(cells.json("text")?),
         })
     })
+}
+
+pub(super) fn names(conn: &Connection, jobs: &[JobNo]) -> Result<Vec<Option<I18nText>>> {
+    let sql = "SELECT name FROM job_text JOIN job ON job.no = job_text.job AND job.deleted = 0 WHERE job_text.job = ?1";
+    let mut lookup = Lookup::new(conn, sql)?;
+    let mut name = |no: &JobNo| lookup.first([int(no.0)], |text| Cells::new(text, "job_text").json("name"));
+    jobs.iter().map(&mut name).collect()
 }
 
 pub(super) fn numbers_at_work(conn: &Connection) -> Result<Vec<JobNo>> {

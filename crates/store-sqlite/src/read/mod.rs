@@ -19,6 +19,7 @@ pub(crate) use registry::role_number;
 pub(crate) use reported::number as kind_number;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
@@ -141,6 +142,11 @@ impl<A: Access> Read for Database<A> {
 
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error> {
         self.access.read("reading a job", |db| jobs::detail(&db.conn, job))
+    }
+
+    fn job_names(&self, jobs: &[JobNo]) -> Result<Vec<Option<I18nText>>, Error> {
+        self.access
+            .read("reading the names of jobs", |db| jobs::names(&db.conn, jobs))
     }
 
     fn search_jobs(

@@ -5,7 +5,7 @@ use aldis_core::expression::{Filter, ModelField, ProductField};
 use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};
 use aldis_core::model::ThingModel;
 use aldis_store::rows::{AccessKey, Model, Organization, Product, Role};
-use aldis_store::{Found, Page};
+use aldis_store::{Found, Page, admitted};
 use rusqlite::{Connection, Row};
 
 use super::cut;
@@ -111,7 +111,7 @@ pub(super) fn search_models(
             found.push(model);
         }
     }
-    Ok(cut(found, page))
+    Ok(admitted(cut(found, page))?)
 }
 
 /// A model passes by its document.
@@ -156,7 +156,7 @@ pub(super) fn search_products(
         read,
     )?;
     found.retain(|product| filter.is_none_or(|filter| filter.matches(product)));
-    Ok(cut(found, page))
+    Ok(admitted(cut(found, page))?)
 }
 
 fn read_product(cipher: &Cipher, row: &Row<'_>) -> Result<Product> {

@@ -36,7 +36,7 @@ pub(super) fn search(
     })?;
     let found = cut(found, page);
     Ok(Found {
-        rows: tasks::infos(&db.conn, &found.rows)?.into_iter().flatten().collect(),
+        rows: tasks::page(&db.conn, &found.rows)?,
         total: found.total,
     })
 }

@@ -4,7 +4,7 @@
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_store::rows::Device;
-use aldis_store::{DeviceRef, DeviceStatus, Found, Page, words};
+use aldis_store::{DeviceRef, DeviceStatus, Found, Page, PageBytes, words};
 use rusqlite::{Row, params, params_from_iter};
 
 use super::{cut, devices};
@@ -53,8 +53,11 @@ pub(super) fn search_under(
 
 fn whole(db: &Db, found: Found<DeviceNo>) -> Result<Found<Device>> {
     let mut rows = Vec::with_capacity(found.rows.len());
+    let mut bytes = PageBytes::default();
     for no in found.rows {
-        rows.extend(devices::find(db, &DeviceRef::No(no))?);
+        if let Some(device) = devices::find(db, &DeviceRef::No(no))? {
+            rows.push(bytes.admit(device)?);
+        }
     }
     Ok(Found {
         rows,

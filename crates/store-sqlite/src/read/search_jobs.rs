@@ -3,7 +3,7 @@
 use aldis_core::expression::{Filter, JobField};
 use aldis_core::ids::{JobNo, OrgId};
 use aldis_store::rows::JobDetail;
-use aldis_store::{Found, Page, words};
+use aldis_store::{Found, Page, PageBytes, words};
 use rusqlite::{Row, params, params_from_iter};
 
 use super::{cut, jobs};
@@ -20,8 +20,11 @@ pub(super) fn search(db: &Db, org: &OrgId, filter: Option<&Filter<JobField>>, pa
         Some(filter) => cut(matching(db, org, filter)?, page),
     };
     let mut rows = Vec::with_capacity(found.rows.len());
+    let mut bytes = PageBytes::default();
     for no in found.rows {
-        rows.extend(jobs::detail(&db.conn, no)?);
+        if let Some(job) = jobs::detail(&db.conn, no)? {
+            rows.push(bytes.admit(job)?);
+        }
     }
     Ok(Found {
         rows,

@@ -10,7 +10,7 @@ use aldis_core::ids::{AssetId, AttemptNo, DeviceKey, DeviceNo, JobNo, ProductKey
 use aldis_core::task::{AttemptTimes, Ended, How, Outcome, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Job, Slot};
-use aldis_store::{JobTasks, TaskInfo};
+use aldis_store::{JobTasks, PageBytes, TaskInfo};
 use rusqlite::{Connection, Params, Row, params};
 
 use super::jobs;
@@ -33,28 +33,49 @@ pub(super) fn by_numbers(conn: &Connection, tasks: &[TaskNo]) -> Result<Vec<Opti
 }
 
 pub(super) fn infos(conn: &Connection, tasks: &[TaskNo]) -> Result<Vec<Option<TaskInfo>>> {
+    let mut found = Vec::with_capacity(tasks.len());
+    each_info(conn, tasks, |info| {
+        found.push(info);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The rows of a page, those of jobs that are gone left out.
+pub(super) fn page(conn: &Connection, tasks: &[TaskNo]) -> Result<Vec<TaskInfo>> {
+    let mut bytes = PageBytes::default();
+    let mut rows = Vec::with_capacity(tasks.len());
+    each_info(conn, tasks, |info| {
+        if let Some(info) = info {
+            rows.push(bytes.admit(info)?);
+        }
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+fn each_info(conn: &Connection, tasks: &[TaskNo], mut take: impl FnMut(Option<TaskInfo>) -> Result<()>) -> Result<()> {
     let mut owners = Owners::new(conn);
     let mut known: HashMap<JobNo, Arc<Job>> = HashMap::new();
     let sql = format!(
         "SELECT {COLUMNS}, asset, product, key FROM task JOIN device ON device.no = task.device WHERE task.id = ?1"
     );
     let mut lookup = Lookup::new(conn, &sql)?;
-    let mut found = Vec::with_capacity(tasks.len());
     for no in tasks {
         let Some(owner) = owners.of(*no)? else {
-            found.push(None);
+            take(None)?;
             continue;
         };
         if !known.contains_key(&owner.job) {
             known.extend(jobs::with_command(conn, owner.job)?.map(|job| (owner.job, Arc::new(job))));
         }
         let Some(job) = known.get(&owner.job) else {
-            found.push(None);
+            take(None)?;
             continue;
         };
-        found.push(lookup.first([int(no.0)], |row| read_info(row, job))?);
+        take(lookup.first([int(no.0)], |row| read_info(row, job))?)?;
     }
-    Ok(found)
+    Ok(())
 }
 
 fn read_info(row: &Row<'_>, job: &Arc<Job>) -> Result<TaskInfo> {

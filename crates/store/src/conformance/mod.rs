@@ -149,6 +149,7 @@ macro_rules! conformance_tests {
             }
             searches {
                 pages_are_cut_from_all_matches,
+                a_page_of_large_rows_is_refused_and_not_cut_short,
                 pages_of_tasks_in_a_state_are_cut_from_all_of_them,
                 jobs_are_found_by_every_field,
                 tasks_are_found_by_every_field,

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use aldis_core::command::Command;
 use aldis_core::expression::{CommandField, DeviceField, Field, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
@@ -14,7 +15,7 @@ use super::sample::{
     texts,
 };
 use crate::rows::{Activity, Model, NewJob};
-use crate::{Found, Page, Write};
+use crate::{Error, Found, PAGE_BYTES_MAX, Page, Write};
 
 fn filter<F: Field>(text: &str) -> Filter<F> {
     Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -66,6 +67,50 @@ fn models(bench: &mut Bench, text: &str) -> (Vec<ModelId>, u64) {
         bench.read().search_models(&org(), Some(&filter), ALL).unwrap(),
         |found| found.id,
     )
+}
+
+pub fn a_page_of_large_rows_is_refused_and_not_cut_short(bench: &mut Bench) {
+    const HALF: usize = PAGE_BYTES_MAX / 2 + 1;
+    let devices = bench.with_devices(&["d1", "d2"]);
+    let large = |new: NewJob| NewJob {
+        command: Command::SetMeasurepoint {
+            measurepoint_id: "p".to_owned(),
+            value: json!("x".repeat(HALF)),
+        },
+        ..new
+    };
+    bench.create(large(device_job(&devices)));
+    for job in [
+        device_job(&devices[..1]),
+        single_command(devices[0]),
+        single_command(devices[0]),
+    ] {
+        bench.create(large(job));
+    }
+    let (one, two) = (Page { skip: 1, take: 1 }, Page { skip: 0, take: 2 });
+    let read = bench.read();
+    let names = read.job_names(&[JobNo(2), JobNo(99)]).unwrap();
+    assert_eq!(names, [Some(device_job(&devices).text.name), None]);
+    let found = [
+        read.search_jobs(&org(), None, one)
+            .map(|found| (found.rows.len(), found.total)),
+        read.search_tasks(&org(), None, one)
+            .map(|found| (found.rows.len(), found.total)),
+        read.search_commands(devices[0], None, one)
+            .map(|found| (found.rows.len(), found.total)),
+    ];
+    assert_eq!(found.map(Result::unwrap), [(1, 2), (1, 5), (1, 2)]);
+    assert!(matches!(read.search_jobs(&org(), None, two), Err(Error::PageTooLarge)));
+    assert!(matches!(
+        read.search_commands(devices[0], None, two),
+        Err(Error::PageTooLarge)
+    ));
+    // Both tasks of one job: what they share counts for each.
+    let both = Page { skip: 3, take: 2 };
+    assert!(matches!(
+        read.search_tasks(&org(), None, both),
+        Err(Error::PageTooLarge)
+    ));
 }
 
 pub fn pages_are_cut_from_all_matches(bench: &mut Bench) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::JobState;
 use aldis_core::reported::Kind;
@@ -136,7 +137,7 @@ impl Read for MemoryStore {
                 found.push(model.clone());
             }
         }
-        Ok(cut(found.into_iter(), page))
+        cut(found.into_iter(), page)
     }
 
     fn product(&self, key: &ProductKey) -> Result<Option<Product>, Error> {
@@ -152,7 +153,7 @@ impl Read for MemoryStore {
         let contents = self.contents.read();
         let products = contents.registry.products.iter().rev();
         let found = products.filter(|product| product.org == *org && passes(filter, *product));
-        Ok(cut(found.cloned(), page))
+        cut(found.cloned(), page)
     }
 
     fn devices(&self, refs: &[DeviceRef]) -> Result<Vec<Option<Device>>, Error> {
@@ -169,7 +170,7 @@ impl Read for MemoryStore {
         let contents = self.contents.read();
         let devices = contents.devices.live().rev().filter(|device| device.is.org == *org);
         let found = devices.filter(|device| contents.device_passes(filter, device, self));
-        Ok(cut(found.cloned(), page))
+        cut(found.cloned(), page)
     }
 
     fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error> {
@@ -197,7 +198,7 @@ impl Read for MemoryStore {
         let devices = contents.devices.under(gateway).rev();
         let devices = devices.filter_map(|no| contents.devices.get(no));
         let found = devices.filter(|device| contents.device_passes(filter, device, self));
-        Ok(cut(found.cloned(), page))
+        cut(found.cloned(), page)
     }
 
     fn reported(&self, device: DeviceNo) -> Result<Vec<Reported>, Error> {
@@ -213,6 +214,12 @@ impl Read for MemoryStore {
         Ok(self.contents.read().jobs.get(job).map(super::jobs::JobRow::detail))
     }
 
+    fn job_names(&self, jobs: &[JobNo]) -> Result<Vec<Option<I18nText>>, Error> {
+        let contents = self.contents.read();
+        let name = |job: &JobNo| contents.jobs.get(*job).map(|row| row.text.name.clone());
+        Ok(jobs.iter().map(name).collect())
+    }
+
     fn search_jobs(
         &self,
         org: &OrgId,
@@ -226,7 +233,7 @@ impl Read for MemoryStore {
             let (job, text) = (&row.job, row.text.as_ref());
             passes(filter, &JobRecord { job, text })
         });
-        Ok(cut(found.map(super::jobs::JobRow::detail), page))
+        cut(found.map(super::jobs::JobRow::detail), page)
     }
 
     fn jobs_at_work(&self) -> Result<Vec<Job>, Error> {
@@ -272,7 +279,7 @@ impl Read for MemoryStore {
         let contents = self.contents.read();
         let tasks = contents.tasks.all().rev();
         let found = tasks.filter(|task| contents.task_passes(org, filter, task));
-        Ok(cut(found.filter_map(|task| contents.task_info(task.no)), page))
+        cut(found.filter_map(|task| contents.task_info(task.no)), page)
     }
 
     fn search_commands(
@@ -287,7 +294,7 @@ impl Read for MemoryStore {
             let row = contents.jobs.of(task.no).filter(|row| row.job.single);
             row.is_some_and(|row| passes(filter, &CommandRecord { task, row }))
         });
-        Ok(cut(found.filter_map(|task| contents.task_info(task.no)), page))
+        cut(found.filter_map(|task| contents.task_info(task.no)), page)
     }
 
     fn history(&self, task: TaskNo) -> Result<Vec<Ended>, Error> {

@@ -8,19 +8,20 @@ use aldis_core::task::Task;
 
 use super::jobs::JobRow;
 use crate::rows::{Device, Job, JobText, Model, Product};
-use crate::{DeviceStatus, Error, Found, Page, words};
+use crate::{DeviceStatus, Error, Found, Page, PageBytes, Weigh, words};
 
 /// The page of what passes; `rows` come newest first.
-pub(super) fn cut<T>(rows: impl Iterator<Item = T>, page: Page) -> Found<T> {
+pub(super) fn cut<T: Weigh>(rows: impl Iterator<Item = T>, page: Page) -> Result<Found<T>, Error> {
     let mut total = 0;
     let mut found = Vec::new();
+    let mut bytes = PageBytes::default();
     for (index, row) in (0_u64..).zip(rows) {
         total = index + 1;
         if index >= page.skip && index - page.skip < page.take {
-            found.push(row);
+            found.push(bytes.admit(row)?);
         }
     }
-    Found { rows: found, total }
+    Ok(Found { rows: found, total })
 }
 
 /// Whether a record passes; without a filter all do.

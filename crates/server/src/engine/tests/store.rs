@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
+use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
@@ -106,6 +107,7 @@ questions! {
     reported(device: DeviceNo) -> Vec<Reported>;
     last_reported(devices: &[DeviceNo], kind: Kind) -> Vec<Option<Timestamp>>;
     job(job: JobNo) -> Option<JobDetail>;
+    job_names(jobs: &[JobNo]) -> Vec<Option<I18nText>>;
     search_jobs(org: &OrgId, filter: Option<&Filter<JobField>>, page: Page) -> Found<JobDetail>;
     jobs_at_work() -> Vec<Job>;
     numbers_at_work() -> Vec<JobNo>;

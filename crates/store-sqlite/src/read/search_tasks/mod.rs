@@ -36,9 +36,8 @@ pub(super) fn search(db: &Db, org: &OrgId, filter: Option<&Filter<TaskField>>, p
     for stretch in stretches(db, org, filter)? {
         stretch.search(&mut rows, &mut window, &mut numbers)?;
     }
-    let infos = tasks::infos(&db.conn, &numbers)?;
     Ok(Found {
-        rows: infos.into_iter().flatten().collect(),
+        rows: tasks::page(&db.conn, &numbers)?,
         total: window.total,
     })
 }
