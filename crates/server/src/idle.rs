@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -14,7 +15,12 @@ pub(crate) struct Idle(Mutex<ByAge>);
 #[derive(Default)]
 struct ByAge {
     next: u64,
-    idle: BTreeMap<u64, Arc<Notify>>,
+    idle: BTreeMap<u64, Resting>,
+}
+
+struct Resting {
+    since: Instant,
+    told: Arc<Notify>,
 }
 
 /// A connection; idle until it says otherwise.
@@ -42,17 +48,42 @@ impl Idle {
     /// Tells the connection that has been idle longest to end; false if none is.
     pub(crate) fn give_one_up(&self) -> bool {
         let longest = self.0.lock().idle.pop_first();
-        longest.is_some_and(|(_, told)| {
-            told.notify_one();
+        longest.is_some_and(|(_, resting)| {
+            resting.told.notify_one();
             true
         })
+    }
+
+    /// The same, but only if it has been idle for `moment`: what its peer has just said may not have been read yet. After how
+    /// long to look again.
+    pub(crate) fn give_one_up_after(&self, moment: Duration) -> Duration {
+        let mut all = self.0.lock();
+        let Some(longest) = all.idle.first_entry() else {
+            return moment;
+        };
+        let left = moment.saturating_sub(longest.get().since.elapsed());
+        if !left.is_zero() {
+            return left;
+        }
+        longest.remove().told.notify_one();
+        moment
     }
 }
 
 impl Member {
-    /// Done once the place is wanted for somebody else.
+    /// Done once the place is wanted for somebody else. Who has become busy since it was told so stays.
     pub(crate) async fn wanted(&self) {
-        self.told.notified().await;
+        loop {
+            self.told.notified().await;
+            if self.was_given_up() {
+                return;
+            }
+        }
+    }
+
+    fn was_given_up(&self) -> bool {
+        let age = *self.age.lock();
+        age.is_some_and(|age| !self.all.0.lock().idle.contains_key(&age))
     }
 
     /// From now on, and until the value is dropped, not idle.
@@ -62,11 +93,16 @@ impl Member {
     }
 
     fn rest(&self) {
+        let mut own = self.age.lock();
         let mut all = self.all.0.lock();
         let age = all.next;
         all.next += 1;
-        all.idle.insert(age, Arc::clone(&self.told));
-        *self.age.lock() = Some(age);
+        let resting = Resting {
+            since: Instant::now(),
+            told: Arc::clone(&self.told),
+        };
+        all.idle.insert(age, resting);
+        *own = Some(age);
     }
 
     fn busy(&self) {
@@ -111,6 +147,20 @@ mod tests {
         all.give_one_up();
         all.give_one_up();
         assert!(is_wanted(&first));
+    }
+
+    #[test]
+    fn who_has_just_come_or_has_something_to_say_after_all_stays() {
+        let all = Arc::<Idle>::default();
+        let [first, second] = [(); 2].map(|()| all.join());
+        assert!(all.give_one_up_after(Duration::MAX) > Duration::ZERO);
+        assert!(!is_wanted(&first) && !is_wanted(&second));
+        all.give_one_up_after(Duration::ZERO);
+        let answering = first.answering();
+        assert!(!is_wanted(&first), "its question came just in time");
+        drop(answering);
+        all.give_one_up_after(Duration::ZERO);
+        assert!(!is_wanted(&first) && is_wanted(&second), "it is the newest now");
     }
 
     #[test]

@@ -136,6 +136,7 @@ impl Server {
 
         let app = app(settings, reader, &inbox, &clock, presence)?;
         let connections = limits::connections(settings.http_connections_max);
+        inbox.waiters().bound(connections.waiting());
         let (stop_http, http_stopped) = shutdown::channel();
         let http_ends = tokio::spawn(api::serve(
             listen::on_this_runtime(http)?,

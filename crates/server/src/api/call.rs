@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::decode::decode;
 use super::query::Query;
+use super::socket::Peer;
 use crate::app::{Caller, Error, idempotency};
 
 /// A call.
@@ -23,6 +24,8 @@ pub(super) struct Call {
     pub(super) body: Value,
     /// The header `Idempotency-Key`.
     pub(super) idempotency_key: Option<String>,
+    /// The other end of its connection, if it came over one.
+    pub(super) peer: Option<Peer>,
 }
 
 impl Call {
@@ -46,6 +49,39 @@ impl Call {
     pub(super) fn required(&self, name: &str) -> Result<&str, Error> {
         let missing = || Error::Invalid(Violation::of(&Value::Null, "a value").within(name));
         self.get(name).ok_or_else(missing)
+    }
+
+    /// A parameter whose absence means more than any of its values: a value that it cannot have must not count as none.
+    pub(super) fn optional(&self, name: &str) -> Result<Option<&str>, Error> {
+        let usable = |text: &&str| !text.is_empty();
+        let refused = |found: &Value| Error::Invalid(Violation::of(found, "text, or no such parameter,").within(name));
+        if let Some(text) = self.query.given(name) {
+            return Some(text).filter(usable).ok_or_else(|| refused(&text.into())).map(Some);
+        }
+        match self.body.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(found) => found.as_str().filter(usable).ok_or_else(|| refused(found)).map(Some),
+        }
+    }
+
+    /// Refuses a list that belongs into the body and stands in the query, where it would not be found: without the list the
+    /// action is about everything.
+    pub(super) fn only_in_body(&self, name: &str) -> Result<(), Error> {
+        match self.query.given(name) {
+            None => Ok(()),
+            Some(found) => {
+                let expected = "list in the body, not in the query,";
+                Err(Error::Invalid(Violation::of_text(found, expected).within(name)))
+            }
+        }
+    }
+
+    /// Done once the caller has left.
+    pub(super) async fn left(&self) {
+        match &self.peer {
+            Some(peer) => peer.left().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// What makes a repetition of this call recognisable, if its sender wants that. `subject` is what the query names.

@@ -119,6 +119,13 @@ impl TaskIds {
     }
 }
 
+impl Call {
+    fn task_ids(&self) -> Result<Option<Vec<String>>, Error> {
+        self.only_in_body("taskIds")?;
+        Ok(self.decode::<TaskIds>()?.read()?)
+    }
+}
+
 fn numbers(ids: &[String]) -> Vec<Option<TaskNo>> {
     ids.iter().map(|id| TaskNo::from_task_id(id)).collect()
 }
@@ -144,7 +151,7 @@ async fn attempts(app: App, call: Call) -> Result<Answer, Error> {
 
 async fn retry(app: App, call: Call) -> Result<Answer, Error> {
     let job = call.required("jobId")?;
-    let ids = call.decode::<TaskIds>()?.read()?;
+    let ids = call.task_ids()?;
     let idempotency = call.idempotency(job)?;
     match ids {
         None => task_entries::whole(&app.retry_job(&call.caller, job, idempotency).await?),
@@ -157,7 +164,7 @@ async fn retry(app: App, call: Call) -> Result<Answer, Error> {
 
 async fn cancel(app: App, call: Call) -> Result<Answer, Error> {
     let job = call.required("jobId")?;
-    match call.decode::<TaskIds>()?.read()? {
+    match call.task_ids()? {
         None => task_entries::whole(&app.cancel_job(&call.caller, job).await?),
         Some(ids) => {
             let entries = app.cancel_tasks(&call.caller, job, &numbers(&ids)).await?;

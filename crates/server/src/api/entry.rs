@@ -143,6 +143,7 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             query,
             body,
             idempotency_key,
+            peer: parts.extensions.get().cloned(),
         };
         (action.run)(app.clone(), call).await.map(Ok)
     };

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::error::Failing;
+use super::held;
 use super::rate_limit::RETRY_AFTER_S;
 use crate::app::Error;
 
@@ -35,9 +36,17 @@ pub(super) struct Pagination {
     pub(super) page_size: u64,
     /// All matches.
     pub(super) total_size: u64,
-    /// Always null: the order is fixed.
-    #[schema(value_type = Option<String>)]
-    pub(super) sorted_by: Option<()>,
+    /// Null, but for single commands: the order is fixed.
+    pub(super) sorted_by: Option<Vec<SortedBy>>,
+}
+
+/// What rows are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct SortedBy {
+    /// The name of their moment of creation.
+    pub(super) field: &'static str,
+    /// `DESC`: the newest first.
+    pub(super) order: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,16 +109,35 @@ impl Answer {
         })
     }
 
-    /// Says something behind the `OK`.
+    /// Says something behind the `OK`, and behind what was said there before.
     pub(super) fn warned(self, warning: Option<String>) -> Self {
-        Self { warning, ..self }
+        let both = self
+            .warning
+            .into_iter()
+            .chain(warning)
+            .reduce(|one, other| format!("{one}; {other}"));
+        Self { warning: both, ..self }
     }
 
-    /// A page of a search.
-    pub(super) fn page(data: &impl Serialize, pagination: Pagination) -> Result<Self, Error> {
+    /// A page of a search, written row by row: none is held beside its text.
+    pub(super) fn page<D: Serialize>(
+        rows: impl Iterator<Item = Result<D, Error>>,
+        pagination: Pagination,
+    ) -> Result<Self, Error> {
+        let internal = |error: serde_json::Error| Error::Internal(error.to_string());
+        let mut text = b"[".to_vec();
+        for row in rows {
+            if text.len() > 1 {
+                text.push(b',');
+            }
+            serde_json::to_writer(&mut text, &row?).map_err(internal)?;
+        }
+        text.push(b']');
+        let text = String::from_utf8(text).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(Self {
+            data: Some(RawValue::from_string(text).map_err(internal)?),
             pagination: Some(pagination),
-            ..Self::data(data)?
+            ..Self::done()
         })
     }
 
@@ -138,7 +166,10 @@ impl Answer {
             success_size: self.sizes.map(|sizes| sizes.success),
             total_size: self.sizes.map(|sizes| sizes.total),
         };
-        response(StatusCode::OK, &envelope)
+        match held::body(json(&envelope)) {
+            Some(body) => with_body(StatusCode::OK, body),
+            None => failure(&Failing::overloaded(), request_id),
+        }
     }
 }
 
@@ -179,8 +210,15 @@ pub(super) fn failure(failing: &Failing, request_id: &str) -> Response {
 
 /// Any JSON with a status.
 pub(super) fn response(status: StatusCode, content: &impl Serialize) -> Response {
-    let text = serde_json::to_vec(content).expect("answers are texts, numbers and maps with text keys");
-    let mut response = Response::new(Body::from(text));
+    with_body(status, Body::from(json(content)))
+}
+
+fn json(content: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(content).expect("answers are texts, numbers and maps with text keys")
+}
+
+fn with_body(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response

@@ -1,6 +1,7 @@
 //! The one place where a refusal or a failure gets its code, its public message and its HTTP status
 //! (docs/api.md, "Errors").
 
+use aldis_store::PAGE_BYTES_MAX;
 use axum::http::StatusCode;
 
 use super::body::Unreadable;
@@ -124,6 +125,18 @@ impl From<&Error> for Failing {
             ),
             Error::NoJob(id) => Self::refusal(24404, format!("job {id} does not exist")),
             Error::JobRunning(id) => Self::refusal(24618, format!("job {id} is running; cancel it first")),
+            Error::PageTooLarge => Self::refusal(
+                INVALID,
+                format!(
+                    "pagination.pageSize: page of at most {} MiB expected, found larger rows; ask for fewer of them",
+                    PAGE_BYTES_MAX >> 20
+                ),
+            ),
+            Error::TooManyWait => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                INTERNAL,
+                "too many callers wait for devices; nothing was sent; try again later, or give the command a pendingTtl",
+            ),
             Error::Overloaded => Self::overloaded(),
             Error::Unavailable => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -136,7 +149,8 @@ impl From<&Error> for Failing {
 }
 
 impl Failing {
-    fn overloaded() -> Self {
+    /// There is no room at the moment.
+    pub(super) fn overloaded() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             INTERNAL,
@@ -168,7 +182,9 @@ pub(super) fn log(error: &Error, action: &str, request_id: &str) {
         Error::Unavailable | Error::Internal(_) => {
             tracing::error!(action, request = request_id, %error, "a request failed");
         }
-        Error::Overloaded => tracing::warn!(action, request = request_id, "a request was turned away"),
+        Error::Overloaded | Error::TooManyWait => {
+            tracing::warn!(action, request = request_id, "a request was turned away")
+        }
         _ => tracing::debug!(action, request = request_id, %error, "a request was refused"),
     }
 }

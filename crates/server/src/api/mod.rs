@@ -18,6 +18,7 @@ mod devices;
 mod entry;
 mod envelope;
 mod error;
+mod held;
 mod job_info;
 mod keys;
 mod latest_values;
@@ -35,6 +36,7 @@ mod register_devices;
 mod serve;
 mod single_commands;
 mod small_devices;
+mod socket;
 mod task_entries;
 mod task_info;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Whole numbers in requests, read as tolerantly as the original does: 30, 30.0 and "30" are the same.
+//! Whole numbers in requests, read as tolerantly as the original does: 30, 30.0, "30" and "30.0" are the same.
 
 use std::ops::RangeInclusive;
 
@@ -23,8 +23,15 @@ fn read(value: &Value) -> Option<i64> {
     match value {
         // A whole float prints without a fraction; any other does not parse.
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64()?.to_string().parse().ok()),
-        Value::String(text) => text.parse().ok(),
+        Value::String(text) => without_fraction(text).parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn without_fraction(text: &str) -> &str {
+    match text.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') => whole,
+        _ => text,
     }
 }
 
@@ -37,7 +44,7 @@ mod tests {
     #[test]
     fn whole_numbers_are_read_in_three_spellings_and_have_a_range() {
         let read = |value: Value| whole(Some(&value), "f", 0..=900).map_err(|violation| violation.to_string());
-        for value in [json!(30), json!(30.0), json!("30")] {
+        for value in [json!(30), json!(30.0), json!("30"), json!("30.0")] {
             assert_eq!(read(value.clone()), Ok(Some(30)), "{value}");
         }
         for value in [
@@ -45,6 +52,9 @@ mod tests {
             json!(901),
             json!(1.5),
             json!("x"),
+            json!("30."),
+            json!("30.5"),
+            json!(".0"),
             json!(""),
             json!(true),
             json!([1]),

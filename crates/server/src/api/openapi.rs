@@ -22,7 +22,7 @@ use utoipa::openapi::{
 
 use super::action::{Action, Doc, Shape};
 use super::entry::TABLE;
-use super::envelope::Pagination;
+use super::envelope::{Pagination, SortedBy};
 use super::tokens::{self, TokenAnswer, TokenRequest};
 use crate::app::access::Needs;
 
@@ -43,6 +43,7 @@ pub(super) fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::new();
     schemas.insert("Pagination".to_owned(), Pagination::schema());
+    schemas.insert("SortedBy".to_owned(), SortedBy::schema());
     for action in &TABLE.actions {
         schemas.extend(action.doc.schemas.iter().cloned());
         for path in action.paths {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::call::Call;
-use super::envelope::{Answer, Pagination};
+use super::envelope::{Answer, Pagination, SortedBy};
 use super::numbers::whole;
 use super::projection::Projection;
 use crate::app::Error;
@@ -51,6 +51,8 @@ pub(super) struct PageRequest {
 pub(super) struct Search<F> {
     /// Which rows; `None` for all.
     pub(super) filter: Option<Filter<F>>,
+    /// What the answer says of the order of its rows.
+    pub(super) sorted: Option<SortedBy>,
     no: u64,
     size: u64,
     projection: Projection,
@@ -72,6 +74,7 @@ impl Call {
             .map_or((None, None), |page| (page.page_no, page.page_size));
         Ok(Search {
             filter,
+            sorted: None,
             no: number(no.as_ref(), "pagination.pageNo", 1..=PAGE_NO_MAX)?.unwrap_or(1),
             size: number(size.as_ref(), "pagination.pageSize", 0..=PAGE_SIZE_MAX)?.unwrap_or(page_size),
             projection: Projection::read(request.projection.as_deref().unwrap_or_default())?,
@@ -100,21 +103,20 @@ impl<F> Search<F> {
         found: Found<T>,
         describe: impl Fn(T) -> Result<D, Error>,
     ) -> Result<Answer, Error> {
-        let rows: Vec<D> = found.rows.into_iter().map(describe).collect::<Result<_, _>>()?;
+        let rows = found.rows.into_iter().map(describe);
         let pagination = Pagination {
             page_no: self.no,
             page_size: self.size,
             total_size: found.total,
-            sorted_by: None,
+            sorted_by: self.sorted.map(|sorted| vec![sorted]),
         };
         if self.projection.is_everything() {
-            return Answer::page(&rows, pagination);
+            return Answer::page(rows, pagination);
         }
-        let data = serde_json::to_value(&rows).map_err(|error| Error::Internal(error.to_string()))?;
-        let Value::Array(rows) = data else {
-            return Err(Error::Internal("rows are a list".to_owned()));
-        };
-        let rows: Vec<Value> = rows.into_iter().map(|row| self.projection.crop(row)).collect();
-        Answer::page(&rows, pagination)
+        let cropped = rows.map(|row| {
+            let whole = serde_json::to_value(row?).map_err(|error| Error::Internal(error.to_string()))?;
+            Ok(self.projection.crop(whole))
+        });
+        Answer::page(cropped, pagination)
     }
 }

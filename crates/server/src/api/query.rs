@@ -18,8 +18,13 @@ impl Query {
 
     /// The first value of a parameter; one without a value counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// The first value of a parameter, be it empty.
+    pub(super) fn given(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name)?;
-        Some(found.1.as_str()).filter(|value| !value.is_empty())
+        Some(found.1.as_str())
     }
 }
 

@@ -5,21 +5,27 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::router;
+use super::socket::Socket;
 use crate::app::App;
 use crate::idle::{Idle, Member};
 
 /// How long the headers of a request may take, counted from the end of the answer before: an idle connection is closed
 /// after this time as well.
 pub const HEADERS_MAX: Duration = Duration::from_secs(10);
+/// For so long a connection that says nothing keeps its place although others want it: what was said a moment ago may not
+/// have been read. Long for a caller that has something to say, short for a thousand silent ones in a row.
+const MOMENT: Duration = Duration::from_millis(100);
 /// How long answers under way may take once the server stops; the whole stop has 10 s.
 const FINISH_MAX: Duration = Duration::from_secs(5);
 /// Pause after a failed accept: it fails when file descriptors run out, and they do not come back at once.
@@ -27,8 +33,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves the API on `listener` until `stop` comes true; then takes no new requests and finishes those under way.
 ///
-/// There are at most `connections_max` connections at a time, and one place is kept for the next caller: the connection that
-/// has been idle longest gives it up.
+/// There are at most `connections_max` connections at a time. Whoever comes when they are all taken gets the place of the
+/// connection that has been idle longest.
 pub async fn serve(listener: TcpListener, connections_max: usize, app: App, stop: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router(app));
     let places = Arc::new(Semaphore::new(connections_max));
@@ -37,25 +43,22 @@ pub async fn serve(listener: TcpListener, connections_max: usize, app: App, stop
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        if places.available_permits() == 0 {
-            idle.give_one_up();
-        }
-        let place = Arc::clone(&places).acquire_owned();
-        let accepted = async {
-            let place = place.await;
-            (listener.accept().await, place)
-        };
-        let (socket, place) = tokio::select! {
+        let accepted = tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = accepted => match accepted {
-                (Ok((socket, _)), place) => (socket, place),
-                (Err(error), _) => {
-                    tracing::warn!(%error, "an HTTP connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            },
+            accepted = listener.accept() => accepted,
+        };
+        let socket = match accepted {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                tracing::warn!(%error, "an HTTP connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let place = tokio::select! {
+            () = &mut stop => break,
+            place = place(&places, &idle) => place,
         };
         let (service, stopped, member) = (service.clone(), stopped.clone(), idle.join());
         connections.spawn(async move {
@@ -74,23 +77,35 @@ pub async fn serve(listener: TcpListener, connections_max: usize, app: App, stop
     }
 }
 
+/// A place for a caller that has come.
+async fn place(places: &Arc<Semaphore>, idle: &Idle) -> Result<OwnedSemaphorePermit, AcquireError> {
+    let mut free = pin!(Arc::clone(places).acquire_owned());
+    let mut look_again = Duration::ZERO;
+    loop {
+        match tokio::time::timeout(look_again, free.as_mut()).await {
+            Ok(place) => return place,
+            Err(_) => look_again = idle.give_one_up_after(MOMENT),
+        }
+    }
+}
+
 async fn connection(
     socket: TcpStream,
     service: TowerToHyperService<axum::Router>,
     member: &Arc<Member>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    // Without it, small answers wait for the peer's delayed acknowledgement; a failure costs speed only.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
+    let socket = Socket::new(socket);
+    let peer = socket.peer();
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_MAX)
+        // Who has said all that it had to say gets its answer. Only who waits for a device is watched (`Peer::left`).
         .half_close(true);
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         let answering = member.answering();
+        request.extensions_mut().insert(peer.clone());
         let answered = service.call(request);
         async move {
             let answer = answered.await;

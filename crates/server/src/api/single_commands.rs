@@ -3,6 +3,7 @@
 use aldis_core::command::Command as CoreCommand;
 use aldis_core::expression::CommandField;
 use aldis_core::job::{REPLY_TIMEOUT_DEFAULT_S, TTL_MAX_S};
+use aldis_core::task::OUTPUT_MAX_BYTES;
 use aldis_core::timezone;
 use aldis_core::violation::Violation;
 use aldis_store::rows::Idempotency;
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 use super::action::{Action, Doc};
 use super::call::Call;
 use super::command_info;
-use super::envelope::Answer;
+use super::envelope::{Answer, SortedBy};
 use super::names::StringI18n;
 use super::numbers::whole;
 use super::paging::SearchRequest;
@@ -27,6 +28,12 @@ use crate::app::{App, Error};
 const PATH: &[&str] = &["/connect-service/v2.1/commands"];
 /// Rows of a page unless said otherwise, as documented for this search.
 const PAGE_SIZE_DEFAULT: u64 = 100;
+
+/// What this search says of its order, as documented.
+const NEWEST_FIRST: SortedBy = SortedBy {
+    field: "createDate",
+    order: "DESC",
+};
 
 const ASSET_ID: &str = "The device's asset id; or both keys";
 const PRODUCT_KEY: &str = "The device's product, together with deviceKey";
@@ -191,7 +198,7 @@ impl From<SingleCommand> for Command {
             command_name: name.into(),
             timeout: job.policy.reply_timeout_ms / 1000,
             pending_ttl: job.policy.ttl_ms / 1000,
-            state: words::command_state(task.state).parse().unwrap_or_default(),
+            state: words::command_number(task.state),
             tsl_identifier,
             input_data,
             output_data: output(task.result.and_then(|outcome| outcome.output), job.command.kind()),
@@ -235,12 +242,16 @@ async fn invoke(app: App, call: Call) -> Result<Answer, Error> {
     let kind = command.kind();
     let (draft, mark) = call.draft(command)?;
     let warning = small_devices::warning(&draft.command);
-    let accepted = app.send_command(&call.caller, draft, mark).await?;
+    let accepted = app.send_command(&call.caller, draft, mark, call.left()).await?;
+    let lost = accepted.output_lost.then(|| {
+        let most = OUTPUT_MAX_BYTES / 1024;
+        format!("the device did it; what it sent along is more than {most} KiB and was not kept")
+    });
     let invoked = Invoked {
         command_id: accepted.no.to_task_id(),
         output_data: output(accepted.output, kind),
     };
-    Ok(Answer::data(&invoked)?.warned(warning))
+    Ok(Answer::data(&invoked)?.warned(lost).warned(warning))
 }
 
 async fn set(app: App, call: Call) -> Result<Answer, Error> {
@@ -250,7 +261,7 @@ async fn set(app: App, call: Call) -> Result<Answer, Error> {
     };
     let (draft, mark) = call.draft(command)?;
     let warning = small_devices::warning(&draft.command);
-    let accepted = app.send_command(&call.caller, draft, mark).await?;
+    let accepted = app.send_command(&call.caller, draft, mark, call.left()).await?;
     let set = PointSet {
         command_id: accepted.no.to_task_id(),
     };
@@ -268,12 +279,13 @@ async fn search(app: App, call: Call) -> Result<Answer, Error> {
     let found = app
         .search_commands(&call.caller, &call.device_name(), search.filter.take(), search.page())
         .await?;
+    search.sorted = Some(NEWEST_FIRST);
     search.answer(found, |command| Ok(Command::from(command)))
 }
 
 async fn cancel(app: App, call: Call) -> Result<Answer, Error> {
     let device = call.device_name();
-    let cancelled = match call.get("commandId") {
+    let cancelled = match call.optional("commandId")? {
         Some(id) => app.cancel_command(&call.caller, id, &device).await?,
         None => app.cancel_commands(&call.caller, &device).await?,
     };

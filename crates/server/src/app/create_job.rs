@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use aldis_core::command::Command;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId, ProductKey};
 use aldis_core::job::{Policy, TRIGGER_AHEAD_MAX_MS};
+use aldis_core::task::{QUEUE_MAX, code};
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
 use aldis_store::rows::{Idempotency, JobText, NewJob, TargetScope};
@@ -15,6 +16,7 @@ use aldis_store::{Done, Read, Refusal, Write};
 use serde_json::Value;
 
 use super::{App, Caller, Error, idempotency, job_command, job_targets};
+use crate::writer::Failure;
 
 /// Longest description of a job, in characters (Unicode scalar values).
 pub const DESC_CHARS_MAX: usize = 100;
@@ -62,11 +64,11 @@ impl App {
         check_text(&draft.text, now)?;
         let (org, tasks_max) = (caller.org.clone(), self.settings().tasks_per_job_max);
         let (targets, command) = (draft.text.targets.clone(), draft.command);
-        let accepted = match &targets {
-            TargetScope::Devices(few) if few.len() <= LOOKED_UP_MAX => {
+        let accepted = match targets.devices() {
+            Some(few) if few.len() <= LOOKED_UP_MAX => {
                 self.look_up(|store| accept(store, &org, &targets, &command, tasks_max))?
             }
-            TargetScope::Devices(_) | TargetScope::Single(_) | TargetScope::Products { .. } => {
+            _ => {
                 self.read(move |store| accept(store, &org, &targets, &command, tasks_max))
                     .await?
             }
@@ -86,13 +88,11 @@ impl App {
 
     /// Stores a job that was checked; its number, or that of an earlier one with the same idempotency key.
     pub(super) async fn store_job(&self, job: NewJob) -> Result<JobNo, Error> {
-        let mut done = match job.idempotency {
-            Some(_) => {
-                self.writer()
-                    .write(vec![idempotency::forget(self.now()), Write::CreateJob(job)])
-                    .await?
-            }
-            None => self.writer().write(vec![Write::CreateJob(job)]).await?,
+        let forget = job.idempotency.as_ref().map(|_| idempotency::forget(self.now()));
+        let writes = forget.into_iter().chain([Write::CreateJob(job)]).collect();
+        let mut done = match self.writer().write(writes).await {
+            Err(Failure::Refused(Refusal::Full)) => return Err(queue_full()),
+            done => done?,
         };
         match done.pop() {
             Some(Done::Job { no, .. }) => Ok(no),
@@ -114,6 +114,14 @@ impl App {
         let no = before.answer.parse().map(JobNo);
         no.map(Some)
             .map_err(|error| Error::Internal(format!("a job was remembered as {}: {error}", before.answer)))
+    }
+}
+
+/// As many commands wait for the device as may.
+fn queue_full() -> Error {
+    Error::CommandRefused {
+        code: code::QUEUE_FULL,
+        why: format!("{QUEUE_MAX} commands already wait for the device"),
     }
 }
 
@@ -150,16 +158,12 @@ fn accept(
     command: &Command,
     tasks_max: Option<u64>,
 ) -> Result<Accepted, Error> {
-    let (devices, asked) = match targets {
-        TargetScope::Devices(entries) => {
+    let (devices, asked) = match targets.devices() {
+        Some(entries) => {
             let (devices, asked) = job_targets::devices(store, org, entries)?;
             (Some(devices), asked)
         }
-        TargetScope::Single(entry) => {
-            let (devices, asked) = job_targets::devices(store, org, std::slice::from_ref(entry))?;
-            (Some(devices), asked)
-        }
-        TargetScope::Products { products, .. } => (None, job_targets::products(store, org, products)?),
+        None => (None, job_targets::products(store, org, targets.products())?),
     };
     if let Some(max) = tasks_max {
         let tasks = match &devices {

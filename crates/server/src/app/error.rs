@@ -123,12 +123,18 @@ pub enum Error {
     /// A job is being carried out.
     #[error("job {0} is running")]
     JobRunning(String),
+    /// As many callers wait for devices as may.
+    #[error("too many callers wait")]
+    TooManyWait,
     /// The server takes no more work at the moment.
     #[error("overloaded or stopping")]
     Overloaded,
     /// The store failed.
     #[error("the store failed")]
-    Store(#[from] aldis_store::Error),
+    Store(#[source] aldis_store::Error),
+    /// The rows of a page would be too much for one answer.
+    #[error("the page is too large")]
+    PageTooLarge,
     /// The writer could not say whether something was done.
     #[error("the store is unavailable")]
     Unavailable,
@@ -163,12 +169,24 @@ impl Error {
     }
 }
 
+impl From<aldis_store::Error> for Error {
+    fn from(error: aldis_store::Error) -> Self {
+        match error {
+            aldis_store::Error::PageTooLarge => Self::PageTooLarge,
+            failed @ (aldis_store::Error::Unavailable { .. } | aldis_store::Error::Corrupt { .. }) => {
+                Self::Store(failed)
+            }
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(refusal) => Self::unexpected(refusal),
             Failure::Unavailable => Self::Unavailable,
             Failure::Overloaded => Self::Overloaded,
+            Failure::TooManyWait => Self::TooManyWait,
         }
     }
 }

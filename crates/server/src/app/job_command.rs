@@ -15,7 +15,6 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use super::create_job::Asked;
-use super::single_commands::at_the_top;
 
 /// Longest payload of a command, in bytes: what the common device SDKs take in one message.
 const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
@@ -26,6 +25,8 @@ const NAMED_MAX: usize = 5;
 
 const INPUT: &str = "commandInfo.serviceInvokeInfo.inputData";
 const VALUE: &str = "commandInfo.setMeasurepointInfo.value";
+/// What a job has around a command's input and identifier in its request, and a command of its own has not.
+const DEEPER: [&str; 2] = ["commandInfo.serviceInvokeInfo.", "commandInfo.setMeasurepointInfo."];
 
 /// The command as it is to be sent: accepted by the model of every product, defaults filled in.
 ///
@@ -50,26 +51,28 @@ pub(super) fn accept(store: &dyn Read, org: &OrgId, asked: &Asked, command: &Com
     Ok(command)
 }
 
-/// A command for devices of one product, as it is to be sent, with the name of its service or measurement point.
+/// A command of its own, for a device of one product, as it is to be sent, with the name of its service or measurement point.
 ///
 /// # Errors
-/// As [`accept`].
-pub(super) fn accept_for(
+/// As [`accept`], but for what only several products can bring; places are told as in a request for one command.
+pub(super) fn accept_single(
     store: &dyn Read,
     org: &OrgId,
     product: &ProductKey,
     command: &Command,
 ) -> Result<(Command, I18nText), Error> {
-    let asked = Asked::from([(product.clone(), Vec::new())]);
-    let command = accept(store, org, &asked, command).map_err(|refused| match refused {
-        Error::Invalid(violation) => Error::Invalid(at_the_top(violation)),
-        other => other,
-    })?;
-    let models = models(store, org, &asked)?;
-    let model = models.keys().next().map(|id| model(store, org, id)).transpose()?;
-    let name = model.and_then(|model| name_of(&model, &command));
-    let id = command.identifier();
-    Ok((command.clone(), name.unwrap_or_else(|| I18nText::plain(id))))
+    let model = model(store, org, &model_of(store, org, product)?)?;
+    let accepted = model.validate_command(command).map_err(at_the_top)?;
+    check_size(&accepted).map_err(at_the_top)?;
+    let name = name_of(&model, &accepted).unwrap_or_else(|| I18nText::plain(accepted.identifier()));
+    Ok((accepted, name))
+}
+
+fn at_the_top(mut violation: Violation) -> Violation {
+    if let Some(path) = DEEPER.iter().find_map(|deeper| violation.path.strip_prefix(deeper)) {
+        violation.path = path.to_owned();
+    }
+    violation
 }
 
 fn name_of(model: &ThingModel, command: &Command) -> Option<I18nText> {
@@ -84,17 +87,21 @@ fn name_of(model: &ThingModel, command: &Command) -> Option<I18nText> {
 fn models(store: &dyn Read, org: &OrgId, asked: &Asked) -> Result<BTreeMap<ModelId, Vec<usize>>, Error> {
     let mut models: BTreeMap<ModelId, Vec<usize>> = BTreeMap::new();
     for (key, entries) in asked {
-        let product = store.product(key)?.filter(|product| product.org == *org);
-        let product = product.ok_or_else(|| Error::missing("product", key.as_str()))?;
-        if !product.json {
-            return Err(Error::CustomFormat(key.to_string()));
-        }
-        models.entry(product.model).or_default().extend(entries);
+        models.entry(model_of(store, org, key)?).or_default().extend(entries);
     }
     for entries in models.values_mut() {
         entries.sort_unstable();
     }
     Ok(models)
+}
+
+fn model_of(store: &dyn Read, org: &OrgId, key: &ProductKey) -> Result<ModelId, Error> {
+    let product = store.product(key)?.filter(|product| product.org == *org);
+    let product = product.ok_or_else(|| Error::missing("product", key.as_str()))?;
+    match product.json {
+        true => Ok(product.model),
+        false => Err(Error::CustomFormat(key.to_string())),
+    }
 }
 
 fn model(store: &dyn Read, org: &OrgId, id: &ModelId) -> Result<ThingModel, Error> {

@@ -3,6 +3,7 @@
 //! A single command is a job with one task, so that it goes through the device's one queue, is as durable, and is found by
 //! everything that knows tasks. All that is added here: the caller of an instant command waits until its task has ended.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aldis_core::command::Command;
@@ -10,8 +11,7 @@ use aldis_core::expression::{CommandField, Filter};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::Policy;
-use aldis_core::task::{QUEUE_MAX, State, Task, code};
-use aldis_core::violation::Violation;
+use aldis_core::task::{Outcome, State, Task, code};
 use aldis_store::rows::{Device, Idempotency, JobText, NewJob, TargetEntry, TargetScope};
 use aldis_store::{DeviceRef, Error as StoreError, Found, Page, Read, TaskInfo};
 
@@ -45,6 +45,8 @@ pub struct Accepted {
     pub no: TaskNo,
     /// What the device sent along, as JSON text; `None` also of a command that is kept.
     pub output: Option<String>,
+    /// It sent more along than is kept.
+    pub output_lost: bool,
 }
 
 /// A single command with what its owner wants to know around it.
@@ -63,22 +65,22 @@ struct Checked {
     device: Device,
     command: Command,
     name: I18nText,
-    queued: usize,
 }
 
 impl App {
     /// Sends a command. An instant one (`pending_ttl_s` 0) has ended when this returns, well or with
     /// [`Error::CommandEnded`]; any other is stored then. A repetition of a request that was carried out is about the same
-    /// command.
+    /// command. Nobody waits any more once the caller has `left`.
     ///
     /// # Errors
     /// As [`App::find_device`]; the thing model refuses the command; too many commands wait for the device, or it is
-    /// disabled; [`Error::CommandEnded`]; [`Error::CommandUnsettled`].
+    /// disabled; [`Error::TooManyWait`]; [`Error::CommandEnded`]; [`Error::CommandUnsettled`].
     pub async fn send_command(
         &self,
         caller: &Caller,
         draft: CommandDraft,
         mark: Option<Idempotency>,
+        left: impl Future<Output = ()> + Send,
     ) -> Result<Accepted, Error> {
         let instant = draft.pending_ttl_s == 0;
         let place = instant.then(|| self.writer().reserve()).transpose()?;
@@ -93,8 +95,20 @@ impl App {
         };
         let no = self.task_of(job)?;
         match place {
-            None => Ok(Accepted { no, output: None }),
-            Some(place) => self.end_of(no, place, longest).await,
+            None => Ok(Accepted {
+                no,
+                output: None,
+                output_lost: false,
+            }),
+            Some(place) => {
+                let given_up = async {
+                    tokio::select! {
+                        () = tokio::time::sleep(longest) => {}
+                        () = left => {}
+                    }
+                };
+                self.end_of(no, place, given_up).await
+            }
         }
     }
 
@@ -149,12 +163,17 @@ impl App {
     }
 
     /// Registered first, looked at then: whatever ends the task from now on is told, whatever ended it before is seen.
-    async fn end_of(&self, no: TaskNo, place: Place, longest: Duration) -> Result<Accepted, Error> {
+    async fn end_of(
+        &self,
+        no: TaskNo,
+        place: Place,
+        given_up: impl Future<Output = ()> + Send,
+    ) -> Result<Accepted, Error> {
         let mut waiting = place.wait_for(no);
         if let Some(task) = self.ended(no)? {
             return outcome(task);
         }
-        if let Some(task) = told_within(&mut waiting, longest).await {
+        if let Some(task) = told_before(&mut waiting, given_up).await {
             return outcome(task);
         }
         match self.ended(no)? {
@@ -199,9 +218,8 @@ impl App {
         let device = self.find_device(caller, device).await?.no;
         self.read(move |store| {
             let found = store.search_commands(device, filter.as_ref(), page)?;
-            let numbers: Vec<TaskNo> = found.rows.iter().map(|info| info.task.no).collect();
             Ok::<_, StoreError>(Found {
-                rows: commands(store, &numbers)?,
+                rows: described(store, found.rows)?,
                 total: found.total,
             })
         })
@@ -246,9 +264,12 @@ impl App {
     }
 }
 
-/// A stopping server tells nobody, and neither does one whose time is up.
-async fn told_within(waiting: &mut Waiting, longest: Duration) -> Option<Task> {
-    tokio::time::timeout(longest, waiting.end()).await.ok().flatten()
+/// A stopping server tells nobody, and who has given up is told nothing.
+async fn told_before(waiting: &mut Waiting, given_up: impl Future<Output = ()>) -> Option<Task> {
+    tokio::select! {
+        told = waiting.end() => told,
+        () = given_up => None,
+    }
 }
 
 fn outcome(task: Task) -> Result<Accepted, Error> {
@@ -256,6 +277,7 @@ fn outcome(task: Task) -> Result<Accepted, Error> {
     match (task.state, task.result) {
         (State::Succeeded, result) => Ok(Accepted {
             no,
+            output_lost: result.as_ref().is_some_and(Outcome::has_lost_output),
             output: result.and_then(|outcome| outcome.output),
         }),
         (_, Some(outcome)) => Err(Error::CommandEnded {
@@ -268,29 +290,20 @@ fn outcome(task: Task) -> Result<Accepted, Error> {
 }
 
 fn check(store: &dyn Read, org: &OrgId, device: Device, command: &Command) -> Result<Checked, Error> {
-    let (command, name) = job_command::accept_for(store, org, &device.is.product, command)?;
-    let queued = store.queue_lengths(&[device.no])?.pop().unwrap_or(0);
-    Ok(Checked {
-        device,
-        command,
-        name,
-        queued,
-    })
+    let (command, name) = job_command::accept_single(store, org, &device.is.product, command)?;
+    Ok(Checked { device, command, name })
 }
 
-/// What would fail as soon as it is due is not accepted at all.
+/// What would fail as soon as it is due is not accepted at all. Whether the device's queue is full is decided where others
+/// cannot come in between: by the writer.
 fn may_wait(checked: &Checked) -> Result<(), Error> {
-    let (code, why) = if checked.device.disabled {
-        (code::NOT_ACTIVE, "the device is disabled".to_owned())
-    } else if checked.queued >= QUEUE_MAX {
-        (
-            code::QUEUE_FULL,
-            format!("{QUEUE_MAX} commands already wait for the device"),
-        )
-    } else {
-        return Ok(());
-    };
-    Err(Error::CommandRefused { code, why })
+    match checked.device.disabled {
+        false => Ok(()),
+        true => Err(Error::CommandRefused {
+            code: code::NOT_ACTIVE,
+            why: "the device is disabled".to_owned(),
+        }),
+    }
 }
 
 fn belongs(command: &SingleCommand, org: &OrgId, device: &DeviceName) -> bool {
@@ -302,34 +315,26 @@ fn belongs(command: &SingleCommand, org: &OrgId, device: &DeviceName) -> bool {
         && is(&device.key, info.device_key.as_str())
 }
 
-/// Those of these tasks that are single commands.
-fn commands(store: &dyn Read, tasks: &[TaskNo]) -> Result<Vec<SingleCommand>, StoreError> {
-    let mut commands = Vec::with_capacity(tasks.len());
-    for info in store
-        .task_infos(tasks)?
-        .into_iter()
-        .flatten()
-        .filter(|info| info.job.single)
-    {
-        let Some(detail) = store.job(info.job.no)? else {
-            continue;
-        };
-        let device = store.devices(&[DeviceRef::No(info.task.device)])?.pop().flatten();
-        commands.push(SingleCommand {
-            info,
-            name: detail.text.name.clone(),
-            timezone: device.map(|device| device.is.timezone).unwrap_or_default(),
-        });
+/// What their owner wants to know of these tasks, as far as they are single commands. Each is read once.
+fn described(store: &dyn Read, mut infos: Vec<TaskInfo>) -> Result<Vec<SingleCommand>, StoreError> {
+    infos.retain(|info| info.job.single);
+    let jobs: Vec<JobNo> = infos.iter().map(|info| info.job.no).collect();
+    let names = store.job_names(&jobs)?;
+    let mut timezones: BTreeMap<DeviceNo, String> = BTreeMap::new();
+    let mut commands = Vec::with_capacity(infos.len());
+    for (info, name) in infos.into_iter().zip(names) {
+        let device = info.task.device;
+        if !timezones.contains_key(&device) {
+            let found = store.devices(&[DeviceRef::No(device)])?.pop().flatten();
+            timezones.insert(device, found.map(|found| found.is.timezone).unwrap_or_default());
+        }
+        let timezone = timezones.get(&device).cloned().unwrap_or_default();
+        // A job without a name has been deleted meanwhile.
+        commands.extend(name.map(|name| SingleCommand { info, name, timezone }));
     }
     Ok(commands)
 }
 
-/// A command of its own has its input at the top of the request, where a job has it deeper.
-pub(super) fn at_the_top(mut violation: Violation) -> Violation {
-    for deeper in ["commandInfo.serviceInvokeInfo.", "commandInfo.setMeasurepointInfo."] {
-        if let Some(path) = violation.path.strip_prefix(deeper) {
-            violation.path = path.to_owned();
-        }
-    }
-    violation
+fn commands(store: &dyn Read, tasks: &[TaskNo]) -> Result<Vec<SingleCommand>, StoreError> {
+    described(store, store.task_infos(tasks)?.into_iter().flatten().collect())
 }

@@ -17,6 +17,10 @@ impl Turn<'_> {
     pub(super) fn ask(&mut self, ask: Ask) -> Result<(), Error> {
         match ask {
             Ask::Write(writes, answer) => {
+                if !self.promise_places(&writes)? {
+                    refuse(answer, Refusal::Full);
+                    return Ok(());
+                }
                 self.forget_jobs_deleted_by(&writes);
                 self.write(
                     writes,

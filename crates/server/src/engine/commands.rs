@@ -1,18 +1,35 @@
-//! Single commands that wait for their device and are not wanted any more.
+//! Single commands that may wait for their device: whether there is a place for them, and what becomes of those that are not
+//! wanted any more.
 
-use aldis_core::expression::{CommandField, Comparison, Filter, Value};
 use aldis_core::ids::{DeviceNo, TaskNo};
-use aldis_core::task::State;
-use aldis_store::rows::{Action, Actor};
-use aldis_store::{Error, Page, Write, words};
+use aldis_core::task::{QUEUE_MAX, State};
+use aldis_store::rows::{Action, Actor, NewJob, TargetScope};
+use aldis_store::{Error, Write};
 
 use super::turn::Turn;
 use crate::writer::Answer;
 
-/// Rows that are looked at: far more than may wait for one device, with those that are just about to.
-const LOOKED_AT_MAX: u64 = 1000;
-
 impl Turn<'_> {
+    /// Takes a place for every single command among these writes that may wait for its device; false if there is none. Decided
+    /// here and nowhere before, because many may be on their way at once. Whoever repeats a request has its place already.
+    pub(super) fn promise_places(&mut self, writes: &[Write]) -> Result<bool, Error> {
+        for write in writes {
+            let Some((job, device)) = kept_command(write) else {
+                continue;
+            };
+            self.know_queue_length(device)?;
+            if self.queued(device) < QUEUE_MAX {
+                self.promise(device);
+                continue;
+            }
+            match &job.idempotency {
+                Some(asked) if self.is_repeated(asked)? => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
     /// Cancels the cached commands of a device that have not been sent, or one of them.
     pub(super) fn cancel_commands(
         &mut self,
@@ -23,7 +40,7 @@ impl Turn<'_> {
     ) -> Result<(), Error> {
         let mut tasks = match only {
             Some(task) => vec![task],
-            None => self.created_commands(device)?,
+            None => self.waiting_for(device)?,
         };
         tasks.sort_unstable();
         self.load(&tasks)?;
@@ -33,20 +50,14 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Those not sent yet, as stored before this turn.
-    fn created_commands(&self, device: DeviceNo) -> Result<Vec<TaskNo>, Error> {
-        let created = Filter::Compare {
-            field: CommandField::State,
-            sub: None,
-            op: Comparison::Eq,
-            value: Value::from(words::command_state(State::Queued)),
-        };
-        let page = Page {
-            skip: 0,
-            take: LOOKED_AT_MAX,
-        };
-        let found = self.store.search_commands(device, Some(&created), page)?;
-        Ok(found.rows.into_iter().map(|info| info.task.no).collect())
+    /// What waits for the device, as stored before this turn: everything that is queued, and what is yet to trigger.
+    fn waiting_for(&mut self, device: DeviceNo) -> Result<Vec<TaskNo>, Error> {
+        let rows = self.store.waiting(device)?;
+        let mut tasks: Vec<TaskNo> = rows.iter().map(|task| task.no).collect();
+        self.memory.know_jobs(self.store, &tasks)?;
+        self.take_in(rows);
+        tasks.extend(self.memory.jobs.promised_tasks(device));
+        Ok(tasks)
     }
 
     /// It is a single command that may wait for its device, and it still does.
@@ -65,5 +76,16 @@ impl Turn<'_> {
             subject: job.no.to_job_id(),
             by: by.clone(),
         }))
+    }
+}
+
+/// A new single command that may wait, and its device.
+pub(super) fn kept_command(write: &Write) -> Option<(&NewJob, DeviceNo)> {
+    match write {
+        Write::CreateJob(job) if matches!(job.text.targets, TargetScope::Single(_)) && job.policy.ttl_ms > 0 => {
+            let device = job.devices.as_ref()?.first()?;
+            Some((job, *device))
+        }
+        _ => None,
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use aldis_core::ids::{JobNo, TaskNo};
+use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::job::JobState;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Job;
+
+use super::promises::Promises;
 
 /// Moments of jobs, the earliest first.
 type Timers = BTreeSet<(Timestamp, JobNo)>;
@@ -16,6 +18,8 @@ pub(super) struct Jobs {
     ranges: BTreeMap<TaskNo, JobNo>,
     /// Planned triggers.
     triggers: Timers,
+    /// Places in devices' queues for single commands that have been accepted and have not triggered.
+    promises: Promises,
     /// Ends of round 0's windows. Apart from the triggers: of those many may be due and wait for their turn.
     first_window_ends: Timers,
 }
@@ -37,6 +41,7 @@ impl Jobs {
     }
 
     pub(super) fn forget(&mut self, no: JobNo) {
+        self.promises.redeem(no);
         let Some(job) = self.known.remove(&no) else { return };
         if let Some(first) = job.first_task {
             self.ranges.remove(&first);
@@ -96,9 +101,30 @@ impl Jobs {
         ended.into_iter().map(|(_, job)| job).collect()
     }
 
+    /// A known job that is to get a place in this device's queue when it triggers.
+    pub(super) fn promise(&mut self, no: JobNo, device: DeviceNo) {
+        self.promises.make(no, device);
+    }
+
+    /// The job triggers: from now on its task itself counts.
+    pub(super) fn redeem(&mut self, no: JobNo) {
+        self.promises.redeem(no);
+    }
+
+    /// How many places in the device's queue are promised.
+    pub(super) fn promised(&self, device: DeviceNo) -> usize {
+        self.promises.to(device)
+    }
+
+    /// The tasks that are to get them.
+    pub(super) fn promised_tasks(&self, device: DeviceNo) -> impl Iterator<Item = TaskNo> {
+        let jobs = self.promises.jobs(device).filter_map(|no| self.known.get(&no));
+        jobs.filter_map(|job| job.first_task)
+    }
+
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.known.len() + self.ranges.len() + self.triggers.len() + self.first_window_ends.len()
+        self.promises.size() + self.known.len() + self.ranges.len() + self.triggers.len() + self.first_window_ends.len()
     }
 
     pub(super) fn next_timer(&self) -> Option<Timestamp> {

@@ -11,6 +11,7 @@ use aldis_store::rows::Job;
 use aldis_store::{Committed, Done, Error, Read, Write, held_slots};
 
 use super::bulk::Bulk;
+use super::commands::kept_command;
 use super::devices::Devices;
 use super::jobs::Jobs;
 use super::known::Known;
@@ -82,8 +83,12 @@ impl Memory {
         self.known.forget_all();
         let at_work = store.jobs_at_work()?;
         self.devices.restore_slots(held_slots(store, &at_work)?, store.slots()?);
+        let promised = promised_places(store, &at_work)?;
         for job in at_work {
             self.take_up(job);
+        }
+        for (job, device) in promised {
+            self.jobs.promise(job, device);
         }
         self.reload_queues(store)?;
         self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
@@ -180,7 +185,12 @@ impl Memory {
     pub(super) fn learn(&mut self, store: &dyn Read, writes: &[Write], committed: &Committed) -> Result<(), Error> {
         for (write, done) in writes.iter().zip(&committed.done) {
             match (write, done) {
-                (Write::CreateJob(_), Done::Job { no, created: true }) => self.learn_job(store, *no)?,
+                (Write::CreateJob(_), Done::Job { no, created: true }) => {
+                    self.learn_job(store, *no)?;
+                    if let Some((_, device)) = kept_command(write) {
+                        self.jobs.promise(*no, device);
+                    }
+                }
                 (Write::TriggerJob { job }, Done::Count(_)) => self.learn_job(store, *job)?,
                 (Write::WriteTasks { job, .. }, Done::Yes) => self.refresh_job(store, *job)?,
                 (Write::CancelJob { job, .. }, Done::Count(_)) => self.settle_job(store, *job)?,
@@ -350,6 +360,25 @@ impl Memory {
         .flatten()
         .min()
     }
+}
+
+/// Single commands that may wait and have not triggered: stored by the last commit before a start, or before one that failed.
+fn promised_places(store: &dyn Read, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
+    let untriggered = |job: &&Job| job.single && job.policy.ttl_ms > 0 && job.total.is_none() && job.cancel_mark == 0;
+    let kept = at_work.iter().filter(untriggered).filter(|job| !job.deleted);
+    let (jobs, tasks): (Vec<JobNo>, Vec<TaskNo>) = kept.filter_map(|job| Some((job.no, job.first_task?))).unzip();
+    if tasks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let devices = store
+        .tasks(&tasks)?
+        .into_iter()
+        .map(|task| task.map(|task| task.device));
+    Ok(jobs
+        .into_iter()
+        .zip(devices)
+        .filter_map(|(job, device)| Some((job, device?)))
+        .collect())
 }
 
 /// A task that waits for its turn.

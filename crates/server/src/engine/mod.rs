@@ -21,6 +21,7 @@ mod maps;
 mod memory;
 mod pace;
 mod presence;
+mod promises;
 mod queue;
 mod replies;
 mod tally;

@@ -20,6 +20,7 @@ impl Turn<'_> {
     }
 
     fn trigger_job(&mut self, no: JobNo) -> Result<(), Error> {
+        self.memory.jobs.redeem(no);
         let Some(job) = self.memory.jobs.get(no).filter(|job| job.cancel_mark == 0) else {
             return Ok(());
         };

@@ -11,7 +11,7 @@ use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::job::Rules;
 use aldis_core::task::{Condition, Ended, Event, Presence, Publish, Refused, State, Task, step};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{Activity, Slot};
+use aldis_store::rows::{Activity, Idempotency, Slot};
 use aldis_store::{DeviceFacts, Error, StepWrite, Store, Write};
 
 use super::batch::{Batch, OnCommit};
@@ -46,6 +46,8 @@ pub(super) struct Turn<'a> {
     queue_lengths: Map<DeviceNo, usize>,
     queued_change: Map<DeviceNo, isize>,
     unborn: Map<DeviceNo, usize>,
+    /// Single commands that this turn creates and that may wait: their places are taken already.
+    promising: Map<DeviceNo, usize>,
     /// Devices whose slot has been taken or freed.
     slots: BTreeSet<DeviceNo>,
     activities: Vec<Activity>,
@@ -65,6 +67,7 @@ impl<'a> Turn<'a> {
             queue_lengths: Map::default(),
             queued_change: Map::default(),
             unborn: Map::default(),
+            promising: Map::default(),
             slots: BTreeSet::new(),
             activities: Vec::new(),
             marked: Map::default(),
@@ -168,6 +171,14 @@ impl<'a> Turn<'a> {
         self.know_queue_lengths(&absent)
     }
 
+    /// The same of one device, read once.
+    pub(super) fn know_queue_length(&mut self, device: DeviceNo) -> Result<(), Error> {
+        if self.queue_lengths.contains_key(&device) {
+            return Ok(());
+        }
+        self.know_queue_lengths_of_absent(&[device])
+    }
+
     /// How much was stored as waiting for these devices before this turn.
     pub(super) fn know_queue_lengths(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
         if !devices.is_empty() {
@@ -215,12 +226,31 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn queued(&self, device: DeviceNo) -> usize {
+    /// How many places in the device's queue are taken or promised. Of an absent device, what is stored must be known.
+    pub(super) fn queued(&self, device: DeviceNo) -> usize {
         let known = self.memory.devices.queue_len(device).unwrap_or_else(|| {
             let stored = self.queue_lengths.get(&device).copied().unwrap_or_default();
             stored.saturating_add_signed(self.queued_change.get(&device).copied().unwrap_or_default())
         });
-        known + self.unborn.get(&device).copied().unwrap_or_default()
+        let of = |places: &Map<DeviceNo, usize>| places.get(&device).copied().unwrap_or_default();
+        known + of(&self.unborn) + of(&self.promising) + self.memory.jobs.promised(device)
+    }
+
+    /// A place in the device's queue is promised to a single command, which this turn creates.
+    pub(super) fn promise(&mut self, device: DeviceNo) {
+        *self.promising.entry(device).or_default() += 1;
+    }
+
+    /// This turn creates a job under this idempotency key, or an earlier one did.
+    pub(super) fn is_repeated(&self, asked: &Idempotency) -> Result<bool, Error> {
+        let same = |write: &Write| match write {
+            Write::CreateJob(job) => {
+                let key = job.idempotency.as_ref();
+                key.is_some_and(|key| key.scope == asked.scope && key.key == asked.key)
+            }
+            _ => false,
+        };
+        Ok(self.batch.writes.iter().any(same) || self.store.remembered(&asked.scope, &asked.key)?.is_some())
     }
 
     /// The only way in which a task changes during a turn.

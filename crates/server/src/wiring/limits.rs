@@ -16,11 +16,25 @@ const CALLERS_MIN: usize = 128;
 /// More connections than this bring callers nothing, unless very many wait for devices: there is one database behind them.
 const CALLERS_MAX: usize = 4096;
 
+/// One place of so many, but no more than [`KEPT_MAX`], cannot be held by callers that wait for devices: calls that do not
+/// wait always come through.
+const CALLERS_PER_KEPT: usize = 8;
+/// Calls that do not wait take milliseconds: more places than this would stay empty.
+const KEPT_MAX: usize = 64;
+
 /// How many connections of each kind there may be at a time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Connections {
     pub(super) callers: usize,
     pub(super) devices: usize,
+}
+
+impl Connections {
+    /// How many callers may wait for devices at a time.
+    pub(super) fn waiting(&self) -> usize {
+        let kept = (self.callers / CALLERS_PER_KEPT).clamp(1, KEPT_MAX);
+        self.callers.saturating_sub(kept).max(1)
+    }
 }
 
 /// Raises the limit of open files to the hard one, and says how many connections fit below it; `callers` if the operator says
@@ -110,6 +124,14 @@ mod tests {
             (1, 1),
             "it will not be enough, but the server says so itself"
         );
+    }
+
+    #[test]
+    fn callers_that_wait_for_devices_leave_room_for_others() {
+        let waiting = |callers| Connections { callers, devices: 1 }.waiting();
+        for (callers, most) in [(1, 1), (2, 1), (16, 14), (128, 112), (625, 561), (10_000, 9_936)] {
+            assert_eq!(waiting(callers), most, "{callers}");
+        }
     }
 
     #[test]

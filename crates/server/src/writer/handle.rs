@@ -26,6 +26,9 @@ pub enum Failure {
     /// The server is stopping, or has too much to do.
     #[error("the server takes no more work")]
     Overloaded,
+    /// As many callers wait for the end of a task as may.
+    #[error("too many callers wait")]
+    TooManyWait,
 }
 
 /// What became of one task that a caller named.
@@ -133,7 +136,7 @@ impl Writer {
     /// Applies plain writes in one commit; an entry each. Refusals are in the entries.
     ///
     /// # Errors
-    /// [`Failure`], never `Refused`.
+    /// [`Failure`]; `Refused(Full)` if as many commands wait for the device of a new single command as may.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Done>, Failure> {
         self.ask(|answer| Ask::Write(writes, answer)).await
     }
@@ -197,9 +200,9 @@ impl Writer {
     /// A place for a caller that will wait for the end of a task.
     ///
     /// # Errors
-    /// [`Failure::Overloaded`].
+    /// [`Failure::Overloaded`], [`Failure::TooManyWait`].
     pub fn reserve(&self) -> Result<Place, Failure> {
-        self.0.waiters().reserve().ok_or(Failure::Overloaded)
+        self.0.waiters().reserve()
     }
 
     /// Disables or enables a device.

@@ -12,7 +12,9 @@ use aldis_core::task::Task;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Most callers that wait at a time: more than there are HTTP connections, so that this bounds memory and nothing else.
+use super::Failure;
+
+/// Most callers that wait at a time, however many HTTP connections there may be: this bounds memory.
 pub const WAITERS_MAX: usize = 32_768;
 
 type Told = (u64, oneshot::Sender<Task>);
@@ -58,13 +60,19 @@ pub struct Waiting {
 }
 
 impl Waiters {
-    /// A place; `None` if there are too many waiters already, or if the server is stopping.
-    pub(super) fn reserve(self: &Arc<Self>) -> Option<Place> {
+    /// From now on there are at most so many waiters. Said once, before anybody waits.
+    pub(crate) fn bound(&self, most: usize) {
+        self.places.forget_permits(WAITERS_MAX.saturating_sub(most));
+    }
+
+    /// A place, if the server is not stopping and there are not too many waiters already.
+    pub(super) fn reserve(self: &Arc<Self>) -> Result<Place, Failure> {
         if self.registered.lock().closed {
-            return None;
+            return Err(Failure::Overloaded);
         }
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Place {
+        let permit = Arc::clone(&self.places).try_acquire_owned();
+        let permit = permit.map_err(|_all_taken| Failure::TooManyWait)?;
+        Ok(Place {
             waiters: Arc::clone(self),
             permit,
         })
@@ -201,9 +209,12 @@ mod tests {
     fn there_is_an_end_to_the_places() {
         let waiters = Arc::<Waiters>::default();
         let places: Vec<Place> = (0..WAITERS_MAX).map(|_| waiters.reserve().unwrap()).collect();
-        assert!(waiters.reserve().is_none());
+        assert!(matches!(waiters.reserve(), Err(Failure::TooManyWait)));
         drop(places);
-        assert!(waiters.reserve().is_some());
+        assert!(waiters.reserve().is_ok());
+        waiters.bound(1);
+        let only = waiters.reserve();
+        assert!(only.is_ok() && waiters.reserve().is_err());
     }
 
     #[test]
@@ -213,7 +224,7 @@ mod tests {
         waiters.close();
         assert_eq!(before.end().now_or_never(), Some(None));
         assert_eq!(place.wait_for(TaskNo(2)).end().now_or_never(), Some(None));
-        assert!(waiters.reserve().is_none());
+        assert!(matches!(waiters.reserve(), Err(Failure::Overloaded)));
         drop(before);
         assert_eq!(waiters.count.load(Ordering::SeqCst), 0);
     }

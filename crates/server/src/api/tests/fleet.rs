@@ -178,6 +178,16 @@ impl Fleet {
             .clone()
     }
 
+    /// How many commands callers wait for.
+    pub(super) fn waited_for(&self) -> usize {
+        self.inbox.waiters().tasks().len()
+    }
+
+    /// At most so many callers may wait.
+    pub(super) fn bound_waiters(&self, most: usize) {
+        self.inbox.waiters().bound(most);
+    }
+
     pub(super) fn turn(&self) {
         drive(&self.engine, &self.clock);
     }

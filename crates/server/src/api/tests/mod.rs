@@ -9,6 +9,7 @@ mod fleet;
 mod fuzz;
 mod job_refusals;
 mod jobs;
+mod large_pages;
 mod managing_access;
 mod openapi;
 mod organizations_apart;

@@ -68,7 +68,7 @@ async fn an_instant_call_waits_for_the_reply_and_the_command_is_shown_as_documen
     let fleet = Fleet::new().await;
     fleet.connect("deviceKey");
     let now = fleet.world.now();
-    let (answered, ()) = tokio::join!(invoke(&fleet, "&timeout=7"), async {
+    let (answered, ()) = tokio::join!(invoke(&fleet, "&timeout=7.0"), async {
         let sent = fleet.sent_soon().await;
         assert_eq!(only(&fleet).await["state"], 4);
         fleet.reply(&sent, 200, Some(r#"{"delta": 3}"#));
@@ -218,7 +218,63 @@ async fn cached_commands_are_cancelled_one_by_one_or_all_of_a_device() {
     assert_eq!(cancelled, [ids[2].as_str(), &ids[3]]);
     let again = call(&fleet, &format!("cancel&{OF_DEVICE}"), json!({})).await;
     assert_eq!(again.data(), &json!([]));
+    assert_eq!(again.body["msg"], "OK");
     assert_eq!((state(&fleet, &ids[0]).await, state(&fleet, &elsewhere).await), (4, 1));
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_cancels_nothing() {
+    let fleet = Fleet::new().await;
+    let id = cached(&fleet, "deviceKey").await;
+    let number: u64 = id.parse().unwrap();
+    for (query, body) in [
+        ("&commandId=", json!({})),
+        ("&commandId", json!({"commandId": id})),
+        ("", json!({"commandId": ""})),
+        ("", json!({"commandId": number})),
+        ("", json!({"commandId": [id]})),
+        ("", json!({"commandId": {"id": id}})),
+        ("", json!({"commandId": false})),
+    ] {
+        let refused = call(&fleet, &format!("cancel&{OF_DEVICE}{query}"), body).await;
+        refused.fails(200, 99400, "commandId: text, or no such parameter");
+    }
+    let missing = call(&fleet, &format!("cancel&{OF_DEVICE}&commandId=7"), json!({})).await;
+    missing.fails(200, 99404, "command 7");
+    assert_eq!(state(&fleet, &id).await, 1);
+    let cancelled = call(&fleet, &format!("cancel&{OF_DEVICE}"), json!({"commandId": null})).await;
+    assert_eq!(cancelled.data()[0]["commandId"], json!(id));
+}
+
+#[tokio::test]
+async fn output_that_is_not_kept_is_told_to_the_caller() {
+    let fleet = Fleet::new().await;
+    fleet.connect("deviceKey");
+    for (bytes, lost) in [(60_000, false), (70_000, true)] {
+        let output = json!({"text": "x".repeat(bytes)}).to_string();
+        let (answered, ()) = tokio::join!(invoke(&fleet, ""), async {
+            let sent = fleet.sent_soon().await;
+            fleet.reply(&sent, 200, Some(&output));
+        });
+        assert_eq!(answered.data()["outputData"].is_null(), lost);
+        let message = answered.body["msg"].as_str().unwrap();
+        assert_eq!(message.contains("64 KiB"), lost, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn callers_beyond_those_that_may_wait_are_turned_away_and_nothing_is_sent() {
+    let fleet = Fleet::new().await;
+    fleet.connect("deviceKey");
+    fleet.bound_waiters(1);
+    let (answered, ()) = tokio::join!(invoke(&fleet, ""), async {
+        let sent = fleet.sent_soon().await;
+        invoke(&fleet, "").await.fails(503, 99500, "too many callers wait");
+        assert_eq!(only(&fleet).await["state"], 4);
+        fleet.reply(&sent, 200, None);
+    });
+    answered.data();
+    cached(&fleet, "deviceKey").await;
 }
 
 #[tokio::test]
@@ -234,6 +290,7 @@ async fn the_commands_of_a_device_are_found_by_state_name_and_time() {
     for (expression, expected) in [
         (String::new(), vec![&second, &first]),
         ("state = 1".to_owned(), vec![&second, &first]),
+        ("state = '1'".to_owned(), vec![&second, &first]),
         ("state = 2".to_owned(), vec![]),
         ("commandName.default like 't'".to_owned(), vec![&second]),
         ("commandName.zh_CN like 's' and state = 1".to_owned(), vec![&first]),
@@ -253,11 +310,18 @@ async fn the_commands_of_a_device_are_found_by_state_name_and_time() {
         *page.data(),
         json!([{"commandId": first, "commandName": {"defaultValue": "S"}}])
     );
+    assert_eq!(
+        page.body["pagination"]["sortedBy"],
+        json!([{"field": "createDate", "order": "DESC"}])
+    );
+    let of_device = format!("search&{OF_DEVICE}");
     for (query, body, part) in [
+        (of_device.clone(), json!({"expression": "jobId = 'x'"}), "jobId"),
+        (of_device.clone(), json!({"expression": "state = 9"}), "one of 1, 2, 3"),
         (
-            format!("search&{OF_DEVICE}"),
-            json!({"expression": "jobId = 'x'"}),
-            "jobId",
+            of_device,
+            json!({"expression": "state in (1, 'abc')"}),
+            "one of 1, 2, 3",
         ),
         ("search".to_owned(), json!({}), "assetId"),
     ] {
@@ -352,10 +416,23 @@ async fn what_is_wrong_with_a_command_is_said_before_anything_is_stored() {
 #[tokio::test]
 async fn a_cached_command_that_would_fail_at_once_is_not_accepted() {
     let fleet = Fleet::new().await;
-    for _ in 0..50 {
-        cached(&fleet, "deviceKey").await;
+    let one_after_the_other = async |count: usize| {
+        let mut accepted = Vec::new();
+        for _ in 0..count {
+            accepted.push(invoke(&fleet, "&pendingTtl=600").await);
+        }
+        accepted
+    };
+    let (first, second) = tokio::join!(one_after_the_other(40), one_after_the_other(40));
+    let (accepted, refused): (Vec<Answered>, Vec<Answered>) = first
+        .into_iter()
+        .chain(second)
+        .partition(|answered| answered.body["code"] == 0);
+    assert_eq!((accepted.len(), refused.len()), (50, 30));
+    for answered in refused {
+        answered.fails(200, 11902, "50 commands");
     }
-    invoke(&fleet, "&pendingTtl=600").await.fails(200, 11902, "50 commands");
+    assert_eq!(search(&fleet, "state = 1").await.len(), 50, "what was accepted waits");
     let disable = "/connect-service/v2.1/devices?orgId=o1&action=disable&productKey=productKey&deviceKey=d2";
     fleet.world.post(disable, json!({})).await.data();
     let query = "invokeService&productKey=productKey&deviceKey=d2&serviceId=serviceId";

@@ -1,13 +1,16 @@
 //! What only shows on a real socket: bodies that break off or are too large, keep-alive, the stop of the server.
 
 use serde_json::{Value, json};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::fleet::Fleet;
 use super::world::World;
 use crate::api::{BYTES_MAX, serve};
+use crate::app::App;
 
 const TARGET: &str = "/model-service/v2.1/thing-models?action=search&orgId=o1";
 
@@ -21,11 +24,14 @@ struct Served {
 }
 
 async fn served() -> Served {
-    let world = World::open().await;
+    serving(World::open().await.app).await
+}
+
+async fn serving(app: App) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, wait) = oneshot::channel::<()>();
-    let stopped = tokio::spawn(serve(listener, CONNECTIONS_MAX, world.app.clone(), async {
+    let stopped = tokio::spawn(serve(listener, CONNECTIONS_MAX, app, async {
         drop(wait.await);
     }));
     Served { address, stop, stopped }
@@ -78,6 +84,95 @@ async fn the_longest_idle_connection_makes_room_for_the_next_caller() {
     let last = callers.last_mut().unwrap();
     last.write_all(format!("{}{{}}", post(2)).as_bytes()).await.unwrap();
     assert_eq!(answer(last).await.0, 200);
+}
+
+/// So many callers of a device that never answers.
+async fn waiting(served: &Served, fleet: &Fleet, count: usize) -> Vec<TcpStream> {
+    let device = "productKey=productKey&deviceKey=deviceKey";
+    let target = format!("/connect-service/v2.1/commands?action=invokeService&orgId=o1&{device}&serviceId=serviceId");
+    let mut callers = Vec::new();
+    for _ in 0..count {
+        let mut socket = connect(served).await;
+        let request = format!("POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{{}}");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        callers.push(socket);
+    }
+    until_wait(fleet, count).await;
+    callers
+}
+
+async fn until_wait(fleet: &Fleet, count: usize) {
+    while fleet.waited_for() != count {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Asks whether the server is up, a while after having connected; what is answered.
+async fn health(served: &Served) -> u16 {
+    let mut socket = connect(served).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    socket
+        .write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    answer(&mut socket).await.0
+}
+
+#[tokio::test]
+async fn who_has_just_come_is_heard_although_all_others_wait_for_devices() {
+    let fleet = Fleet::new().await;
+    fleet.connect("deviceKey");
+    let served = serving(fleet.world.app.clone()).await;
+    let callers = waiting(&served, &fleet, CONNECTIONS_MAX - 1).await;
+    for _ in 0..20 {
+        assert_eq!(health(&served).await, 200);
+    }
+    let mut silent = connect(&served).await;
+    for _ in 0..3 {
+        assert_eq!(health(&served).await, 200);
+    }
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0, "it has had its moment");
+    assert_eq!(fleet.waited_for(), callers.len());
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_gives_its_place_back_and_its_command_goes_on() {
+    let fleet = Fleet::new().await;
+    fleet.connect("deviceKey");
+    let served = serving(fleet.world.app.clone()).await;
+    for abruptly in [false, true] {
+        let callers = waiting(&served, &fleet, CONNECTIONS_MAX).await;
+        for socket in callers {
+            let linger = abruptly.then_some(std::time::Duration::ZERO);
+            SockRef::from(&socket).set_linger(linger).unwrap();
+        }
+        until_wait(&fleet, 0).await;
+        assert_eq!(health(&served).await, 200);
+    }
+    let found = fleet
+        .call("searchTask", json!({"expression": "status in ('QUEUED', 'PUBLISHED')"}))
+        .await;
+    assert_eq!(found.body["pagination"]["totalSize"], 2 * CONNECTIONS_MAX);
+}
+
+#[tokio::test]
+async fn a_caller_that_closes_its_side_is_told_at_once_where_to_look() {
+    let fleet = Fleet::new().await;
+    fleet.connect("deviceKey");
+    let served = serving(fleet.world.app.clone()).await;
+    let mut caller = waiting(&served, &fleet, 1).await.remove(0);
+    caller.shutdown().await.unwrap();
+    let (status, body) = answer(&mut caller).await;
+    assert_eq!((status, &body["code"]), (503, &json!(99500)));
+    let message = body["msg"].as_str().unwrap();
+    assert!(message.contains("is stored") && message.contains("get it"), "{message}");
+    // Every other answer comes however late it is: nobody waits for anything there.
+    let mut caller = connect(&served).await;
+    caller.write_all(format!("{}{{}}", post(2)).as_bytes()).await.unwrap();
+    caller.shutdown().await.unwrap();
+    assert_eq!(answer(&mut caller).await.0, 200);
 }
 
 #[tokio::test]

@@ -24,6 +24,21 @@ fn codes(answer: &super::world::Answered) -> Vec<i64> {
 }
 
 #[tokio::test]
+async fn tasks_named_where_they_are_not_looked_for_do_not_stand_for_the_whole_job() {
+    let fleet = Fleet::new().await;
+    let job = fleet.create(waiting(&["deviceKey", "d2"])).await;
+    let task = ids(&fleet, &job).await.remove(0);
+    let task = task.as_str().unwrap();
+    for query in [format!("&taskIds={task}"), "&taskIds=".to_owned()] {
+        for action in ["cancelTask", "retryTask"] {
+            let refused = fleet.call(&format!("{action}&jobId={job}{query}"), json!({})).await;
+            refused.fails(200, 99400, "taskIds: list in the body");
+        }
+    }
+    assert_eq!(fleet.states(&job).await, ["QUEUED", "QUEUED"]);
+}
+
+#[tokio::test]
 async fn named_tasks_are_cancelled_each_by_itself() {
     let fleet = Fleet::new().await;
     for key in ["deviceKey", "d2"] {

@@ -12,6 +12,7 @@ mod attempts;
 mod bulk;
 mod cancelling;
 mod clock;
+mod commands;
 mod devices;
 mod failures;
 mod gateways;
