@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use aldis_client::{Client, CommandLimits, CommandSent, DeviceRef, Error, Search, SingleCommand};
 use aldis_simulator::Device;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::harness::{Start, World, eventually};
+use crate::harness::{Start, World, eventually, exchange, request};
 
 const CREATED: u8 = 1;
 const CANCELLED: u8 = 2;
@@ -165,18 +168,86 @@ async fn a_caller_that_leaves_changes_nothing_for_the_device() {
     assert_eq!(only(&world, "d1").await.state, SUCCEEDED);
 }
 
+/// So many callers' places, of which an eighth is for those that do not wait.
+const PLACES: usize = 16;
+const MAY_WAIT: usize = 14;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_wait_or_have_left_keep_nobody_out() {
+    let places = PLACES.to_string();
+    let world = World::with(Start::flags(&["--no-auth", "--http-connections-max", &places])).await;
+    let device = world.connected("d1").await;
+    let query = format!(
+        "action=invokeService&orgId={}&productKey=pump&deviceKey=d1&serviceId=ping",
+        world.api.org
+    );
+    let wait = request("POST", &format!("/connect-service/v2.1/commands?{query}"), &[], b"{}");
+    let answered = async || exchange(world.server.http, &request("GET", "/health", &[], b"")).await;
+    for _ in 0..2 {
+        let mut callers = Vec::new();
+        for _ in 0..PLACES {
+            let mut caller = TcpStream::connect(world.server.http).await.unwrap();
+            caller.write_all(&wait).await.unwrap();
+            callers.push(caller);
+        }
+        for _ in 0..20 {
+            assert_eq!(answered().await.expect("an answer").status, 200);
+        }
+        let mut turned_away = 0;
+        for mut caller in callers {
+            let mut answer = [0; 12];
+            if let Ok(read) = timeout(Duration::from_millis(20), caller.read_exact(&mut answer)).await {
+                read.unwrap();
+                assert_eq!(&answer, b"HTTP/1.1 503");
+                turned_away += 1;
+            }
+        }
+        assert_eq!(turned_away, PLACES - MAY_WAIT);
+        // All of them have left, and soon as many may wait again.
+        let room = eventually("places of callers that have left", || async {
+            let mut caller = TcpStream::connect(world.server.http).await.unwrap();
+            caller.write_all(&wait).await.unwrap();
+            timeout(Duration::from_millis(100), caller.read_u8())
+                .await
+                .is_err()
+                .then_some(())
+        });
+        room.await;
+    }
+    drop(device);
+}
+
 /// As many as may wait for one device, and one that is out.
 const PER_DEVICE: usize = 50;
 /// Files that the test and the server need for other things than callers.
-const OTHER_FILES: u64 = 1000;
+const OTHER_FILES: usize = 1000;
+/// Callers, if the limit of open files allows.
+const CALLERS: usize = 10_000;
+/// With fewer the test would show nothing.
+const CALLERS_MIN: usize = 2_000;
+/// Places that callers who wait leave to others, and then some for the test itself, which looks on.
+const OTHER_CALLERS: usize = 100;
+/// The server's threads, whoever waits.
+const THREADS_MAX: usize = 16;
+
+/// How many files this process may open; its limit is raised as far as that goes.
+fn open_files() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let files = limit.maximum.and_then(|files| usize::try_from(files).ok());
+    files.unwrap_or(usize::MAX)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_callers_wait_at_once_and_no_thread_waits_with_them() {
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let devices = usize::try_from((files.saturating_sub(OTHER_FILES)).min(10_000)).unwrap() / PER_DEVICE;
+    let devices = open_files().saturating_sub(OTHER_FILES).min(CALLERS) / PER_DEVICE;
     let callers = devices * PER_DEVICE;
-    // Some more for the test itself, which looks on, and for whoever comes next.
-    let room = (callers + 10).to_string();
+    assert!(
+        callers >= CALLERS_MIN,
+        "the limit of open files is too low for this test"
+    );
+    let room = (callers + OTHER_CALLERS).to_string();
     let world = World::with(Start::flags(&["--no-auth", "--http-connections-max", &room])).await;
     let mut connected = Vec::new();
     for identity in world.many_devices(devices).await {
@@ -197,7 +268,8 @@ async fn ten_thousand_callers_wait_at_once_and_no_thread_waits_with_them() {
     });
     all.await;
     assert!(calls.try_join_next().is_none(), "nobody has been answered");
-    assert!(world.server.threads() < 64, "{} threads", world.server.threads());
+    let threads = world.server.threads();
+    assert!(threads < THREADS_MAX, "{threads} threads");
     let mut answering: JoinSet<()> = connected.into_iter().map(answer_all).collect();
     while let Some(called) = calls.join_next().await {
         let called = called.unwrap();
