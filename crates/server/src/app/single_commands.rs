@@ -4,6 +4,7 @@
 //! everything that knows tasks. All that is added here: the caller of an instant command waits until its task has ended.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use aldis_core::command::Command;
@@ -323,16 +324,19 @@ fn described(store: &dyn Read, mut infos: Vec<TaskInfo>) -> Result<Vec<SingleCom
     let mut timezones: BTreeMap<DeviceNo, String> = BTreeMap::new();
     let mut commands = Vec::with_capacity(infos.len());
     for (info, name) in infos.into_iter().zip(names) {
-        let device = info.task.device;
-        if !timezones.contains_key(&device) {
-            let found = store.devices(&[DeviceRef::No(device)])?.pop().flatten();
-            timezones.insert(device, found.map(|found| found.is.timezone).unwrap_or_default());
-        }
-        let timezone = timezones.get(&device).cloned().unwrap_or_default();
+        let timezone = match timezones.entry(info.task.device) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => place.insert(timezone_of(store, info.task.device)?).clone(),
+        };
         // A job without a name has been deleted meanwhile.
         commands.extend(name.map(|name| SingleCommand { info, name, timezone }));
     }
     Ok(commands)
+}
+
+fn timezone_of(store: &dyn Read, device: DeviceNo) -> Result<String, StoreError> {
+    let found = store.devices(&[DeviceRef::No(device)])?.pop().flatten();
+    Ok(found.map(|found| found.is.timezone).unwrap_or_default())
 }
 
 fn commands(store: &dyn Read, tasks: &[TaskNo]) -> Result<Vec<SingleCommand>, StoreError> {

@@ -257,7 +257,7 @@ async fn a_device_that_subscribes_to_commands_gets_each_kind_once_it_can_take_it
 async fn bytes_that_are_no_mqtt_end_only_their_own_connection() {
     let world = World::open().await;
     let mut good = world.connected("d1").await;
-    for bytes in [&[0x10, 0xff, 0xff, 0xff, 0xff, 0xff], &[0xf0, 0x00], &[0; 64]] {
+    for bytes in [&[0x10, 0xff, 0xff, 0xff, 0xff, 0xff][..], &[0xf0, 0x00], &[0; 64]] {
         let mut bad = Device::new(good.identity());
         bad.open_socket(world.server.mqtt).await.unwrap();
         bad.send_raw(bytes).await.unwrap();

@@ -21,7 +21,7 @@ impl Library {
         match self {
             Self::Node => device.clone(),
             Self::Java | Self::JavaPacked => format!("{product}.{device}.1795388113773"),
-            Self::C => format!("{product}{device}"),
+            Self::C | Self::CWithSets => format!("{product}{device}"),
         }
     }
 
@@ -30,7 +30,7 @@ impl Library {
         match self {
             Self::Node => json!(1_795_388_113_773_i64),
             Self::Java | Self::JavaPacked => json!("1795388113773"),
-            Self::C => json!("123456"),
+            Self::C | Self::CWithSets => json!("123456"),
         }
     }
 
@@ -46,12 +46,12 @@ impl Library {
         let lower = sha256(signed.as_bytes());
         match self {
             Self::Java | Self::JavaPacked => lower,
-            Self::Node | Self::C => lower.to_uppercase(),
+            Self::Node | Self::C | Self::CWithSets => lower.to_uppercase(),
         }
     }
 
     fn sign_method(self) -> &'static str {
-        if self == Self::C { "Sha256" } else { "sha256" }
+        if self.subscribes() { "Sha256" } else { "sha256" }
     }
 
     /// `params` of a login.
@@ -70,7 +70,7 @@ impl Library {
     fn login_batch(self, gateway: &DeviceIdentity, subs: &[DeviceIdentity]) -> Value {
         let client_id = match self {
             Self::Java | Self::JavaPacked => "login.batch".to_owned(),
-            Self::Node | Self::C => gateway.product_key.clone(),
+            Self::Node | Self::C | Self::CWithSets => gateway.product_key.clone(),
         };
         let timestamp = json!("1795388113773");
         let one = |sub: &DeviceIdentity| {
@@ -79,7 +79,7 @@ impl Library {
             match self {
                 Self::Java | Self::JavaPacked => one["secureMode"] = json!("2"),
                 Self::Node => one["secureMode"] = json!(2),
-                Self::C => {}
+                Self::C | Self::CWithSets => {}
             }
             one
         };
@@ -94,7 +94,7 @@ impl Library {
         let (client_id, method_key, method) = match self {
             Self::Node => return self.login(sub),
             Self::Java | Self::JavaPacked => (format!("{product}.{device}.1795388113773"), "signMethod", "sha256"),
-            Self::C => (format!("{product}.{device}"), "signmethod", "hmacSha256"),
+            Self::C | Self::CWithSets => (format!("{product}.{device}"), "signmethod", "hmacSha256"),
         };
         let sign = self.sign(&client_id, &timestamp, sub);
         json!({"productKey": product, "deviceKey": device, "clientId": client_id, "timestamp": timestamp,
@@ -103,7 +103,7 @@ impl Library {
 
     /// C asks without wanting to know that the question has arrived.
     fn acknowledged(self, packet: u16) -> Option<u16> {
-        (self != Self::C).then_some(packet)
+        (!self.subscribes()).then_some(packet)
     }
 }
 
