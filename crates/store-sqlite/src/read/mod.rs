@@ -245,6 +245,12 @@ impl<A: Access> Read for Database<A> {
             .read("reading what waits for a device", |db| tasks::waiting(&db.conn, device))
     }
 
+    fn attempted(&self, device: DeviceNo, limit: usize) -> Result<Vec<Task>, Error> {
+        self.access.read("reading a device's tasks", |db| {
+            tasks::attempted(&db.conn, device, limit)
+        })
+    }
+
     fn slots(&self) -> Result<Vec<Slot>, Error> {
         self.access.read("reading slots", |db| tasks::slots(&db.conn))
     }

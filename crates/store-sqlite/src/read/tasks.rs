@@ -144,11 +144,7 @@ pub(super) fn of_job(
 }
 
 fn condition(which: JobTasks) -> String {
-    let in_state = |wanted: &dyn Fn(State) -> bool| {
-        let states = State::ALL.into_iter().filter(|state| wanted(*state));
-        let numbers: Vec<String> = states.map(|state| state_number(state).to_string()).collect();
-        format!("state IN ({})", numbers.join(", "))
-    };
+    let in_state = |wanted: &dyn Fn(State) -> bool| format!("state IN ({})", numbers_of(wanted));
     match which {
         JobTasks::All => "1".to_owned(),
         JobTasks::Init => in_state(&|state| state == State::Init),
@@ -160,6 +156,12 @@ fn condition(which: JobTasks) -> String {
                 + " AND late IS NULL"
         }
     }
+}
+
+fn numbers_of(wanted: &dyn Fn(State) -> bool) -> String {
+    let states = State::ALL.into_iter().filter(|state| wanted(*state));
+    let numbers: Vec<String> = states.map(|state| state_number(state).to_string()).collect();
+    numbers.join(", ")
 }
 
 pub(super) fn due(conn: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Task>> {
@@ -198,6 +200,16 @@ fn in_states(conn: &Connection, devices: &[DeviceNo], states: &[State]) -> Resul
         .iter()
         .map(|device| live(conn, &mut owners, &sql, [int(device.0), int(lowest)]))
         .collect()
+}
+
+/// Rows of deleted jobs may take places in the limit: they are few, and gone soon.
+pub(super) fn attempted(conn: &Connection, device: DeviceNo, limit: usize) -> Result<Vec<Task>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM task INDEXED BY task_device WHERE device = ?1 AND attempt > 0
+         ORDER BY state IN ({}) DESC, id DESC LIMIT ?2",
+        numbers_of(&|state| state.is_out())
+    );
+    live(conn, &mut Owners::new(conn), &sql, [int(device.0), int(limit as u64)])
 }
 
 /// The rows that a statement finds, without those of deleted jobs.

@@ -137,6 +137,7 @@ macro_rules! conformance_tests {
             waiting {
                 queued_tasks_are_listed_by_device,
                 waiting_includes_tasks_between_retries,
+                what_was_sent_to_a_device_is_listed_whatever_waits_behind_it,
                 tasks_wake_at_their_own_moments,
                 the_next_moment_is_after_now,
             }

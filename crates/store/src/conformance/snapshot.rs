@@ -125,6 +125,7 @@ impl Lines<'_> {
         for (device, queued) in all.iter().zip(read.queued(&all)?) {
             self.add("queued", (device, sorted(queued)));
             self.add("waiting", (device, sorted(read.waiting(*device)?)));
+            self.add("attempted", (device, read.attempted(*device, 1000)?));
         }
         self.add("gateways", read.gateways_of(&all)?);
         for device in &all {

@@ -50,6 +50,28 @@ pub fn waiting_includes_tasks_between_retries(bench: &mut Bench) {
     assert_eq!(numbers(&bench.read().waiting(device).unwrap()), [tasks[0]]);
 }
 
+pub fn what_was_sent_to_a_device_is_listed_whatever_waits_behind_it(bench: &mut Bench) {
+    let devices = bench.with_devices(&["d1", "d2"]);
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        let (_, tasks) = bench.running(device_job(&devices));
+        sent.push(tasks[0]);
+    }
+    assert_eq!(bench.read().attempted(devices[0], 10).unwrap(), []);
+    for task in [sent[0], sent[2], sent[3]] {
+        bench.publish(task);
+    }
+    for task in [sent[2], sent[3]] {
+        bench.fail(task);
+    }
+    for (limit, expected) in [(10, vec![sent[0], sent[3], sent[2]]), (2, vec![sent[0], sent[3]])] {
+        let found = bench.read().attempted(devices[0], limit).unwrap();
+        let found: Vec<TaskNo> = found.iter().map(|task| task.no).collect();
+        assert_eq!(found, expected, "what is out comes first");
+    }
+    assert_eq!(bench.read().attempted(devices[1], 10).unwrap(), []);
+}
+
 pub fn tasks_wake_at_their_own_moments(bench: &mut Bench) {
     let tasks = retrying(bench);
     assert_eq!(

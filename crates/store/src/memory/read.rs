@@ -1,5 +1,6 @@
 //! Every question, answered from the maps.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
@@ -362,6 +363,16 @@ impl Read for MemoryStore {
 
     fn waiting(&self, device: DeviceNo) -> Result<Vec<Task>, Error> {
         Ok(self.contents.read().waiting_of(device).cloned().collect())
+    }
+
+    fn attempted(&self, device: DeviceNo, limit: usize) -> Result<Vec<Task>, Error> {
+        let contents = self.contents.read();
+        let of_device = contents.tasks.all().filter(|task| task.device == device);
+        let live = of_device.filter_map(|task| contents.task(task.no));
+        let mut attempted: Vec<Task> = live.filter(|task| task.attempt.0 > 0).cloned().collect();
+        attempted.sort_by_key(|task| Reverse((task.state.is_out(), task.no)));
+        attempted.truncate(limit);
+        Ok(attempted)
     }
 
     fn slots(&self) -> Result<Vec<Slot>, Error> {

@@ -322,6 +322,7 @@ questions! {
     queued(devices: &[DeviceNo]) -> Vec<Vec<Task>>;
     queue_lengths(devices: &[DeviceNo]) -> Vec<usize>;
     waiting(device: DeviceNo) -> Vec<Task>;
+    attempted(device: DeviceNo, limit: usize) -> Vec<Task>;
     slots() -> Vec<Slot>;
     remembered(scope: &str, key: &str) -> Option<Remembered>;
     actions(org: &OrgId, subject: &str) -> Vec<PastAction>;
