@@ -17,10 +17,19 @@ pub(crate) struct Screen {
 impl Screen {
     /// Shows an answer: its data as the server wrote it, or as told by `human`.
     pub(crate) fn answer<T>(self, answer: &Answer<T>, human: impl FnOnce(&T) -> String) -> io::Result<()> {
+        self.warning(answer)?;
         if self.json {
             self.line(answer.raw())
         } else {
             self.line(human(&answer.data))
+        }
+    }
+
+    /// What an answer has to say although everything went well.
+    pub(crate) fn warning<T>(self, answer: &Answer<T>) -> io::Result<()> {
+        match remark(&answer.msg) {
+            Some(remark) => self.note(format_args!("note: {remark}")),
+            None => Ok(()),
         }
     }
 
@@ -33,6 +42,12 @@ impl Screen {
     pub(crate) fn note(self, text: impl Display) -> io::Result<()> {
         writeln!(io::stderr().lock(), "{text}")
     }
+}
+
+/// What stands behind the `OK` of a success.
+fn remark(msg: &str) -> Option<&str> {
+    let remark = msg.strip_prefix("OK").unwrap_or(msg).trim_start_matches([';', ' ']);
+    (!remark.is_empty()).then_some(remark)
 }
 
 /// A line below the head and none elsewhere, so that long lists stay short.
@@ -107,6 +122,12 @@ mod tests {
             shown.contains("id") && !shown.contains("desc") && !shown.contains("tags"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn only_a_success_that_has_something_to_say_is_worth_a_remark() {
+        assert_eq!([remark("OK"), remark("")], [None, None]);
+        assert_eq!(remark("OK; the command is large"), Some("the command is large"));
     }
 
     #[test]

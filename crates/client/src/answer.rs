@@ -14,6 +14,8 @@ use crate::paging::PageInfo;
 pub struct Answer<T> {
     /// The answer's `data`.
     pub data: T,
+    /// `OK`, or what there is to say although everything went well.
+    pub msg: String,
     /// The request's id.
     pub request_id: String,
     /// Where a page of a search stands among all matches.
@@ -88,6 +90,7 @@ pub(crate) fn read<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<Answ
     let text = envelope.data.as_deref().map_or("null", RawValue::get);
     Ok(Answer {
         data: serde_json::from_str(text).map_err(bad)?,
+        msg: envelope.msg,
         request_id: envelope.request_id,
         pagination: envelope.pagination,
         success_size: envelope.success_size,
