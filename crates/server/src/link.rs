@@ -83,6 +83,8 @@ pub enum Order {
     Reset {
         /// Which session.
         session: SessionNo,
+        /// Why.
+        cause: Cause,
     },
     /// Tell a gateway what an operator did to a sub-device of it. Nothing waits for what it says to that.
     Tell {
@@ -108,10 +110,33 @@ impl Order {
             Self::Publish(outgoing) => outgoing.session,
             Self::Acknowledge { session, .. }
             | Self::Tell { session, .. }
-            | Self::Reset { session }
+            | Self::Reset { session, .. }
             | Self::Break { session } => *session,
         }
     }
+}
+
+/// Why the server ends a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// An operator has disabled the device.
+    #[error("the device was disabled")]
+    Disabled,
+    /// An operator has deleted it.
+    #[error("the device was deleted")]
+    Deleted,
+    /// An operator has given its place to another device key.
+    #[error("the device was replaced")]
+    Replaced,
+    /// It is under this gateway no more: an operator has removed it, or another gateway has it.
+    #[error("the device is not under this gateway any more")]
+    Moved,
+    /// A command has not been acknowledged in time: its bytes may be stuck in the link.
+    #[error("a command was not acknowledged before its reply timeout")]
+    Unacknowledged,
+    /// The server stops.
+    #[error("the server stops")]
+    Stopping,
 }
 
 /// An attempt on its way.

@@ -9,7 +9,7 @@ use aldis_store::{DeviceRef, Done, Error, JobTasks, Refusal, Write};
 
 use super::bulk::{Bulk, LISTED_MAX, RetryAll};
 use super::turn::{Applied, Turn};
-use crate::link::{Fate, Named, Order, SessionNo};
+use crate::link::{Cause, Fate, Named, Order, SessionNo};
 use crate::writer::{Answer, Ask, Entry, Failure, Retried, WholeJob};
 
 impl Turn<'_> {
@@ -36,7 +36,7 @@ impl Turn<'_> {
             Ask::DeleteDevice(device, by, answer) => self.delete_device(device, by, answer),
             Ask::EndSession(device) => {
                 self.know(&[device])?;
-                self.show_out(device)
+                self.show_out(device, Cause::Replaced)
             }
             Ask::LeaveGateway(device) => self.leave_gateway(device),
         }
@@ -280,7 +280,7 @@ impl Turn<'_> {
             Some(facts) => facts.disabled = disabled,
         }
         if disabled {
-            self.show_out(device)?;
+            self.show_out(device, Cause::Disabled)?;
             self.end_waiting(device, Event::DeviceDisabled)?;
         }
         let fate = if disabled { Fate::Disabled } else { Fate::Enabled };
@@ -298,7 +298,7 @@ impl Turn<'_> {
             }
             Some(facts) => facts.deleted = true,
         }
-        self.show_out(device)?;
+        self.show_out(device, Cause::Deleted)?;
         self.end_waiting(device, Event::DeviceDeleted)?;
         self.tell_gateway(device, Fate::Deleted)?;
         self.write(vec![Write::DeleteDevice { device, by }], plainly(answer));
@@ -318,7 +318,7 @@ impl Turn<'_> {
             return Ok(());
         }
         self.know(&[device])?;
-        self.show_out(device)
+        self.show_out(device, Cause::Moved)
     }
 
     /// A gateway that is online learns after the commit what became of its sub-device.

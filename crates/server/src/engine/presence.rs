@@ -9,7 +9,7 @@ use aldis_store::Error;
 use aldis_store::rows::Activity;
 
 use super::turn::Turn;
-use crate::link::{DeviceEvent, Order, SessionNo};
+use crate::link::{Cause, DeviceEvent, Order, SessionNo};
 
 impl Turn<'_> {
     /// Applies logins, readiness and ends of sessions, in order.
@@ -69,9 +69,12 @@ impl Turn<'_> {
             online: Some(self.login_moment(device)),
             offline: None,
         });
-        if self.facts(device).is_none_or(|facts| facts.disabled || facts.deleted) {
-            self.end_session(device);
-        }
+        let cause = match self.facts(device) {
+            Some(facts) if !facts.disabled && !facts.deleted => return,
+            Some(facts) if !facts.deleted => Cause::Disabled,
+            _ => Cause::Deleted,
+        };
+        self.end_session(device, cause);
     }
 
     /// A login is always later than the end before it: so the next start can tell who was online when the process died.
@@ -98,12 +101,12 @@ impl Turn<'_> {
 
     /// Ends a device's live session: nothing more goes to it, also nothing that has not left by now, and its link is reset
     /// after the commit. What the device has got runs out.
-    pub(super) fn show_out(&mut self, device: DeviceNo) -> Result<(), Error> {
+    pub(super) fn show_out(&mut self, device: DeviceNo, cause: Cause) -> Result<(), Error> {
         if let Some(held) = self.memory.devices.held(device).cloned() {
             self.load(&[held.slot.task])?;
             self.withdraw_open(device, &held);
         }
-        self.end_session(device);
+        self.end_session(device, cause);
         Ok(())
     }
 
@@ -111,16 +114,19 @@ impl Turn<'_> {
     pub(super) fn break_link(&mut self, device: DeviceNo) {
         if let Some(session) = self.memory.devices.close(device) {
             self.order(match session.shared() {
-                None => Order::Reset { session },
+                None => Order::Reset {
+                    session,
+                    cause: Cause::Unacknowledged,
+                },
                 Some(_) => Order::Break { session },
             });
         }
     }
 
     /// Ends a device's session after the commit.
-    pub(super) fn end_session(&mut self, device: DeviceNo) {
+    pub(super) fn end_session(&mut self, device: DeviceNo, cause: Cause) {
         if let Some(session) = self.memory.devices.close(device) {
-            self.order(Order::Reset { session });
+            self.order(Order::Reset { session, cause });
         }
     }
 }

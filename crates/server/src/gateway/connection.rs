@@ -78,7 +78,7 @@ impl Connection {
         let line = &self.present.line;
         let stopping = self.gateway.sessions.is_stopping();
         let polite = matches!(end, End::Disconnected) || stopping;
-        let told = line.outward().put_why(&end, stopping);
+        let told = line.outward().put_why(&end);
         // Whoever says goodbye reads what was said before; nobody else gets bytes after the end, but the reason for it.
         if (polite || told)
             && let Err(error) = line.outward().flush(&line.transport, &*self.gateway.clock)
@@ -90,8 +90,9 @@ impl Connection {
         }
         socket::discard_on_close(line.transport.socket(), !polite);
         tracing::debug!(device = line.device.0, %end, "a device's connection has ended");
-        let ended = trace::Event::Ended(end.to_string());
-        self.gateway.sessions.note(line.device, ended);
+        let why = end.to_string();
+        self.gateway.sessions.note(line.device, trace::Event::Ended(why.clone()));
+        self.gateway.sessions.end_members(line, &why);
     }
 
     async fn talk(&mut self, input: &mut Input) -> Result<Infallible, End> {

@@ -4,15 +4,17 @@ use std::io;
 
 use rmqtt_codec::error::DecodeError;
 
+use crate::link::Cause;
+
 /// Why a connection is over.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum End {
     /// The device said goodbye.
     #[error("the device disconnected")]
     Disconnected,
-    /// The engine or the server's stop ended it.
-    #[error("the server ended it")]
-    Reset,
+    /// The server ended it.
+    #[error("{0}")]
+    Ordered(Cause),
     /// A second login of the device.
     #[error("another login of the device took its place")]
     TakenOver,

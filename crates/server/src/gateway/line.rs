@@ -329,11 +329,11 @@ impl Outward {
     }
 
     /// Appends for a client of MQTT 5 why its connection ends, if nothing else waits to be sent. Whether it did.
-    pub(super) fn put_why(&mut self, end: &End, stopping: bool) -> bool {
+    pub(super) fn put_why(&mut self, end: &End) -> bool {
         if self.terms.version == Version::V3 || !self.output.is_empty() {
             return false;
         }
-        let put = mqtt5::put_disconnect(&mut self.output, end, stopping);
+        let put = mqtt5::put_disconnect(&mut self.output, end);
         let fits = u32::try_from(self.output.len()).is_ok_and(|bytes| bytes <= self.terms.packet_max);
         if !fits {
             self.output.clear();

@@ -16,6 +16,7 @@ use super::end::{End, WireError};
 use super::input::PACKET_MAX_BYTES;
 use super::packets::malformed;
 use super::terms::{Terms, Version};
+use crate::link::Cause;
 
 /// Which version of MQTT a CONNECT is written in: its level, behind the protocol's name.
 const LEVEL_AT: usize = 6;
@@ -100,11 +101,11 @@ pub(super) fn put_unsuback(into: &mut Vec<u8>, packet_id: NonZeroU16, filters: u
 }
 
 /// Appends a DISCONNECT that says why the server ends the connection; nothing if it is over already.
-pub(super) fn put_disconnect(into: &mut Vec<u8>, end: &End, stopping: bool) -> Result<(), WireError> {
+pub(super) fn put_disconnect(into: &mut Vec<u8>, end: &End) -> Result<(), WireError> {
     let reason_code = match end {
         End::Disconnected | End::Link(WireError::Closed | WireError::Io(_)) => return Ok(()),
-        End::Reset if stopping => DisconnectReasonCode::ServerShuttingDown,
-        End::Reset => DisconnectReasonCode::AdministrativeAction,
+        End::Ordered(Cause::Stopping) => DisconnectReasonCode::ServerShuttingDown,
+        End::Ordered(_) => DisconnectReasonCode::AdministrativeAction,
         End::TakenOver => DisconnectReasonCode::SessionTakenOver,
         End::Revoked => DisconnectReasonCode::NotAuthorized,
         End::Silent => DisconnectReasonCode::KeepAliveTimeout,

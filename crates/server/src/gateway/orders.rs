@@ -9,7 +9,7 @@ use super::Gateway;
 use super::end::{End, WireError};
 use super::line::{Line, Outward};
 use super::templates::Templates;
-use crate::link::{ConnectionNo, Order, Outgoing};
+use crate::link::{Cause, ConnectionNo, Order, Outgoing};
 
 /// Connections whose orders are carried out before devices are read from again.
 const CONNECTIONS_AT_ONCE: usize = 64;
@@ -80,12 +80,13 @@ impl Gateway {
                 let message = fate.tell(id, line.keys.product(), line.keys.device(), sub_device);
                 outward.put_message(&message.topic, &message.payload)?;
             }
-            Order::Reset { session } if *session != line.session => {
+            Order::Reset { session, cause } if *session != line.session => {
                 if let Some(member) = outward.remove_member(*session) {
-                    self.sessions.left(member.session, member.device, "the server ended it");
+                    self.sessions.left(line, &member, &cause.to_string());
                 }
             }
-            Order::Reset { .. } | Order::Break { .. } => outward.end(End::Reset),
+            Order::Reset { cause, .. } => outward.end(End::Ordered(*cause)),
+            Order::Break { .. } => outward.end(End::Ordered(Cause::Unacknowledged)),
         }
         Ok(())
     }

@@ -20,9 +20,10 @@ use super::admission::Manners;
 use super::end::End;
 use super::entrant::Entrant;
 use super::line::Line;
+use super::members::Member;
 use super::tls::Tls;
 use super::transport::Transport;
-use crate::link::{ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
+use crate::link::{Cause, ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
 use crate::trace::Event;
 use crate::writer::Writer;
 
@@ -150,10 +151,7 @@ impl Sessions {
 
     fn leave(&self, line: &Line) {
         let (session, device) = (line.session, line.device);
-        let members = line.outward().close();
-        for member in members {
-            self.left(member.session, member.device, "its gateway's connection has ended");
-        }
+        self.end_members(line, "it was cut off");
         let mut tables = self.tables.write();
         tables.by_connection.remove(&session.connection());
         if tables.by_device.get(&device) == Some(&session) {
@@ -163,13 +161,22 @@ impl Sessions {
         drop(tables);
     }
 
+    /// A connection is over, for this reason, and with it the sessions of the sub-devices that are still in over it.
+    pub(super) fn end_members(&self, line: &Line, why: &str) {
+        let members = line.outward().close();
+        for member in members {
+            self.left(line, &member, &format!("its gateway's connection has ended: {why}"));
+        }
+    }
+
     /// A sub-device's session has ended, unless it has logged in elsewhere: then that has been reported.
-    pub(super) fn left(&self, session: SessionNo, device: DeviceNo, why: &str) {
+    pub(super) fn left(&self, line: &Line, member: &Member, why: &str) {
+        let (session, device) = (member.session, member.device);
         let mut tables = self.tables.write();
         if tables.by_device.get(&device) == Some(&session) {
             tables.by_device.remove(&device);
             self.writer.report(DeviceEvent::Disconnected { session, device });
-            self.note(device, Event::Ended(why.to_owned()));
+            self.note(device, Event::Ended(format!("{why} (gateway {})", named(line))));
         }
         drop(tables);
     }
@@ -219,7 +226,11 @@ impl Sessions {
         self.stopping.store(true, Ordering::Release);
         let connections: Vec<_> = self.tables.read().by_connection.keys().copied().collect();
         let sessions = connections.into_iter().map(SessionNo::own);
-        self.carry_out(sessions.map(|session| Order::Reset { session }).collect());
+        let end = |session| Order::Reset {
+            session,
+            cause: Cause::Stopping,
+        };
+        self.carry_out(sessions.map(end).collect());
     }
 
     /// Ends the connections of devices whose certificates have been revoked.
@@ -262,6 +273,11 @@ impl Sessions {
     pub(super) fn writer(&self) -> &Writer {
         &self.writer
     }
+}
+
+/// A gateway's name, for those who look for the cause of something.
+fn named(line: &Line) -> String {
+    format!("{}/{}", line.keys.product(), line.keys.device())
 }
 
 impl Presence for Sessions {

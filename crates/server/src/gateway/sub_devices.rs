@@ -191,8 +191,7 @@ impl Gateway {
         };
         tracing::info!(device = device.0, %why, "a sub-device was moved during its login");
         if let Some(member) = line.outward().remove_member(session) {
-            self.sessions
-                .left(member.session, member.device, "it was moved during its login");
+            self.sessions.left(line, &member, "it was moved during its login");
         }
         Err((named, why))
     }
@@ -208,8 +207,7 @@ impl Gateway {
         let member = outward.remove_member(session);
         drop(outward);
         if let Some(member) = member {
-            self.sessions
-                .left(member.session, member.device, "its gateway has logged it out");
+            self.sessions.left(line, &member, "its gateway has logged it out");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::time::Timestamp;
-use aldis_server::link::{DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
+use aldis_server::link::{Cause, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
 use aldis_server::writer::Inbox;
 use aldis_store::Presence;
 use parking_lot::Mutex;
@@ -69,7 +69,10 @@ impl Inner {
         if earlier.shared().is_some() {
             self.leave(earlier);
         } else if let Some(session) = self.sessions.get_mut(&earlier) {
-            session.orders.push_back(Order::Reset { session: earlier });
+            session.orders.push_back(Order::Reset {
+                session: earlier,
+                cause: Cause::Replaced,
+            });
         }
     }
 
@@ -251,7 +254,10 @@ impl Wires {
     pub(super) fn end_all(&self) {
         let mut inner = self.0.lock();
         for (no, session) in &mut inner.sessions {
-            session.orders.push_back(Order::Reset { session: *no });
+            session.orders.push_back(Order::Reset {
+                session: *no,
+                cause: Cause::Stopping,
+            });
         }
     }
 }
@@ -272,7 +278,7 @@ impl DeviceLink for Wires {
                     inner.noted.push(Noted::Durable(*session, *packet));
                     *session
                 }
-                Order::Tell { session, .. } | Order::Reset { session } | Order::Break { session } => *session,
+                Order::Tell { session, .. } | Order::Reset { session, .. } | Order::Break { session } => *session,
             };
             match inner.sessions.get_mut(&session) {
                 Some(live) => live.orders.push_back(order),

@@ -51,7 +51,7 @@ impl FakeLink {
 
     pub(super) fn resets(&self) -> Vec<SessionNo> {
         self.take(|order| match order {
-            Order::Reset { session } => Ok(session),
+            Order::Reset { session, .. } => Ok(session),
             other => Err(other),
         })
     }

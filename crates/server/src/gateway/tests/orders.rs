@@ -5,9 +5,16 @@ use std::sync::Arc;
 use aldis_core::ids::{AttemptNo, TaskNo, WireId};
 
 use super::bench::{Bench, NOW, packet};
-use crate::link::{DeviceEvent, DeviceLink as _, Order};
+use crate::link::{Cause, DeviceEvent, DeviceLink as _, Order, SessionNo};
 
 const ROOM: usize = 100;
+
+fn reset(session: SessionNo) -> Order {
+    Order::Reset {
+        session,
+        cause: Cause::Disabled,
+    }
+}
 
 fn wire(task: u64) -> WireId {
     WireId::new(TaskNo(task), AttemptNo(1))
@@ -85,7 +92,7 @@ async fn a_command_behind_the_end_of_its_session_is_handed_back() {
     let (mut device, session) = bench.device("d1").await;
     bench
         .sessions
-        .carry_out(vec![Order::Reset { session }, bench.publish(session, wire(1))]);
+        .carry_out(vec![reset(session), bench.publish(session, wire(1))]);
     assert_eq!(device.packet().await, None);
     assert_eq!(bench.not_sent().await, wire(1));
     let ended = bench.wait(|event| match event {

@@ -9,7 +9,8 @@ use super::bench::{Bench, Socket, packet, text};
 use crate::gateway::entrant::Entrant;
 use crate::gateway::keys::Keys;
 use crate::gateway::line::Line;
-use crate::link::{DeviceEvent, DeviceLink as _, Fate, Named, Order, SessionNo};
+use crate::link::{Cause, DeviceEvent, DeviceLink as _, Fate, Named, Order, SessionNo};
+use crate::trace::Event;
 
 const ROOM: usize = 100;
 const A: DeviceNo = DeviceNo(501);
@@ -123,11 +124,32 @@ async fn commands_carry_the_keys_of_their_device_and_come_back_acknowledged_as_i
 }
 
 #[tokio::test]
+async fn the_trace_of_a_sub_device_tells_why_it_is_out_and_of_which_gateway() {
+    let mut bench = Bench::open(ROOM).await;
+    let (_socket, _, [a, b]) = crowd(&mut bench).await;
+    let end = |session, cause| Order::Reset { session, cause };
+    bench
+        .sessions
+        .carry_out(vec![end(a, Cause::Moved), end(b, Cause::Deleted)]);
+    for (device, why) in [
+        (A, "the device is not under this gateway any more (gateway pk/d1)"),
+        (B, "the device was deleted (gateway pk/d1)"),
+    ] {
+        gone(&mut bench).await;
+        let noted = bench.sessions.writer().traces().of(device).pop();
+        assert_eq!(noted.unwrap().event, Event::Ended(why.to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_a_sub_devices_session_is_no_end_of_the_connection() {
     let mut bench = Bench::open(ROOM).await;
     let (mut socket, _, [a, b]) = crowd(&mut bench).await;
     let orders = vec![
-        Order::Reset { session: a },
+        Order::Reset {
+            session: a,
+            cause: Cause::Moved,
+        },
         publish(&bench, A, a, 1),
         publish(&bench, B, b, 2),
     ];

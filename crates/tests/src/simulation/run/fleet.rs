@@ -103,7 +103,7 @@ impl History {
         match order {
             Order::Publish(outgoing) => self.publish(index, session, &outgoing, lost)?,
             Order::Acknowledge { .. } | Order::Tell { .. } => {}
-            Order::Reset { session } => self.world.link.leave(session),
+            Order::Reset { session, .. } => self.world.link.leave(session),
             Order::Break { session } => self.world.link.leave(SessionNo::own(session.connection())),
         }
         Ok(())
