@@ -326,8 +326,14 @@ impl Client {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TraceEntry {
-    /// Unix epoch milliseconds.
+    /// Unix epoch milliseconds; when for the first time.
     pub timestamp: i64,
+    /// How often.
+    #[serde(default = "once")]
+    pub count: u32,
+    /// Unix epoch milliseconds; when last.
+    #[serde(default)]
+    pub last_timestamp: i64,
     /// `CONNECTED`, `REFUSED` and so on (docs/api.md, "Traces").
     pub event: String,
     /// In words.
@@ -341,6 +347,10 @@ pub struct TraceEntry {
     /// What came of it.
     #[serde(default)]
     pub code: Option<i64>,
+}
+
+fn once() -> u32 {
+    1
 }
 
 /// What a device has reported about itself, by identifier.

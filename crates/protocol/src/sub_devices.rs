@@ -182,6 +182,9 @@ pub enum Refused {
     /// The server cannot tell now.
     #[error("the server cannot do this now")]
     Unavailable,
+    /// Gateways take the device from each other again and again: whoever had it last keeps it for a while.
+    #[error("several gateways log this device in; try again later")]
+    Contended,
 }
 
 impl Refused {
@@ -189,7 +192,7 @@ impl Refused {
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
-            Self::Unavailable => 500,
+            Self::Unavailable | Self::Contended => 500,
             Self::Taken => 702,
             Self::NoSuchDevice => 705,
             Self::NoFreeKey => 714,

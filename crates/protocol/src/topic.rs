@@ -162,6 +162,13 @@ impl<'t> Upstream<'t> {
         }
     }
 
+    /// Whether it is the reply to a message that the server sends without waiting for one.
+    #[must_use]
+    pub fn answers_a_notice(&self) -> bool {
+        let answered = self.path.strip_suffix(REPLY_SUFFIX);
+        answered.is_some_and(|answered| DOWNWARD.contains(&answered))
+    }
+
     fn meaning_of_reply(&self, answered: &'t str) -> Meaning<'t> {
         match answered.strip_prefix(SERVICE).filter(|_| self.area == Area::Device) {
             Some(SET) => Meaning::SetReply,
@@ -234,6 +241,15 @@ mod tests {
         ] {
             assert_eq!(meaning(topic), Some(Meaning::Unanswered), "{topic}");
         }
+    }
+
+    #[test]
+    fn replies_to_notices_are_told_from_replies_to_nothing() {
+        let answers = |topic| Upstream::parse(topic).is_some_and(|upstream| upstream.answers_a_notice());
+        assert!(answers("/ext/session/pk/dk/combine/disable_reply"));
+        assert!(answers("/ext/session/pk/dk/thing/activate/info_reply"));
+        assert!(!answers("/sys/pk/dk/thing/services/multiply_reply"));
+        assert!(!answers("/ext/session/pk/dk/combine/disable"));
     }
 
     #[test]

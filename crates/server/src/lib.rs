@@ -15,6 +15,7 @@ pub mod latest;
 pub mod link;
 mod remembered;
 pub mod shutdown;
+pub mod takeovers;
 pub mod telemetry;
 pub mod trace;
 pub mod wiring;

@@ -12,23 +12,25 @@ use aldis_core::time::Timestamp;
 use parking_lot::Mutex;
 
 use crate::remembered::Remembered;
+use crate::takeovers::Takeovers;
 
-/// Entries kept of one device: some minutes of a client that cannot come in.
+/// Entries kept of one device. What strangers can cause takes one entry however often it happens, so this is some minutes of
+/// a device that comes and goes all the time.
 pub const ENTRIES_MAX: usize = 32;
-/// So many second logins within [`DUEL_MS`] are not a device that comes back, but two that use the same keys.
-const DUEL_LOGINS: usize = 4;
-/// A minute, in milliseconds.
-const DUEL_MS: i64 = 60_000;
+/// Bytes of a topic that are shown: those of commands, with the longest keys, have hardly more.
+const TOPIC_MAX_BYTES: usize = 160;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A CONNECT was refused, and really for this reason.
     Refused(String),
+    /// The device was told its secret.
+    ToldSecret(SocketAddr),
     /// A session has begun, over a connection of the device's own.
     Connected(SocketAddr),
-    /// A session has begun, over its gateway's connection.
-    LoggedIn,
+    /// A session has begun, over the connection of this gateway.
+    LoggedIn(String),
     /// A second login has ended the session.
     Replaced,
     /// A session has ended, for this reason.
@@ -39,83 +41,205 @@ pub enum Event {
         wire: Option<WireId>,
         /// Why.
         why: &'static str,
+        /// Its topic, if that is what is wrong, or its beginning.
+        topic: Option<String>,
     },
 }
 
-/// Something that happened, and when.
+impl Event {
+    /// A message that was not used, and its topic tells more.
+    #[must_use]
+    pub fn dropped(why: &'static str, topic: &str) -> Self {
+        let end = topic.floor_char_boundary(TOPIC_MAX_BYTES);
+        Self::ReplyDropped {
+            wire: None,
+            why,
+            topic: Some(topic[..end].to_owned()),
+        }
+    }
+
+    /// Whether both are the same thing, as far as it is worth an entry of its own.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ToldSecret(one), Self::ToldSecret(two)) => one.ip() == two.ip(),
+            (
+                Self::ReplyDropped { why, topic, .. },
+                Self::ReplyDropped {
+                    why: why_too,
+                    topic: topic_too,
+                    ..
+                },
+            ) => (why, topic) == (why_too, topic_too),
+            _ => self == other,
+        }
+    }
+
+    /// Whether it may happen in masses, without any session that begins or ends by it.
+    fn floods(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::ToldSecret(_) | Self::ReplyDropped { .. } => true,
+            Self::Connected(_) | Self::LoggedIn(_) | Self::Replaced | Self::Ended(_) => false,
+        }
+    }
+}
+
+/// Something that happened, how often and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// When.
-    pub at: Timestamp,
-    /// What.
+    /// When for the first time.
+    pub first: Timestamp,
+    /// When last.
+    pub last: Timestamp,
+    /// How often.
+    pub times: u32,
+    /// What; the last time if there were small differences.
     pub event: Event,
 }
 
 /// The newest entries of devices.
 #[derive(Default)]
-pub struct Traces(Mutex<Remembered<VecDeque<Entry>>>);
+pub struct Traces {
+    entries: Mutex<Remembered<VecDeque<Entry>>>,
+    takeovers: Takeovers,
+}
 
 impl Traces {
-    /// Takes note.
+    /// Takes note. What happens again and again counts in one entry, so that it pushes nothing else out.
     pub fn note(&self, device: DeviceNo, at: Timestamp, event: Event) {
-        let mut all = self.0.lock();
+        let mut all = self.entries.lock();
         let entries = all.of_mut(device);
+        let before = like(entries, &event).and_then(|place| entries.remove(place));
+        let (first, times) = before.map_or((at, 0), |entry| (entry.first, entry.times));
         if entries.len() >= ENTRIES_MAX {
             entries.pop_front();
         }
-        entries.push_back(Entry { at, event });
+        entries.push_back(Entry {
+            first,
+            last: at,
+            times: times.saturating_add(1),
+            event,
+        });
     }
 
-    /// What is known of a device, oldest first.
+    /// What is known of a device, by when it happened last.
     #[must_use]
     pub fn of(&self, device: DeviceNo) -> Vec<Entry> {
-        let all = self.0.lock();
+        let all = self.entries.lock();
         all.of(device).into_iter().flatten().cloned().collect()
     }
 
-    /// Whether two clients with the keys of this device throw each other out.
+    /// Which devices are taken over again and again.
     #[must_use]
-    pub fn is_duel(&self, device: DeviceNo, now: Timestamp) -> bool {
-        let all = self.0.lock();
-        let recent = all.of(device).into_iter().flatten().filter(|entry| {
-            let age = now.0.saturating_sub(entry.at.0);
-            entry.event == Event::Replaced && age < DUEL_MS
-        });
-        recent.count() >= DUEL_LOGINS
+    pub fn takeovers(&self) -> &Takeovers {
+        &self.takeovers
     }
+}
+
+/// The entry in which this event counts. What makes a session's story is not torn out of it: it counts only if nothing has
+/// happened since.
+fn like(entries: &VecDeque<Entry>, event: &Event) -> Option<usize> {
+    let found = entries.iter().rposition(|entry| entry.event.is_like(event))?;
+    (event.floods() || found + 1 == entries.len()).then_some(found)
 }
 
 #[cfg(test)]
 mod tests {
+    use aldis_core::ids::{AttemptNo, TaskNo};
+
     use super::*;
 
     const DEVICE: DeviceNo = DeviceNo(1);
+
+    fn from(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn events(traces: &Traces) -> Vec<(Event, u32)> {
+        let entries = traces.of(DEVICE).into_iter();
+        entries.map(|entry| (entry.event, entry.times)).collect()
+    }
 
     #[test]
     fn the_newest_entries_of_a_device_are_kept_in_order() {
         let traces = Traces::default();
         for at in 0..100 {
-            traces.note(DEVICE, Timestamp(at), Event::LoggedIn);
+            traces.note(DEVICE, Timestamp(at.into()), Event::Connected(from(at)));
         }
-        let kept: Vec<i64> = traces.of(DEVICE).iter().map(|entry| entry.at.0).collect();
+        let kept: Vec<i64> = traces.of(DEVICE).iter().map(|entry| entry.last.0).collect();
         assert_eq!(kept, (68..100).collect::<Vec<_>>());
         assert!(traces.of(DeviceNo(2)).is_empty());
     }
 
     #[test]
-    fn a_device_that_is_thrown_out_again_and_again_is_two() {
+    fn whoever_knows_only_the_keys_pushes_nothing_out() {
         let traces = Traces::default();
-        for at in [0, 50_000, 100_000, 150_000, 160_000] {
-            traces.note(DEVICE, Timestamp(at), Event::Replaced);
+        let story = [
+            Event::Connected(from(1)),
+            Event::Ended("the device disconnected".to_owned()),
+        ];
+        for (at, event) in (0..).zip(story.clone()) {
+            traces.note(DEVICE, Timestamp(at), event);
         }
-        assert!(
-            !traces.is_duel(DEVICE, Timestamp(160_000)),
-            "once in a while is no duel"
+        let why = ["the signature is wrong", "there is no password"].map(str::to_owned);
+        for (at, why) in (10..1000).zip(why.iter().cycle()) {
+            traces.note(DEVICE, Timestamp(at), Event::Refused(why.clone()));
+        }
+        let entries = traces.of(DEVICE);
+        assert_eq!(entries.len(), 4, "{entries:?}");
+        assert_eq!(
+            entries.iter().map(|entry| &entry.event).take(2).collect::<Vec<_>>(),
+            story.iter().collect::<Vec<_>>()
         );
-        for at in 170..172 {
-            traces.note(DEVICE, Timestamp(at * 1000), Event::Replaced);
+        assert_eq!(
+            (entries[3].first, entries[3].last, entries[3].times),
+            (Timestamp(11), Timestamp(999), 495)
+        );
+    }
+
+    #[test]
+    fn replies_that_are_dropped_for_the_same_reason_are_one_entry_with_the_last_id() {
+        let traces = Traces::default();
+        let dropped = |task: u64| Event::ReplyDropped {
+            wire: Some(WireId::new(TaskNo(task), AttemptNo(1))),
+            why: "there is no such command",
+            topic: None,
+        };
+        for task in 1..=40 {
+            traces.note(DEVICE, Timestamp(1), dropped(task));
+            traces.note(
+                DEVICE,
+                Timestamp(1),
+                Event::dropped("its topic means nothing", "/sys/x"),
+            );
         }
-        assert!(traces.is_duel(DEVICE, Timestamp(172_000)));
-        assert!(!traces.is_duel(DEVICE, Timestamp(300_000)));
+        assert_eq!(
+            events(&traces),
+            [
+                (dropped(40), 40),
+                (Event::dropped("its topic means nothing", "/sys/x"), 40)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sessions_story_stays_in_its_order() {
+        let traces = Traces::default();
+        let ended = || Event::Ended("its gateway has logged it out".to_owned());
+        let logged_in = || Event::LoggedIn("box/b1".to_owned());
+        for event in [logged_in(), logged_in(), ended(), logged_in(), ended()] {
+            traces.note(DEVICE, Timestamp(1), event);
+        }
+        assert_eq!(
+            events(&traces),
+            [(logged_in(), 2), (ended(), 1), (logged_in(), 1), (ended(), 1)]
+        );
+    }
+
+    #[test]
+    fn of_a_long_topic_the_beginning_is_shown() {
+        let Event::ReplyDropped { topic, .. } = Event::dropped("why", &"é".repeat(500)) else {
+            panic!()
+        };
+        assert_eq!(topic.unwrap(), "é".repeat(80));
     }
 }

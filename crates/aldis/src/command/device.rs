@@ -268,13 +268,21 @@ const TRACE_HEAD: [&str; 6] = ["WHEN", "EVENT", "DETAIL", "CODE", "TASK", "ATTEM
 
 fn trace_row(entry: &TraceEntry) -> Vec<String> {
     vec![
-        moment_ms(entry.timestamp),
+        moment_ms(entry.last_timestamp),
         entry.event.clone(),
-        entry.detail.clone(),
+        entry.detail.clone() + &repeated(entry),
         entry.code.map(|code| code.to_string()).unwrap_or_default(),
         text(entry.task_id.as_deref()),
         entry.attempt.map(|attempt| attempt.to_string()).unwrap_or_default(),
     ]
+}
+
+/// How often it happened, if it did more than once.
+fn repeated(entry: &TraceEntry) -> String {
+    if entry.count <= 1 {
+        return String::new();
+    }
+    format!(" ({} times since {})", entry.count, moment_ms(entry.timestamp))
 }
 
 pub(super) const HEAD: [&str; 6] = ["PRODUCT", "DEVICE", "ASSET", "NAME", "STATUS", "LAST ONLINE"];

@@ -19,7 +19,7 @@ pub(super) fn actions() -> Vec<Action> {
         PATH,
         &["trace"],
         |app, call| Box::pin(trace(app, call)),
-        Doc::new("What happened between a device and the server lately, oldest first")
+        Doc::new("What happened between a device and the server lately, by when it happened last")
             .takes("assetId", "The device's asset id; or both keys")
             .takes("productKey", "The device's product, together with deviceKey")
             .takes("deviceKey", "The device's key, together with productKey")
@@ -31,12 +31,16 @@ pub(super) fn actions() -> Vec<Action> {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "timestamp": 1_718_952_446_317_i64, "event": "REFUSED", "detail": "the device is disabled", "taskId": null,
-    "attempt": null, "code": null
+    "timestamp": 1_718_952_446_317_i64, "count": 3, "lastTimestamp": 1_718_952_506_317_i64, "event": "REFUSED",
+    "detail": "the device is disabled", "taskId": null, "attempt": null, "code": null
 }))]
 struct TraceEntry {
-    /// Epoch milliseconds.
+    /// Epoch milliseconds; when for the first time.
     timestamp: i64,
+    /// How often.
+    count: u32,
+    /// Epoch milliseconds; when last.
+    last_timestamp: i64,
     /// Which kind of thing.
     event: &'static str,
     /// In words.
@@ -51,46 +55,67 @@ struct TraceEntry {
 
 impl From<Happened> for TraceEntry {
     fn from(happened: Happened) -> Self {
-        let at = happened.at.0;
-        match happened.what {
-            What::Noted(event) => noted(at, event),
-            What::Command(wire, step) => stepped(at, wire, step),
+        let Words {
+            event,
+            detail,
+            wire,
+            code,
+        } = match happened.what {
+            What::Noted(event) => noted(event),
+            What::Command(wire, step) => stepped(wire, step),
+        };
+        Self {
+            timestamp: happened.first.0,
+            count: happened.times,
+            last_timestamp: happened.last.0,
+            event,
+            detail,
+            task_id: wire.map(|wire| wire.task().to_task_id()),
+            attempt: wire.map(|wire| wire.attempt().0),
+            code,
         }
     }
 }
 
-fn noted(timestamp: i64, event: Event) -> TraceEntry {
+struct Words {
+    event: &'static str,
+    detail: String,
+    wire: Option<WireId>,
+    code: Option<i64>,
+}
+
+fn noted(event: Event) -> Words {
     let (event, detail, wire) = match event {
         Event::Refused(why) => ("REFUSED", why, None),
+        Event::ToldSecret(to) => ("ACTIVATION", format!("it was told its secret, at {to}"), None),
         Event::Connected(from) => ("CONNECTED", format!("from {from}"), None),
-        Event::LoggedIn => ("CONNECTED", "over its gateway's connection".to_owned(), None),
+        Event::LoggedIn(gateway) => ("CONNECTED", format!("over the connection of gateway {gateway}"), None),
         Event::Replaced => ("REPLACED", "a second login has ended the session".to_owned(), None),
         Event::Ended(why) => ("ENDED", why, None),
-        Event::ReplyDropped { wire, why } => ("REPLY_DROPPED", why.to_owned(), wire),
+        Event::ReplyDropped { wire, why, topic } => {
+            let topic = topic.map(|topic| format!(": {topic}")).unwrap_or_default();
+            ("REPLY_DROPPED", format!("{why}{topic}"), wire)
+        }
     };
-    TraceEntry {
-        timestamp,
+    Words {
         event,
         detail,
-        task_id: wire.map(|wire| wire.task().to_task_id()),
-        attempt: wire.map(|wire| wire.attempt().0),
+        wire,
         code: None,
     }
 }
 
-fn stepped(timestamp: i64, wire: WireId, step: Step) -> TraceEntry {
+fn stepped(wire: WireId, step: Step) -> Words {
     let (event, detail, code) = match step {
         Step::Decided => ("COMMAND", "decided and stored".to_owned(), None),
         Step::HandedOver => ("SENT", "the network has taken all of it".to_owned(), None),
         Step::Acknowledged => ("ACKNOWLEDGED", "PUBACK".to_owned(), None),
         Step::Ended(how, outcome) => (ended(how), outcome.desc, Some(outcome.code)),
     };
-    TraceEntry {
-        timestamp,
+    Words {
         event,
         detail,
-        task_id: Some(wire.task().to_task_id()),
-        attempt: Some(wire.attempt().0),
+        wire: Some(wire),
         code,
     }
 }

@@ -2,6 +2,7 @@
 //! (docs/device-protocol.md, "Gateways").
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
@@ -13,6 +14,7 @@ use aldis_store::{DeviceRef, Done, Error as StoreError, Read, Refusal, Write};
 use super::register_devices::DeviceDraft;
 use super::sub_devices::SUB_DEVICES_MAX;
 use super::{App, Caller, Error};
+use crate::takeovers::{Takeovers, Way};
 use crate::trace::Event;
 
 /// A device that has proved who it is, through a gateway.
@@ -24,9 +26,17 @@ pub struct Proved {
     pub known: Known,
     /// How commands are sent to it.
     pub qos: Qos,
+    /// The gateway that it is under.
+    under: Option<DeviceNo>,
     activated: bool,
     /// Its product's secret has signed, which all devices of the product may know.
     by_product: bool,
+}
+
+impl Proved {
+    fn is_under_another(&self, gateway: DeviceNo) -> bool {
+        self.under.is_some_and(|under| under != gateway)
+    }
 }
 
 /// One answer per device, in the order asked for.
@@ -142,7 +152,10 @@ impl App {
     /// [`Refused::Unavailable`]; [`Refused::NotPermitted`] if it is no gateway.
     pub async fn add_to_topology(&self, gateway: DeviceNo, logins: Vec<SubLogin>) -> Result<Each<()>, Refused> {
         self.own_gateway(gateway).await?;
-        let proved = self.proved(gateway, logins, Place::Anywhere).await?;
+        let mut proved = self.proved(gateway, logins, Place::Anywhere).await?;
+        for entry in &mut proved {
+            self.keep_contended(gateway, entry);
+        }
         let add = |proved: &Proved| Write::AddSubDevices {
             gateway,
             devices: vec![proved.device],
@@ -157,6 +170,10 @@ impl App {
             added.push(proved.and_then(|proved| {
                 let why = match done.next() {
                     Some(Done::Yes) => {
+                        if proved.is_under_another(gateway) {
+                            let way = Way::Over(gateway);
+                            self.takeovers().note(proved.device, way, false, Instant::now());
+                        }
                         there.push(proved.device);
                         return Ok(());
                     }
@@ -171,6 +188,26 @@ impl App {
         // Where each was at the time of the commit is more than what was read before it can tell.
         self.have_left(&there);
         Ok(added)
+    }
+
+    /// A device that gateways take from each other again and again stays for a while where it is.
+    fn keep_contended(&self, gateway: DeviceNo, entry: &mut Result<Proved, (Named, Refused)>) {
+        let contended = entry.as_ref().is_ok_and(|proved| {
+            let way = Way::Over(gateway);
+            proved.is_under_another(gateway) && self.takeovers().too_often_for(proved.device, way, Instant::now())
+        });
+        if contended && let Ok(proved) = entry {
+            tracing::warn!(
+                gateway = gateway.0,
+                device = proved.device.0,
+                "a sub-device is taken over again and again"
+            );
+            *entry = Err((proved.known.named.clone(), Refused::Contended));
+        }
+    }
+
+    fn takeovers(&self) -> &Takeovers {
+        self.writer().traces().takeovers()
     }
 
     /// Takes devices away from a gateway.
@@ -370,6 +407,7 @@ fn check(login: &SubLogin, device: Device, product: &Product, standing: Standing
             secret: (by_product && !activated).then_some(device.is.secret.0),
         },
         qos: product.command_qos,
+        under: standing.under,
         activated,
         by_product,
     })

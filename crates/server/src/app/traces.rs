@@ -1,25 +1,31 @@
 //! What happened between a device and the server: what is noted beside the store, and what the store's rows tell.
 
-use aldis_core::expression::{Comparison, Filter, TaskField, Value};
-use aldis_core::ids::{TaskNo, WireId};
+use std::cmp::Reverse;
+
+use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::{AttemptTimes, How, Outcome};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::Device;
-use aldis_store::{DeviceRef, Error as StoreError, Page, Read};
+use aldis_store::{DeviceRef, Error as StoreError, Read};
 
 use super::devices::DeviceName;
 use super::query_tasks::{Attempt, Standing, attempts};
 use super::{App, Caller, Error};
 use crate::trace::Event;
 
-/// The newest tasks of a device that are looked at.
-const TASKS_MAX: u64 = 20;
+/// Tasks of a device whose attempts are shown: those that were sent last.
+const TASKS_MAX: usize = 20;
+/// Tasks among which they are looked for. A retry of an older one is passed over, unless it is out.
+const LOOKED_AT_MAX: usize = 100;
 
-/// Something that happened, and when.
+/// Something that happened, how often and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Happened {
-    /// When.
-    pub at: Timestamp,
+    /// When for the first time.
+    pub first: Timestamp,
+    /// When last.
+    pub last: Timestamp,
+    /// How often.
+    pub times: u32,
     /// What.
     pub what: What,
 }
@@ -69,7 +75,7 @@ impl App {
         }
     }
 
-    /// What happened to a device of the caller's organization lately, oldest first.
+    /// What happened to a device of the caller's organization lately, by when it happened last.
     ///
     /// # Errors
     /// As [`App::find_device`].
@@ -77,36 +83,27 @@ impl App {
         let device = self.find_device(caller, name).await?;
         let noted = self.writer().traces().of(device.no).into_iter();
         let noted = noted.map(|entry| Happened {
-            at: entry.at,
+            first: entry.first,
+            last: entry.last,
+            times: entry.times,
             what: What::Noted(entry.event),
         });
         let mut all: Vec<Happened> = noted.collect();
-        all.extend(self.read(move |store| commands(store, &device)).await?);
-        all.sort_by_key(|happened| (happened.at, happened.what.place()));
+        all.extend(self.read(move |store| commands(store, device.no)).await?);
+        all.sort_by_key(|happened| (happened.last, happened.what.place()));
         Ok(all)
     }
 }
 
-/// What the rows of a device's newest tasks tell.
-fn commands(store: &dyn Read, device: &Device) -> Result<Vec<Happened>, StoreError> {
-    let page = Page {
-        skip: 0,
-        take: TASKS_MAX,
-    };
-    let is = |field, value: &str| Filter::Compare {
-        field,
-        sub: None,
-        op: Comparison::Eq,
-        value: Value::from(value),
-    };
-    let of_device = Filter::And(vec![
-        is(TaskField::ProductKey, device.is.product.as_str()),
-        is(TaskField::DeviceKey, device.is.key.as_str()),
-    ]);
+/// What the rows tell of the tasks that a device was sent last. However much waits behind it, the one that is out is among
+/// them.
+fn commands(store: &dyn Read, device: DeviceNo) -> Result<Vec<Happened>, StoreError> {
+    let mut sent = store.attempted(device, LOOKED_AT_MAX)?;
+    sent.sort_by_key(|task| Reverse((task.state.is_out(), task.times.intent, task.no)));
+    sent.truncate(TASKS_MAX);
     let mut all = Vec::new();
-    for info in store.search_tasks(&device.is.org, Some(&of_device), page)?.rows {
-        let task = &info.task;
-        for attempt in attempts(task, store.history(task.no)?) {
+    for task in sent {
+        for attempt in attempts(&task, store.history(task.no)?) {
             all.extend(steps(task.no, &attempt));
         }
     }
@@ -135,8 +132,11 @@ fn steps(task: TaskNo, attempt: &Attempt) -> impl Iterator<Item = Happened> {
     let way = way.into_iter().filter(move |_| !late);
     let way = way.map(|(at, step)| (at, Some(step))).chain([(ended, end)]);
     way.filter_map(move |(at, step)| {
+        let at = at?;
         Some(Happened {
-            at: at?,
+            first: at,
+            last: at,
+            times: 1,
             what: What::Command(wire, step?),
         })
     })

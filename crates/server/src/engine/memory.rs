@@ -17,7 +17,6 @@ use super::jobs::Jobs;
 use super::known::Known;
 use super::pace::Pace;
 use super::queue::{Place, Queue};
-use super::tally::Tally;
 use crate::latest::LatestValues;
 use crate::trace::Traces;
 use crate::writer::{Inbox, Waiters};
@@ -35,7 +34,6 @@ pub(super) struct Memory {
     pub(super) pace: Pace,
     /// The earliest moment at which a task of its own has to be looked at.
     pub(super) next_due: Option<Timestamp>,
-    pub(super) tally: Arc<Tally>,
     waiters: Arc<Waiters>,
     pub(super) traces: Arc<Traces>,
     pub(super) latest: Arc<LatestValues>,
@@ -61,7 +59,6 @@ impl Memory {
             bulk: VecDeque::new(),
             pace: Pace::default(),
             next_due: None,
-            tally: Arc::new(Tally::default()),
             waiters: Arc::clone(inbox.waiters()),
             traces: Arc::clone(inbox.traces()),
             latest: Arc::clone(inbox.latest()),

@@ -24,7 +24,6 @@ mod presence;
 mod promises;
 mod queue;
 mod replies;
-mod tally;
 mod trigger;
 mod turn;
 
@@ -41,7 +40,6 @@ use crate::writer::{Ask, Failure, Inbox, Received};
 use batch::Batch;
 pub use gateways::OUT_MAX;
 use memory::Memory;
-pub use tally::Tally;
 use turn::Turn;
 
 /// How far the wall clock may be behind the store's at start before dispatch is held: more is no drift but a wrong clock.
@@ -124,12 +122,6 @@ impl Engine {
     /// only if it is small, too.
     pub fn share_at_most(&mut self, out_max: usize) {
         self.memory.devices.gateways.share_at_most(out_max);
-    }
-
-    /// Counts of what was dropped, for telemetry.
-    #[must_use]
-    pub fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.memory.tally)
     }
 
     /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.

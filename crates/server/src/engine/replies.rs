@@ -5,7 +5,6 @@ use aldis_core::task::{Ended, Event, How, Reply, State};
 use aldis_store::Error;
 
 use super::devices::Held;
-use super::tally::Tally;
 use super::turn::Turn;
 use crate::link::{AnswerTo, DeviceEvent, Order};
 use crate::trace;
@@ -59,8 +58,9 @@ impl Turn<'_> {
             attempt: wire.attempt(),
             handed,
         };
-        if !self.is_for(device, wire) || self.apply(wire.task(), event).is_err() {
-            Tally::count(&self.memory.tally.stray_acks);
+        if self.is_for(device, wire) {
+            // Only the PUBACK of the open attempt tells something.
+            let _refused = self.apply(wire.task(), event);
         }
     }
 
@@ -74,7 +74,6 @@ impl Turn<'_> {
     /// The slot is freed by the attempt's reply whatever became of its task: cancelled, given up, deleted.
     fn replied(&mut self, device: DeviceNo, wire: Option<WireId>, to: &AnswerTo, reply: &Reply) -> Result<(), Error> {
         let Some(wire) = wire else {
-            Tally::count(&self.memory.tally.unreadable_replies);
             self.dropped(device, None, "it has no id of a command");
             return Ok(());
         };
@@ -98,14 +97,14 @@ impl Turn<'_> {
             None
         };
         if let Some(why) = foreign {
-            self.is_foreign(device, wire, why);
+            self.dropped(device, Some(wire), why);
             return Ok(());
         }
         let open = self
             .task(wire.task())
             .is_some_and(|task| task.state.is_out() && task.attempt == wire.attempt());
         if known && !open && self.never_left(wire)? {
-            self.is_foreign(device, wire, "this attempt was never sent");
+            self.dropped(device, Some(wire), "this attempt was never sent");
             return Ok(());
         }
         let event = Event::Replied {
@@ -114,9 +113,9 @@ impl Turn<'_> {
             reply,
         };
         if self.apply(wire.task(), event).is_err() && known {
-            self.is_foreign(
+            self.dropped(
                 device,
-                wire,
+                Some(wire),
                 "there was no such attempt, or it has been answered before",
             );
             return Ok(());
@@ -125,19 +124,14 @@ impl Turn<'_> {
         if open {
             return Ok(());
         }
-        Tally::count(&self.memory.tally.late_replies);
         self.spare_the_next_attempt(device, wire.task())
     }
 
-    fn is_foreign(&self, device: DeviceNo, wire: WireId, why: &'static str) {
-        Tally::count(&self.memory.tally.foreign_replies);
-        self.dropped(device, Some(wire), why);
-    }
-
     fn dropped(&self, device: DeviceNo, wire: Option<WireId>, why: &'static str) {
+        let topic = None;
         self.memory
             .traces
-            .note(device, self.now, trace::Event::ReplyDropped { wire, why });
+            .note(device, self.now, trace::Event::ReplyDropped { wire, why, topic });
     }
 
     /// The attempt is known not to have left: no device can have got it.

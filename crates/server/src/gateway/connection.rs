@@ -91,7 +91,9 @@ impl Connection {
         socket::discard_on_close(line.transport.socket(), !polite);
         tracing::debug!(device = line.device.0, %end, "a device's connection has ended");
         let why = end.to_string();
-        self.gateway.sessions.note(line.device, trace::Event::Ended(why.clone()));
+        self.gateway
+            .sessions
+            .note(line.device, trace::Event::Ended(why.clone()));
         self.gateway.sessions.end_members(line, &why);
     }
 
@@ -243,7 +245,7 @@ impl Connection {
 
     fn published(&mut self, message: Message<'_>, outward: &mut Outward) -> Result<bool, End> {
         if message.qos == QoS::ExactlyOnce {
-            return Err(End::Misbehaved("QoS 2"));
+            return Err(End::QosTooHigh);
         }
         if message.topic.contains(NOT_IN_A_TOPIC) {
             return Err(End::Misbehaved("a topic that no message can have"));
@@ -252,10 +254,10 @@ impl Connection {
             Ok(payload) => payload,
             Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
             Err(Unpackable::Garbage) => {
-                tracing::debug!(
-                    device = self.present.line.device.0,
-                    topic = message.topic,
-                    "a payload is not packed as announced"
+                self.dropped(
+                    self.present.line.device,
+                    "its payload is not packed as announced",
+                    message.topic,
                 );
                 if let Some(packet_id) = message.packet_id {
                     outward.put_puback(packet_id);
@@ -273,6 +275,10 @@ impl Connection {
                 return Ok(self.report(event));
             }
             Reaction::Take(answer) => answer,
+            Reaction::Drop(device, why) => {
+                self.dropped(device, why, message.topic);
+                None
+            }
             Reaction::Keep(reported, answer) => {
                 self.gateway.sessions.keep_reported(reported);
                 answer
@@ -300,6 +306,10 @@ impl Connection {
             outward.put_message(&answer.topic, &answer.payload)?;
         }
         Ok(true)
+    }
+
+    fn dropped(&self, device: DeviceNo, why: &'static str, topic: &str) {
+        self.gateway.sessions.note(device, trace::Event::dropped(why, topic));
     }
 
     /// A gateway may have much to say for sub-devices that are not in again, and is not told of each that it has lost: it must

@@ -27,6 +27,12 @@ pub(super) enum End {
     /// It did what no device may.
     #[error("the device misbehaved: {0}")]
     Misbehaved(&'static str),
+    /// It has sent a message with QoS 2, which is not served.
+    #[error("the device misbehaved: QoS 2")]
+    QosTooHigh,
+    /// What it has said cannot be judged now, and it has to say it again.
+    #[error("the store cannot be read")]
+    Unavailable,
     /// Its link is gone.
     #[error(transparent)]
     Link(#[from] WireError),

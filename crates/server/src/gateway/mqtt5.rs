@@ -109,6 +109,8 @@ pub(super) fn put_disconnect(into: &mut Vec<u8>, end: &End) -> Result<(), WireEr
         End::TakenOver => DisconnectReasonCode::SessionTakenOver,
         End::Revoked => DisconnectReasonCode::NotAuthorized,
         End::Silent => DisconnectReasonCode::KeepAliveTimeout,
+        End::Unavailable => DisconnectReasonCode::ImplementationSpecificError,
+        End::QosTooHigh => DisconnectReasonCode::QosNotSupported,
         End::Misbehaved(_) => DisconnectReasonCode::ProtocolError,
         End::Link(_) => DisconnectReasonCode::MalformedPacket,
     };

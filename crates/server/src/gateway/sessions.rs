@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::{Clock, Timestamp};
@@ -24,6 +25,7 @@ use super::members::Member;
 use super::tls::Tls;
 use super::transport::Transport;
 use crate::link::{Cause, ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
+use crate::takeovers::{Takeovers, Way};
 use crate::trace::Event;
 use crate::writer::Writer;
 
@@ -106,7 +108,7 @@ impl Sessions {
         let earlier = tables.by_device.insert(device, session);
         self.writer.report(DeviceEvent::Connected { session, device });
         drop(tables);
-        self.end_earlier(device, earlier);
+        self.end_earlier(device, earlier, (session, Way::Own));
         self.note(device, Event::Connected(from));
         Present {
             sessions: Arc::clone(self),
@@ -123,15 +125,19 @@ impl Sessions {
         let earlier = tables.by_device.insert(device, session);
         self.writer.report(DeviceEvent::Connected { session, device });
         drop(tables);
-        self.end_earlier(device, earlier);
-        self.note(device, Event::LoggedIn);
+        self.end_earlier(device, earlier, (session, Way::Over(line.device)));
+        self.note(device, Event::LoggedIn(named(line)));
         Some(session)
     }
 
-    /// The device has logged in elsewhere.
-    fn end_earlier(&self, device: DeviceNo, earlier: Option<SessionNo>) {
+    /// The device has logged in anew; over the same connection that is no takeover.
+    fn end_earlier(&self, device: DeviceNo, earlier: Option<SessionNo>, (session, way): (SessionNo, Way)) {
+        let ousted = earlier.is_some_and(|earlier| earlier.connection() != session.connection());
+        self.takeovers().note(device, way, ousted, Instant::now());
         let Some(earlier) = earlier else { return };
-        self.note(device, Event::Replaced);
+        if ousted {
+            self.note(device, Event::Replaced);
+        }
         let line = self.line(earlier.connection());
         if earlier.shared().is_some() {
             let member = line.and_then(|line| line.outward().remove_member(earlier));
@@ -265,9 +271,14 @@ impl Sessions {
         }
     }
 
-    /// Whether two clients with the keys of this device throw each other out.
+    /// Whether a device that is in would be thrown out once more, after that has happened again and again.
     pub(super) fn is_duel(&self, device: DeviceNo) -> bool {
-        self.writer.traces().is_duel(device, self.clock.now())
+        self.tables.read().by_device.contains_key(&device) && self.takeovers().too_often(device, Instant::now())
+    }
+
+    /// Which devices are taken over again and again.
+    pub(super) fn takeovers(&self) -> &Takeovers {
+        self.writer.traces().takeovers()
     }
 
     pub(super) fn writer(&self) -> &Writer {

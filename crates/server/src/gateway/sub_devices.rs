@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::time::Instant;
 
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::answers::Answer;
@@ -19,6 +20,8 @@ use super::members::{Asked, Members};
 use crate::app::gateway_requests::{Each, Proved};
 use crate::app::sub_devices::ONLINE_MAX;
 use crate::link::{AnswerTo, DeviceEvent};
+use crate::takeovers::Way;
+use crate::trace::Event;
 
 impl Gateway {
     /// Does what was asked for, in order, and answers.
@@ -69,7 +72,7 @@ impl Gateway {
         match self.app.is_gateway(line.device).await {
             Ok(true) => line.outward().be_gateway(),
             Ok(false) => return Err(End::Misbehaved("too many messages in another device's name")),
-            Err(_) => return Err(End::Reset),
+            Err(_) => return Err(End::Unavailable),
         }
         Ok(())
     }
@@ -84,8 +87,9 @@ impl Gateway {
         to: AnswerTo,
         packet: Option<NonZeroU16>,
     ) -> Result<(), End> {
+        let topic = format!("/sys/{}/{}/", from.product_key, from.device_key);
         let found = self.app.sub_device(line.device, from).await;
-        if let Some(device) = found.map_err(|_unavailable| End::Reset)? {
+        if let Some(device) = found.map_err(|_unavailable| End::Unavailable)? {
             self.sessions.writer().report(DeviceEvent::Replied {
                 session: line.session,
                 device,
@@ -96,6 +100,10 @@ impl Gateway {
             });
             return Ok(());
         }
+        self.sessions.note(
+            line.device,
+            Event::dropped("its topic names a device that it may not speak for", &topic),
+        );
         if let Some(packet_id) = packet {
             let mut outward = line.outward();
             outward.put_puback(packet_id);
@@ -177,6 +185,17 @@ impl Gateway {
         let Proved { device, known, qos, .. } = proved;
         let named = known.named.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
+        let way = Way::Over(line.device);
+        if self.sessions.takeovers().too_often_for(device, way, Instant::now()) {
+            let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
+            tracing::warn!(
+                gateway = line.device.0,
+                product,
+                device,
+                "a sub-device is taken over again and again"
+            );
+            return Err((named, Refused::Contended));
+        }
         let Some(session) = self.sessions.enter_over(line, Entrant { device, keys, qos }) else {
             return Err((named, Refused::Unavailable));
         };

@@ -24,7 +24,9 @@ pub(super) enum Reaction {
     Report(DeviceEvent),
     /// Acknowledge at once, and answer if there is something to say.
     Take(Option<Answer>),
-    /// The same, and these devices have reported values.
+    /// Acknowledge at once; this device has said something that means nothing, for this reason.
+    Drop(DeviceNo, &'static str),
+    /// Acknowledge at once, answer if there is something to say, and these devices have reported values.
     Keep(Vec<(DeviceNo, Vec<Change>)>, Option<Answer>),
     /// Takes a look at what is stored. A request is acknowledged at once, a reply afterwards.
     Ask(Box<Asked>),
@@ -41,14 +43,15 @@ struct Sender {
 
 pub(super) fn react(message: Message<'_>, line: &Line, outward: &Outward) -> Reaction {
     let Some(upstream) = Upstream::parse(message.topic) else {
-        return Reaction::Take(None);
+        return Reaction::Drop(line.device, "its topic means nothing");
     };
     let Some(sender) = sender(&upstream, message.topic, line, outward) else {
         return foreign(&upstream, message, line);
     };
     let Some(to) = answer_to(&upstream) else {
         return match upstream.meaning() {
-            Meaning::Unanswered => Reaction::Take(None),
+            Meaning::Unanswered if upstream.answers_a_notice() => Reaction::Take(None),
+            Meaning::Unanswered => Reaction::Drop(sender.device, "its topic is that of no reply to a command"),
             _ => requested(&upstream, message.payload, sender, line, outward),
         };
     };

@@ -6,7 +6,7 @@ use aldis_client::{Client, DeviceRef, NewProduct, TaskStatus};
 use aldis_simulator::{Device, DeviceIdentity, Received};
 use serde_json::{Value, json};
 
-use crate::harness::{Plan, World};
+use crate::harness::{Plan, World, eventually};
 
 /// The product of gateways.
 const BOXES: &str = "box";
@@ -626,4 +626,68 @@ async fn a_gateway_that_drops_in_the_midst_of_its_logins_leaves_nobody_online() 
         gateway.answer(&command, 200, json!({})).await.unwrap();
     }
     assert_eq!(world.recounted(&job).await.succeed, 3);
+}
+
+/// Each takes a device that it has at hand from the other, as soon as that has it.
+#[tokio::test]
+async fn a_device_that_two_gateways_take_from_each_other_stays_with_one_for_a_while() {
+    let world = world().await;
+    let mut boxes = [gateway(&world, "g1").await, gateway(&world, "g2").await];
+    let device = world.device("s1").await;
+    let mut refused = 0;
+    for turn in 0..20 {
+        let gateway = &mut boxes[turn % 2];
+        let add = json!([device.sub_login()]);
+        let added = gateway.request("thing/topo/add", add).await.unwrap();
+        let answer = log_in(gateway, &device).await;
+        assert_eq!(added["code"] == 200, answer["code"] == 200, "{added} {answer}");
+        if answer["code"] != 200 {
+            assert!(
+                added["message"].as_str().unwrap().contains("several gateways"),
+                "{added}"
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused >= 7, "{refused}");
+    assert_eq!(world.presence(&device).await, "online", "with the one that had it last");
+    assert!(
+        world
+            .server
+            .log()
+            .contains("a sub-device is taken over again and again")
+    );
+}
+
+#[tokio::test]
+async fn a_device_that_logs_in_again_over_the_same_gateway_fights_with_nobody() {
+    let world = world().await;
+    let (mut gateway, devices) = crowd(&world, "g1", &["s1"]).await;
+    for _ in 0..6 {
+        assert_eq!(log_in(&mut gateway, &devices[0]).await["code"], 200);
+    }
+    let _direct = world.connect(&devices[0]).await;
+    assert!(!world.server.log().contains("throw each other out"));
+    let trace = world.client.device_trace(&name(&devices[0])).await.unwrap().data;
+    let seen: Vec<(&str, u32)> = trace.iter().map(|entry| (entry.event.as_str(), entry.count)).collect();
+    assert_eq!(seen, [("CONNECTED", 7), ("REPLACED", 1), ("CONNECTED", 1)]);
+}
+
+#[tokio::test]
+async fn the_trace_of_a_sub_device_names_the_gateway_and_why_it_is_out() {
+    let world = world().await;
+    let (gateway, devices) = crowd(&world, "g1", &["s1"]).await;
+    let ended = |why: &'static str| {
+        let (world, device) = (&world, name(&devices[0]));
+        async move {
+            eventually(why, || async {
+                let trace = world.client.device_trace(&device).await.unwrap().data;
+                trace.iter().any(|entry| entry.detail == why).then_some(())
+            })
+            .await;
+        }
+    };
+    ended("over the connection of gateway box/g1").await;
+    world.client.disable_device(&name(gateway.identity())).await.unwrap();
+    ended("its gateway's connection has ended: the device was disabled (gateway box/g1)").await;
 }
