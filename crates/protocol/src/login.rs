@@ -106,7 +106,7 @@ impl Login {
     /// # Errors
     /// Something without which nothing can be verified is missing or unknown.
     pub fn parse(client_id: &str, user_name: &str) -> Result<Self, LoginError> {
-        let (device_key, product_key) = keys(user_name).ok_or(LoginError::UserName)?;
+        let (device_key, product_key) = keys_in(user_name).ok_or(LoginError::UserName)?;
         let (client_id, rest) = client_id.split_once('|').ok_or(LoginError::NoParameters)?;
         let parameters = Parameters(rest.split('|').next().unwrap_or_default());
         Ok(Self {
@@ -174,7 +174,9 @@ impl Login {
     }
 }
 
-fn keys(user_name: &str) -> Option<(&str, &str)> {
+/// The device key and the product key in a user name; `None` if they are not both there.
+#[must_use]
+pub fn keys_in(user_name: &str) -> Option<(&str, &str)> {
     let (device_key, product_key) = user_name.split_once('&')?;
     let complete = !device_key.is_empty() && !product_key.is_empty() && !product_key.contains('&');
     complete.then_some((device_key, product_key))

@@ -29,25 +29,26 @@ impl Claim {
         }
     }
 
-    fn check(&self, store: &dyn Read) -> Result<Result<(Device, Qos), &'static str>, StoreError> {
+    fn check(&self, store: &dyn Read) -> Result<Result<(Device, Qos), Denied>, StoreError> {
         let Self { login, password, .. } = self;
         let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
         let Some(device) = store.devices(&[keys])?.pop().flatten() else {
-            return Ok(Err("there is no such device"));
+            return Ok(Err(Denied::nobody("there is no such device")));
         };
+        let denied = |why| Denied::device(device.no, why);
         if !login.verify(password, &device.is.secret.0) {
-            return Ok(Err(
+            return Ok(Err(denied(
                 "the signature is wrong: another secret, or other texts than those that were signed",
-            ));
+            )));
         }
         if device.disabled {
-            return Ok(Err("the device is disabled"));
+            return Ok(Err(denied("the device is disabled")));
         }
         let Some(product) = store.product(&login.product_key)? else {
-            return Ok(Err("there is no such product"));
+            return Ok(Err(denied("there is no such product")));
         };
         let qos = product.command_qos;
-        Ok(self.check_certificate(&product).map(|()| (device, qos)))
+        Ok(self.check_certificate(&product).map_err(denied).map(|()| (device, qos)))
     }
 }
 
@@ -60,11 +61,33 @@ pub struct Welcome {
     pub qos: Qos,
 }
 
+/// Why somebody is not let in, which only operators are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied {
+    /// The reason.
+    pub why: &'static str,
+    /// The device that it claimed to be, if there is one.
+    pub device: Option<DeviceNo>,
+}
+
+impl Denied {
+    pub(super) const fn nobody(why: &'static str) -> Self {
+        Self { why, device: None }
+    }
+
+    pub(super) const fn device(device: DeviceNo, why: &'static str) -> Self {
+        Self {
+            why,
+            device: Some(device),
+        }
+    }
+}
+
 /// Why a device is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAdmitted {
-    /// For this reason, which only operators are told.
-    NotAuthorized(&'static str),
+    /// Its login does not hold.
+    NotAuthorized(Denied),
     /// The store cannot be asked now.
     Unavailable,
 }
@@ -108,7 +131,7 @@ async fn activate(app: &App, device: DeviceNo) -> Result<(), NotAdmitted> {
 }
 
 /// What was found, or why nothing was.
-pub(super) fn known<T>(found: Result<Result<T, &'static str>, Error>) -> Result<T, NotAdmitted> {
+pub(super) fn known<T>(found: Result<Result<T, Denied>, Error>) -> Result<T, NotAdmitted> {
     found
         .map_err(|error| unavailable(&error))?
         .map_err(NotAdmitted::NotAuthorized)

@@ -2,7 +2,7 @@
 
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::activation::ActivationInfo;
-use aldis_protocol::login::{Login, SecureMode};
+use aldis_protocol::login::{Login, SecureMode, keys_in};
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
@@ -12,8 +12,9 @@ use super::keys::Keys;
 use super::packing::Packing;
 use super::terms::Terms;
 use super::visit::{Purpose, Visit};
-use crate::app::admit_device::{Claim, NotAdmitted, admit_device, holds_keys};
+use crate::app::admit_device::{Claim, Denied, NotAdmitted, admit_device, holds_keys};
 use crate::app::admit_guest::{admit_channel, admit_to_activation};
+use crate::trace::Event;
 
 /// Who has proved to be what.
 pub(super) enum Guest {
@@ -21,6 +22,14 @@ pub(super) enum Guest {
     Device(Admitted),
     /// Somebody with a product's.
     Visitor(Visit),
+}
+
+/// The certificate that a client has shown.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'c> {
+    pub(super) certificate: &'c Certificate,
+    /// As of now; its handshake may have been a while ago.
+    pub(super) revoked: bool,
 }
 
 /// What a client has said about how it will talk.
@@ -43,60 +52,42 @@ pub(super) struct Admitted {
 }
 
 impl Gateway {
-    /// Checks a CONNECT; the CONNACK code if it is refused. Every failed proof gets the same code, whatever is wrong.
+    /// Checks a CONNECT; the CONNACK code if it is refused. Every failed proof gets the same code, whatever is wrong; the log
+    /// and the device's trace tell.
     pub(super) async fn admit(
         &self,
         connect: &Connect,
         terms: Terms,
-        certificate: Option<&Certificate>,
+        shown: Option<Shown<'_>>,
     ) -> Result<Guest, ConnectAckReason> {
         if connect.protocol.level() != MQTT_3_1_1 {
             return Err(ConnectAckReason::UnacceptableProtocolVersion);
         }
-        let (Some(user_name), Some(password)) = (&connect.username, &connect.password) else {
-            return Err(ConnectAckReason::NotAuthorized);
+        let keys = connect.username.as_deref().and_then(keys_in);
+        let (claim, manners) = match stated(connect, terms, shown) {
+            Ok(stated) => stated,
+            Err(why) => {
+                tell_why(keys, &why);
+                if let Some((device_key, product_key)) = keys {
+                    self.app.note_refused(product_key, device_key, why).await;
+                }
+                return Err(ConnectAckReason::NotAuthorized);
+            }
         };
-        let login = Login::parse(&connect.client_id, user_name).map_err(|error| {
-            tracing::debug!(%error, "a login makes no sense");
-            ConnectAckReason::NotAuthorized
-        })?;
-        let keys = (login.product_key.clone(), login.device_key.clone());
-        let admitted = self.admit_login(login, password.to_vec(), (connect.keep_alive, terms), certificate);
-        match admitted.await {
+        match self.admit_claim(claim, manners).await {
             Ok(guest) => Ok(guest),
             Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
-            Err(NotAdmitted::NotAuthorized(why)) => {
-                tracing::info!(product = %keys.0, device = %keys.1, why, "a login does not hold");
-                self.app.note_refused(&keys.0.0, &keys.1.0, why.to_owned()).await;
+            Err(NotAdmitted::NotAuthorized(Denied { why, device })) => {
+                tell_why(keys, why);
+                if let Some(device) = device {
+                    self.sessions.note(device, Event::Refused(why.to_owned()));
+                }
                 Err(ConnectAckReason::NotAuthorized)
             }
         }
     }
 
-    async fn admit_login(
-        &self,
-        login: Login,
-        password: Vec<u8>,
-        (keep_alive, terms): (u16, Terms),
-        certificate: Option<&Certificate>,
-    ) -> Result<Guest, NotAdmitted> {
-        let packing = Packing::announced(login.compression).ok_or(NotAdmitted::NotAuthorized(
-            "the compression that it announces is not served",
-        ))?;
-        let own = |it: &Certificate| it.is_of(&login.product_key.0, &login.device_key.0);
-        if certificate.is_some_and(|it| !own(it)) {
-            return Err(NotAdmitted::NotAuthorized("the certificate is another device's"));
-        }
-        let manners = Manners {
-            keep_alive,
-            packing,
-            terms,
-        };
-        let claim = Claim {
-            login,
-            password,
-            certified: certificate.is_some(),
-        };
+    async fn admit_claim(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
         match claim.login.secure_mode {
             SecureMode::DeviceSecret => self.admit_device(claim, manners).await,
             SecureMode::ProductSecret => self.admit_to_activation(claim, manners).await,
@@ -129,7 +120,7 @@ impl Gateway {
             device_key: device.is.key.as_str(),
             device_secret: &device.is.secret.0,
         };
-        let purpose = Purpose::Activation(info.message());
+        let purpose = Purpose::Activation(device.no, info.message());
         Ok(Guest::Visitor(Visit { purpose, manners }))
     }
 
@@ -148,3 +139,35 @@ impl Gateway {
 }
 
 const MQTT_3_1_1: u8 = 4;
+
+/// What a CONNECT claims, and how its client will talk; or why it cannot even be checked.
+fn stated(connect: &Connect, terms: Terms, shown: Option<Shown<'_>>) -> Result<(Claim, Manners), String> {
+    let user_name = connect.username.as_deref().ok_or("there is no user name")?;
+    let login = Login::parse(&connect.client_id, user_name).map_err(|error| error.to_string())?;
+    let password = connect.password.as_ref().ok_or("there is no password")?.to_vec();
+    let packing = Packing::announced(login.compression).ok_or("the compression that it announces is not served")?;
+    let own = |it: &Certificate| it.is_of(&login.product_key.0, &login.device_key.0);
+    if shown.is_some_and(|shown| !own(shown.certificate)) {
+        return Err("the certificate is another device's".to_owned());
+    }
+    if shown.is_some_and(|shown| shown.revoked) {
+        return Err("the certificate has been revoked".to_owned());
+    }
+    let manners = Manners {
+        keep_alive: connect.keep_alive,
+        packing,
+        terms,
+    };
+    let claim = Claim {
+        login,
+        password,
+        certified: shown.is_some(),
+    };
+    Ok((claim, manners))
+}
+
+/// Tells the operator what the client is not told. Never the password, which may be a secret that was put there by mistake.
+fn tell_why(keys: Option<(&str, &str)>, why: &str) {
+    let (device, product) = keys.unwrap_or_default();
+    tracing::info!(product, device, why, "a login does not hold");
+}

@@ -50,6 +50,11 @@ impl Input {
         Ok(Some((connect, terms)))
     }
 
+    /// Bytes that have been read and belong to no packet yet.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Reads without waiting towards the CONNECT.
     pub(super) fn try_more(&mut self, transport: &Transport) -> Result<Received, WireError> {
         READ_BUFFER.with_borrow_mut(|buffer| {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use super::tls::Tls;
 use super::{Gateway, login};
@@ -31,16 +30,16 @@ pub struct Doors {
 
 impl Doors {
     /// The next connection, and what has to be agreed on before anything is said over it.
-    async fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr, Option<TlsAcceptor>)> {
+    async fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr, Option<Arc<Tls>>)> {
         let secured = async {
             match &self.tls {
-                Some((listener, tls)) => listener.accept().await.map(|accepted| (accepted, tls.acceptor())),
+                Some((listener, tls)) => listener.accept().await.map(|accepted| (accepted, Arc::clone(tls))),
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             accepted = self.plain.accept() => accepted.map(|(stream, peer)| (stream, peer, None)),
-            accepted = secured => accepted.map(|((stream, peer), acceptor)| (stream, peer, Some(acceptor))),
+            accepted = secured => accepted.map(|((stream, peer), tls)| (stream, peer, Some(tls))),
         }
     }
 }
@@ -62,7 +61,7 @@ async fn accept(gateway: &Arc<Gateway>, doors: Doors, stopped: Stopped) {
         tokio::select! {
             () = &mut stop => break,
             accepted = doors.accept() => match accepted {
-                Ok((stream, peer, acceptor)) => {
+                Ok((stream, peer, tls)) => {
                     let over = (connections.len() + 1).saturating_sub(gateway.connections_max);
                     // Strangers keep no device out: the one that has waited longest for its login makes room.
                     let made = over > 0 && gateway.strangers.give_one_up();
@@ -75,7 +74,7 @@ async fn accept(gateway: &Arc<Gateway>, doors: Doors, stopped: Stopped) {
                         continue;
                     }
                     let place = room.then(|| gateway.strangers.join());
-                    let live = login::live(Arc::clone(gateway), (stream, acceptor), peer, stopped.clone(), place);
+                    let live = login::live(Arc::clone(gateway), (stream, tls), peer, stopped.clone(), place);
                     connections.spawn(live);
                     if made {
                         tokio::task::yield_now().await;

@@ -7,30 +7,71 @@ use std::time::{Duration, Instant};
 
 use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
-use super::admission::{Admitted, Guest};
+use super::admission::{Admitted, Guest, Shown};
 use super::connection::Connection;
 use super::end::WireError;
 use super::input::Input;
 use super::terms::{Terms, Version};
+use super::throttle::Telling;
+use super::tls::Tls;
 use super::transport::{Received, Transport};
+use super::visit::Purpose;
 use super::{Gateway, packets, socket, upgrade, visit};
 use crate::idle::Member;
 use crate::shutdown::Stopped;
+use crate::trace::Event;
 
 /// A socket must say CONNECT within this time, under TLS too.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// One vendor library misses a CONNACK that comes before it has started to wait for it.
 const BEFORE_CONNACK: Duration = Duration::from_millis(10);
-/// Two clients with the keys of one device would throw each other out as fast as they can: each login waits so long then. Less than
-/// clients wait for a CONNACK.
-const IN_A_DUEL: Duration = Duration::from_secs(5);
+/// Two clients with the keys of one device would throw each other out as fast as they can: each login waits so long then. The
+/// vendor's C library gives up a CONNECT after 5 seconds, so that much time has to be left to a link that is slow.
+const IN_A_DUEL: Duration = Duration::from_secs(2);
+/// Bytes that a client may say before its login is answered and that are read for it: subscriptions, what it has to report.
+const EARLY_MAX_BYTES: usize = 64 * 1024;
 /// A refused client gets this long to read why before its socket is closed.
 pub(super) const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
 /// A socket, and what has to be agreed on before anything is said over it.
-type Accepted = (TcpStream, Option<TlsAcceptor>);
+type Accepted = (TcpStream, Option<Arc<Tls>>);
+
+/// Somebody who has come.
+struct Caller {
+    transport: Transport,
+    input: Input,
+    /// What its certificate is checked against.
+    tls: Option<Arc<Tls>>,
+}
+
+impl Caller {
+    fn shown(&self) -> Option<Shown<'_>> {
+        let certificate = self.transport.certificate()?;
+        let revoked = self.tls.as_ref().is_some_and(|tls| tls.is_revoked(certificate));
+        Some(Shown { certificate, revoked })
+    }
+
+    /// Reads what has come; an error if the client has gone.
+    fn look(&mut self) -> Result<(), WireError> {
+        while self.input.kept() <= EARLY_MAX_BYTES && self.input.try_more(&self.transport)?.bytes > 0 {}
+        Ok(())
+    }
+
+    /// Waits as long as the client does.
+    async fn wait(&mut self, time: Duration) -> Result<(), WireError> {
+        let over = tokio::time::sleep(time);
+        tokio::pin!(over);
+        loop {
+            self.look()?;
+            let reads = self.input.kept() <= EARLY_MAX_BYTES;
+            tokio::select! {
+                () = &mut over => return Ok(()),
+                ready = self.transport.readable(), if reads => ready?,
+            }
+        }
+    }
+}
 
 /// Lives one connection. Without a place, only as long as it takes to say so; until its login others may need its place.
 pub(super) fn live(
@@ -60,7 +101,7 @@ async fn begin(
     peer: SocketAddr,
     place: Option<Arc<Member>>,
 ) -> Option<(Connection, Input)> {
-    let (transport, guest, input) = tokio::select! {
+    let (mut caller, guest) = tokio::select! {
         let_in = log_in(&gateway, accepted, peer, place.is_some()) => let_in?,
         () = wanted(place.as_deref()) => {
             tracing::debug!(%peer, "a connection without a login made room for another");
@@ -70,9 +111,20 @@ async fn begin(
     drop(place);
     tokio::time::sleep(BEFORE_CONNACK).await;
     match guest {
-        Guest::Device(device) => Some((enter(gateway, transport, device, peer).await?, input)),
+        Guest::Device(device) => {
+            gateway.sessions.writer().room().await;
+            // Whoever has given up meanwhile must not end the session of one who has not.
+            if let Err(error) = caller.look() {
+                tracing::debug!(%peer, %error, "a device was gone before its login was answered");
+                return None;
+            }
+            enter(gateway, caller, device, peer).await
+        }
         Guest::Visitor(visitor) => {
-            visit::live(&visitor, &transport, input).await;
+            if let Purpose::Activation(device, _) = visitor.purpose {
+                gateway.sessions.note(device, Event::ToldSecret(peer));
+            }
+            visit::live(&visitor, &caller.transport, caller.input).await;
             None
         }
     }
@@ -85,15 +137,10 @@ async fn wanted(place: Option<&Member>) {
     }
 }
 
-/// Who has come, with the socket and the bytes that came right behind the login; `None` if refused or gone.
-async fn log_in(
-    gateway: &Gateway,
-    accepted: Accepted,
-    peer: SocketAddr,
-    room: bool,
-) -> Option<(Transport, Guest, Input)> {
+/// Who has come, and as what; `None` if refused or gone.
+async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: bool) -> Option<(Caller, Guest)> {
     let end = tokio::time::Instant::now() + CONNECT_WITHIN;
-    let (transport, mut input) = match tokio::time::timeout_at(end, open(accepted)).await.ok()? {
+    let mut caller = match tokio::time::timeout_at(end, open(accepted)).await.ok()? {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
         Err(error) => {
@@ -101,13 +148,17 @@ async fn log_in(
             return None;
         }
     };
-    let connect = tokio::time::timeout_at(end, connect(&transport, &mut input));
-    let (admitted, version) = match connect.await.ok()? {
+    let connect = tokio::time::timeout_at(end, connect(&caller.transport, &mut caller.input));
+    let (proved, version) = match connect.await.ok()? {
         Ok((_, terms)) if !room => (Err(ConnectAckReason::ServiceUnavailable), terms.version),
-        Ok((connect, terms)) => {
-            let admitted = gateway.admit(&connect, terms, transport.certificate()).await;
-            (admitted, terms.version)
+        Ok(_) if gateway.throttle.is_full(peer.ip(), Instant::now()) => {
+            tracing::debug!(%peer, "a login is not looked at: too many of its address wait for their refusal");
+            return None;
         }
+        Ok((connect, terms)) => (
+            prove(gateway, &mut caller, peer, (&connect, terms)).await?,
+            terms.version,
+        ),
         Err(WireError::OtherVersion) => (Err(ConnectAckReason::UnacceptableProtocolVersion), Version::V3),
         Err(WireError::NoClientId) => (Err(ConnectAckReason::IdentifierRejected), Version::V3),
         Err(error) => {
@@ -115,27 +166,52 @@ async fn log_in(
             return None;
         }
     };
-    match admitted {
-        Ok(guest) => Some((transport, guest, input)),
+    match proved {
+        Ok(guest) => Some((caller, guest)),
         Err(code) => {
-            refuse(gateway, &transport, peer, version, code).await;
+            refuse(gateway, &caller.transport, peer, version, code).await;
             None
         }
     }
 }
 
+/// Whether a CONNECT holds; `None` if its client has gone. In a duel it waits, and then everything is checked anew: a key may
+/// have been replaced since, a certificate revoked, the device disabled.
+async fn prove(
+    gateway: &Gateway,
+    caller: &mut Caller,
+    peer: SocketAddr,
+    (connect, terms): (&Connect, Terms),
+) -> Option<Result<Guest, ConnectAckReason>> {
+    let proved = gateway.admit(connect, terms, caller.shown()).await;
+    let device = match &proved {
+        Ok(Guest::Device(admitted)) => admitted.entrant.device,
+        Ok(Guest::Visitor(_)) | Err(_) => return Some(proved),
+    };
+    if !gateway.sessions.is_duel(device) {
+        return Some(proved);
+    }
+    tracing::warn!(device = device.0, %peer, "two clients with the keys of one device throw each other out");
+    if let Err(error) = caller.wait(IN_A_DUEL).await {
+        tracing::debug!(device = device.0, %peer, %error, "a device was gone before its login was answered");
+        return None;
+    }
+    Some(gateway.admit(connect, terms, caller.shown()).await)
+}
+
 /// Agrees on what is said over a socket; what has been said already is in the input.
-async fn open((stream, acceptor): Accepted) -> io::Result<(Transport, Input)> {
+async fn open((stream, tls): Accepted) -> io::Result<Caller> {
     socket::prepare(&stream)?;
-    let mut transport = match acceptor {
+    let mut transport = match &tls {
         None => Transport::plain(stream),
-        Some(acceptor) => {
-            let (stream, connection) = acceptor.accept(stream).await?.into_inner();
+        Some(tls) => {
+            let (stream, connection) = tls.acceptor().accept(stream).await?.into_inner();
             Transport::tls(stream, connection)
         }
     };
     let read = upgrade::agree(&mut transport).await?;
-    Ok((transport, Input::beginning(read)))
+    let input = Input::beginning(read);
+    Ok(Caller { transport, input, tls })
 }
 
 async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connect>, Terms), WireError> {
@@ -153,9 +229,14 @@ async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connec
 }
 
 async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, version: Version, code: ConnectAckReason) {
-    let wait = gateway.throttle.refused(peer.ip(), Instant::now());
-    let held = gateway.throttle.hold();
-    let wait = if held.is_some() { wait } else { Duration::ZERO };
+    let (wait, _place) = match gateway.throttle.refused(peer.ip(), Instant::now()) {
+        Telling::AtOnce => (Duration::ZERO, None),
+        Telling::After(wait, place) => (wait, Some(place)),
+        Telling::Never => {
+            tracing::debug!(%peer, ?code, "a login is refused without a word");
+            return;
+        }
+    };
     tracing::info!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
     tokio::time::sleep(wait).await;
     let mut output = Vec::new();
@@ -169,27 +250,30 @@ async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, vers
 /// The device is online from now on, and told so next.
 async fn enter(
     gateway: Arc<Gateway>,
-    transport: Transport,
+    caller: Caller,
     admitted: Admitted,
     peer: SocketAddr,
-) -> Option<Connection> {
-    if gateway.sessions.is_duel(admitted.entrant.device) {
-        tracing::warn!(device = admitted.entrant.device.0, %peer, "two clients with the keys of one device throw each other out");
-        tokio::time::sleep(IN_A_DUEL).await;
-    }
-    gateway.sessions.writer().room().await;
+) -> Option<(Connection, Input)> {
     let Admitted {
         entrant,
         manners,
         key_changes,
     } = admitted;
     let device = entrant.device;
+    let Caller { transport, input, tls } = caller;
     let present = gateway.sessions.enter(entrant, transport, manners, peer);
-    if !gateway.still_admits(device, &present.line.keys, key_changes).await {
-        tracing::info!(device = device.0, "a device's key was replaced during its login");
-        return None;
-    }
-    Some(Connection::new(gateway, present, manners.keep_alive))
+    // From now on whoever revokes its certificate or replaces its key finds it; who did so before has to be looked for.
+    let certificate = present.line.transport.certificate();
+    let why = if certificate.is_some_and(|it| tls.as_ref().is_some_and(|tls| tls.is_revoked(it))) {
+        "its certificate was revoked during its login"
+    } else if !gateway.still_admits(device, &present.line.keys, key_changes).await {
+        "its key was replaced during its login"
+    } else {
+        return Some((Connection::new(gateway, present, manners.keep_alive), input));
+    };
+    tracing::info!(device = device.0, why, "a device is shown out");
+    gateway.sessions.note(device, Event::Ended(why.to_owned()));
+    None
 }
 
 pub(super) fn connack(return_code: ConnectAckReason) -> Packet {

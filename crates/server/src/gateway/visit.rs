@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use aldis_core::ids::ProductKey;
+use aldis_core::ids::{DeviceNo, ProductKey};
 use aldis_protocol::answers::{Answer, answer_guest};
 use aldis_protocol::topic::Upstream;
 use rmqtt_codec::types::QoS;
@@ -33,8 +33,8 @@ pub(super) struct Visit {
 
 /// What for.
 pub(super) enum Purpose {
-    /// A device is told its secret with this message.
-    Activation(Answer),
+    /// This device is told its secret with this message.
+    Activation(DeviceNo, Answer),
     /// The integration channel of a product.
     Channel(ProductKey),
 }
@@ -53,7 +53,7 @@ pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input)
 impl Purpose {
     fn name(&self) -> &'static str {
         match self {
-            Self::Activation(_) => "activation",
+            Self::Activation(..) => "activation",
             Self::Channel(_) => "integration channel",
         }
     }
@@ -87,7 +87,7 @@ impl Visit {
     fn greet(&self, output: &mut Vec<u8>) -> Result<(), WireError> {
         put(output, self.version(), connack(ConnectAckReason::ConnectionAccepted))?;
         match &self.purpose {
-            Purpose::Activation(info) => self.put_message(output, info),
+            Purpose::Activation(_, info) => self.put_message(output, info),
             Purpose::Channel(_) => Ok(()),
         }
     }
@@ -96,7 +96,7 @@ impl Visit {
     fn over_at(&self, begun: Instant, heard: Instant) -> Option<Instant> {
         let silent = silent_at(self.manners.keep_alive, heard);
         match self.purpose {
-            Purpose::Activation(_) => {
+            Purpose::Activation(..) => {
                 let last = begun + ACTIVATION_MAX;
                 Some(silent.map_or(last, |silent| silent.min(last)))
             }
@@ -129,13 +129,13 @@ impl Visit {
 
     fn published(&self, message: Message<'_>, output: &mut Vec<u8>) -> Result<(), End> {
         if message.qos == QoS::ExactlyOnce {
-            return Err(End::Misbehaved("QoS 2"));
+            return Err(End::QosTooHigh);
         }
         if let Some(packet_id) = message.packet_id {
             put_puback(output, packet_id);
         }
         let channel_of = match &self.purpose {
-            Purpose::Activation(_) => None,
+            Purpose::Activation(..) => None,
             Purpose::Channel(product) => Some(product.as_str()),
         };
         let Ok(payload) = self.manners.packing.unpack(message.payload) else {

@@ -13,7 +13,7 @@ use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{Model, NewDevice, Organization, Product, Role, Secret};
 use aldis_store::{Store, Write};
 use parking_lot::Mutex;
-use rmqtt_codec::v3::Connect;
+use rmqtt_codec::v3::{Connect, ConnectAckReason};
 use serde_json::{Map, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::app::devices::DeviceName;
 use crate::app::{App, Caller, Parts, Settings, SystemChance};
 use crate::engine::tests::store::{FailingStore, Faults};
-use crate::gateway::admission::{Admitted, Guest};
+use crate::gateway::admission::{Admitted, Guest, Shown};
 use crate::gateway::terms::Terms;
 use crate::gateway::{Doors, Gateway, Sessions, serve};
 use crate::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
@@ -108,6 +108,15 @@ impl Bench {
 
     /// A device whose login has been checked and that has not entered yet.
     pub(super) async fn admit(&self, key: &str) -> Admitted {
+        match self.try_admit(key, None).await {
+            Ok(Guest::Device(admitted)) => admitted,
+            Ok(Guest::Visitor(_)) => panic!("it is a device"),
+            Err(code) => panic!("{code:?}"),
+        }
+    }
+
+    /// What comes of a login with the right secret.
+    pub(super) async fn try_admit(&self, key: &str, shown: Option<Shown<'_>>) -> Result<Guest, ConnectAckReason> {
         let strings = login(key).to_connect("secret");
         let connect = Connect {
             client_id: strings.client_id.into(),
@@ -115,11 +124,7 @@ impl Bench {
             password: Some(strings.password.into()),
             ..Connect::default()
         };
-        match self.gateway.admit(&connect, Terms::default(), None).await {
-            Ok(Guest::Device(admitted)) => admitted,
-            Ok(Guest::Visitor(_)) => panic!("it is a device"),
-            Err(code) => panic!("{code:?}"),
-        }
+        self.gateway.admit(&connect, Terms::default(), shown).await
     }
 
     pub(super) fn operator(&self) -> Caller {

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use aldis_core::ids::DeviceNo;
+use rcgen::{CertificateParams, DnType, KeyPair};
+
 use super::bench::{Bench, connect, connect_head, packet, publish, text};
-use crate::gateway::admission::Admitted;
+use crate::gateway::admission::{Admitted, Shown};
+use crate::gateway::certificate::Certificate;
+use crate::trace::Event;
 
 const ROOM: usize = 100;
 
@@ -135,4 +140,79 @@ async fn a_stop_does_not_wait_for_answers_that_are_held_back() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_login_is_noted_of_the_device_it_names() {
+    let bench = Bench::open(ROOM).await;
+    let right = "d1|securemode=2,signmethod=sha256,timestamp=1|";
+    let cases = [
+        ("d1", "d1&pk", "p", "the client id has no parameters between two |"),
+        (
+            "d1|securemode=1,timestamp=1|",
+            "d1&pk",
+            "p",
+            "the secure mode is unknown",
+        ),
+        (
+            "d1|signmethod=sha512,timestamp=1|",
+            "d1&pk",
+            "p",
+            "the sign method is unknown",
+        ),
+        ("d1|securemode=2|", "d1&pk", "p", "the client id has no timestamp"),
+        (
+            "d1{compress=LZ4}|timestamp=1|",
+            "d1&pk",
+            "p",
+            "the compression that it announces is not served",
+        ),
+        (
+            right,
+            "d1&pk",
+            "p",
+            "the signature is wrong: another secret, or other texts than those that were signed",
+        ),
+        (right, "d1", "p", "the user name is not <device key>&<product key>"),
+        (right, "no&pk", "p", "there is no such device"),
+    ];
+    for (client_id, user_name, password, _) in cases {
+        let strings = [text(client_id), text(user_name), text(password)].concat();
+        let mut socket = bench.socket().await;
+        socket
+            .send(&packet(0x10, &[connect_head(4, 60), strings].concat()))
+            .await;
+        assert_eq!(socket.connack().await, 5, "{client_id} {user_name}");
+    }
+    let mut head = connect_head(4, 60);
+    head[7] = 0x82;
+    let mut socket = bench.socket().await;
+    socket
+        .send(&packet(0x10, &[&head[..], &text(right), &text("d1&pk")].concat()))
+        .await;
+    assert_eq!(socket.connack().await, 5, "no password");
+    let mut expected: Vec<Event> = cases[..6]
+        .iter()
+        .map(|case| Event::Refused(case.3.to_owned()))
+        .collect();
+    expected.push(Event::Refused("there is no password".to_owned()));
+    let noted = bench.sessions.writer().traces().of(DeviceNo(1)).into_iter();
+    assert_eq!(noted.map(|entry| entry.event).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_revoked_during_a_login_lets_nobody_in() {
+    let bench = Bench::open(ROOM).await;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::OrganizationalUnitName, "pk");
+    params.distinguished_name.push(DnType::CommonName, "d1");
+    let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let certificate = Certificate::read(made.der()).unwrap();
+    for revoked in [false, true] {
+        let shown = Shown {
+            certificate: &certificate,
+            revoked,
+        };
+        assert_eq!(bench.try_admit("d1", Some(shown)).await.is_ok(), !revoked);
+    }
 }
