@@ -169,7 +169,7 @@ impl Server {
         match tls.reload() {
             Ok(()) => {
                 tracing::info!("certificates were read again");
-                self.sessions.end_revoked(tls);
+                self.sessions.end_revoked();
             }
             Err(error) => tracing::error!(%error, "certificates stay as they were"),
         }

@@ -6,7 +6,7 @@ use aldis_protocol::login::{Login, SecureMode, keys_in};
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
-use super::certificate::Certificate;
+use super::certificate::Shown;
 use super::entrant::Entrant;
 use super::keys::Keys;
 use super::packing::Packing;
@@ -22,14 +22,6 @@ pub(super) enum Guest {
     Device(Admitted),
     /// Somebody with a product's.
     Visitor(Visit),
-}
-
-/// The certificate that a client has shown.
-#[derive(Clone, Copy)]
-pub(super) struct Shown<'c> {
-    pub(super) certificate: &'c Certificate,
-    /// As of now; its handshake may have been a while ago.
-    pub(super) revoked: bool,
 }
 
 /// What a client has said about how it will talk.
@@ -58,7 +50,7 @@ impl Gateway {
         &self,
         connect: &Connect,
         terms: Terms,
-        shown: Option<Shown<'_>>,
+        shown: Option<&Shown>,
     ) -> Result<Guest, ConnectAckReason> {
         if connect.protocol.level() != MQTT_3_1_1 {
             return Err(ConnectAckReason::UnacceptableProtocolVersion);
@@ -141,16 +133,17 @@ impl Gateway {
 const MQTT_3_1_1: u8 = 4;
 
 /// What a CONNECT claims, and how its client will talk; or why it cannot even be checked.
-fn stated(connect: &Connect, terms: Terms, shown: Option<Shown<'_>>) -> Result<(Claim, Manners), String> {
+fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Claim, Manners), String> {
     let user_name = connect.username.as_deref().ok_or("there is no user name")?;
     let login = Login::parse(&connect.client_id, user_name).map_err(|error| error.to_string())?;
     let password = connect.password.as_ref().ok_or("there is no password")?.to_vec();
     let packing = Packing::announced(login.compression).ok_or("the compression that it announces is not served")?;
-    let own = |it: &Certificate| it.is_of(&login.product_key.0, &login.device_key.0);
-    if shown.is_some_and(|shown| !own(shown.certificate)) {
+    let own = |it: &Shown| it.is_of(&login.product_key.0, &login.device_key.0);
+    if shown.is_some_and(|shown| !own(shown)) {
         return Err("the certificate is another device's".to_owned());
     }
-    if shown.is_some_and(|shown| shown.revoked) {
+    // It was not yet when it was shown: the handshake looks at that.
+    if shown.is_some_and(Shown::is_revoked) {
         return Err("the certificate has been revoked".to_owned());
     }
     let manners = Manners {

@@ -1,7 +1,12 @@
-//! What a client's certificate says about it (docs/device-protocol.md, "Certificates").
+//! What a client's certificate says about it (docs/device-protocol.md, "TLS").
 
+use std::sync::Arc;
+
+use rustls::ServerConnection;
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::tls::Tls;
 
 /// A certificate that was checked against the authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +51,30 @@ impl Certificate {
     /// The number that its authority has given it.
     pub(super) fn number(&self) -> &Number {
         &self.number
+    }
+}
+
+/// A certificate that a client has shown, and who knows whether it still holds.
+pub(super) struct Shown {
+    certificate: Certificate,
+    tls: Arc<Tls>,
+}
+
+impl Shown {
+    /// What was shown in a handshake; `None` if nothing was, or what names no device.
+    pub(super) fn during(handshake: &ServerConnection, tls: Arc<Tls>) -> Option<Self> {
+        let certificate = Certificate::read(handshake.peer_certificates()?.first()?)?;
+        Some(Self { certificate, tls })
+    }
+
+    /// Whether it is the certificate of this device.
+    pub(super) fn is_of(&self, product: &str, device: &str) -> bool {
+        self.certificate.is_of(product, device)
+    }
+
+    /// Whether it has been revoked since, as far as the server has been told.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.tls.is_revoked(&self.certificate)
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet};
 use tokio::net::TcpStream;
 
-use super::admission::{Admitted, Guest, Shown};
+use super::admission::{Admitted, Guest};
+use super::certificate::Shown;
 use super::connection::Connection;
 use super::end::WireError;
 use super::input::Input;
@@ -41,17 +42,9 @@ type Accepted = (TcpStream, Option<Arc<Tls>>);
 struct Caller {
     transport: Transport,
     input: Input,
-    /// What its certificate is checked against.
-    tls: Option<Arc<Tls>>,
 }
 
 impl Caller {
-    fn shown(&self) -> Option<Shown<'_>> {
-        let certificate = self.transport.certificate()?;
-        let revoked = self.tls.as_ref().is_some_and(|tls| tls.is_revoked(certificate));
-        Some(Shown { certificate, revoked })
-    }
-
     /// Reads what has come; an error if the client has gone.
     fn look(&mut self) -> Result<(), WireError> {
         while self.input.kept() <= EARLY_MAX_BYTES && self.input.try_more(&self.transport)?.bytes > 0 {}
@@ -124,7 +117,7 @@ async fn begin(
             if let Purpose::Activation(device, _) = visitor.purpose {
                 gateway.sessions.note(device, Event::ToldSecret(peer));
             }
-            visit::live(&visitor, &caller.transport, caller.input).await;
+            visit::live(&visitor, &caller.transport, caller.input, &gateway.sessions).await;
             None
         }
     }
@@ -183,7 +176,7 @@ async fn prove(
     peer: SocketAddr,
     (connect, terms): (&Connect, Terms),
 ) -> Option<Result<Guest, ConnectAckReason>> {
-    let proved = gateway.admit(connect, terms, caller.shown()).await;
+    let proved = gateway.admit(connect, terms, caller.transport.certificate()).await;
     let device = match &proved {
         Ok(Guest::Device(admitted)) => admitted.entrant.device,
         Ok(Guest::Visitor(_)) | Err(_) => return Some(proved),
@@ -196,22 +189,23 @@ async fn prove(
         tracing::debug!(device = device.0, %peer, %error, "a device was gone before its login was answered");
         return None;
     }
-    Some(gateway.admit(connect, terms, caller.shown()).await)
+    Some(gateway.admit(connect, terms, caller.transport.certificate()).await)
 }
 
 /// Agrees on what is said over a socket; what has been said already is in the input.
 async fn open((stream, tls): Accepted) -> io::Result<Caller> {
     socket::prepare(&stream)?;
-    let mut transport = match &tls {
+    let mut transport = match tls {
         None => Transport::plain(stream),
         Some(tls) => {
             let (stream, connection) = tls.acceptor().accept(stream).await?.into_inner();
-            Transport::tls(stream, connection)
+            let certificate = Shown::during(&connection, tls);
+            Transport::tls(stream, connection, certificate)
         }
     };
     let read = upgrade::agree(&mut transport).await?;
     let input = Input::beginning(read);
-    Ok(Caller { transport, input, tls })
+    Ok(Caller { transport, input })
 }
 
 async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connect>, Terms), WireError> {
@@ -260,11 +254,10 @@ async fn enter(
         key_changes,
     } = admitted;
     let device = entrant.device;
-    let Caller { transport, input, tls } = caller;
+    let Caller { transport, input } = caller;
     let present = gateway.sessions.enter(entrant, transport, manners, peer);
     // From now on whoever revokes its certificate or replaces its key finds it; who did so before has to be looked for.
-    let certificate = present.line.transport.certificate();
-    let why = if certificate.is_some_and(|it| tls.as_ref().is_some_and(|tls| tls.is_revoked(it))) {
+    let why = if present.line.transport.is_revoked() {
         "its certificate was revoked during its login"
     } else if !gateway.still_admits(device, &present.line.keys, key_changes).await {
         "its key was replaced during its login"

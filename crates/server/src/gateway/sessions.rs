@@ -22,7 +22,6 @@ use super::end::End;
 use super::entrant::Entrant;
 use super::line::Line;
 use super::members::Member;
-use super::tls::Tls;
 use super::transport::Transport;
 use crate::link::{Cause, ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
 use crate::takeovers::{Takeovers, Way};
@@ -56,6 +55,8 @@ pub struct Sessions {
     stopping: AtomicBool,
     /// Messages to gateways so far.
     notices: AtomicU64,
+    /// The lists of revoked certificates have been read again.
+    lists_read: Notify,
 }
 
 /// A device's presence; it ends when this is dropped, however that comes about.
@@ -83,6 +84,7 @@ impl Sessions {
             arrived: Notify::new(),
             stopping: AtomicBool::new(false),
             notices: AtomicU64::new(0),
+            lists_read: Notify::new(),
         })
     }
 
@@ -239,17 +241,30 @@ impl Sessions {
         self.carry_out(sessions.map(end).collect());
     }
 
-    /// Ends the connections of devices whose certificates have been revoked.
-    pub fn end_revoked(&self, tls: &Tls) {
+    /// Ends the connections of all whose certificates have been revoked: the lists have been read again.
+    pub fn end_revoked(&self) {
+        self.lists_read.notify_waiters();
         let lines: Vec<_> = self.tables.read().by_connection.values().cloned().collect();
         for line in lines {
-            if line.transport.certificate().is_some_and(|it| tls.is_revoked(it)) {
+            if line.transport.is_revoked() {
                 tracing::info!(
                     device = line.device.0,
                     "a device whose certificate has been revoked is shown out"
                 );
                 line.outward().end(End::Revoked);
             }
+        }
+    }
+
+    /// Waits until the certificate of a connection that is no device's presence has been revoked.
+    pub(super) async fn until_revoked(&self, transport: &Transport) {
+        loop {
+            // Whoever waits from here on misses no list that is read after the look at the present one.
+            let read_again = self.lists_read.notified();
+            if transport.is_revoked() {
+                return;
+            }
+            read_again.await;
         }
     }
 

@@ -16,7 +16,7 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::certificate::Certificate;
+use super::certificate::Shown;
 use secured::Session;
 use web_socket::Frames;
 
@@ -38,7 +38,7 @@ struct Layers {
 
 struct Tls {
     session: Mutex<Session>,
-    certificate: Option<Certificate>,
+    certificate: Option<Shown>,
 }
 
 /// What stands between the bytes that are said and what they lie on.
@@ -90,10 +90,7 @@ impl Transport {
     }
 
     /// Under TLS, after its handshake.
-    pub(super) fn tls(stream: TcpStream, connection: ServerConnection) -> Self {
-        let certificate = connection
-            .peer_certificates()
-            .and_then(|chain| Certificate::read(chain.first()?));
+    pub(super) fn tls(stream: TcpStream, connection: ServerConnection, certificate: Option<Shown>) -> Self {
         let tls = Tls {
             session: Mutex::new(Session::new(connection)),
             certificate,
@@ -121,8 +118,13 @@ impl Transport {
     }
 
     /// The certificate that the client has presented; it was signed by a trusted authority.
-    pub(super) fn certificate(&self) -> Option<&Certificate> {
+    pub(super) fn certificate(&self) -> Option<&Shown> {
         self.secured()?.certificate.as_ref()
+    }
+
+    /// Whether that has been revoked since.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.certificate().is_some_and(Shown::is_revoked)
     }
 
     /// For what the operating system is asked to do.

@@ -17,6 +17,7 @@ use super::end::{End, WireError};
 use super::input::Input;
 use super::login::connack;
 use super::packets::{Incoming, Message, put, put_puback, put_publish, put_unsuback};
+use super::sessions::Sessions;
 use super::socket;
 use super::terms::Version;
 use super::transport::Transport;
@@ -40,14 +41,19 @@ pub(super) enum Purpose {
 }
 
 /// Lives the connection.
-pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input) {
+pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input, sessions: &Sessions) {
     if visit.manners.keep_alive == 0 {
         socket::probe_when_silent(transport.socket());
     }
-    match visit.talk(transport, &mut input).await {
-        Ok(never) => match never {},
-        Err(end) => tracing::debug!(purpose = visit.purpose.name(), %end, "a connection without a device has ended"),
-    }
+    let end = tokio::select! {
+        biased;
+        () = sessions.until_revoked(transport) => End::Revoked,
+        talked = visit.talk(transport, &mut input) => match talked {
+            Ok(never) => match never {},
+            Err(end) => end,
+        },
+    };
+    tracing::debug!(purpose = visit.purpose.name(), %end, "a connection without a device has ended");
 }
 
 impl Purpose {

@@ -26,7 +26,7 @@ async fn world() -> World {
 }
 
 /// What somebody with a product's secret sends.
-fn with_product_secret(mode: SecureMode, device: &DeviceIdentity, secret: &str) -> Device {
+pub(crate) fn with_product_secret(mode: SecureMode, device: &DeviceIdentity, secret: &str) -> Device {
     let claims = Login {
         client_id: "any".to_owned(),
         device_key: device.device_key.as_str().into(),

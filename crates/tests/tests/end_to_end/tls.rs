@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use aldis_client::{DeviceRef, Name, NewProduct};
+use aldis_protocol::login::{CHANNEL_DEVICE_KEY, Compression, Login, SecureMode, SignMethod};
 use aldis_simulator::{Device, DeviceIdentity};
 use rustix::process::Signal;
 use serde_json::json;
@@ -11,6 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::activation::with_product_secret;
 use crate::harness::{Plan, Start, Trust, World, eventually, product, program, tunnel};
 
 const NOT_AUTHORIZED: u8 = 5;
@@ -171,6 +173,86 @@ async fn a_revoked_certificate_ends_its_connection_and_opens_none() {
         list,
         "its number has grown"
     );
+}
+
+/// A request for a WebSocket: once it is answered, the handshake of TLS is over.
+const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
+
+/// A CONNECT in a frame whose mask changes nothing.
+fn framed_connect(identity: &DeviceIdentity) -> Vec<u8> {
+    let strings = Login {
+        client_id: "any".to_owned(),
+        device_key: identity.device_key.as_str().into(),
+        product_key: identity.product_key.as_str().into(),
+        secure_mode: SecureMode::DeviceSecret,
+        sign_method: SignMethod::Sha256,
+        timestamp: "1700000000000".to_owned(),
+        compression: Compression::None,
+    }
+    .to_connect(&identity.device_secret);
+    let mut body = b"\x00\x04MQTT\x04\xc2\x00\x3c".to_vec();
+    for text in [strings.client_id, strings.user_name, strings.password] {
+        body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+        body.extend(text.bytes());
+    }
+    let length = u8::try_from(body.len()).unwrap();
+    assert!(length > 127, "two bytes of length");
+    let packet = [&[0x10, length, 1][..], &body].concat();
+    let framed = u16::try_from(packet.len()).unwrap().to_be_bytes();
+    [&[0x82, 0x80 | 126][..], &framed, &[0; 4], &packet].concat()
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_revoked_between_handshake_and_login_opens_nothing() {
+    let authority = Authority::new();
+    let world = world(&authority).await;
+    authority.run(&["device", "pump/d1"]);
+    let identity = world.device("d1").await;
+    let at = authority.way_in(&world, Some("pump.d1")).await;
+    let mut socket = TcpStream::connect(at).await.unwrap();
+    socket.write_all(UPGRADE).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(socket.read_u8().await.unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101"));
+    authority.run(&["revoke", authority.path("pump.d1.pem").to_str().unwrap()]);
+    world.server.send(Signal::HUP);
+    let log = eventually("the new list", || async {
+        Some(world.server.log()).filter(|log| log.contains("certificates were read again"))
+    });
+    log.await;
+    socket.write_all(&framed_connect(&identity)).await.unwrap();
+    let mut connack = [0; 6];
+    socket.read_exact(&mut connack).await.unwrap();
+    assert_eq!(connack, [0x82, 4, 0x20, 2, 0, NOT_AUTHORIZED]);
+    assert_eq!(world.presence(&identity).await, "inactive");
+}
+
+#[tokio::test]
+async fn an_integration_channel_has_a_certificate_of_its_own_and_ends_when_it_is_revoked() {
+    let authority = Authority::new();
+    let world = world(&authority).await;
+    authority.run(&["device", "strict/%channel%"]);
+    let secret = world
+        .client
+        .get_product(STRICT)
+        .await
+        .unwrap()
+        .data
+        .product_secret
+        .unwrap();
+    let identity = DeviceIdentity::new(STRICT, CHANNEL_DEVICE_KEY, "");
+    let channel = || with_product_secret(SecureMode::IntegrationChannel, &identity, &secret);
+    let mut without = channel();
+    assert_eq!(without.try_connect(world.server.mqtt).await.unwrap(), NOT_AUTHORIZED);
+    let at = authority.way_in(&world, Some("strict.%channel%")).await;
+    let mut with = channel();
+    with.connect(at).await.unwrap();
+    authority.run(&["revoke", authority.path("strict.%channel%.pem").to_str().unwrap()]);
+    world.server.send(Signal::HUP);
+    with.expect_closed().await.unwrap();
 }
 
 #[tokio::test]

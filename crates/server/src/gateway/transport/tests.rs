@@ -39,7 +39,7 @@ async fn connected() -> (Transport, tokio_rustls::client::TlsStream<TcpStream>) 
         acceptor.accept(far)
     );
     let (stream, connection) = server.unwrap().into_inner();
-    (Transport::tls(stream, connection), client.unwrap())
+    (Transport::tls(stream, connection, None), client.unwrap())
 }
 
 fn bytes(count: usize) -> Vec<u8> {
