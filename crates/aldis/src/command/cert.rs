@@ -7,9 +7,10 @@ mod files;
 use std::path::PathBuf;
 
 use aldis_protocol::keys::{check_device_key, check_product_key};
+use aldis_protocol::login::CHANNEL_DEVICE_KEY;
 use clap::{Args, Subcommand};
 
-use self::authority::Authority;
+use self::authority::{Authority, Issue};
 use crate::context::Context;
 use crate::exit::{Outcome, usage};
 
@@ -17,6 +18,8 @@ use crate::exit::{Outcome, usage};
 const DEVICE_DAYS: u32 = 3650;
 /// What clients accept of a server at most, by and large.
 const SERVER_DAYS: u32 = 397;
+/// Where a server is tried out.
+const SERVER_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// What can be made.
 #[derive(Debug, Subcommand)]
@@ -27,7 +30,11 @@ Examples:
   aldis serve --tls-cert-file certs/server.pem --tls-key-file certs/server-key.pem \\
       --tls-client-ca-file certs/ca.pem --tls-client-crl-file certs/revoked.pem
   aldis cert device pump/pump-1
-  aldis cert revoke certs/pump.pump-1.pem && pkill -HUP aldis")]
+  aldis cert revoke certs/pump.pump-1.pem && pkill -HUP aldis
+  aldis cert server --renew && pkill -HUP aldis
+
+A renewed certificate is for the same private key and replaces the old one at once; the old one is kept beside it, under its
+serial number, in case that it has to be revoked. No private key is ever overwritten: for a new one, move the old files away.")]
 pub(crate) enum Cert {
     /// An authority: ca.pem, ca-key.pem, and revoked.pem with nothing in it
     Ca {
@@ -38,18 +45,25 @@ pub(crate) enum Cert {
     Server {
         #[command(flatten)]
         place: Place,
-        /// A host name or address under which devices reach the server; repeatable
-        #[arg(long = "name", value_name = "HOST", default_values_t = ["localhost".to_owned(), "127.0.0.1".to_owned()])]
+        /// A host name or address under which devices reach the server; repeatable [default: localhost and 127.0.0.1; with
+        /// --renew those of the old certificate]
+        #[arg(long = "name", value_name = "HOST")]
         names: Vec<String>,
+        /// Replace the certificate in server.pem
+        #[arg(long)]
+        renew: bool,
         #[arg(long, value_name = "DAYS", default_value_t = SERVER_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
         days: u32,
     },
-    /// A certificate for a device: PRODUCT.DEVICE.pem, PRODUCT.DEVICE-key.pem
+    /// A certificate for a device: PRODUCT.DEVICE.pem, PRODUCT.DEVICE-key.pem. Integration channels have the device key %channel%
     Device {
         #[command(flatten)]
         place: Place,
         #[arg(value_name = "PRODUCT/DEVICE")]
         device: String,
+        /// Replace the certificate in PRODUCT.DEVICE.pem
+        #[arg(long)]
+        renew: bool,
         #[arg(long, value_name = "DAYS", default_value_t = DEVICE_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
         days: u32,
     },
@@ -73,12 +87,22 @@ impl Cert {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let made = match self {
             Self::Ca { place } => Authority::create(&place.dir)?,
-            Self::Server { place, names, days } => Authority::open(&place.dir)?.certify_server(names, days)?,
-            Self::Device { place, device, days } => {
+            Self::Server {
+                place,
+                names,
+                renew,
+                days,
+            } => Authority::open(&place.dir)?.certify_server(named(names, renew), Issue { days, renew })?,
+            Self::Device {
+                place,
+                device,
+                renew,
+                days,
+            } => {
                 let keys = device.split_once('/').filter(are_keys);
                 let (product, device) =
                     keys.ok_or_else(|| usage("expected PRODUCT/DEVICE, by their keys".to_owned()))?;
-                Authority::open(&place.dir)?.certify_device(product, device, days)?
+                Authority::open(&place.dir)?.certify_device(product, device, Issue { days, renew })?
             }
             Self::Revoke { place, certificates } => vec![Authority::open(&place.dir)?.revoke(&certificates)?],
         };
@@ -90,5 +114,15 @@ impl Cert {
 }
 
 fn are_keys((product, device): &(&str, &str)) -> bool {
-    check_product_key(product).is_ok() && check_device_key(device).is_ok()
+    let is_channel = *device == CHANNEL_DEVICE_KEY;
+    check_product_key(product).is_ok() && (is_channel || check_device_key(device).is_ok())
+}
+
+/// `None`: as in the certificate that is renewed.
+fn named(names: Vec<String>, renew: bool) -> Option<Vec<String>> {
+    match names.is_empty() {
+        false => Some(names),
+        true if renew => None,
+        true => Some(SERVER_NAMES.map(str::to_owned).to_vec()),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::harness::{DONE, REFUSED, Served, UNREACHABLE, USAGE, alone, program};
+use crate::harness::{DONE, Ended, REFUSED, Served, UNREACHABLE, USAGE, alone, program};
 
 #[test]
 fn help_lists_every_command_and_the_exit_codes() {
@@ -169,4 +169,67 @@ fn an_authority_overwrites_no_key_and_knows_what_a_device_is() {
     cert(&["revoke", certs.join("revoked.pem").to_str().unwrap()])
         .code(REFUSED)
         .complains("is no certificate");
+}
+
+/// An authority in a directory, which does as it is told there.
+struct Authority(tempfile::TempDir);
+
+impl Authority {
+    fn new() -> Self {
+        let authority = Self(tempfile::tempdir().unwrap());
+        authority.cert(&["ca"]).code(DONE);
+        authority
+    }
+
+    fn cert(&self, words: &[&str]) -> Ended {
+        alone(&[&["cert"], words, &["--dir", self.0.path().to_str().unwrap()]].concat())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+}
+
+#[test]
+fn what_an_authority_has_not_issued_it_does_not_revoke() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let list = ours.read("revoked.pem");
+    other.cert(&["device", "pump/d1"]).code(DONE);
+    for (file, why) in [
+        (other.path("pump.d1.pem"), "was not issued by"),
+        (ours.path("ca.pem"), "an authority's own"),
+        (ours.path("ca-key.pem"), "is no certificate"),
+    ] {
+        ours.cert(&["revoke", &file]).code(REFUSED).complains(why);
+        assert_eq!(ours.read("revoked.pem"), list);
+    }
+}
+
+#[test]
+fn a_certificate_is_renewed_for_the_same_key_and_the_old_one_can_still_be_revoked() {
+    let ours = Authority::new();
+    ours.cert(&["device", "pump/%channel%", "--renew"]).code(REFUSED);
+    ours.cert(&["device", "pump/%channel%"]).code(DONE);
+    ours.cert(&["device", "pump/%channel%"])
+        .code(REFUSED)
+        .complains("File exists");
+    let (old, key) = (ours.read("pump.%channel%.pem"), ours.read("pump.%channel%-key.pem"));
+    let renewed = ours.cert(&["device", "pump/%channel%", "--renew"]).code(DONE);
+    let kept = renewed.out.lines().last().unwrap().to_owned();
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), old);
+    assert_ne!(ours.read("pump.%channel%.pem"), old);
+    assert_eq!(ours.read("pump.%channel%-key.pem"), key);
+    ours.cert(&["revoke", &kept]).code(DONE);
+    ours.cert(&["server", "--name", "gateway.example.org", "--name", "::1"])
+        .code(DONE);
+    let before = ours.read("server.pem");
+    ours.cert(&["server", "--renew"]).code(DONE).says("server.pem");
+    assert_ne!(ours.read("server.pem"), before);
+    let ca = ours.read("ca.pem");
+    ours.cert(&["ca"]).code(REFUSED).complains("ca-key.pem");
+    assert_eq!(ours.read("ca.pem"), ca);
 }

@@ -1,8 +1,9 @@
 //! An authority and what it signs.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
@@ -10,14 +11,23 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use time::OffsetDateTime;
-use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, FromDer as _, GeneralName, X509Certificate};
 
-use super::files::{Readers, create, read, replace};
+use super::files::{Readers, create, keep, read, replace};
 
 /// Twenty years: it has to outlive what it signs.
 const AUTHORITY_DAYS: u32 = 7300;
 /// So that a clock that is a little slow does not find a certificate from tomorrow.
 const EARLIER_DAYS: i32 = 1;
+
+/// How a certificate is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Issue {
+    /// It is good for so many days.
+    pub(super) days: u32,
+    /// In the place of one that is there, for the same key.
+    pub(super) renew: bool,
+}
 
 /// A key that can sign, and its files' directory.
 pub(super) struct Authority {
@@ -60,41 +70,52 @@ impl Authority {
         })
     }
 
-    /// A certificate for a server under these names; its files.
-    pub(super) fn certify_server(&self, names: Vec<String>, days: u32) -> anyhow::Result<Vec<PathBuf>> {
+    /// A certificate for a server under these names, or those that it has; its files.
+    pub(super) fn certify_server(&self, names: Option<Vec<String>>, issue: Issue) -> anyhow::Result<Vec<PathBuf>> {
+        let names = match names {
+            Some(names) => names,
+            None => server_names(&self.dir.join("server.pem"))?,
+        };
         let first = names.first().cloned().unwrap_or_default();
         let mut params = CertificateParams::new(names).context("--name: no host name or address")?;
         params.distinguished_name = named(&[(DnType::CommonName, &first)]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.certify(params, days, "server")
+        self.certify(params, issue, "server")
     }
 
     /// A certificate for a device; its files.
-    pub(super) fn certify_device(&self, product: &str, device: &str, days: u32) -> anyhow::Result<Vec<PathBuf>> {
+    pub(super) fn certify_device(&self, product: &str, device: &str, issue: Issue) -> anyhow::Result<Vec<PathBuf>> {
         let mut params = CertificateParams::default();
         let subject = [(DnType::OrganizationalUnitName, product), (DnType::CommonName, device)];
         params.distinguished_name = named(&subject);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.certify(params, days, &format!("{product}.{device}"))
+        self.certify(params, issue, &format!("{product}.{device}"))
     }
 
-    fn certify(&self, params: CertificateParams, days: u32, name: &str) -> anyhow::Result<Vec<PathBuf>> {
-        let mut params = valid(params, days)?;
+    fn certify(&self, params: CertificateParams, issue: Issue, name: &str) -> anyhow::Result<Vec<PathBuf>> {
+        let mut params = valid(params, issue.days)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
+        let path = self.dir.join(format!("{name}.pem"));
+        let key_path = self.dir.join(format!("{name}-key.pem"));
+        if issue.renew {
+            let key = KeyPair::from_pem(&read(&key_path)?)
+                .with_context(|| format!("{} is no private key", key_path.display()))?;
+            let kept = self.dir.join(format!("{name}.{}.pem", hex(&self.serial(&path)?)));
+            keep(&path, &kept)?;
+            replace(&path, &self.signed(&params, &key)?)?;
+            return Ok(vec![path, kept]);
+        }
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.issuer)?.pem();
-        let files = [
-            self.dir.join(format!("{name}.pem")),
-            self.dir.join(format!("{name}-key.pem")),
-        ];
-        create(&files[1], &key.serialize_pem(), Readers::Owner)?;
-        create(
-            &files[0],
-            &format!("{certificate}{}", self.certificate),
-            Readers::Everybody,
-        )?;
-        Ok(files.into())
+        create(&key_path, &key.serialize_pem(), Readers::Owner)?;
+        create(&path, &self.signed(&params, &key)?, Readers::Everybody)?;
+        Ok(vec![path, key_path])
+    }
+
+    /// A certificate, and behind it the authority's own.
+    fn signed(&self, params: &CertificateParams, key: &KeyPair) -> anyhow::Result<String> {
+        let certificate = params.signed_by(key, &self.issuer)?.pem();
+        Ok(format!("{certificate}{}", self.certificate))
     }
 
     /// Adds certificates to the list of those that are not to be trusted any more.
@@ -111,13 +132,33 @@ impl Authority {
             .map(|entry| entry.raw_serial().to_vec())
             .collect();
         for file in certificates {
-            let serial = serial(file)?;
+            let serial = self.serial(file)?;
             if !serials.contains(&serial) {
                 serials.push(serial);
             }
         }
         replace(&path, &self.list(number + 1, serials)?)?;
         Ok(path)
+    }
+
+    /// The serial number of a certificate that this authority has issued.
+    fn serial(&self, path: &Path) -> anyhow::Result<Vec<u8>> {
+        let (der, own_der) = (first(path)?, first(&self.dir.join("ca.pem"))?);
+        let (certificate, own) = (parsed(&der, path)?, parsed(&own_der, path)?);
+        let is_ours =
+            certificate.issuer() == own.subject() && certificate.verify_signature(Some(own.public_key())).is_ok();
+        ensure!(
+            is_ours,
+            "{} was not issued by the authority in {}",
+            path.display(),
+            self.dir.display()
+        );
+        ensure!(
+            !certificate.is_ca(),
+            "{} is an authority's own: it cannot be revoked by what it signs",
+            path.display()
+        );
+        Ok(certificate.raw_serial().to_vec())
     }
 
     fn list(&self, number: u64, serials: Vec<Vec<u8>>) -> anyhow::Result<String> {
@@ -140,15 +181,49 @@ impl Authority {
     }
 }
 
-/// The serial number of the first certificate in a file.
-fn serial(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let der = CertificateDer::from_pem_file(path)
+/// The first certificate in a file.
+fn first(path: &Path) -> anyhow::Result<CertificateDer<'static>> {
+    CertificateDer::from_pem_file(path)
         .map_err(anyhow::Error::from)
-        .with_context(|| format!("{} is no certificate", path.display()))?;
-    match X509Certificate::from_der(&der) {
-        Ok((_, certificate)) => Ok(certificate.raw_serial().to_vec()),
+        .with_context(|| format!("{} is no certificate", path.display()))
+}
+
+fn parsed<'d>(der: &'d CertificateDer<'_>, path: &Path) -> anyhow::Result<X509Certificate<'d>> {
+    match X509Certificate::from_der(der) {
+        Ok((_, certificate)) => Ok(certificate),
         Err(error) => bail!("{} is no certificate: {error}", path.display()),
     }
+}
+
+/// The names that a server's certificate is good for.
+fn server_names(path: &Path) -> anyhow::Result<Vec<String>> {
+    let der = first(path)?;
+    let certificate = parsed(&der, path)?;
+    let names = certificate
+        .subject_alternative_name()?
+        .map(|names| &names.value.general_names);
+    let names: Vec<String> = names.into_iter().flatten().filter_map(host).collect();
+    ensure!(!names.is_empty(), "{} is good for no server's name", path.display());
+    Ok(names)
+}
+
+fn host(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes)
+                .ok()
+                .map(|bytes| IpAddr::from(bytes).to_string()),
+            _ => <[u8; 16]>::try_from(*bytes)
+                .ok()
+                .map(|bytes| IpAddr::from(bytes).to_string()),
+        },
+        _ => None,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn named(subject: &[(DnType, &str)]) -> DistinguishedName {

@@ -30,6 +30,14 @@ pub(super) fn create(path: &Path, text: &str, readers: Readers) -> anyhow::Resul
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Gives what is in a file a second name, under which it stays when the first gets something else.
+pub(super) fn keep(path: &Path, kept: &Path) -> anyhow::Result<()> {
+    match std::fs::hard_link(path, kept) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked.with_context(|| format!("cannot keep {} as {}", path.display(), kept.display())),
+    }
+}
+
 /// Puts another text into a file, at once.
 pub(super) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
