@@ -12,6 +12,7 @@ use super::keys::Keys;
 use super::packing::Packing;
 use super::terms::Terms;
 use super::visit::{Purpose, Visit};
+use super::visitors::{Kind, Seat};
 use crate::app::admit_device::{Claim, Denied, NotAdmitted, admit_device, holds_keys};
 use crate::app::admit_guest::{admit_channel, admit_to_activation};
 use crate::trace::Event;
@@ -105,6 +106,7 @@ impl Gateway {
 
     async fn admit_to_activation(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
         let device = admit_to_activation(&self.app, claim).await?;
+        let seat = self.seat(device.is.product.as_str(), Kind::Activation)?;
         tracing::info!(device = device.no.0, "a device is told its secret");
         let info = ActivationInfo {
             asset_id: device.is.asset.as_str(),
@@ -113,13 +115,22 @@ impl Gateway {
             device_secret: &device.is.secret.0,
         };
         let purpose = Purpose::Activation(device.no, info.message());
-        Ok(Guest::Visitor(Visit { purpose, manners }))
+        Ok(Guest::Visitor(Visit::new(purpose, manners, seat)))
     }
 
     async fn admit_channel(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
         let product = admit_channel(&self.app, claim).await?;
+        let seat = self.seat(product.key.as_str(), Kind::Channel)?;
         let purpose = Purpose::Channel(product.key);
-        Ok(Guest::Visitor(Visit { purpose, manners }))
+        Ok(Guest::Visitor(Visit::new(purpose, manners, seat)))
+    }
+
+    fn seat(&self, product: &str, kind: Kind) -> Result<Seat, NotAdmitted> {
+        let seat = self.visitors.seat(product, kind);
+        seat.ok_or_else(|| {
+            tracing::warn!(product, ?kind, "too many connections with the product's secret");
+            NotAdmitted::Unavailable
+        })
     }
 
     /// Whether the keys that a device has logged in with are still its own. Asked when its session can be found: whoever

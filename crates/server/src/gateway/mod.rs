@@ -5,7 +5,7 @@
 //! the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
 //!
 //! `listener` accepts · `transport` carries bytes, `upgrade` lays them into a WebSocket, `tls` and `certificate` say what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is no
-//! device's presence · `input` reads from its
+//! device's presence, of which `visitors` allows so many · `input` reads from its
 //! socket, `packets` takes the bytes apart, `packing` unpacks payloads, `upstream` says what a message means · `settling`
 //! says when the device may be sent what · `sessions` knows who is online, `members` who is over a gateway's connection,
 //! `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the socket.
@@ -40,6 +40,7 @@ mod transport;
 mod upgrade;
 mod upstream;
 mod visit;
+mod visitors;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ pub use tls::{Tls, TlsError, TlsFiles};
 use crate::app::App;
 use crate::idle::Idle;
 use throttle::Throttle;
+use visitors::Visitors;
 
 /// What every connection shares.
 pub struct Gateway {
@@ -59,6 +61,8 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     sessions: Arc<Sessions>,
     throttle: Throttle,
+    /// Those with a product's secret.
+    visitors: Arc<Visitors>,
     /// Connections that have not logged in.
     strangers: Arc<Idle>,
     connections_max: usize,
@@ -73,6 +77,7 @@ impl Gateway {
             clock,
             sessions,
             throttle: Throttle::default(),
+            visitors: Arc::default(),
             strangers: Arc::default(),
             connections_max,
         })

@@ -21,6 +21,7 @@ use super::sessions::Sessions;
 use super::socket;
 use super::terms::Version;
 use super::transport::Transport;
+use super::visitors::Seat;
 
 /// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
 /// whoever stays longer takes a place that others need.
@@ -28,8 +29,9 @@ const ACTIVATION_MAX: Duration = Duration::from_secs(60);
 
 /// Somebody with a product's secret.
 pub(super) struct Visit {
-    pub(super) purpose: Purpose,
-    pub(super) manners: Manners,
+    purpose: Purpose,
+    manners: Manners,
+    _seat: Seat,
 }
 
 /// What for.
@@ -66,6 +68,14 @@ impl Purpose {
 }
 
 impl Visit {
+    pub(super) fn new(purpose: Purpose, manners: Manners, seat: Seat) -> Self {
+        Self {
+            purpose,
+            manners,
+            _seat: seat,
+        }
+    }
+
     async fn talk(&self, transport: &Transport, input: &mut Input) -> Result<Infallible, End> {
         let mut output = Vec::new();
         self.greet(&mut output)?;
