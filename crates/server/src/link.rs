@@ -309,6 +309,13 @@ pub enum DeviceEvent {
         /// Its id.
         wire: WireId,
     },
+    /// An attempt is larger than its client takes: it never left, and would not the next time.
+    TooLarge {
+        /// Its device.
+        device: DeviceNo,
+        /// Its id.
+        wire: WireId,
+    },
     /// The device's PUBACK of an attempt.
     Acked {
         /// Its device.
@@ -340,7 +347,11 @@ impl DeviceEvent {
         match self {
             Self::Acked { wire, .. } => Some(wire.task()),
             Self::Replied { wire, .. } => wire.map(WireId::task),
-            Self::Connected { .. } | Self::Ready { .. } | Self::Disconnected { .. } | Self::NotSent { .. } => None,
+            Self::Connected { .. }
+            | Self::Ready { .. }
+            | Self::Disconnected { .. }
+            | Self::NotSent { .. }
+            | Self::TooLarge { .. } => None,
         }
     }
 }

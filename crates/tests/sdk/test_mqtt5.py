@@ -97,11 +97,14 @@ class Mqtt5(unittest.TestCase):
         device.answer(message, command)
         self.assertEqual(self.operator.ended(second)["status"], "SUCCEED")
 
-    def test_a_command_that_is_larger_than_the_client_takes_is_not_sent(self):
+    def test_a_command_that_is_larger_than_the_client_takes_fails_at_once(self):
         device = self.device("d1", MaximumPacketSize=100)
         device.came(device.connacks)
-        job = self.operator.invoke("d1", inProgressTimeoutInSeconds=2)
-        self.assertEqual(self.operator.ended(job)["status"], "RSP_TIMEOUT")
+        for _ in range(2):
+            job = self.operator.invoke("d1", inProgressTimeoutInSeconds=600)
+            ended = self.operator.ended(job)
+            self.assertEqual((ended["status"], ended["taskResult"]["code"]), ("FAILED", 413))
+            self.assertIn("larger than", ended["taskResult"]["desc"])
         self.assertTrue(device.messages.empty() and device.disconnects.empty())
 
     def test_after_a_kill_it_comes_back_and_its_reply_counts(self):

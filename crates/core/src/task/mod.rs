@@ -23,6 +23,8 @@ use crate::time::Timestamp;
 pub mod code {
     /// The device did as it was told.
     pub const OK: i64 = 0;
+    /// The command is larger than the device's client takes.
+    pub const TOO_LARGE: i64 = 413;
     /// Cancelled by the operator.
     pub const CANCELLED: i64 = 499;
     /// The device was disabled, or has never been activated.
@@ -301,6 +303,8 @@ pub enum Event<'a> {
     Claimed,
     /// The attempt certainly never left.
     NotSent(AttemptNo, &'a Condition),
+    /// The attempt is larger than the device's client takes: it certainly never left, and would not the next time.
+    TooLarge(AttemptNo),
     /// The device's PUBACK.
     Acked {
         /// Of which attempt.

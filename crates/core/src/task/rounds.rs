@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 pub const QUEUE_MAX: usize = 50;
 /// An automatic retry becomes due at the earliest this long after its attempt ended, so that an interval of 0 cannot spin.
 const RETRY_AFTER_MIN_MS: i64 = 1_000;
+const TOO_LARGE: &str = "not sent: the command is larger than the device's client takes";
 
 /// The trigger, or the moment of an automatic retry, which is used up here: sent or not.
 pub(super) fn due(task: &Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Result<Step, Refused> {
@@ -198,6 +199,15 @@ pub(super) fn claim(task: &Task, rules: &Rules, now: Timestamp) -> Result<Step, 
     })
 }
 
+/// The attempt is larger than the device's client takes: time does not heal that.
+pub(super) fn too_large(task: &Task, rules: &Rules, attempt: AttemptNo, now: Timestamp) -> Result<Step, Refused> {
+    let (task, ended) = taken_back(task, attempt, code::TOO_LARGE, TOO_LARGE, now)?;
+    Ok(Step {
+        ended,
+        ..quietly(unsent(task, rules, code::TOO_LARGE, TOO_LARGE, Heals::Never, now))
+    })
+}
+
 /// The attempt certainly never left: the task keeps its place, and no retry is used.
 pub(super) fn not_sent(
     task: &Task,
@@ -206,6 +216,21 @@ pub(super) fn not_sent(
     condition: &Condition,
     now: Timestamp,
 ) -> Result<Step, Refused> {
+    let (task, ended) = taken_back(task, attempt, code::NOT_SENT_IN_TIME, "never left", now)?;
+    Ok(Step {
+        ended,
+        ..quietly(back_in_queue(task, rules, condition, now))
+    })
+}
+
+/// The task without the attempt, which has not left, and what the history says of that.
+fn taken_back(
+    task: &Task,
+    attempt: AttemptNo,
+    code: i64,
+    desc: &str,
+    now: Timestamp,
+) -> Result<(Task, Vec<Ended>), Refused> {
     if task.state != State::Published {
         return Err(Refused::WrongState);
     }
@@ -217,8 +242,8 @@ pub(super) fn not_sent(
         ..task.times
     };
     let outcome = Outcome {
-        code: code::NOT_SENT_IN_TIME,
-        desc: "never left".to_owned(),
+        code,
+        desc: desc.to_owned(),
         output: None,
         sent: false,
     };
@@ -233,10 +258,7 @@ pub(super) fn not_sent(
         times: AttemptTimes::default(),
         ..moved(task, State::Queued, now)
     };
-    Ok(Step {
-        ended,
-        ..quietly(back_in_queue(task, rules, condition, now))
-    })
+    Ok((task, ended))
 }
 
 fn back_in_queue(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {

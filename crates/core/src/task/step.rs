@@ -18,7 +18,7 @@ pub fn step(task: &Task, rules: &Rules, event: Event<'_>, now: Timestamp) -> Res
 /// The whole job was cancelled and the task's row has not been settled yet: whatever comes first settles it.
 fn under_mark(task: &Task, event: Event<'_>, now: Timestamp) -> Result<Step, Refused> {
     let withdrawn = match event {
-        Event::NotSent(attempt, _) => attempt == task.attempt,
+        Event::NotSent(attempt, _) | Event::TooLarge(attempt) => attempt == task.attempt,
         Event::Cancelled { withdrawn } => withdrawn,
         _ => false,
     };
@@ -32,6 +32,7 @@ fn under_mark(task: &Task, event: Event<'_>, now: Timestamp) -> Result<Step, Ref
         Event::Due(_)
         | Event::Claimed
         | Event::NotSent(..)
+        | Event::TooLarge(_)
         | Event::Acked { .. }
         | Event::ReplyDeadline { .. }
         | Event::WindowEnded(_)
@@ -47,6 +48,7 @@ fn unmarked(task: &Task, rules: &Rules, event: Event<'_>, now: Timestamp) -> Res
         Event::RetryAsked(condition) => rounds::retry_asked(task, rules, condition, now),
         Event::Claimed => rounds::claim(task, rules, now),
         Event::NotSent(attempt, condition) => rounds::not_sent(task, rules, attempt, condition, now),
+        Event::TooLarge(attempt) => rounds::too_large(task, rules, attempt, now),
         Event::Acked { attempt, handed } => replies::acked(task, attempt, handed, now),
         Event::Replied { attempt, handed, reply } => replies::replied(task, rules, attempt, handed, reply, now),
         Event::ReplyDeadline { attempt, handed, link } => replies::silent(task, rules, attempt, handed, link, now),

@@ -14,6 +14,7 @@ pub(crate) enum Happening {
     RetryAsked(Condition),
     Claimed,
     NotSent(Named, Condition),
+    TooLarge(Named),
     Acked(Named),
     Replied(Named, Reply),
     ReplyDeadline(Named, Link),
@@ -50,6 +51,7 @@ impl Happening {
             Self::RetryAsked(condition) => Event::RetryAsked(condition),
             Self::Claimed => Event::Claimed,
             Self::NotSent(named, condition) => Event::NotSent(named.number(latest), condition),
+            Self::TooLarge(named) => Event::TooLarge(named.number(latest)),
             Self::Acked(named) => {
                 let attempt = named.number(latest);
                 Event::Acked { attempt, handed }
@@ -76,6 +78,7 @@ pub(crate) fn happening() -> impl Strategy<Value = Happening> {
         5 => condition().prop_map(Happening::RetryAsked),
         18 => Just(Happening::Claimed),
         4 => (named(), condition()).prop_map(|(named, condition)| Happening::NotSent(named, condition)),
+        1 => named().prop_map(Happening::TooLarge),
         8 => named().prop_map(Happening::Acked),
         14 => (named(), any_reply()).prop_map(|(named, reply)| Happening::Replied(named, reply)),
         9 => (named(), link()).prop_map(|(named, link)| Happening::ReplyDeadline(named, link)),

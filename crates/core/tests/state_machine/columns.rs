@@ -30,6 +30,7 @@ impl Situation<'_> {
     fn attempt(&self) -> AttemptNo {
         match self.event {
             Event::NotSent(attempt, _)
+            | Event::TooLarge(attempt)
             | Event::Acked { attempt, .. }
             | Event::Replied { attempt, .. }
             | Event::ReplyDeadline { attempt, .. } => attempt,
@@ -80,7 +81,7 @@ macro_rules! columns {
     };
 }
 
-pub(crate) const SECTIONS: [Section; 11] = [
+pub(crate) const SECTIONS: [Section; 12] = [
     Section {
         title: "Its round is due",
         about: "The trigger, or the moment of an automatic retry, which is used up here whether it is sent or not.",
@@ -143,6 +144,17 @@ pub(crate) const SECTIONS: [Section; 11] = [
             let named = attempts_named(task).into_iter();
             named.map(|attempt| Event::NotSent(attempt, condition)).collect()
         },
+    },
+    Section {
+        title: "The attempt is larger than the client takes",
+        about: "A client of MQTT 5 that announces a Maximum Packet Size. The attempt certainly never left; time does not heal that, so \
+                there is no automatic retry.",
+        columns: columns! {
+            "another attempt" => |on| on.attempt() != on.task.attempt,
+            "the latest attempt" => |_| true,
+        },
+        sees_device: false,
+        events: |task, _, _| attempts_named(task).into_iter().map(Event::TooLarge).collect(),
     },
     Section {
         title: "PUBACK",

@@ -134,7 +134,8 @@ pub(super) struct TaskAttempt {
     output_data: Option<Box<RawValue>>,
     /// A reply that came after the attempt had ended.
     late: bool,
-    /// What ended it: `REPLY`, `REPLY_DEADLINE`, `OPERATOR` (cancelled), `LINK` (it never left); null while it is out.
+    /// What ended it: `REPLY`, `REPLY_DEADLINE`, `OPERATOR` (cancelled), `LINK` (it never left), `SIZE` (it is larger
+    /// than the client takes); null while it is out.
     cause: Option<&'static str>,
 }
 
@@ -203,6 +204,7 @@ fn cause_word(how: How, outcome: &Outcome) -> &'static str {
         How::TimedOut => "REPLY_DEADLINE",
         How::Cancelled => "OPERATOR",
         How::NotSent if outcome.code == code::CANCELLED => "OPERATOR",
+        How::NotSent if outcome.code == code::TOO_LARGE => "SIZE",
         How::NotSent => "LINK",
     }
 }

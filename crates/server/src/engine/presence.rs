@@ -23,7 +23,10 @@ impl Turn<'_> {
                 }
                 DeviceEvent::Ready { session, device, kinds } => self.memory.devices.ready(*device, *session, *kinds),
                 DeviceEvent::Disconnected { session, device } => self.disconnected(*session, *device),
-                DeviceEvent::NotSent { .. } | DeviceEvent::Acked { .. } | DeviceEvent::Replied { .. } => {}
+                DeviceEvent::NotSent { .. }
+                | DeviceEvent::TooLarge { .. }
+                | DeviceEvent::Acked { .. }
+                | DeviceEvent::Replied { .. } => {}
             }
         }
         queues.clear();

@@ -26,6 +26,7 @@ impl Turn<'_> {
             match event {
                 DeviceEvent::Acked { device, wire } => self.acked(*device, *wire),
                 DeviceEvent::NotSent { device, wire } => self.not_sent(*device, *wire),
+                DeviceEvent::TooLarge { device, wire } => self.too_large(*device, *wire),
                 DeviceEvent::Replied {
                     session,
                     device,
@@ -69,6 +70,12 @@ impl Turn<'_> {
         let condition = self.condition(device);
         // A task that was cancelled or deleted meanwhile refuses this, and is right to.
         let _refused = self.apply(wire.task(), Event::NotSent(wire.attempt(), &condition));
+    }
+
+    fn too_large(&mut self, device: DeviceNo, wire: WireId) {
+        self.free_slot(device, wire);
+        // A task that was cancelled or deleted meanwhile refuses this, and is right to.
+        let _refused = self.apply(wire.task(), Event::TooLarge(wire.attempt()));
     }
 
     /// The slot is freed by the attempt's reply whatever became of its task: cancelled, given up, deleted.
@@ -174,7 +181,9 @@ impl Turn<'_> {
 
 fn named(event: &DeviceEvent) -> Option<WireId> {
     match event {
-        DeviceEvent::Acked { wire, .. } | DeviceEvent::NotSent { wire, .. } => Some(*wire),
+        DeviceEvent::Acked { wire, .. } | DeviceEvent::NotSent { wire, .. } | DeviceEvent::TooLarge { wire, .. } => {
+            Some(*wire)
+        }
         DeviceEvent::Replied { wire, .. } => *wire,
         DeviceEvent::Connected { .. } | DeviceEvent::Ready { .. } | DeviceEvent::Disconnected { .. } => None,
     }

@@ -14,17 +14,19 @@ use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
 use tokio::time::Sleep;
 
 use super::Gateway;
-use super::end::End;
+use super::end::{Breach, End};
 use super::input::Input;
 use super::line::Outward;
 use super::login::connack;
 use super::members::{Asked, Members};
+use super::mqtt5;
 use super::packets::{Incoming, Message};
 use super::packing::Unpackable;
 use super::sessions::Present;
 use super::settling::Settling;
 use super::socket;
 use super::subscribing::subscribed;
+use super::terms::Version;
 use super::upstream::{Reaction, react};
 use crate::link::{DeviceEvent, Kinds, SessionNo};
 use crate::trace;
@@ -32,7 +34,7 @@ use crate::trace;
 /// Messages in another device's name that are passed over before the connection is ended, unless it is a gateway's.
 const FOREIGN_MAX: u32 = 20;
 /// Wildcards are for filters, and NUL is for no string of MQTT.
-const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
+pub(super) const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
 /// Until the next look at the time when nothing is due.
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -221,7 +223,7 @@ impl Connection {
                 packet_id,
                 topic_filters,
             } => {
-                outward.put(suback(packet_id, &topic_filters))?;
+                outward.put(suback(outward.version(), packet_id, &topic_filters))?;
                 return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref()), outward));
             }
             Packet::Unsubscribe {
@@ -245,10 +247,10 @@ impl Connection {
 
     fn published(&mut self, message: Message<'_>, outward: &mut Outward) -> Result<bool, End> {
         if message.qos == QoS::ExactlyOnce {
-            return Err(End::QosTooHigh);
+            return Err(Breach::Qos2.into());
         }
         if message.topic.contains(NOT_IN_A_TOPIC) {
-            return Err(End::Misbehaved("a topic that no message can have"));
+            return Err(Breach::Topic.into());
         }
         let payload = match outward.packing().unpack(message.payload) {
             Ok(payload) => payload,
@@ -381,11 +383,14 @@ pub(super) fn silent_at(keep_alive_secs: u16, heard: Instant) -> Option<Instant>
     (keep_alive > 0).then(|| heard + Duration::from_millis(keep_alive * 1_500))
 }
 
-/// Grants every filter: no subscription decides what is delivered.
-pub(super) fn suback<F>(packet_id: NonZeroU16, filters: &[(F, QoS)]) -> Packet {
-    let granted = filters
-        .iter()
-        .map(|(_, qos)| SubscribeReturnCode::Success(at_most_once_or_once(*qos)));
+/// Grants every filter: no subscription decides what is delivered. In MQTT 5 whoever names what is none is told so.
+pub(super) fn suback<F: AsRef<str>>(version: Version, packet_id: NonZeroU16, filters: &[(F, QoS)]) -> Packet {
+    let granted = filters.iter().map(|(filter, qos)| {
+        if version == Version::V5 && !mqtt5::is_filter(filter.as_ref()) {
+            return SubscribeReturnCode::Failure;
+        }
+        SubscribeReturnCode::Success(at_most_once_or_once(*qos))
+    });
     Packet::SubscribeAck {
         packet_id,
         status: granted.collect(),

@@ -27,9 +27,6 @@ pub(super) enum End {
     /// It did what no device may.
     #[error("the device misbehaved: {0}")]
     Misbehaved(&'static str),
-    /// It has sent a message with QoS 2, which is not served.
-    #[error("the device misbehaved: QoS 2")]
-    QosTooHigh,
     /// What it has said cannot be judged now, and it has to say it again.
     #[error("the store cannot be read")]
     Unavailable,
@@ -41,6 +38,35 @@ pub(super) enum End {
 impl From<io::Error> for End {
     fn from(error: io::Error) -> Self {
         Self::Link(error.into())
+    }
+}
+
+/// What no device may do, and MQTT 5 has a word for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Breach {
+    #[error("QoS 2")]
+    Qos2,
+    #[error("a message that is to be retained")]
+    Retain,
+    #[error("a topic that no message can have")]
+    Topic,
+    #[error("a PUBLISH without a topic")]
+    NoTopic,
+    #[error("an alias of a topic")]
+    Alias,
+    #[error("a shared subscription")]
+    Shared,
+    #[error("a subscription identifier")]
+    SubscriptionIdentifier,
+    #[error("a packet that is too long")]
+    TooLong,
+    #[error("a packet that has no place here")]
+    OutOfPlace,
+}
+
+impl From<Breach> for End {
+    fn from(breach: Breach) -> Self {
+        Self::Link(breach.into())
     }
 }
 
@@ -57,6 +83,10 @@ pub(super) enum WireError {
     OtherVersion,
     #[error("no client id")]
     NoClientId,
+    #[error("the device misbehaved: {0}")]
+    Breach(#[from] Breach),
+    #[error("the device takes no packet that is as long as the one it was to be sent")]
+    TakesLess,
 }
 
 impl From<DecodeError> for WireError {

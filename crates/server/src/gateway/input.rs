@@ -42,12 +42,17 @@ impl Input {
 
     /// The CONNECT of a connection, once all of it has been read; what came behind it is kept.
     pub(super) fn connect(&mut self) -> Result<Option<(Box<Connect>, Terms)>, WireError> {
+        self.version = packets::version_of(&self.kept);
         let Some((connect, terms, length)) = packets::read_connect(&self.kept, CONNECT_MAX_BYTES)? else {
             return Ok(None);
         };
-        self.version = terms.version;
         self.keep_from(length);
         Ok(Some((connect, terms)))
+    }
+
+    /// What the other side speaks, as far as its CONNECT could be read.
+    pub(super) fn version(&self) -> Version {
+        self.version
     }
 
     /// Bytes that have been read and belong to no packet yet.

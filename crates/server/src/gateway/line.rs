@@ -21,7 +21,7 @@ use super::entrant::Entrant;
 use super::keys::Keys;
 use super::members::{Asked, Member, Members};
 use super::mqtt5;
-use super::packets::{publish_length, put, put_puback, put_publish, put_publish_head, put_unsuback};
+use super::packets::{packet_length, publish_length, put, put_puback, put_publish, put_publish_head, put_unsuback};
 use super::packing::Packing;
 use super::templates::Template;
 use super::terms::{Terms, Version};
@@ -30,11 +30,9 @@ use crate::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 
 /// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
 const UNSENT_MAX_BYTES: usize = 1 << 20;
-/// The kind of a packet, and its length.
-const HEADER_MAX_BYTES: usize = 5;
 /// Commands whose PUBACK is remembered to be missing: a gateway's thirty, and more than that of which nothing is expected any
 /// more, but whose packet identifiers must not be used again too early.
-const IN_FLIGHT_MAX: usize = 64;
+pub(super) const IN_FLIGHT_MAX: u16 = 64;
 
 /// A device that is in, and its connection.
 pub(super) struct Line {
@@ -131,6 +129,11 @@ impl Outward {
         self.over
     }
 
+    /// What the device speaks.
+    pub(super) fn version(&self) -> Version {
+        self.terms.version
+    }
+
     /// How the device packs every payload.
     pub(super) fn packing(&self) -> Packing {
         self.packing
@@ -213,42 +216,36 @@ impl Outward {
         }
     }
 
-    /// Appends a command.
+    /// Appends a command. False: it is larger than the client takes, and nothing of it leaves.
     pub(super) fn put_command(
         &mut self,
         keys: &Keys,
         qos: Qos,
         template: &Template,
         outgoing: &Outgoing,
-    ) -> Result<(), WireError> {
+    ) -> Result<bool, WireError> {
         let topic = [keys.root(), &template.path];
         let version = self.terms.version;
         let packed = self.packed(template, outgoing)?;
         let payload_len = packed.as_ref().map_or_else(|| template.body.encoded_len(), Vec::len);
-        if self.takes(topic, true, payload_len) {
-            let packet_id = self.packet_id_for(qos, outgoing);
-            match packed {
-                None => {
-                    put_publish_head(&mut self.output, version, topic, packet_id, payload_len)?;
-                    template.body.encode(outgoing.wire, &mut self.output);
-                }
-                Some(payload) => put_publish(&mut self.output, version, topic, packet_id, &payload)?,
+        let is_acknowledged = qos == Qos::AtLeastOnce && !self.owes_enough();
+        if !self.takes(topic, is_acknowledged, payload_len) {
+            return Ok(false);
+        }
+        let packet_id = self.packet_id_for(is_acknowledged, outgoing);
+        match packed {
+            None => {
+                put_publish_head(&mut self.output, version, topic, packet_id, payload_len)?;
+                template.body.encode(outgoing.wire, &mut self.output);
             }
-        } else {
-            // The standard wants it discarded as if it had been sent: its time runs out.
-            tracing::warn!(
-                device = outgoing.device.0,
-                payload_len,
-                "a command is larger than its client takes"
-            );
-            outgoing.gate.expect_no_puback();
+            Some(payload) => put_publish(&mut self.output, version, topic, packet_id, &payload)?,
         }
         let gate = Arc::clone(&outgoing.gate);
         match &mut self.members {
             Some(members) if outgoing.session.shared().is_some() => members.handing.push(gate),
             _ => self.handing = Some(gate),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What the device gets, if it wants it packed.
@@ -264,13 +261,16 @@ impl Outward {
     /// Whether the client takes a PUBLISH as large as this.
     fn takes(&self, topic: [&str; 2], acknowledged: bool, payload_len: usize) -> bool {
         let length = publish_length(self.terms.version, topic, acknowledged, payload_len);
-        u32::try_from(length + HEADER_MAX_BYTES).is_ok_and(|bytes| bytes <= self.terms.packet_max)
+        self.terms.take(packet_length(length))
     }
 
-    /// A command that needs a PUBACK while the client already owes as many as it can goes without.
-    fn packet_id_for(&mut self, qos: Qos, outgoing: &Outgoing) -> Option<NonZeroU16> {
-        let owed = self.in_flight.len() >= usize::from(self.terms.receive_max);
-        if qos == Qos::AtLeastOnce && !owed {
+    /// Whether the client owes as many PUBACKs as it can: what would need another goes without.
+    fn owes_enough(&self) -> bool {
+        self.in_flight.len() >= usize::from(self.terms.receive_max)
+    }
+
+    fn packet_id_for(&mut self, is_acknowledged: bool, outgoing: &Outgoing) -> Option<NonZeroU16> {
+        if is_acknowledged {
             return Some(self.await_puback(outgoing));
         }
         outgoing.gate.expect_no_puback();
@@ -280,7 +280,7 @@ impl Outward {
     /// The packet identifier that the command's PUBACK will name.
     fn await_puback(&mut self, outgoing: &Outgoing) -> NonZeroU16 {
         let packet_id = self.next_packet();
-        if self.in_flight.len() >= IN_FLIGHT_MAX {
+        if self.in_flight.len() >= usize::from(IN_FLIGHT_MAX) {
             self.in_flight.pop_front();
         }
         self.in_flight.push_back((packet_id, outgoing.device, outgoing.wire));
@@ -320,25 +320,19 @@ impl Outward {
 
     /// Appends any other packet.
     pub(super) fn put(&mut self, packet: Packet) -> Result<(), WireError> {
-        put(&mut self.output, self.terms.version, packet)
+        put(&mut self.output, self.terms, packet)
     }
 
     /// Appends an UNSUBACK for so many filters.
     pub(super) fn put_unsuback(&mut self, packet_id: NonZeroU16, filters: usize) -> Result<(), WireError> {
-        put_unsuback(&mut self.output, self.terms.version, packet_id, filters)
+        put_unsuback(&mut self.output, self.terms, packet_id, filters)
     }
 
     /// Appends for a client of MQTT 5 why its connection ends, if nothing else waits to be sent. Whether it did.
     pub(super) fn put_why(&mut self, end: &End) -> bool {
-        if self.terms.version == Version::V3 || !self.output.is_empty() {
-            return false;
-        }
-        let put = mqtt5::put_disconnect(&mut self.output, end);
-        let fits = u32::try_from(self.output.len()).is_ok_and(|bytes| bytes <= self.terms.packet_max);
-        if !fits {
-            self.output.clear();
-        }
-        put.is_ok() && fits
+        self.terms.version == Version::V5
+            && self.output.is_empty()
+            && mqtt5::put_disconnect(&mut self.output, self.terms, end)
     }
 
     /// A gateway's sub-devices may each be sent as much as a device with a connection of its own.

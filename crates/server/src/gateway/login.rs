@@ -13,7 +13,7 @@ use super::certificate::Shown;
 use super::connection::Connection;
 use super::end::WireError;
 use super::input::Input;
-use super::terms::{Terms, Version};
+use super::terms::Terms;
 use super::throttle::Telling;
 use super::tls::Tls;
 use super::transport::{Received, Transport};
@@ -142,18 +142,23 @@ async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: b
         }
     };
     let connect = tokio::time::timeout_at(end, connect(&caller.transport, &mut caller.input));
-    let (proved, version) = match connect.await.ok()? {
-        Ok((_, terms)) if !room => (Err(ConnectAckReason::ServiceUnavailable), terms.version),
+    let (proved, terms) = match connect.await.ok()? {
+        Ok((_, terms)) if !room => (Err(ConnectAckReason::ServiceUnavailable), terms),
+        // What is said then is in the terms.
+        Ok((_, terms)) if terms.unmet.is_some() => (Err(ConnectAckReason::NotAuthorized), terms),
         Ok(_) if gateway.throttle.is_full(peer.ip(), Instant::now()) => {
             tracing::debug!(%peer, "a login is not looked at: too many of its address wait for their refusal");
             return None;
         }
-        Ok((connect, terms)) => (
-            prove(gateway, &mut caller, peer, (&connect, terms)).await?,
-            terms.version,
-        ),
-        Err(WireError::OtherVersion) => (Err(ConnectAckReason::UnacceptableProtocolVersion), Version::V3),
-        Err(WireError::NoClientId) => (Err(ConnectAckReason::IdentifierRejected), Version::V3),
+        Ok((connect, terms)) => (prove(gateway, &mut caller, peer, (&connect, terms)).await?, terms),
+        Err(WireError::OtherVersion) => {
+            let terms = Terms::of(caller.input.version());
+            (Err(ConnectAckReason::UnacceptableProtocolVersion), terms)
+        }
+        Err(WireError::NoClientId) => {
+            let terms = Terms::of(caller.input.version());
+            (Err(ConnectAckReason::IdentifierRejected), terms)
+        }
         Err(error) => {
             tracing::debug!(%peer, %error, "a connection ended without a login");
             return None;
@@ -162,7 +167,7 @@ async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: b
     match proved {
         Ok(guest) => Some((caller, guest)),
         Err(code) => {
-            refuse(gateway, &caller.transport, peer, version, code).await;
+            refuse(gateway, &caller.transport, peer, terms, code).await;
             None
         }
     }
@@ -222,7 +227,7 @@ async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connec
     }
 }
 
-async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, version: Version, code: ConnectAckReason) {
+async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, terms: Terms, code: ConnectAckReason) {
     let (wait, _place) = match gateway.throttle.refused(peer.ip(), Instant::now()) {
         Telling::AtOnce => (Duration::ZERO, None),
         Telling::After(wait, place) => (wait, Some(place)),
@@ -234,7 +239,7 @@ async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, vers
     tracing::info!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
     tokio::time::sleep(wait).await;
     let mut output = Vec::new();
-    let told = packets::put(&mut output, version, connack(code)).is_ok() && transport.send(&mut output).is_ok();
+    let told = packets::put(&mut output, terms, connack(code)).is_ok() && transport.send(&mut output).is_ok();
     if told {
         tokio::time::sleep(AFTER_REFUSAL).await;
     }

@@ -12,19 +12,38 @@ use rmqtt_codec::v5::{
 };
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::end::{End, WireError};
+use super::end::{Breach, End, WireError};
 use super::input::PACKET_MAX_BYTES;
+use super::line::IN_FLIGHT_MAX;
 use super::packets::malformed;
 use super::terms::{Terms, Version};
 use crate::link::Cause;
 
-/// Which version of MQTT a CONNECT is written in: its level, behind the protocol's name.
-const LEVEL_AT: usize = 6;
+/// How a CONNECT begins behind its header; its level follows, which says its version.
+const NAME: [u8; 6] = *b"\0\x04MQTT";
 const LEVEL: u8 = 5;
+/// Reasons of a PUBACK.
+const PUBACK_REASONS: [u8; 9] = [0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99];
+const SHARED: &str = "$share/";
 
-/// Whether what follows the header of a CONNECT is MQTT 5.
+/// Whether what follows the header of a CONNECT is MQTT 5, or later.
 pub(super) fn is_spoken(body: &[u8]) -> bool {
-    body.get(LEVEL_AT) == Some(&LEVEL)
+    body.strip_prefix(&NAME)
+        .and_then(<[u8]>::first)
+        .is_some_and(|level| *level >= LEVEL)
+}
+
+/// Whether a PUBACK can have this reason.
+pub(super) fn is_reason_of_puback(reason: u8) -> bool {
+    PUBACK_REASONS.contains(&reason)
+}
+
+/// Whether a filter can match anything: a wildcard is a whole level, and `#` the last.
+pub(super) fn is_filter(filter: &str) -> bool {
+    let mut levels = filter.split('/').rev();
+    let is_level = |level: &str| level == "+" || !level.contains(['+', '#', '\0']);
+    let last = levels.next().unwrap_or_default();
+    !filter.is_empty() && (last == "#" || is_level(last)) && levels.all(is_level)
 }
 
 /// Reads a CONNECT, and what the client takes.
@@ -32,11 +51,14 @@ pub(super) fn connect(bytes: &[u8]) -> Result<(Box<Connect>, Terms), WireError> 
     let Packet::Connect(connect) = decode(bytes)? else {
         return Err(malformed("CONNECT expected"));
     };
-    let terms = Terms {
-        version: Version::V5,
-        receive_max: connect.receive_max.map_or(u16::MAX, NonZeroU16::get),
+    let asked = connect.receive_max.map_or(u16::MAX, NonZeroU16::get);
+    let mut terms = Terms {
+        // More than are remembered cannot be told to be missing.
+        receive_max: asked.min(IN_FLIGHT_MAX),
         packet_max: connect.max_packet_size.map_or(u32::MAX, Into::into),
+        ..Terms::of(Version::V5)
     };
+    terms.unmet = unmet(&connect, terms);
     let same = Connect {
         clean_session: connect.clean_start,
         keep_alive: connect.keep_alive,
@@ -48,9 +70,29 @@ pub(super) fn connect(bytes: &[u8]) -> Result<(Box<Connect>, Terms), WireError> 
     Ok((Box::new(same), terms))
 }
 
+/// What the client asks for and does not get. Wills are not carried out, but those that cannot be are refused, as the standard has it.
+fn unmet(connect: &rmqtt_codec::v5::Connect, terms: Terms) -> Option<ConnectAckReason> {
+    let will = connect.last_will.as_ref();
+    if connect.auth_method.is_some() {
+        Some(ConnectAckReason::BadAuthenticationMethod)
+    } else if will.is_some_and(|will| will.qos == QoS::ExactlyOnce) {
+        Some(ConnectAckReason::QosNotSupported)
+    } else if will.is_some_and(|will| will.retain) {
+        Some(ConnectAckReason::RetainNotSupported)
+    } else if encoded(connect_ack(Reason3::ConnectionAccepted).into()).is_ok_and(|bytes| !terms.take(bytes.len())) {
+        Some(ConnectAckReason::PacketTooLarge)
+    } else {
+        None
+    }
+}
+
 /// Reads any other packet but PUBLISH and PUBACK.
 pub(super) fn other(bytes: &[u8]) -> Result<Packet3, WireError> {
     Ok(match decode(bytes)? {
+        Packet::Subscribe(subscribe) if subscribe.id.is_some() => return Err(Breach::SubscriptionIdentifier.into()),
+        Packet::Subscribe(subscribe) if subscribe.topic_filters.iter().any(|(it, _)| it.starts_with(SHARED)) => {
+            return Err(Breach::Shared.into());
+        }
         Packet::Subscribe(subscribe) => Packet3::Subscribe {
             packet_id: subscribe.packet_id,
             topic_filters: subscribe
@@ -66,14 +108,21 @@ pub(super) fn other(bytes: &[u8]) -> Result<Packet3, WireError> {
         Packet::PingRequest => Packet3::PingRequest,
         Packet::Disconnect(_) => Packet3::Disconnect,
         Packet::Connect(_) => Packet3::Connect(Box::default()),
-        _ => return Err(malformed("a packet that has no place here")),
+        _ => return Err(Breach::OutOfPlace.into()),
     })
 }
 
 /// Appends a packet.
-pub(super) fn put(into: &mut Vec<u8>, packet: Packet3) -> Result<(), WireError> {
+pub(super) fn put(into: &mut Vec<u8>, terms: Terms, packet: Packet3) -> Result<(), WireError> {
     match packet {
-        Packet3::ConnectAck(ack) => encode(into, connect_ack(ack.return_code).into()),
+        Packet3::ConnectAck(ack) => {
+            let refused = terms.unmet.map(|reason| refusal(reason).into());
+            encode(
+                into,
+                terms,
+                refused.unwrap_or_else(|| connect_ack(ack.return_code).into()),
+            )
+        }
         Packet3::SubscribeAck { packet_id, status } => {
             let status = status.into_iter().map(granted).collect();
             let ack = SubscribeAck {
@@ -82,46 +131,76 @@ pub(super) fn put(into: &mut Vec<u8>, packet: Packet3) -> Result<(), WireError> 
                 reason_string: None,
                 status,
             };
-            encode(into, ack.into())
+            encode(into, terms, ack.into())
         }
-        Packet3::PingResponse => encode(into, Packet::PingResponse),
+        Packet3::PingResponse => encode(into, terms, Packet::PingResponse),
         _ => Err(malformed("a packet that is never said")),
     }
 }
 
 /// Appends an UNSUBACK, which speaks of each filter here.
-pub(super) fn put_unsuback(into: &mut Vec<u8>, packet_id: NonZeroU16, filters: usize) -> Result<(), WireError> {
+pub(super) fn put_unsuback(
+    into: &mut Vec<u8>,
+    terms: Terms,
+    packet_id: NonZeroU16,
+    filters: usize,
+) -> Result<(), WireError> {
     let ack = UnsubscribeAck {
         packet_id,
         properties: Vec::new(),
         reason_string: None,
         status: vec![UnsubscribeAckReason::Success; filters],
     };
-    encode(into, ack.into())
+    encode(into, terms, ack.into())
 }
 
-/// Appends a DISCONNECT that says why the server ends the connection; nothing if it is over already.
-pub(super) fn put_disconnect(into: &mut Vec<u8>, end: &End) -> Result<(), WireError> {
-    let reason_code = match end {
-        End::Disconnected | End::Link(WireError::Closed | WireError::Io(_)) => return Ok(()),
-        End::Ordered(Cause::Stopping) => DisconnectReasonCode::ServerShuttingDown,
-        End::Ordered(_) => DisconnectReasonCode::AdministrativeAction,
-        End::TakenOver => DisconnectReasonCode::SessionTakenOver,
-        End::Revoked => DisconnectReasonCode::NotAuthorized,
-        End::Silent => DisconnectReasonCode::KeepAliveTimeout,
-        End::Unavailable => DisconnectReasonCode::ImplementationSpecificError,
-        End::QosTooHigh => DisconnectReasonCode::QosNotSupported,
-        End::Misbehaved(_) => DisconnectReasonCode::ProtocolError,
-        End::Link(_) => DisconnectReasonCode::MalformedPacket,
+/// Appends a DISCONNECT that says why the server ends the connection, in as many words as the client takes; nothing if it is
+/// over already. Whether there was something to say.
+pub(super) fn put_disconnect(into: &mut Vec<u8>, terms: Terms, end: &End) -> bool {
+    let Some(reason_code) = reason(end) else {
+        return false;
     };
-    let disconnect = Disconnect {
+    let mut disconnect = Disconnect {
         reason_code,
         session_expiry_interval_secs: None,
         server_reference: None,
         reason_string: Some(end.to_string().into()),
         user_properties: Vec::new(),
     };
-    encode(into, disconnect.into())
+    if encode(into, terms, disconnect.clone().into()).is_ok() {
+        return true;
+    }
+    disconnect.reason_string = None;
+    encode(into, terms, disconnect.into()).is_ok()
+}
+
+fn reason(end: &End) -> Option<DisconnectReasonCode> {
+    Some(match end {
+        End::Disconnected | End::Link(WireError::Closed | WireError::Io(_)) => return None,
+        End::Ordered(Cause::Stopping) => DisconnectReasonCode::ServerShuttingDown,
+        End::Ordered(_) => DisconnectReasonCode::AdministrativeAction,
+        End::Unavailable => DisconnectReasonCode::ImplementationSpecificError,
+        End::TakenOver => DisconnectReasonCode::SessionTakenOver,
+        End::Revoked => DisconnectReasonCode::NotAuthorized,
+        End::Silent => DisconnectReasonCode::KeepAliveTimeout,
+        End::Misbehaved(_) => DisconnectReasonCode::ProtocolError,
+        End::Link(WireError::Breach(breach)) => breached(*breach),
+        End::Link(WireError::TakesLess) => DisconnectReasonCode::PacketTooLarge,
+        End::Link(_) => DisconnectReasonCode::MalformedPacket,
+    })
+}
+
+fn breached(breach: Breach) -> DisconnectReasonCode {
+    match breach {
+        Breach::Qos2 => DisconnectReasonCode::QosNotSupported,
+        Breach::Retain => DisconnectReasonCode::RetainNotSupported,
+        Breach::Topic => DisconnectReasonCode::TopicNameInvalid,
+        Breach::Alias => DisconnectReasonCode::TopicAliasInvalid,
+        Breach::Shared => DisconnectReasonCode::SharedSubscriptionNotSupported,
+        Breach::SubscriptionIdentifier => DisconnectReasonCode::SubscriptionIdentifiersNotSupported,
+        Breach::TooLong => DisconnectReasonCode::PacketTooLarge,
+        Breach::NoTopic | Breach::OutOfPlace => DisconnectReasonCode::ProtocolError,
+    }
 }
 
 /// Nothing is kept for a client that is not connected, whatever it asks for, and nothing is retained, shared or aliased.
@@ -134,8 +213,10 @@ fn connect_ack(code: Reason3) -> ConnectAck {
         Reason3::BadUserNameOrPassword => ConnectAckReason::BadUserNameOrPassword,
         Reason3::NotAuthorized | Reason3::Reserved => ConnectAckReason::NotAuthorized,
     };
+    if reason_code != ConnectAckReason::Success {
+        return refusal(reason_code);
+    }
     ConnectAck {
-        reason_code,
         session_expiry_interval_secs: Some(0),
         max_qos: QoS::AtLeastOnce,
         max_packet_size: u32::try_from(PACKET_MAX_BYTES).ok(),
@@ -146,11 +227,18 @@ fn connect_ack(code: Reason3) -> ConnectAck {
     }
 }
 
+fn refusal(reason_code: ConnectAckReason) -> ConnectAck {
+    ConnectAck {
+        reason_code,
+        ..ConnectAck::default()
+    }
+}
+
 fn granted(code: SubscribeReturnCode) -> SubscribeAckReason {
     match code {
         SubscribeReturnCode::Success(QoS::AtMostOnce) => SubscribeAckReason::GrantedQos0,
         SubscribeReturnCode::Success(_) => SubscribeAckReason::GrantedQos1,
-        SubscribeReturnCode::Failure => SubscribeAckReason::UnspecifiedError,
+        SubscribeReturnCode::Failure => SubscribeAckReason::TopicFilterInvalid,
     }
 }
 
@@ -161,11 +249,19 @@ fn decode(bytes: &[u8]) -> Result<Packet, WireError> {
     }
 }
 
-fn encode(into: &mut Vec<u8>, packet: Packet) -> Result<(), WireError> {
+fn encode(into: &mut Vec<u8>, terms: Terms, packet: Packet) -> Result<(), WireError> {
+    let bytes = encoded(packet)?;
+    if !terms.take(bytes.len()) {
+        return Err(WireError::TakesLess);
+    }
+    into.extend_from_slice(&bytes);
+    Ok(())
+}
+
+fn encoded(packet: Packet) -> Result<BytesMut, WireError> {
     let mut bytes = BytesMut::new();
     Codec::default()
         .encode(packet, &mut bytes)
         .map_err(|error| malformed(&error.to_string()))?;
-    into.extend_from_slice(&bytes);
-    Ok(())
+    Ok(bytes)
 }

@@ -66,7 +66,8 @@ impl Gateway {
         match order {
             Order::Publish(outgoing) if outgoing.session == line.session => {
                 if self.may_leave(outgoing) {
-                    outward.put_command(&line.keys, line.qos, templates.of(&outgoing.command), outgoing)?;
+                    let put = outward.put_command(&line.keys, line.qos, templates.of(&outgoing.command), outgoing)?;
+                    self.sessions.unless_put(put, outgoing);
                 }
             }
             Order::Publish(outgoing) => self.publish_over(outward, outgoing, templates)?,
@@ -104,7 +105,8 @@ impl Gateway {
             return Ok(());
         };
         if self.may_leave(outgoing) {
-            outward.put_command(&keys, qos, templates.of(&outgoing.command), outgoing)?;
+            let put = outward.put_command(&keys, qos, templates.of(&outgoing.command), outgoing)?;
+            self.sessions.unless_put(put, outgoing);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! MQTT 3.1.1 packets as bytes.
+//! Packets as bytes, of MQTT 3.1.1 and 5.
 //!
 //! Nearly all traffic is PUBLISH and PUBACK: these are read where they lie and written where they leave, here and by hand.
-//! `rmqtt_codec` does every other packet, and a property test has it judge these two.
+//! `rmqtt_codec` does every other packet, those of MQTT 5 in `mqtt5`, and a property test has it judge these two.
 
 use std::num::NonZeroU16;
 
@@ -10,8 +10,9 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{Codec, Connect, Packet};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::end::WireError;
+use super::end::{Breach, WireError};
 use super::mqtt5;
+use super::properties;
 use super::terms::{Terms, Version};
 
 /// The first half of a first byte says what a packet is.
@@ -19,6 +20,8 @@ const KIND: u8 = 0xf0;
 const PUBLISH: u8 = 0x30;
 const PUBACK: u8 = 0x40;
 const CONNECT: u8 = 0x10;
+/// In the first byte of a PUBLISH.
+const RETAIN: u8 = 1;
 /// MQTT 5: a length of properties.
 const NO_PROPERTIES: u8 = 0;
 /// Most that four bytes of seven bits can say.
@@ -61,15 +64,30 @@ pub(super) fn read_connect(bytes: &[u8], max: usize) -> Result<Option<(Box<Conne
     let Some((body, all)) = whole(bytes, max)? else {
         return Ok(None);
     };
-    let (connect, terms) = if bytes[0] == CONNECT && mqtt5::is_spoken(body) {
-        mqtt5::connect(&bytes[..all])?
-    } else {
-        match other(&bytes[..all], Version::V3)? {
+    let (connect, terms) = match spoken(bytes[0], body) {
+        Version::V5 => mqtt5::connect(&bytes[..all])?,
+        Version::V3 => match other(&bytes[..all], Version::V3)? {
             Packet::Connect(connect) => (connect, Terms::default()),
             _ => return Err(malformed("CONNECT expected")),
-        }
+        },
     };
     Ok(Some((connect, terms, all)))
+}
+
+/// What whoever has sent this reads: a later version is likelier to be like the latest.
+pub(super) fn version_of(bytes: &[u8]) -> Version {
+    match whole(bytes, bytes.len()) {
+        Ok(Some((body, _))) => spoken(bytes[0], body),
+        Ok(None) | Err(_) => Version::default(),
+    }
+}
+
+fn spoken(first: u8, body: &[u8]) -> Version {
+    if first == CONNECT && mqtt5::is_spoken(body) {
+        Version::V5
+    } else {
+        Version::V3
+    }
 }
 
 /// What follows the header of the first packet, and how many bytes both have.
@@ -78,7 +96,7 @@ fn whole(bytes: &[u8], max: usize) -> Result<Option<(&[u8], usize)>, WireError> 
         return Ok(None);
     };
     if length > max {
-        return Err(malformed("a packet that is too long"));
+        return Err(Breach::TooLong.into());
     }
     let Some(body) = bytes.get(header..header + length) else {
         return Ok(None);
@@ -92,7 +110,7 @@ fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, WireError> {
 }
 
 /// A length that begins there, and where it ends; `None` if it does not.
-fn varint(bytes: &[u8], from: usize) -> Result<Option<(usize, usize)>, WireError> {
+pub(super) fn varint(bytes: &[u8], from: usize) -> Result<Option<(usize, usize)>, WireError> {
     let (mut length, mut shift) = (0, 0);
     for (at, byte) in bytes.iter().enumerate().skip(from) {
         length |= usize::from(byte & 0x7f) << shift;
@@ -112,7 +130,7 @@ fn publish(first: u8, body: &[u8], version: Version) -> Result<Message<'_>, Wire
     let (topic, rest) = split_text(body).ok_or_else(|| malformed("a PUBLISH that ends in its topic"))?;
     let topic = std::str::from_utf8(topic).map_err(|error| malformed(&error.to_string()))?;
     if topic.is_empty() {
-        return Err(malformed("a PUBLISH without a topic"));
+        return Err(Breach::NoTopic.into());
     }
     let (packet_id, payload) = match qos {
         QoS::AtMostOnce => (None, rest),
@@ -127,17 +145,10 @@ fn publish(first: u8, body: &[u8], version: Version) -> Result<Message<'_>, Wire
         packet_id,
         payload: match version {
             Version::V3 => payload,
-            Version::V5 => behind_properties(payload)?,
+            Version::V5 if first & RETAIN != 0 => return Err(Breach::Retain.into()),
+            Version::V5 => properties::behind(payload)?,
         },
     })
-}
-
-/// None of the properties of a message says anything to us, and a name that stands for a topic was not offered.
-fn behind_properties(bytes: &[u8]) -> Result<&[u8], WireError> {
-    let (length, header) = varint(bytes, 0)?.ok_or_else(|| malformed("properties without a length"))?;
-    bytes
-        .get(header + length..)
-        .ok_or_else(|| malformed("properties without an end"))
 }
 
 /// Bytes behind their length, and what follows them.
@@ -157,7 +168,11 @@ fn packet_id(bytes: &[u8]) -> Result<(NonZeroU16, &[u8]), WireError> {
 fn acknowledged(body: &[u8], version: Version) -> Result<NonZeroU16, WireError> {
     match version {
         Version::V3 => whole_packet_id(body),
-        Version::V5 => packet_id(body).map(|(packet_id, _)| packet_id),
+        Version::V5 => match packet_id(body)? {
+            (packet_id, []) => Ok(packet_id),
+            (packet_id, [reason, ..]) if mqtt5::is_reason_of_puback(*reason) => Ok(packet_id),
+            _ => Err(malformed("a PUBACK with a reason that there is not")),
+        },
     }
 }
 
@@ -215,6 +230,13 @@ pub(super) fn publish_length(version: Version, topic: [&str; 2], acknowledged: b
     2 + topic[0].len() + topic[1].len() + packet_id + properties + payload_len
 }
 
+/// Bytes of a packet with so many behind its header.
+pub(super) fn packet_length(length: usize) -> usize {
+    let bits = usize::BITS - length.leading_zeros();
+    let length_bytes = usize::try_from(bits.div_ceil(7)).unwrap_or(LENGTH_BYTES_MAX).max(1);
+    1 + length_bytes + length
+}
+
 /// Appends a PUBLISH.
 pub(super) fn put_publish(
     into: &mut Vec<u8>,
@@ -248,20 +270,23 @@ pub(super) fn put_puback(into: &mut Vec<u8>, packet_id: NonZeroU16) {
 /// Appends an UNSUBACK for so many filters.
 pub(super) fn put_unsuback(
     into: &mut Vec<u8>,
-    version: Version,
+    terms: Terms,
     packet_id: NonZeroU16,
     filters: usize,
 ) -> Result<(), WireError> {
-    match version {
-        Version::V3 => put(into, version, Packet::UnsubscribeAck { packet_id }),
-        Version::V5 => mqtt5::put_unsuback(into, packet_id, filters),
+    match terms.version {
+        Version::V3 => put(into, terms, Packet::UnsubscribeAck { packet_id }),
+        Version::V5 => mqtt5::put_unsuback(into, terms, packet_id, filters),
     }
 }
 
 /// Appends any other packet.
-pub(super) fn put(into: &mut Vec<u8>, version: Version, packet: Packet) -> Result<(), WireError> {
-    if version == Version::V5 {
-        return mqtt5::put(into, packet);
+///
+/// # Errors
+/// [`WireError::TakesLess`] if the client takes no packet as long as this; nothing is appended then.
+pub(super) fn put(into: &mut Vec<u8>, terms: Terms, packet: Packet) -> Result<(), WireError> {
+    if terms.version == Version::V5 {
+        return mqtt5::put(into, terms, packet);
     }
     let mut bytes = BytesMut::new();
     Codec::default()

@@ -228,6 +228,15 @@ impl Sessions {
         }
     }
 
+    /// Reports an attempt that is larger than its client takes, if it was not put among what is sent.
+    pub(super) fn unless_put(&self, put: bool, outgoing: &Outgoing) {
+        if !put {
+            let (device, wire) = (outgoing.device, outgoing.wire);
+            tracing::warn!(device = device.0, "a command is larger than its client takes");
+            self.writer.report(DeviceEvent::TooLarge { device, wire });
+        }
+    }
+
     /// Ends every session once everything ordered so far is carried out, politely: what was said before is still delivered.
     /// The server stops.
     pub fn end_all(&self) {

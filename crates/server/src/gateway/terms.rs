@@ -1,5 +1,7 @@
 //! What a client's CONNECT settles about the packets of its connection.
 
+use rmqtt_codec::v5::ConnectAckReason;
+
 /// A version of MQTT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Version {
@@ -18,6 +20,23 @@ pub(super) struct Terms {
     pub(super) receive_max: u16,
     /// Bytes of a packet.
     pub(super) packet_max: u32,
+    /// Why the client is not served, in the words of MQTT 5: it asks for what is not offered.
+    pub(super) unmet: Option<ConnectAckReason>,
+}
+
+impl Terms {
+    /// For whoever has said only what it speaks.
+    pub(super) fn of(version: Version) -> Self {
+        Self {
+            version,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the client takes a packet of so many bytes.
+    pub(super) fn take(&self, bytes: usize) -> bool {
+        u32::try_from(bytes).is_ok_and(|bytes| bytes <= self.packet_max)
+    }
 }
 
 impl Default for Terms {
@@ -26,6 +45,7 @@ impl Default for Terms {
             version: Version::V3,
             receive_max: u16::MAX,
             packet_max: u32::MAX,
+            unmet: None,
         }
     }
 }

@@ -12,14 +12,16 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{ConnectAckReason, Packet};
 
 use super::admission::Manners;
-use super::connection::{silent_at, suback};
-use super::end::{End, WireError};
+use super::connection::{NOT_IN_A_TOPIC, silent_at, suback};
+use super::end::{Breach, End, WireError};
 use super::input::Input;
 use super::login::connack;
-use super::packets::{Incoming, Message, put, put_puback, put_publish, put_unsuback};
+use super::mqtt5;
+use super::packets::{Incoming, Message, packet_length, publish_length, put, put_puback, put_publish, put_unsuback};
+use super::packing::Unpackable;
 use super::sessions::Sessions;
 use super::socket;
-use super::terms::Version;
+use super::terms::{Terms, Version};
 use super::transport::Transport;
 use super::visitors::Seat;
 
@@ -47,15 +49,23 @@ pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input,
     if visit.manners.keep_alive == 0 {
         socket::probe_when_silent(transport.socket());
     }
+    let mut output = Vec::new();
     let end = tokio::select! {
         biased;
         () = sessions.until_revoked(transport) => End::Revoked,
-        talked = visit.talk(transport, &mut input) => match talked {
+        talked = visit.talk(transport, &mut input, &mut output) => match talked {
             Ok(never) => match never {},
             Err(end) => end,
         },
     };
     tracing::debug!(purpose = visit.purpose.name(), %end, "a connection without a device has ended");
+    let terms = visit.manners.terms;
+    if terms.version == Version::V5
+        && mqtt5::put_disconnect(&mut output, terms, &end, false)
+        && let Err(error) = transport.send(&mut output)
+    {
+        tracing::debug!(%error, "it was gone before it was told why");
+    }
 }
 
 impl Purpose {
@@ -76,10 +86,9 @@ impl Visit {
         }
     }
 
-    async fn talk(&self, transport: &Transport, input: &mut Input) -> Result<Infallible, End> {
-        let mut output = Vec::new();
-        self.greet(&mut output)?;
-        input.take_kept(|packet| self.handle(packet, &mut output))?;
+    async fn talk(&self, transport: &Transport, input: &mut Input, output: &mut Vec<u8>) -> Result<Infallible, End> {
+        self.greet(output)?;
+        input.take_kept(|packet| self.handle(packet, output))?;
         let begun = Instant::now();
         let mut heard = begun;
         // Under TLS more may have come together with the login, for which the socket will not call again.
@@ -87,12 +96,12 @@ impl Visit {
         loop {
             let over = self.over_at(begun, heard);
             tokio::select! {
-                ready = ready(transport, &mut output, more) => ready?,
+                ready = ready(transport, output, more) => ready?,
                 () = sleep_until(over) => return Err(End::Silent),
             }
             more = input.try_read(transport, |packet| {
                 heard = Instant::now();
-                self.handle(packet, &mut output)
+                self.handle(packet, output)
             })?;
             if more {
                 tokio::task::yield_now().await;
@@ -101,11 +110,13 @@ impl Visit {
     }
 
     fn greet(&self, output: &mut Vec<u8>) -> Result<(), WireError> {
-        put(output, self.version(), connack(ConnectAckReason::ConnectionAccepted))?;
-        match &self.purpose {
-            Purpose::Activation(_, info) => self.put_message(output, info),
-            Purpose::Channel(_) => Ok(()),
-        }
+        put(output, self.terms(), connack(ConnectAckReason::ConnectionAccepted))?;
+        let told = match &self.purpose {
+            Purpose::Activation(_, info) => self.put_message(output, info)?,
+            Purpose::Channel(_) => true,
+        };
+        // Whoever does not take its secret has nothing to stay for.
+        told.then_some(()).ok_or(WireError::TakesLess)
     }
 
     /// When it ends if nothing more is heard.
@@ -128,24 +139,31 @@ impl Visit {
             Incoming::Other(packet) => packet,
         };
         match packet {
-            Packet::PingRequest => put(output, self.version(), Packet::PingResponse)?,
+            Packet::PingRequest => put(output, self.terms(), Packet::PingResponse)?,
             Packet::Subscribe {
                 packet_id,
                 topic_filters,
-            } => put(output, self.version(), suback(packet_id, &topic_filters))?,
+            } => put(
+                output,
+                self.terms(),
+                suback(self.terms().version, packet_id, &topic_filters),
+            )?,
             Packet::Unsubscribe {
                 packet_id,
                 topic_filters,
-            } => put_unsuback(output, self.version(), packet_id, topic_filters.len())?,
+            } => put_unsuback(output, self.terms(), packet_id, topic_filters.len())?,
             Packet::Disconnect => return Err(End::Disconnected),
-            _ => return Err(End::Misbehaved("a packet that has no place here")),
+            _ => return Err(Breach::OutOfPlace.into()),
         }
         Ok(())
     }
 
     fn published(&self, message: Message<'_>, output: &mut Vec<u8>) -> Result<(), End> {
         if message.qos == QoS::ExactlyOnce {
-            return Err(End::QosTooHigh);
+            return Err(Breach::Qos2.into());
+        }
+        if message.topic.contains(NOT_IN_A_TOPIC) {
+            return Err(Breach::Topic.into());
         }
         if let Some(packet_id) = message.packet_id {
             put_puback(output, packet_id);
@@ -154,21 +172,33 @@ impl Visit {
             Purpose::Activation(..) => None,
             Purpose::Channel(product) => Some(product.as_str()),
         };
-        let Ok(payload) = self.manners.packing.unpack(message.payload) else {
-            return Err(End::Misbehaved("a payload that is not packed as announced"));
+        let payload = match self.manners.packing.unpack(message.payload) {
+            Ok(payload) => payload,
+            Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
+            Err(Unpackable::Garbage) => return Ok(()),
         };
         let answer = Upstream::parse(message.topic).and_then(|upstream| answer_guest(&upstream, &payload, channel_of));
-        answer.map_or(Ok(()), |answer| self.put_message(output, &answer))?;
+        if let Some(answer) = answer {
+            self.put_message(output, &answer)?;
+        }
         Ok(())
     }
 
-    fn version(&self) -> Version {
-        self.manners.terms.version
+    fn terms(&self) -> Terms {
+        self.manners.terms
     }
 
-    fn put_message(&self, output: &mut Vec<u8>, message: &Answer) -> Result<(), WireError> {
+    /// False: it is larger than the client takes.
+    fn put_message(&self, output: &mut Vec<u8>, message: &Answer) -> Result<bool, WireError> {
         let payload = self.manners.packing.pack(&message.payload)?;
-        put_publish(output, self.version(), [&message.topic, ""], None, &payload)
+        let (version, topic) = (self.terms().version, [message.topic.as_str(), ""]);
+        let takes = self
+            .terms()
+            .take(packet_length(publish_length(version, topic, false, payload.len())));
+        if takes {
+            put_publish(output, version, topic, None, &payload)?;
+        }
+        Ok(takes)
     }
 }
 

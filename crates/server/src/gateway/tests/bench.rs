@@ -366,6 +366,33 @@ pub(super) fn connect(key: &str, keep_alive: u16) -> Vec<u8> {
     packet(0x10, &[&connect_head(4, keep_alive)[..], &strings].concat())
 }
 
+/// A CONNECT of MQTT 5 by `d1`, with these flags, properties and will.
+pub(super) fn connect5(flags: u8, properties: &[u8], will: &[u8]) -> Vec<u8> {
+    let properties = [&[u8::try_from(properties.len()).unwrap()], properties].concat();
+    connect_with(("d1", SecureMode::DeviceSecret, "secret"), 5, flags, &properties, will)
+}
+
+/// A CONNECT: whose, in which mode and with which secret; then what stands before the strings, and behind the first.
+pub(super) fn connect_with(
+    (key, secure_mode, secret): (&str, SecureMode, &str),
+    level: u8,
+    flags: u8,
+    properties: &[u8],
+    will: &[u8],
+) -> Vec<u8> {
+    let claims = Login {
+        secure_mode,
+        ..login(key)
+    };
+    let strings = claims.to_connect(secret);
+    let [client_id, user_name, password] = [strings.client_id, strings.user_name, strings.password].map(|it| text(&it));
+    let head = [&text("MQTT")[..], &[level, flags, 0, 60]].concat();
+    packet(
+        0x10,
+        &[&head, properties, &client_id, will, &user_name, &password].concat(),
+    )
+}
+
 fn login(key: &str) -> Login {
     Login {
         client_id: key.to_owned(),

@@ -4,6 +4,7 @@ mod bench;
 mod bounds;
 mod idle;
 mod logins;
+mod mqtt5;
 mod orders;
 mod packets;
 mod sub_devices;

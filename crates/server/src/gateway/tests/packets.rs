@@ -184,6 +184,20 @@ proptest! {
 }
 
 #[test]
+fn the_length_of_a_packet_is_known_before_it_is_written() {
+    for payload_len in [0, 122, 123, 16_378, 16_379, 2_097_146, 2_097_147] {
+        let mut written = Vec::new();
+        put_publish_head(&mut written, Version::V3, ["abc", ""], None, payload_len).unwrap();
+        let length = packets::publish_length(Version::V3, ["abc", ""], false, payload_len);
+        assert_eq!(
+            written.len() + payload_len,
+            packets::packet_length(length),
+            "{payload_len}"
+        );
+    }
+}
+
+#[test]
 fn what_no_packet_can_carry_is_not_written() {
     let mut written = Vec::new();
     let long = "a".repeat(65_535);
