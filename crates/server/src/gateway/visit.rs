@@ -61,7 +61,7 @@ pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input,
     tracing::debug!(purpose = visit.purpose.name(), %end, "a connection without a device has ended");
     let terms = visit.manners.terms;
     if terms.version == Version::V5
-        && mqtt5::put_disconnect(&mut output, terms, &end, false)
+        && mqtt5::put_disconnect(&mut output, terms, &end)
         && let Err(error) = transport.send(&mut output)
     {
         tracing::debug!(%error, "it was gone before it was told why");

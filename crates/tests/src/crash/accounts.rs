@@ -55,11 +55,23 @@ pub struct Acts {
     pub astray: BTreeSet<WireId>,
 }
 
-/// Both, while they grow.
+/// What devices saw that came for the first time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Those that were let in with their own secret.
+    pub let_in: BTreeSet<String>,
+    /// Those that were refused their secret before they had ever used it, or in spite of it.
+    pub shut_out: BTreeSet<String>,
+    /// How often a device was cut off before it was told its secret.
+    pub cut_off: u64,
+}
+
+/// All of it, while it grows.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     pub(super) told: Mutex<Told>,
     pub(super) acts: Mutex<Acts>,
+    pub(super) newcomers: Mutex<Arrivals>,
     pub(super) journal: Journal,
     pub(super) calls: AtomicU64,
     pub(super) refused: AtomicU64,

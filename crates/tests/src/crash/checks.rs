@@ -9,7 +9,8 @@ use aldis_core::ids::{AttemptNo, TaskNo, WireId};
 use aldis_core::task::State;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::accounts::{Accounts, Acts, Targets, Told};
+use super::accounts::{Accounts, Acts, Arrivals, Targets, Told};
+use super::newcomers;
 use super::operators::PRODUCT;
 
 /// The state of a single command that was carried out.
@@ -67,6 +68,9 @@ pub struct Stored {
 pub struct Evidence {
     pub told: Told,
     pub acts: Acts,
+    pub newcomers: Arrivals,
+    /// Newcomers that have never been in, as the API shows it.
+    pub inactive: BTreeSet<String>,
     /// Every command that arrived, in order, and at which device.
     pub received: Vec<(String, WireId)>,
     pub devices: BTreeSet<String>,
@@ -96,6 +100,7 @@ impl Evidence {
         let mut evidence = Self {
             told: accounts.told.lock().clone(),
             acts: accounts.acts.lock().clone(),
+            newcomers: accounts.newcomers.lock().clone(),
             stored: Stored::read(&data.join("aldis.db"))?,
             ..Self::default()
         };
@@ -106,6 +111,11 @@ impl Evidence {
         let mut devices = client.devices(Some(&of_product));
         while let Some(device) = devices.next().await? {
             evidence.devices.insert(device.device_key);
+        }
+        let inactive = format!("productKey = '{}' and status = 'inactive'", newcomers::PRODUCT);
+        let mut devices = client.devices(Some(&inactive));
+        while let Some(device) = devices.next().await? {
+            evidence.inactive.insert(device.device_key);
         }
         let mut jobs = client.jobs(None);
         while let Some(job) = jobs.next().await? {
@@ -213,6 +223,7 @@ pub fn check(evidence: &Evidence) -> Vec<Contradiction> {
     confirmed(evidence, &mut broken);
     received(evidence, &mut broken);
     replies(evidence, &mut broken);
+    arrivals(evidence, &mut broken);
     for miscounted in &evidence.stored.miscounted {
         broken("counters_equal_recounts", miscounted.clone());
     }
@@ -344,6 +355,16 @@ fn received(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) 
         if owned && !known {
             broken("every_attempt_is_stored_before_it_leaves", format!("{id} at {device}"));
         }
+    }
+}
+
+/// Who was told to be in has been in, and who was cut off before that is told its secret again.
+fn arrivals(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
+    for device in evidence.newcomers.let_in.intersection(&evidence.inactive) {
+        broken("whoever_was_in_is_never_inactive_again", device.clone());
+    }
+    for device in &evidence.newcomers.shut_out {
+        broken("a_secret_is_told_until_it_was_used", device.clone());
     }
 }
 

@@ -42,6 +42,9 @@ pub struct Figures {
     tasks: usize,
     attempts_received: usize,
     replies_acknowledged_to_witnesses: usize,
+    /// Devices let in for the first time, and activations that a kill cut off.
+    newcomers: usize,
+    activations_cut_off: u64,
     #[serde(skip)]
     moving: Vec<u64>,
     #[serde(skip)]
@@ -182,6 +185,8 @@ impl Figures {
         self.tasks = evidence.tasks.len();
         self.attempts_received = evidence.received.len();
         self.replies_acknowledged_to_witnesses = evidence.acts.acknowledged.len();
+        self.newcomers = evidence.newcomers.let_in.len();
+        self.activations_cut_off = evidence.newcomers.cut_off;
     }
 
     pub(super) fn count_calls(&mut self, accounts: &Accounts) {
@@ -212,6 +217,11 @@ impl fmt::Display for Figures {
         writeln!(f, "jobs, tasks              {}, {}", self.jobs, self.tasks)?;
         writeln!(f, "single commands          {} answered well", self.single_commands)?;
         writeln!(f, "attempts received        {}", self.attempts_received)?;
+        writeln!(
+            f,
+            "newcomers let in         {}, activation cut off {} times",
+            self.newcomers, self.activations_cut_off
+        )?;
         write!(
             f,
             "acknowledged and checked {} replies",

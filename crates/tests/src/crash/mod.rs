@@ -2,8 +2,8 @@
 //! commands are moving, and started on the same data. At the end three accounts are compared: what operators were told, what
 //! devices received, and what the database says.
 //!
-//! `server` is the process, `fleet` the devices and their journal, `operators` whoever calls the API, `moves` who
-//! moves devices between gateways, `kills` when it is
+//! `server` is the process, `fleet` the devices and their journal, `newcomers` those that come for the first time, `operators` whoever
+//! calls the API, `moves` who moves devices between gateways, `kills` when it is
 //! killed, `checks` the comparison. A failure names the seed, but a second run takes another course: threads are real here.
 
 mod accounts;
@@ -11,6 +11,7 @@ mod checks;
 mod fleet;
 mod kills;
 mod moves;
+mod newcomers;
 mod operators;
 mod server;
 
@@ -23,10 +24,11 @@ use anyhow::ensure;
 use accounts::Accounts;
 use fleet::Devices;
 use kills::Killer;
+use newcomers::Newcomers;
 use operators::Operators;
 use server::Server;
 
-pub use accounts::{Acts, CommandTold, Targets, Told};
+pub use accounts::{Acts, Arrivals, CommandTold, Targets, Told};
 pub use checks::{Contradiction, Evidence, Shown, SingleShown, Stored, check};
 pub use kills::Figures;
 
@@ -56,11 +58,13 @@ pub async fn run(options: &Options) -> anyhow::Result<Figures> {
     let client = server.client()?;
     let identities = operators::prepare(&client, options.devices).await?;
     let devices = Devices::start(&server, &client, &identities, options.seed, Arc::clone(&accounts)).await?;
+    let newcomers = Newcomers::start(&server, &client, Arc::clone(&accounts)).await?;
     let operators = Operators::start(client.clone(), identities, options.seed, Arc::clone(&accounts));
     let mut figures = Killer::new(options, Arc::clone(&accounts))
         .kill(&mut server, &client, &devices)
         .await?;
     operators.stop().await;
+    newcomers.stop().await;
     accounts.end_faults();
     kills::all_final(&client, END_WITHIN).await?;
     devices.stop().await;

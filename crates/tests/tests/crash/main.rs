@@ -177,6 +177,19 @@ fn every_kind_of_contradiction_is_noticed() {
             rules(|e| set(e, 1, TaskStatus::RspTimeout)),
         ),
         (
+            "whoever_was_in_is_never_inactive_again",
+            rules(|e| {
+                e.newcomers.let_in.insert("n".to_owned());
+                e.inactive.insert("n".to_owned());
+            }),
+        ),
+        (
+            "a_secret_is_told_until_it_was_used",
+            rules(|e| {
+                e.newcomers.shut_out.insert("n".to_owned());
+            }),
+        ),
+        (
             "counters_equal_recounts",
             rules(|e| e.stored.miscounted.push("job 1".to_owned())),
         ),
