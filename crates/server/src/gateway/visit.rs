@@ -31,7 +31,7 @@ const ACTIVATION_MAX: Duration = Duration::from_secs(60);
 
 /// Somebody with a product's secret.
 pub(super) struct Visit {
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
     manners: Manners,
     _seat: Seat,
 }

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::app::devices::DeviceName;
 use crate::app::{App, Caller, Parts, Settings, SystemChance};
 use crate::engine::tests::store::{FailingStore, Faults};
-use crate::gateway::admission::{Admitted, Guest, Shown};
+use crate::gateway::admission::{Admitted, Guest};
 use crate::gateway::terms::Terms;
 use crate::gateway::{Doors, Gateway, Sessions, serve};
 use crate::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
@@ -108,7 +108,7 @@ impl Bench {
 
     /// A device whose login has been checked and that has not entered yet.
     pub(super) async fn admit(&self, key: &str) -> Admitted {
-        match self.try_admit(key, None).await {
+        match self.try_admit(key).await {
             Ok(Guest::Device(admitted)) => admitted,
             Ok(Guest::Visitor(_)) => panic!("it is a device"),
             Err(code) => panic!("{code:?}"),
@@ -116,7 +116,7 @@ impl Bench {
     }
 
     /// What comes of a login with the right secret.
-    pub(super) async fn try_admit(&self, key: &str, shown: Option<Shown<'_>>) -> Result<Guest, ConnectAckReason> {
+    pub(super) async fn try_admit(&self, key: &str) -> Result<Guest, ConnectAckReason> {
         let strings = login(key).to_connect("secret");
         let connect = Connect {
             client_id: strings.client_id.into(),
@@ -124,7 +124,7 @@ impl Bench {
             password: Some(strings.password.into()),
             ..Connect::default()
         };
-        self.gateway.admit(&connect, Terms::default(), shown).await
+        self.gateway.admit(&connect, Terms::default(), None).await
     }
 
     pub(super) fn operator(&self) -> Caller {

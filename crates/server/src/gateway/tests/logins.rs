@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use aldis_core::ids::DeviceNo;
-use rcgen::{CertificateParams, DnType, KeyPair};
 
 use super::bench::{Bench, connect, connect_head, packet, publish, text};
-use crate::gateway::admission::{Admitted, Shown};
-use crate::gateway::certificate::Certificate;
+use crate::gateway::admission::Admitted;
 use crate::trace::Event;
 
 const ROOM: usize = 100;
@@ -198,21 +196,4 @@ async fn whatever_is_wrong_with_a_login_is_noted_of_the_device_it_names() {
     expected.push(Event::Refused("there is no password".to_owned()));
     let noted = bench.sessions.writer().traces().of(DeviceNo(1)).into_iter();
     assert_eq!(noted.map(|entry| entry.event).collect::<Vec<_>>(), expected);
-}
-
-#[tokio::test]
-async fn a_certificate_that_is_revoked_during_a_login_lets_nobody_in() {
-    let bench = Bench::open(ROOM).await;
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::OrganizationalUnitName, "pk");
-    params.distinguished_name.push(DnType::CommonName, "d1");
-    let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    let certificate = Certificate::read(made.der()).unwrap();
-    for revoked in [false, true] {
-        let shown = Shown {
-            certificate: &certificate,
-            revoked,
-        };
-        assert_eq!(bench.try_admit("d1", Some(shown)).await.is_ok(), !revoked);
-    }
 }
