@@ -50,14 +50,15 @@ impl Taken {
 pub struct Takeovers(Mutex<Remembered<Taken>>);
 
 impl Takeovers {
-    /// The device is in this way from now on; `ousted` says whether that has ended a session of it on another connection. A
-    /// gateway that has come back takes nothing from anybody.
+    /// The device is in this way from now on; `ousted` says whether it was taken from somebody by that: a session of it on
+    /// another connection was ended, or it was moved away from another gateway. A gateway that has come back takes nothing from
+    /// anybody, nor does one to which an operator has given the device.
     pub fn note(&self, device: DeviceNo, way: Way, ousted: bool, now: Instant) {
         let mut all = self.0.lock();
         let taken = all.of_mut(device);
         let before = taken.way.replace(way);
         let moved = before.is_some_and(|before| before != way);
-        if moved || (ousted && way == Way::Own) {
+        if ousted && (moved || way == Way::Own) {
             taken.note(now);
         }
     }
@@ -116,12 +117,22 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_given_a_device_takes_it_from_nobody() {
+        let takeovers = Takeovers::default();
+        let now = Instant::now();
+        for way in [BOX, OTHER_BOX].repeat(5) {
+            takeovers.note(DEVICE, way, false, now);
+        }
+        assert!(!takeovers.too_often(DEVICE, now));
+    }
+
+    #[test]
     fn of_two_gateways_the_one_that_had_the_device_last_may_come_back() {
         let takeovers = Takeovers::default();
         let now = Instant::now();
         for way in [BOX, OTHER_BOX, BOX, OTHER_BOX, BOX] {
             assert!(!takeovers.too_often_for(DEVICE, way, now));
-            takeovers.note(DEVICE, way, false, now);
+            takeovers.note(DEVICE, way, true, now);
         }
         assert!(takeovers.too_often_for(DEVICE, OTHER_BOX, now));
         assert!(!takeovers.too_often_for(DEVICE, BOX, now), "it has it");

@@ -135,11 +135,14 @@ impl Traces {
     }
 }
 
-/// The entry in which this event counts. What makes a session's story is not torn out of it: it counts only if nothing has
-/// happened since.
+/// The entry in which this event counts. What makes a session's story is not torn out of it: it counts only if nothing else of
+/// that story has happened since.
 fn like(entries: &VecDeque<Entry>, event: &Event) -> Option<usize> {
-    let found = entries.iter().rposition(|entry| entry.event.is_like(event))?;
-    (event.floods() || found + 1 == entries.len()).then_some(found)
+    if event.floods() {
+        return entries.iter().rposition(|entry| entry.event.is_like(event));
+    }
+    let last = entries.iter().rposition(|entry| !entry.event.floods())?;
+    entries[last].event.is_like(event).then_some(last)
 }
 
 #[cfg(test)]
@@ -226,12 +229,27 @@ mod tests {
         let traces = Traces::default();
         let ended = || Event::Ended("its gateway has logged it out".to_owned());
         let logged_in = || Event::LoggedIn("box/b1".to_owned());
-        for event in [logged_in(), logged_in(), ended(), logged_in(), ended()] {
+        let refused = || Event::Refused("the device is not a sub-device of this gateway".to_owned());
+        for event in [
+            logged_in(),
+            refused(),
+            logged_in(),
+            ended(),
+            logged_in(),
+            refused(),
+            ended(),
+        ] {
             traces.note(DEVICE, Timestamp(1), event);
         }
         assert_eq!(
             events(&traces),
-            [(logged_in(), 2), (ended(), 1), (logged_in(), 1), (ended(), 1)]
+            [
+                (logged_in(), 2),
+                (ended(), 1),
+                (logged_in(), 1),
+                (refused(), 2),
+                (ended(), 1)
+            ]
         );
     }
 

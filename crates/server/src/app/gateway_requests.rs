@@ -172,7 +172,7 @@ impl App {
                     Some(Done::Yes) => {
                         if proved.is_under_another(gateway) {
                             let way = Way::Over(gateway);
-                            self.takeovers().note(proved.device, way, false, Instant::now());
+                            self.takeovers().note(proved.device, way, true, Instant::now());
                         }
                         there.push(proved.device);
                         return Ok(());

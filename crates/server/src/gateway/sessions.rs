@@ -300,6 +300,12 @@ impl Sessions {
         self.tables.read().by_device.contains_key(&device) && self.takeovers().too_often(device, Instant::now())
     }
 
+    /// The same of a sub-device that logs in this way: whoever had it last may come back.
+    pub(super) fn is_duel_for(&self, device: DeviceNo, way: Way) -> bool {
+        self.tables.read().by_device.contains_key(&device)
+            && self.takeovers().too_often_for(device, way, Instant::now())
+    }
+
     /// Which devices are taken over again and again.
     pub(super) fn takeovers(&self) -> &Takeovers {
         self.writer.traces().takeovers()

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::time::Instant;
 
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::answers::Answer;
@@ -185,8 +184,7 @@ impl Gateway {
         let Proved { device, known, qos, .. } = proved;
         let named = known.named.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
-        let way = Way::Over(line.device);
-        if self.sessions.takeovers().too_often_for(device, way, Instant::now()) {
+        if self.sessions.is_duel_for(device, Way::Over(line.device)) {
             let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
             tracing::warn!(
                 gateway = line.device.0,

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::sample::{self, MODEL, ORG, OTHER_ORG, OTHER_PRODUCT, PRESENT, PRODUCT, reply};
 use super::{Fixture, Make};
 use crate::rows::{CommitNo, Device, Job, NewDevice, NewJob};
-use crate::{DeviceRef, Done, JobTasks, Page, Presence, Read, Refusal, StepWrite, Store, Write};
+use crate::{DeviceRef, Done, Error, JobTasks, Page, Presence, Read, Refusal, StepWrite, Store, Write};
 
 /// Time that passes between two commits, in milliseconds.
 const BETWEEN_COMMITS_MS: i64 = 1_000;
@@ -265,10 +265,22 @@ pub(super) fn delete(device: DeviceNo) -> Write {
     }
 }
 
+/// All jobs of an organization, one by one if they are too large for one page.
+fn jobs(read: &dyn Read, org: &OrgId) -> Vec<Job> {
+    let found = match read.search_jobs(org, None, ALL) {
+        Err(Error::PageTooLarge) => {
+            let total = read.search_jobs(org, None, Page { skip: 0, take: 0 }).unwrap().total;
+            let page = |skip| read.search_jobs(org, None, Page { skip, take: 1 }).unwrap().rows;
+            (0..total).flat_map(page).collect()
+        }
+        found => found.unwrap().rows,
+    };
+    found.into_iter().map(|detail| detail.job).collect()
+}
+
 /// I5: the counters equal a recount, the state is the roll-up, and the rows follow each other without a gap.
 pub(super) fn check_jobs(read: &dyn Read, org: &OrgId) {
-    for detail in read.search_jobs(org, None, ALL).unwrap().rows {
-        let job = detail.job;
+    for job in jobs(read, org) {
         let rows = read.job_tasks(&job, JobTasks::All, None, usize::MAX).unwrap();
         let mut recount = Counters::default();
         for task in &rows {

@@ -497,7 +497,7 @@ pub fn single_commands_are_found_by_their_device_and_not_among_jobs(bench: &mut 
         ("state != 5", &[waiting]),
         ("state in (1, 5) and commandName.default like 'slow'", &[done]),
         ("commandName.zh_CN like 'Speed'", &[waiting]),
-        ("state = 9", &[]),
+        ("state = 3", &[]),
     ] {
         check(text, &commands(bench, registered[0], text), expected);
     }

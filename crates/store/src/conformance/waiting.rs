@@ -58,9 +58,7 @@ pub fn what_was_sent_to_a_device_is_listed_whatever_waits_behind_it(bench: &mut 
         sent.push(tasks[0]);
     }
     assert_eq!(bench.read().attempted(devices[0], 10).unwrap(), []);
-    for task in [sent[0], sent[2], sent[3]] {
-        bench.publish(task);
-    }
+    bench.publish(sent[0]);
     for task in [sent[2], sent[3]] {
         bench.fail(task);
     }
