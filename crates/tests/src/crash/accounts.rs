@@ -23,8 +23,19 @@ pub struct CommandTold {
     pub id: String,
     /// For which device.
     pub device: String,
-    /// The device has carried it out; otherwise it is kept for it.
-    pub carried_out: bool,
+    /// What has become of it, as far as the caller knows.
+    pub known: Known,
+}
+
+/// What is known of a single command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It is kept for its device.
+    Kept,
+    /// The device has carried it out.
+    CarriedOut,
+    /// It was cancelled before it was sent.
+    Cancelled,
 }
 
 /// What an operator was told to be done.

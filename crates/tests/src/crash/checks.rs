@@ -9,11 +9,12 @@ use aldis_core::ids::{AttemptNo, TaskNo, WireId};
 use aldis_core::task::State;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::accounts::{Accounts, Acts, Arrivals, Targets, Told};
+use super::accounts::{Accounts, Acts, Arrivals, Known, Targets, Told};
 use super::newcomers;
 use super::operators::PRODUCT;
 
 /// The state of a single command that was carried out.
+const CANCELLED: u8 = 2;
 const SUCCEEDED: u8 = 5;
 /// What `core` says of a cancelled attempt that never left.
 const WITHDRAWN: &str = "withdrawn before sending";
@@ -45,7 +46,7 @@ impl Shown {
 pub struct SingleShown {
     pub id: String,
     pub device: String,
-    pub succeeded: bool,
+    pub state: u8,
 }
 
 /// What the database says.
@@ -144,7 +145,7 @@ impl Evidence {
                 self.commands.entry(by).or_default().push(SingleShown {
                     id: command.command_id,
                     device: command.device_key,
-                    succeeded: command.state == SUCCEEDED,
+                    state: command.state,
                 });
             }
         }
@@ -277,17 +278,27 @@ fn jobs(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
     }
 }
 
-/// A single command is there once, for its device, and with the result that its caller was told.
+/// A single command is there once, for its device, and with the result that its caller was told; a cancelled one never arrived.
 fn commands(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
     for (by, several) in evidence.commands.iter().filter(|(_, found)| found.len() > 1) {
         broken("no_command_comes_from_a_repeated_call", format!("{by}: {several:?}"));
     }
+    let arrived = evidence.received.iter().map(|(_, id)| id.task().to_task_id());
+    let arrived: BTreeSet<String> = arrived.collect();
     for (by, told) in &evidence.told.commands {
         let found = evidence.commands.get(by).and_then(|found| found.first());
         match found {
             Some(shown) if shown.id == told.id && shown.device == told.device => {
-                if told.carried_out && !shown.succeeded {
+                let held = match told.known {
+                    Known::Kept => true,
+                    Known::CarriedOut => shown.state == SUCCEEDED,
+                    Known::Cancelled => shown.state == CANCELLED,
+                };
+                if !held {
                     broken("told_results_hold", format!("{told:?} is {shown:?}"));
+                }
+                if told.known == Known::Cancelled && arrived.contains(told.id.as_str()) {
+                    broken("cancelled_commands_never_arrive", format!("{told:?}"));
                 }
             }
             other => broken("answered_commands_are_there", format!("{told:?} is {other:?}")),

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::accounts::{Accounts, CommandTold, Targets};
+use super::accounts::{Accounts, CommandTold, Known, Targets};
 
 pub(super) const PRODUCT: &str = "killed";
 const GATEWAYS: &str = "killed-gateways";
@@ -192,11 +192,13 @@ impl Caller {
             let answered = self.client.send::<CommandSent>(call.idempotency_key(&by)).await;
             match self.counted(answered) {
                 Ok(answer) => {
-                    let told = CommandTold {
-                        id: answer.data.command_id,
-                        device,
-                        carried_out: !kept,
+                    let id = answer.data.command_id;
+                    let known = match kept {
+                        false => Known::CarriedOut,
+                        true if self.below(3) == 0 && self.cancel_command(&device, &id).await => Known::Cancelled,
+                        true => Known::Kept,
                     };
+                    let told = CommandTold { id, device, known };
                     self.accounts.told.lock().commands.insert(by, told);
                     return;
                 }
@@ -204,6 +206,16 @@ impl Caller {
                 Err(_lost_on_the_way) => sleep(PAUSE).await,
             }
         }
+    }
+
+    /// Whether the server has said that it is cancelled; if it has not, nobody knows.
+    async fn cancel_command(&mut self, device: &str, id: &str) -> bool {
+        let call = Call::post("/connect-service/v2.1/commands", "cancel")
+            .query("productKey", PRODUCT)
+            .query("deviceKey", device)
+            .query("commandId", id);
+        let answered = self.client.send::<serde_json::Value>(call).await;
+        self.counted(answered).is_ok()
     }
 
     fn targets(&mut self) -> Targets {

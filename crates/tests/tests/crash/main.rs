@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aldis_client::TaskStatus;
 use aldis_core::ids::{AttemptNo, TaskNo, WireId};
-use aldis_tests::crash::{CommandTold, Evidence, Options, Shown, SingleShown, Targets, check, run};
+use aldis_tests::crash::{CommandTold, Evidence, Known, Options, Shown, SingleShown, Targets, check, run};
 
 const JOB: &str = "8000000000000000001";
 
@@ -17,7 +17,7 @@ fn single(id: &str) -> SingleShown {
     SingleShown {
         id: id.to_owned(),
         device: "a".to_owned(),
-        succeeded: true,
+        state: 5,
     }
 }
 
@@ -50,7 +50,7 @@ fn sound() -> Evidence {
     let told = CommandTold {
         id: "3".to_owned(),
         device: "a".to_owned(),
-        carried_out: true,
+        known: Known::CarriedOut,
     };
     evidence.told.commands.insert("one".to_owned(), told);
     evidence.commands.insert("one".to_owned(), vec![single("3")]);
@@ -124,7 +124,23 @@ fn every_kind_of_contradiction_is_noticed() {
         ("answered_commands_are_there", rules(|e| e.commands.clear())),
         (
             "told_results_hold",
-            rules(|e| e.commands.get_mut("one").unwrap()[0].succeeded = false),
+            rules(|e| e.commands.get_mut("one").unwrap()[0].state = 6),
+        ),
+        (
+            "cancelled_commands_never_arrive",
+            rules(|e| {
+                let sent = wire(3, 1);
+                let told = e.told.commands.get_mut("one").unwrap();
+                (told.id, told.known) = (sent.task().to_task_id(), Known::Cancelled);
+                e.commands.insert(
+                    "one".to_owned(),
+                    vec![SingleShown {
+                        state: 2,
+                        ..single(&told.id)
+                    }],
+                );
+                e.received.push(("a".to_owned(), sent));
+            }),
         ),
         (
             "deleted_jobs_are_gone",
