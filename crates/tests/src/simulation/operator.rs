@@ -183,6 +183,15 @@ impl World {
         }
     }
 
+    /// Cancels a single command over the older API, which does so only before it is sent.
+    pub(super) fn cancel_single(&mut self, call: Call, task: TaskNo) -> Answered {
+        let target = format!(
+            "{SINGLE_COMMANDS}?action=cancel&orgId=o&commandId={}",
+            task.to_task_id()
+        );
+        self.call(call, &target, &json!({}), None)
+    }
+
     /// An action on a job, on all of its tasks or on some.
     pub(super) fn on_job(&mut self, call: Call, action: &str, job: JobNo, tasks: Option<&[TaskNo]>) -> Answered {
         let target = format!("{COMMANDS}?action={action}&orgId=o&jobId={}", job.to_job_id());

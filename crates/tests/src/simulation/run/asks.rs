@@ -5,7 +5,7 @@ use aldis_core::ids::{JobNo, TaskNo};
 use super::{History, nth};
 use crate::simulation::operation::{Call, Choice, DEVICES, Draft};
 use crate::simulation::operator::Answered;
-use crate::simulation::oracle::Checked;
+use crate::simulation::oracle::{Checked, Job};
 
 /// Jobs that are looked after at a time: more only make a history slower.
 const JOBS_MAX: usize = 14;
@@ -62,7 +62,12 @@ impl History {
             return;
         };
         self.oracle.cancel_asked(task);
-        if let Answered::Done(_) = self.world.on_job(call, "cancelTask", job, Some(&[task])) {
+        let is_single = |known: &&Job| known.no == Some(job) && known.draft.single;
+        let answered = match self.oracle.jobs.iter().find(is_single) {
+            Some(_) => self.world.cancel_single(call, task),
+            None => self.world.on_job(call, "cancelTask", job, Some(&[task])),
+        };
+        if let Answered::Done(_) = answered {
             self.oracle.bar_tasks(&[task]);
         }
     }
