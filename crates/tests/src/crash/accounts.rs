@@ -89,6 +89,7 @@ pub(super) struct Accounts {
     pub(super) unanswered: AtomicU64,
     faultless: AtomicBool,
     creating: AtomicU64,
+    moved: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Accounts {
@@ -99,6 +100,16 @@ impl Accounts {
 
     pub(super) fn is_faultless(&self) -> bool {
         self.faultless.load(Ordering::Acquire)
+    }
+
+    /// A device is about to be moved to another gateway.
+    pub(super) fn note_move(&self, device_key: &str) {
+        *self.moved.lock().entry(device_key.to_owned()).or_default() += 1;
+    }
+
+    /// How often that was so.
+    pub(super) fn moves(&self, device_key: &str) -> u64 {
+        self.moved.lock().get(device_key).copied().unwrap_or_default()
     }
 
     /// A call that creates a job is about to leave.

@@ -65,7 +65,13 @@ impl Devices {
             .context("devices do not come in")??;
         let mut witnesses = JoinSet::new();
         let boxes = gateways.iter().map(|(gateway, _)| gateway.clone()).collect();
-        witnesses.spawn(move_for_ever(client.clone(), boxes, behind.to_vec(), seed));
+        witnesses.spawn(move_for_ever(
+            client.clone(),
+            boxes,
+            behind.to_vec(),
+            seed,
+            Arc::clone(&accounts),
+        ));
         let alone = watched.iter().map(|identity| (identity.clone(), Vec::new()));
         // Every gateway tries to have all of them: each is let in where it is under.
         let gateways = gateways.into_iter().map(|(gateway, _)| (gateway, behind.to_vec()));
@@ -139,19 +145,23 @@ async fn witness(
 ) {
     let is_gateway = !sub_devices.is_empty();
     loop {
-        if let Ok(own) = come_in(&mut device, &sub_devices, mqtt).await {
+        if let Ok(own) = come_in(&mut device, &sub_devices, mqtt, &accounts).await {
             let mut heard = 0;
             while let Ok(command) = device.next_command().await {
                 let Some(id) = command.wire_id() else { continue };
                 let to = command.reply_topic();
-                if !own.iter().any(|topics| to.starts_with(topics)) {
+                let place = own.iter().find(|place| to.starts_with(&place.topics));
+                if place.is_none() {
                     accounts.acts.lock().astray.insert(id);
                 }
                 accounts.acts.lock().succeeded.insert(id);
                 if device.answer(&command, SUCCESS, json!({})).await.is_err() {
                     break;
                 }
-                accounts.acts.lock().acknowledged.insert(id);
+                // What is said for a device that is being moved away is acknowledged and dropped.
+                if place.is_some_and(|place| accounts.moves(&place.key) == place.moves) {
+                    accounts.acts.lock().acknowledged.insert(id);
+                }
                 heard += 1;
                 if is_gateway && heard >= HEARD_MAX {
                     break;
@@ -163,17 +173,38 @@ async fn witness(
     }
 }
 
-/// With what the topics of those begin that are in.
+/// A device that is in.
+struct Place {
+    /// With what its topics begin.
+    topics: String,
+    key: String,
+    /// How often it had been moved before it came in.
+    moves: u64,
+}
+
+impl Place {
+    fn of(device: &DeviceIdentity, moves: u64) -> Self {
+        Self {
+            topics: device.topic(""),
+            key: device.device_key.clone(),
+            moves,
+        }
+    }
+}
+
+/// Those that are in.
 async fn come_in(
     device: &mut Device,
     sub_devices: &[DeviceIdentity],
     mqtt: std::net::SocketAddr,
-) -> Result<Vec<String>, DeviceError> {
+    accounts: &Accounts,
+) -> Result<Vec<Place>, DeviceError> {
     device.connect(mqtt).await?;
-    let mut own = vec![device.identity().topic("")];
+    let mut own = vec![Place::of(device.identity(), 0)];
     for sub_device in sub_devices {
+        let moves = accounts.moves(&sub_device.device_key);
         if device.log_in(sub_device).await?["code"] == LET_IN {
-            own.push(sub_device.topic(""));
+            own.push(Place::of(sub_device, moves));
         }
     }
     Ok(own)

@@ -1,10 +1,13 @@
 //! An operator who moves devices from one gateway to another, without pause.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aldis_client::{Client, DeviceRef};
 use aldis_simulator::{Chance, DeviceIdentity};
 use tokio::time::sleep;
+
+use super::accounts::Accounts;
 
 /// Between two moves: a gateway has some time to find out what it has.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -19,6 +22,7 @@ pub(super) async fn move_for_ever(
     gateways: Vec<DeviceIdentity>,
     devices: Vec<DeviceIdentity>,
     seed: u64,
+    accounts: Arc<Accounts>,
 ) {
     let mut chance = Chance::for_case(seed, ["crash", "moves"], 0);
     loop {
@@ -26,6 +30,7 @@ pub(super) async fn move_for_ever(
             return;
         };
         if let Ok(found) = client.gateway_of(&name(device)).await {
+            accounts.note_move(&device.device_key);
             if let Some(from) = found.data {
                 let from = DeviceRef::keys(&from.product_key, &from.device_key);
                 // Whether that was done shows when the device is put somewhere else.
