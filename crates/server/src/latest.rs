@@ -4,8 +4,8 @@
 //! older ones, and is stored with the next commit afterwards: one row a value and a while, however often it is said. Whoever
 //! asks is told what is stored and what waits.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
 
 use aldis_core::ids::DeviceNo;
 use aldis_core::reported::Kind;
@@ -46,7 +46,7 @@ struct Waiting {
     order: VecDeque<(Timestamp, DeviceNo)>,
     bytes: usize,
     /// What is in a commit whose end is not known.
-    leaving: Arc<Vec<(DeviceNo, Vec<Reported>)>>,
+    leaving: Vec<(DeviceNo, Vec<Reported>)>,
     left_out: u64,
 }
 
@@ -68,25 +68,24 @@ impl LatestValues {
     /// What is to be stored now, at the most a commit's worth: everything that waits if the server stops.
     pub(crate) fn due(&self, now: Timestamp, stopping: bool) -> Option<Write> {
         let mut waiting = self.0.lock();
-        let values = waiting.take_due(now, stopping);
-        (!values.is_empty()).then(|| Write::Report {
-            values: values.as_ref().clone(),
+        waiting.take_due(now, stopping);
+        (!waiting.leaving.is_empty()).then(|| Write::Report {
+            values: waiting.leaving.clone(),
             names_max: NAMES_MAX,
         })
     }
 
     /// What was due is stored.
     pub(crate) fn stored(&self) {
-        self.0.lock().leaving = Arc::default();
+        self.0.lock().leaving.clear();
     }
 
     /// What was due may not be stored: it waits again, behind whatever has come since.
     pub(crate) fn not_stored(&self, now: Timestamp) {
         let mut waiting = self.0.lock();
-        let leaving = std::mem::take(&mut waiting.leaving);
-        for (device, values) in leaving.iter() {
+        for (device, values) in std::mem::take(&mut waiting.leaving) {
             for value in values {
-                waiting.take_back(*device, value.clone(), now);
+                waiting.take_back(device, value, now);
             }
         }
     }
@@ -182,8 +181,9 @@ impl Waiting {
         Some(Timestamp(next_multiple(moment.0, STORED_EVERY_MS)))
     }
 
-    fn take_due(&mut self, now: Timestamp, stopping: bool) -> Arc<Vec<(DeviceNo, Vec<Reported>)>> {
-        let mut leaving = Vec::new();
+    /// What is due leaves.
+    fn take_due(&mut self, now: Timestamp, stopping: bool) {
+        self.leaving.clear();
         let mut count = 0;
         while count < VALUES_PER_COMMIT && self.next_due().is_some_and(|due| stopping || due <= now) {
             let Some((_, device)) = self.order.pop_front() else {
@@ -196,10 +196,8 @@ impl Waiting {
                 .map(|((kind, name), (value, at))| Reported { kind, name, value, at });
             let values: Vec<Reported> = values.collect();
             self.bytes = self.bytes.saturating_sub(values.iter().map(cost).sum());
-            leaving.push((device, values));
+            self.leaving.push((device, values));
         }
-        self.leaving = Arc::new(leaving);
-        Arc::clone(&self.leaving)
     }
 
     /// What is not known to be stored of a device, the oldest first.
@@ -223,11 +221,11 @@ fn put(named: &mut Named, value: Reported) -> (usize, usize) {
     let Reported { kind, name, value, at } = value;
     let name_bytes = name.len();
     match named.entry((kind, name)) {
-        std::collections::btree_map::Entry::Vacant(place) => {
+        Entry::Vacant(place) => {
             place.insert((value, at));
             (0, after)
         }
-        std::collections::btree_map::Entry::Occupied(mut place) => {
+        Entry::Occupied(mut place) => {
             let (known, known_at) = place.get();
             if *known_at > at {
                 return (0, 0);
