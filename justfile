@@ -58,6 +58,10 @@ crash *ARGS:
     cargo build --locked -p aldis -p aldis-tests --bins
     target/debug/crash {{ARGS}}
 
+# Histories of the simulation that have not been played before. CI plays fixed ones, so that a red run repeats.
+sims-fresh COUNT="200":
+    cargo run --release --locked -p aldis-tests --bin simulate -- --fresh --count {{COUNT}}
+
 # Many histories of the simulation.
 sims COUNT FIRST="1":
     cargo run --release --locked -p aldis-tests --bin simulate -- {{FIRST}} --count {{COUNT}}

@@ -23,7 +23,7 @@ pub use clock::SystemClock;
 pub use first_start::FirstStartError;
 
 use crate::api;
-use crate::app::{self, App, Parts, SystemChance};
+use crate::app::{self, App, BlockingPool, Parts, SystemChance};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::gateway::{self, Doors, Gateway, Sessions, Tls, TlsError};
@@ -235,6 +235,7 @@ fn app(
     Ok(App::new(Parts {
         store: Arc::new(store),
         rows: Arc::new(rows),
+        blocking: Arc::new(BlockingPool),
         writer: Writer::new(Arc::clone(inbox)),
         clock: Arc::clone(clock),
         presence,

@@ -241,15 +241,11 @@ impl App {
             by: caller.actor(),
         };
         match self.write_one(write).await? {
-            Ok(_) => {}
-            Err(Refusal::Missing) => return Err(name.missing()),
-            Err(Refusal::Taken) => return Err(Error::DeviceKeyTaken(key.to_owned())),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+            Ok(_) => Ok(device),
+            Err(Refusal::Missing) => Err(name.missing()),
+            Err(Refusal::Taken) => Err(Error::DeviceKeyTaken(key.to_owned())),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        // Whoever logs in with the old key and is not found by the second line sees the first.
-        self.keys_have_changed();
-        self.writer().end_session(device.no);
-        Ok(device)
     }
 }
 

@@ -164,7 +164,6 @@ impl App {
         };
         let writes = proved.iter().flatten().map(add).collect();
         let mut done = self.write_all(writes).await?.into_iter();
-        let mut there = Vec::new();
         let mut added = Vec::new();
         for proved in proved {
             added.push(proved.and_then(|proved| {
@@ -174,7 +173,6 @@ impl App {
                             let way = Way::Over(gateway);
                             self.takeovers().note(proved.device, way, true, Instant::now());
                         }
-                        there.push(proved.device);
                         return Ok(());
                     }
                     Some(Done::Refused(Refusal::Full)) => Refused::TooMany,
@@ -185,8 +183,6 @@ impl App {
                 Err((proved.known.named, why))
             }));
         }
-        // Where each was at the time of the commit is more than what was read before it can tell.
-        self.have_left(&there);
         Ok(added)
     }
 
@@ -228,18 +224,13 @@ impl App {
         };
         let writes = found.iter().flatten().map(remove).collect();
         let mut done = self.write_all(writes).await?.into_iter();
-        let (mut removed, mut left) = (Vec::new(), Vec::new());
+        let mut removed = Vec::new();
         for (named, device) in devices.into_iter().zip(found) {
-            let done = device.and_then(|device| Some((device, done.next()?)));
-            removed.push(match done {
-                Some((device, Done::Yes)) => {
-                    left.push(device);
-                    Ok(())
-                }
+            removed.push(match device.and_then(|_| done.next()) {
+                Some(Done::Yes) => Ok(()),
                 _ => Err((named, Refused::NotASubDevice)),
             });
         }
-        self.have_left(&left);
         Ok(removed)
     }
 

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod admit_device;
 pub mod admit_guest;
+mod blocking;
 mod cancel_tasks;
 mod chance;
 pub mod create_job;
@@ -33,12 +34,13 @@ pub mod traces;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use aldis_core::time::{Clock, Timestamp};
 use aldis_store::{Done, Presence, Read, Refusal, Write};
+use tokio::sync::oneshot;
 
 pub use self::access::Caller;
+pub use self::blocking::{Blocking, BlockingPool, Work};
 pub use self::chance::{Chance, SystemChance};
 pub use self::error::Error;
 use self::tokens::Tokens;
@@ -63,6 +65,8 @@ pub struct Parts {
     pub store: Arc<dyn Read>,
     /// Answers those about a few rows, and never waits for the others.
     pub rows: Arc<dyn Read>,
+    /// Runs the questions to `store`, which take time.
+    pub blocking: Arc<dyn Blocking>,
     /// Makes changes.
     pub writer: Writer,
     /// Tells the time.
@@ -80,7 +84,6 @@ pub struct Parts {
 struct Inner {
     parts: Parts,
     tokens: Tokens,
-    key_changes: AtomicU64,
 }
 
 /// The application; cheap to clone.
@@ -92,11 +95,7 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let tokens = Tokens::new(parts.token_key);
-        Self(Arc::new(Inner {
-            parts,
-            tokens,
-            key_changes: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Inner { parts, tokens }))
     }
 
     /// Asks the store for a few rows by their keys, on this very thread: a change of threads costs more than such an answer.
@@ -119,10 +118,15 @@ impl App {
         T: Send + 'static,
         E: Into<Error> + Send + 'static,
     {
+        let (answer, answered) = oneshot::channel();
         let app = self.clone();
-        tokio::task::spawn_blocking(move || question(app.0.parts.store.as_ref()))
+        self.0.parts.blocking.run(Box::new(move || {
+            // A caller that has hung up takes no answer.
+            drop(answer.send(question(app.0.parts.store.as_ref())));
+        }));
+        answered
             .await
-            .map_err(|source| Error::Internal(source.to_string()))?
+            .map_err(|_| Error::Internal("a question to the store panicked".to_owned()))?
             .map_err(Into::into)
     }
 
@@ -152,15 +156,6 @@ impl App {
 
     pub(crate) fn chance(&self) -> &dyn Chance {
         self.0.parts.chance.as_ref()
-    }
-
-    /// How often devices have got another key since the start. A login that was checked at an earlier count is checked again.
-    pub(crate) fn key_changes(&self) -> u64 {
-        self.0.key_changes.load(Ordering::SeqCst)
-    }
-
-    fn keys_have_changed(&self) {
-        self.0.key_changes.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {

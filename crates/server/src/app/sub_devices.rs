@@ -58,15 +58,14 @@ impl App {
         let devices: Vec<DeviceNo> = self.find_devices(caller, devices).await?;
         let write = Write::RemoveSubDevices {
             gateway: gateway.no,
-            devices: devices.clone(),
+            devices,
         };
         let write = caller.asks("gateway.removeSubDevice", gateway.is.asset.as_str(), write);
         match self.write_one(write).await? {
-            Ok(_) => self.have_left(&devices),
-            Err(Refusal::Missing) => return Err(Error::Topology("a device is not under this gateway")),
-            Err(refusal) => return Err(Error::unexpected(refusal)),
+            Ok(_) => Ok(()),
+            Err(Refusal::Missing) => Err(Error::Topology("a device is not under this gateway")),
+            Err(refusal) => Err(Error::unexpected(refusal)),
         }
-        Ok(())
     }
 
     /// Devices under a gateway.
@@ -104,15 +103,6 @@ impl App {
             })
             .await?;
         Ok(self.views(gateway.into_iter().collect()).await?.pop())
-    }
-
-    /// These devices may no longer be where they were: those that are in over another gateway than their own have to log in
-    /// again, and who is just doing so is asked again.
-    pub(super) fn have_left(&self, devices: &[DeviceNo]) {
-        self.keys_have_changed();
-        for device in devices {
-            self.writer().leave_gateway(*device);
-        }
     }
 
     async fn find_gateway(&self, caller: &Caller, name: &DeviceName) -> Result<Device, Error> {

@@ -9,7 +9,7 @@ use aldis_store::{DeviceRef, Done, Error, JobTasks, Refusal, Write};
 
 use super::bulk::{Bulk, LISTED_MAX, RetryAll};
 use super::turn::{Applied, Turn};
-use crate::link::{Cause, Fate, Named, Order, SessionNo};
+use crate::link::{Cause, Fate, Named, Order};
 use crate::writer::{Answer, Ask, Entry, Failure, Retried, WholeJob};
 
 impl Turn<'_> {
@@ -38,7 +38,7 @@ impl Turn<'_> {
                 self.know(&[device])?;
                 self.show_out(device, Cause::Replaced)
             }
-            Ask::LeaveGateway(device) => self.leave_gateway(device),
+            Ask::CheckSession(device) => self.check_session(device),
         }
     }
 
@@ -303,22 +303,6 @@ impl Turn<'_> {
         self.tell_gateway(device, Fate::Deleted)?;
         self.write(vec![Write::DeleteDevice { device, by }], plainly(answer));
         Ok(())
-    }
-
-    /// A device that has a connection of its own stays, and so does one that is in over its gateway's connection: it may have
-    /// logged in there before word came of where it was.
-    fn leave_gateway(&mut self, device: DeviceNo) -> Result<(), Error> {
-        let session = self.memory.devices.session(device).map(|session| session.no);
-        let Some(connection) = session.and_then(SessionNo::shared) else {
-            return Ok(());
-        };
-        let gateway = self.store.gateways_of(&[device])?.pop().flatten();
-        let right = gateway.and_then(|gateway| self.memory.devices.session(gateway));
-        if right.is_some_and(|right| right.no == SessionNo::own(connection)) {
-            return Ok(());
-        }
-        self.know(&[device])?;
-        self.show_out(device, Cause::Moved)
     }
 
     /// A gateway that is online learns after the commit what became of its sub-device.

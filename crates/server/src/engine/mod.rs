@@ -17,6 +17,7 @@ mod dispatch;
 mod gateways;
 mod jobs;
 mod known;
+pub(crate) mod logins;
 mod maps;
 mod memory;
 mod pace;
@@ -212,14 +213,25 @@ impl Engine {
             return self.next_wake();
         }
         match self.store.commit(self.clock, &batch.writes) {
-            Ok(committed) => self.follow(batch, &committed, wall),
+            Ok(committed) => {
+                self.check_sessions(logins::to_check(&batch.writes, Some(&committed)));
+                self.follow(batch, &committed, wall)
+            }
             Err(error) => {
+                self.check_sessions(logins::to_check(&batch.writes, None));
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "a commit failed: nothing is sent, nothing acknowledged"
                 );
                 self.recover(batch, received, wall)
             }
+        }
+    }
+
+    /// Sessions that may have to end are looked at in the next turn that reads what is stored.
+    fn check_sessions(&self, asks: Vec<Ask>) {
+        if !asks.is_empty() {
+            self.inbox.check_sessions(asks);
         }
     }
 

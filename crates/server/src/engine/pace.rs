@@ -78,7 +78,7 @@ fn is_about_few(ask: &Ask) -> bool {
         Ask::CancelJob(..)
         | Ask::DisableDevice(..)
         | Ask::DeleteDevice(..)
-        | Ask::LeaveGateway(_)
+        | Ask::CheckSession(_)
         | Ask::EndSession(_) => false,
     }
 }

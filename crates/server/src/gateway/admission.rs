@@ -41,7 +41,7 @@ pub(super) struct Admitted {
     pub(super) entrant: Entrant,
     pub(super) manners: Manners,
     /// How often keys had changed when this one was checked.
-    pub(super) key_changes: u64,
+    pub(super) logins_changed: u64,
 }
 
 impl Gateway {
@@ -91,7 +91,7 @@ impl Gateway {
     async fn admit_device(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
         let login = &claim.login;
         let keys = Keys::new(&login.product_key.0, &login.device_key.0);
-        let key_changes = self.app.key_changes();
+        let logins_changed = self.app.writer().logins_changed();
         let welcome = admit_device(&self.app, claim).await?;
         Ok(Guest::Device(Admitted {
             entrant: Entrant {
@@ -100,7 +100,7 @@ impl Gateway {
                 qos: welcome.qos,
             },
             manners,
-            key_changes,
+            logins_changed,
         }))
     }
 
@@ -133,11 +133,11 @@ impl Gateway {
         })
     }
 
-    /// Whether the keys that a device has logged in with are still its own. Asked when its session can be found: whoever
-    /// replaces its key from then on ends the session. A device that is disabled or deleted meanwhile is shown out by the
-    /// engine.
-    pub(super) async fn still_admits(&self, device: DeviceNo, keys: &Keys, key_changes: u64) -> bool {
-        self.app.key_changes() == key_changes || holds_keys(&self.app, device, keys.product(), keys.device()).await
+    /// Whether the keys that a device has logged in with are still its own. Asked when its session can be found: a key that is
+    /// replaced from then on ends the session. A device that is disabled or deleted meanwhile is shown out by the engine.
+    pub(super) async fn still_admits(&self, device: DeviceNo, keys: &Keys, logins_changed: u64) -> bool {
+        self.app.writer().logins_changed() == logins_changed
+            || holds_keys(&self.app, device, keys.product(), keys.device()).await
     }
 }
 

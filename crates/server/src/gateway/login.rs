@@ -256,7 +256,7 @@ async fn enter(
     let Admitted {
         entrant,
         manners,
-        key_changes,
+        logins_changed,
     } = admitted;
     let device = entrant.device;
     let Caller { transport, input } = caller;
@@ -264,7 +264,7 @@ async fn enter(
     // From now on whoever revokes its certificate or replaces its key finds it; who did so before has to be looked for.
     let why = if present.line.transport.is_revoked() {
         "its certificate was revoked during its login"
-    } else if !gateway.still_admits(device, &present.line.keys, key_changes).await {
+    } else if !gateway.still_admits(device, &present.line.keys, logins_changed).await {
         "its key was replaced during its login"
     } else {
         return Some((Connection::new(gateway, present, manners.keep_alive), input));

@@ -151,14 +151,14 @@ impl Gateway {
 
     /// Sub-devices that prove themselves are online from now on, as far as there is room.
     async fn log_in_all(&self, line: &Arc<Line>, logins: Vec<SubLogin>) -> Result<Each<Known>, Refused> {
-        let key_changes = self.app.key_changes();
+        let logins_changed = self.app.writer().logins_changed();
         let proved = self.app.prove_sub_devices(line.device, logins).await?;
         let proved = with_room(line, proved);
         self.app.activate_sub_devices(proved.iter().flatten()).await?;
         let mut let_in = Vec::with_capacity(proved.len());
         for proof in proved {
             let_in.push(match proof {
-                Ok(proved) => self.let_in(line, proved, key_changes).await,
+                Ok(proved) => self.let_in(line, proved, logins_changed).await,
                 Err(refused) => Err(refused),
             });
         }
@@ -180,7 +180,7 @@ impl Gateway {
         self.app.note_refused_logins(refused).await;
     }
 
-    async fn let_in(&self, line: &Arc<Line>, proved: Proved, key_changes: u64) -> Result<Known, (Named, Refused)> {
+    async fn let_in(&self, line: &Arc<Line>, proved: Proved, logins_changed: u64) -> Result<Known, (Named, Refused)> {
         let Proved { device, known, qos, .. } = proved;
         let named = known.named.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
@@ -198,7 +198,7 @@ impl Gateway {
             return Err((named, Refused::Unavailable));
         };
         // Whoever moves the device from now on ends the session; who did so during the check has to be looked for.
-        if self.app.key_changes() == key_changes {
+        if self.app.writer().logins_changed() == logins_changed {
             return Ok(known);
         }
         let why = match self.app.sub_device(line.device, named.clone()).await {

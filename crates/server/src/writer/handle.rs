@@ -96,18 +96,24 @@ pub enum Ask {
     DisableDevice(DeviceNo, bool, Actor, Answer<()>),
     /// Delete a device.
     DeleteDevice(DeviceNo, Actor, Answer<()>),
-    /// End the live session of a device whose keys were replaced, if it has one.
+    /// End the live session of a device whose keys were replaced, or may have been, if it has one.
     EndSession(DeviceNo),
-    /// End the live session of a device that was moved, if it is one over the connection of a gateway that it is not under.
-    LeaveGateway(DeviceNo),
+    /// End the live session of a device if the device was disabled or deleted, or is in over the connection of a gateway that
+    /// it is not under.
+    CheckSession(DeviceNo),
 }
 
 impl Ask {
-    /// The same again, if nobody waits for its answer and so nobody would repeat it.
+    /// Whether it concerns a session that may have to end. It is taken after every event that arrived before it.
+    pub(crate) fn is_about_sessions(&self) -> bool {
+        matches!(self, Self::EndSession(_) | Self::CheckSession(_))
+    }
+
+    /// The same question again, if it has no answer and so no caller would repeat it.
     pub(crate) fn without_answer(&self) -> Option<Self> {
         match self {
             Self::EndSession(device) => Some(Self::EndSession(*device)),
-            Self::LeaveGateway(device) => Some(Self::LeaveGateway(*device)),
+            Self::CheckSession(device) => Some(Self::CheckSession(*device)),
             Self::Write(..)
             | Self::CancelTasks(..)
             | Self::CancelJob(..)
@@ -222,14 +228,11 @@ impl Writer {
         self.ask(|answer| Ask::DeleteDevice(device, by, answer)).await
     }
 
-    /// Ends the live session of a device, if it has one: its keys no longer hold.
-    pub fn end_session(&self, device: DeviceNo) {
-        self.0.insist(Ask::EndSession(device));
-    }
-
-    /// Ends the live session of a device over the connection of a gateway that it is not under, if it has one.
-    pub fn leave_gateway(&self, device: DeviceNo) {
-        self.0.insist(Ask::LeaveGateway(device));
+    /// How many commits since the start have changed who may be logged in. A login that was checked at an earlier count is
+    /// checked again once its session is reported.
+    #[must_use]
+    pub fn logins_changed(&self) -> u64 {
+        self.0.logins_changed()
     }
 
     /// Reports what came from a device. False: the inbox is full; the event is in, but the sender has to pause until

@@ -1,6 +1,7 @@
 //! Where everything for the writer arrives, bounded, in the order of arrival per kind.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -38,6 +39,7 @@ pub struct Inbox {
     waiting: Mutex<Waiting>,
     wake: Box<dyn Fn() + Send + Sync>,
     room: Notify,
+    logins_changed: AtomicU64,
     waiters: Arc<Waiters>,
     traces: Arc<Traces>,
     latest: Arc<LatestValues>,
@@ -51,6 +53,7 @@ impl Inbox {
             waiting: Mutex::new(Waiting::default()),
             wake: Box::new(wake),
             room: Notify::new(),
+            logins_changed: AtomicU64::new(0),
             waiters: Arc::default(),
             traces: Arc::default(),
             latest: Arc::default(),
@@ -93,6 +96,21 @@ impl Inbox {
         (self.wake)();
     }
 
+    /// Takes in that sessions have to be looked at, because a commit has changed who may be logged in, or may have.
+    ///
+    /// The count goes up before the questions are in: a login that was checked before the commit either finds the count
+    /// changed once its session is reported, and is checked again, or has reported the session before these questions.
+    pub fn check_sessions(&self, asks: Vec<Ask>) {
+        self.logins_changed.fetch_add(1, Ordering::SeqCst);
+        self.waiting.lock().received.asks.extend(asks);
+        (self.wake)();
+    }
+
+    /// How many commits since the start have changed who may be logged in.
+    pub fn logins_changed(&self) -> u64 {
+        self.logins_changed.load(Ordering::SeqCst)
+    }
+
     /// Takes an event in; false if its sender should now pause. A PUBACK alone does not wake an idle writer: it waits
     /// for company, at most until the writer's next look.
     pub fn report(&self, event: DeviceEvent) -> bool {
@@ -108,10 +126,13 @@ impl Inbox {
     }
 
     /// Every question that has arrived, and events, the oldest first; senders that paused may go on. If more events wait than
-    /// `events_max`, those that are `preferred` come before the others.
+    /// `events_max`, those that are `preferred` come before the others. A question about sessions is taken with every event
+    /// that arrived before it: the login that it is about may be among them.
     pub fn take(&self, events_max: usize, preferred: impl Fn(&DeviceEvent) -> bool) -> Received {
         let mut waiting = self.waiting.lock();
         let mut received = std::mem::take(&mut waiting.received);
+        let about_sessions = received.asks.iter().any(Ask::is_about_sessions);
+        let events_max = if about_sessions { usize::MAX } else { events_max };
         if received.events.len() > events_max {
             let (mut first, later): (Vec<_>, Vec<_>) = received.events.into_iter().partition(preferred);
             first.extend(later);
@@ -123,9 +144,14 @@ impl Inbox {
         received
     }
 
-    /// The questions alone: events stay, and senders feel it, while earlier ones are not yet recorded.
+    /// The questions alone: events stay, and senders feel it, while earlier ones are not yet recorded. Questions about
+    /// sessions stay with the events.
     pub fn take_asks(&self) -> Vec<Ask> {
-        std::mem::take(&mut self.waiting.lock().received.asks)
+        let mut waiting = self.waiting.lock();
+        let asks = std::mem::take(&mut waiting.received.asks);
+        let (stay, taken) = asks.into_iter().partition(Ask::is_about_sessions);
+        waiting.received.asks = stay;
+        taken
     }
 
     /// Whether a question waits.

@@ -14,7 +14,11 @@ const OPERATIONS: usize = 400;
 #[derive(Parser)]
 struct Arguments {
     /// The (first) seed.
-    seed: u64,
+    #[arg(required_unless_present = "fresh")]
+    seed: Option<u64>,
+    /// Seeds that have not been played before, from the time of day on.
+    #[arg(long, conflicts_with = "seed")]
+    fresh: bool,
     /// How many histories; with one, a failure is shrunk.
     #[arg(long, default_value_t = 1)]
     count: u64,
@@ -33,11 +37,17 @@ fn main() -> ExitCode {
     } else {
         Medium::Memory
     };
+    let seed = arguments.seed.unwrap_or_else(fresh_seed);
     if arguments.count == 1 {
-        one(arguments.seed, medium)
+        one(seed, medium)
     } else {
-        many(&arguments, medium)
+        many(seed, &arguments, medium)
     }
+}
+
+/// The seconds of the day in the upper bits leave room for 65,536 histories before the next second's.
+fn fresh_seed() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()) << 16
 }
 
 /// What a history came to, with a panic as one more way to fail.
@@ -76,10 +86,10 @@ fn one(seed: u64, medium: Medium) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn many(arguments: &Arguments, medium: Medium) -> ExitCode {
+fn many(first: u64, arguments: &Arguments, medium: Medium) -> ExitCode {
     let mut sum = Figures::default();
     let mut failed = 0;
-    let (first, mut played) = (arguments.seed, 0);
+    let mut played = 0;
     for seed in first..first + arguments.count {
         if arguments.first && failed > 0 {
             break;

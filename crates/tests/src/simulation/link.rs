@@ -211,6 +211,16 @@ impl Wires {
             .collect()
     }
 
+    /// Devices that are in, and not about to be shown out.
+    pub(super) fn all_present(&self) -> Vec<DeviceNo> {
+        let inner = self.0.lock();
+        let goes_on = |session: &SessionNo| inner.sessions.get(session).is_some_and(|session| !session.ends());
+        let present = inner.current.iter().filter(|(_, session)| goes_on(session));
+        let mut present: Vec<DeviceNo> = present.map(|(device, _)| *device).collect();
+        present.sort_unstable();
+        present
+    }
+
     /// How many of these attempts went over the connection that this device shares with others; `None` if it has its own.
     pub(super) fn out_beside(&self, device: DeviceNo, held: impl Iterator<Item = WireId>) -> Option<usize> {
         let inner = self.0.lock();

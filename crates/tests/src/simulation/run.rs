@@ -141,6 +141,7 @@ impl History {
         }
         self.live();
         self.nobody_is_in_where_it_is_not_under()?;
+        self.nobody_is_in_who_may_not_be()?;
         self.note()
     }
 

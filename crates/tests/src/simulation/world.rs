@@ -4,15 +4,13 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::task::{Context, Poll, Wake as TaskWake, Waker};
-use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
 
 use aldis_core::command::Command;
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::time::{Clock, Timestamp};
 use aldis_server::api::router;
-use aldis_server::app::{App, Chance as AppChance, Parts, Settings};
+use aldis_server::app::{App, Blocking, Chance as AppChance, Parts, Settings, Work};
 use aldis_server::engine::{Engine, Wake};
 use aldis_server::writer::{Inbox, Writer};
 use aldis_simulator::Chance;
@@ -43,9 +41,6 @@ const BEHIND_MAX_MS: i64 = 5 * 60_000;
 /// Commands that are out over one connection: few, so that the few devices of these worlds have to wait for their turns.
 pub(super) const SHARED_MAX: usize = 2;
 
-/// No read of these small worlds takes longer.
-const READ_MAX: Duration = Duration::from_millis(100);
-
 struct Hands(Arc<AtomicI64>);
 
 impl Clock for Hands {
@@ -62,6 +57,15 @@ impl AppChance for Dice {
         for byte in bytes {
             *byte = chance.draw().to_le_bytes()[0];
         }
+    }
+}
+
+/// Questions to the store are answered at once: which thread is faster must not decide a history.
+struct AtOnce;
+
+impl Blocking for AtOnce {
+    fn run(&self, work: Work) {
+        work();
     }
 }
 
@@ -113,10 +117,7 @@ impl World {
             Medium::Memory => Disk::Memory(MemoryStore::new(presence)),
             Medium::Sqlite => Disk::directory(seed),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(1)
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let clock = Arc::new(AtomicI64::new(BEGIN));
         let switch = Switch::default();
         switch.lock().clock = Arc::clone(&clock);
@@ -212,6 +213,7 @@ impl World {
         let app = App::new(Parts {
             rows: Arc::clone(&reader),
             store: reader,
+            blocking: Arc::new(AtOnce),
             writer: Writer::new(Arc::clone(&inbox)),
             clock: Arc::<Hands>::clone(&self.clock),
             presence,
@@ -354,12 +356,7 @@ impl World {
     pub(super) fn carry_out<T>(&mut self, call: Call, work: impl Future<Output = T>) -> Came<T> {
         let handle = self.runtime.handle().clone();
         let _entered = handle.enter();
-        let woken = Arc::new(Woken {
-            thread: std::thread::current(),
-            flag: AtomicBool::new(false),
-        });
-        let waker = Waker::from(Arc::clone(&woken));
-        let mut context = Context::from_waker(&waker);
+        let mut context = Context::from_waker(Waker::noop());
         let mut work = pin!(work);
         let mut left = match call {
             Call::Dies(steps) => Some(steps),
@@ -383,8 +380,8 @@ impl World {
                 }
             } else if self.is_awake() {
                 self.turn();
-            } else if self.is_pausing() || !woken.wait() {
-                // Neither a read nor a turn is under way: the engine pauses after a fault, and the call waits for it.
+            } else {
+                // No turn is due: the engine pauses after a fault, or the call waits for a device, until time passes.
                 self.clock.0.fetch_add(SLEEP_MAX_MS, Ordering::SeqCst);
                 self.turn();
             }
@@ -400,31 +397,5 @@ impl World {
         self.alive
             .as_ref()
             .is_some_and(|alive| self.nudged.load(Ordering::SeqCst) && !alive.inbox.is_empty())
-    }
-}
-
-struct Woken {
-    thread: Thread,
-    flag: AtomicBool,
-}
-
-impl Woken {
-    /// False if nothing happens for longer than any read takes.
-    fn wait(&self) -> bool {
-        let end = Instant::now() + READ_MAX;
-        while !self.flag.swap(false, Ordering::SeqCst) {
-            if Instant::now() >= end {
-                return false;
-            }
-            std::thread::park_timeout(READ_MAX);
-        }
-        true
-    }
-}
-
-impl TaskWake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.flag.store(true, Ordering::SeqCst);
-        self.thread.unpark();
     }
 }

@@ -5,7 +5,8 @@ use aldis_tests::simulation::{Answer, Call, Draft, Fault, Medium, Operation, run
 use Answer::Well;
 use Call::Answered;
 use Operation::{
-    CancelJob, Connect, Create, Deliver, DeliverAll, Disable, Fails, Forge, Look, Reply, RetryTask, Settle, Wait,
+    CancelJob, Connect, Create, Deliver, DeliverAll, Disable, Fails, Forge, LogInThere, Look, Move, Reply, RetryTask,
+    Settle, Wait,
 };
 
 const DRAFT: Draft = Draft {
@@ -139,5 +140,28 @@ fn a_reply_to_an_attempt_that_never_left_counts_for_nothing() {
         Reply(23_930, 0, Answer::Badly(100_101)),
         Wait(55_269),
         Forge(23_930, 23_930),
+    ]);
+}
+
+/// The session of a device that was moved ended only if the commit of the move was answered: when the answer was lost, the
+/// device stayed in over the gateway that it was no longer under.
+#[test]
+fn a_device_that_is_moved_while_the_answer_is_lost_leaves_its_former_gateway() {
+    holds(&[
+        Move(5, 0, Answered),
+        LogInThere(5),
+        Fails(Fault::AnswerLost),
+        Move(5, 1, Answered),
+    ]);
+}
+
+/// The same of a device that was disabled.
+#[test]
+fn a_device_that_is_disabled_while_the_answer_is_lost_is_shown_out() {
+    holds(&[
+        Connect(5),
+        Fails(Fault::AnswerLost),
+        Disable(5, true, Answered),
+        Wait(1_300),
     ]);
 }

@@ -20,7 +20,8 @@ use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use crate::api::router;
-use crate::app::{App, Parts, Settings, SystemChance};
+use crate::app::{App, BlockingPool, Parts, Settings, SystemChance};
+use crate::engine::logins::to_check;
 use crate::writer::{Ask, Failure, Inbox, Writer};
 
 pub(super) const NOW: i64 = 1_700_000_000_000;
@@ -164,6 +165,7 @@ impl World {
         let app = App::new(Parts {
             store: Arc::clone(&reader),
             rows: Arc::clone(&reader),
+            blocking: Arc::new(BlockingPool),
             writer,
             clock: Arc::<Hands>::clone(&clock),
             presence,
@@ -314,13 +316,18 @@ fn writer(mut store: MemoryStore, clock: Arc<Hands>, ended: Arc<Mutex<Vec<Device
                 // A caller that has gone does not want its answer.
                 match ask {
                     Ask::Write(writes, answer) => {
-                        drop(answer.send(Ok(store.commit(clock.now(), &writes).unwrap().done)));
+                        let committed = store.commit(clock.now(), &writes).unwrap();
+                        let asks = to_check(&writes, Some(&committed));
+                        if !asks.is_empty() {
+                            inbox.check_sessions(asks);
+                        }
+                        drop(answer.send(Ok(committed.done)));
                     }
                     Ask::DisableDevice(device, disabled, by, answer) => {
                         drop(answer.send(one(Write::DisableDevice { device, disabled, by })));
                     }
                     Ask::DeleteDevice(device, by, answer) => drop(answer.send(one(Write::DeleteDevice { device, by }))),
-                    Ask::EndSession(device) | Ask::LeaveGateway(device) => ended.lock().push(device),
+                    Ask::EndSession(device) | Ask::CheckSession(device) => ended.lock().push(device),
                     other => panic!("not of the registry: {other:?}"),
                 }
             }

@@ -17,6 +17,7 @@ mod devices;
 mod failures;
 mod gateways;
 mod jobs;
+mod logins;
 mod presence;
 mod queues;
 mod restart;

@@ -20,7 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 use crate::app::devices::DeviceName;
-use crate::app::{App, Caller, Parts, Settings, SystemChance};
+use crate::app::{App, BlockingPool, Caller, Parts, Settings, SystemChance};
+use crate::engine::logins::to_check;
 use crate::engine::tests::store::{FailingStore, Faults};
 use crate::gateway::admission::{Admitted, Guest};
 use crate::gateway::terms::Terms;
@@ -72,6 +73,7 @@ impl Bench {
         let app = App::new(Parts {
             store: Arc::clone(&reader) as _,
             rows: reader,
+            blocking: Arc::new(BlockingPool),
             writer: Writer::new(Arc::clone(&inbox)),
             clock: Arc::new(Standing),
             presence: Arc::clone(&sessions) as _,
@@ -217,8 +219,15 @@ async fn write(store: MemoryStore, inbox: Arc<Inbox>, woken: Arc<Notify>, report
         }
         for ask in received.asks {
             match ask {
-                Ask::Write(writes, answer) => drop(answer.send(Ok(store.lock().commit(NOW, &writes).unwrap().done))),
-                Ask::EndSession(_) | Ask::LeaveGateway(_) => {}
+                Ask::Write(writes, answer) => {
+                    let committed = store.lock().commit(NOW, &writes).unwrap();
+                    let asks = to_check(&writes, Some(&committed));
+                    if !asks.is_empty() {
+                        inbox.check_sessions(asks);
+                    }
+                    drop(answer.send(Ok(committed.done)));
+                }
+                Ask::EndSession(_) | Ask::CheckSession(_) => {}
                 other => panic!("not of the gateway: {other:?}"),
             }
         }

@@ -102,7 +102,7 @@ async fn strangers_who_say_nothing_keep_no_device_out() {
 async fn still_admits(bench: &Bench, device: &Admitted) -> bool {
     bench
         .gateway
-        .still_admits(device.entrant.device, &device.entrant.keys, device.key_changes)
+        .still_admits(device.entrant.device, &device.entrant.keys, device.logins_changed)
         .await
 }
 

@@ -81,4 +81,20 @@ impl History {
         }
         Ok(())
     }
+
+    /// Once the engine rests, a device that was disabled or deleted is about to be shown out.
+    pub(super) fn nobody_is_in_who_may_not_be(&self) -> Checked {
+        if self.world.is_pausing() {
+            return Ok(());
+        }
+        let present = self.world.link.all_present();
+        let facts = self.world.stored().device_facts(&present);
+        for (device, facts) in present.iter().zip(facts.expect("the observer's way never fails")) {
+            if facts.is_none_or(|facts| facts.disabled || facts.deleted) {
+                let what = format!("{device:?} is in, and {facts:?}");
+                return broken("a_barred_device_is_out", what);
+            }
+        }
+        Ok(())
+    }
 }
