@@ -10,6 +10,7 @@ pub mod app;
 pub mod config;
 pub mod engine;
 pub mod gateway;
+pub mod health;
 mod idle;
 pub mod latest;
 pub mod link;

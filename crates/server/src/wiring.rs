@@ -178,6 +178,7 @@ impl Server {
     /// Stops in order: no new calls or devices; attempts that have not left are taken back; replies read so far are
     /// recorded and acknowledged; then the connections end, and with them the writer.
     pub async fn stop(self) {
+        self.inbox.health().stop();
         self.stop_http.stop();
         self.stop_mqtt.stop();
         let writer = tokio::task::spawn_blocking(move || {

@@ -16,6 +16,7 @@ use super::action::Action;
 use super::call::Call;
 use super::envelope::{self, Answer};
 use super::error::{self, Failing};
+use super::health::{self, Probe};
 use super::query::Query;
 use super::rate_limit::RateLimit;
 use super::{body, openapi, tokens};
@@ -56,12 +57,14 @@ impl Table {
 pub(super) struct Entrance {
     app: App,
     limit: Option<Arc<RateLimit>>,
+    probe: Arc<Probe>,
 }
 
 impl Entrance {
     pub(super) fn new(app: App) -> Self {
         let limit = app.settings().rate_limit_per_second.map(RateLimit::new).map(Arc::new);
-        Self { app, limit }
+        let probe = Arc::default();
+        Self { app, limit, probe }
     }
 
     fn charge(&self, caller: &Caller) -> Result<(), Failing> {
@@ -96,10 +99,10 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
     let path = single_slashes(request.uri().path());
     match path.as_str() {
         "/openapi.json" => return on_get(&request, openapi::response),
-        "/health" => {
-            return on_get(&request, || {
-                envelope::response(StatusCode::OK, &serde_json::json!({"status": "up"}))
-            });
+        health::LIVE => return on_get(&request, health::live),
+        health::HEALTH | health::READY => {
+            only_get(&request)?;
+            return Ok(entrance.probe.ready(app).await);
         }
         tokens::GET | tokens::REFRESH => return Ok(tokens::answer(app, request, path == tokens::REFRESH).await),
         _ => {}
@@ -158,8 +161,12 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
 }
 
 fn on_get(request: &Request, answer: impl FnOnce() -> Response) -> Result<Response, Failing> {
+    only_get(request).map(|()| answer())
+}
+
+fn only_get(request: &Request) -> Result<(), Failing> {
     match *request.method() {
-        Method::GET | Method::HEAD => Ok(answer()),
+        Method::GET | Method::HEAD => Ok(()),
         _ => Err(Failing::gateway(
             StatusCode::METHOD_NOT_ALLOWED,
             "only GET is possible here",

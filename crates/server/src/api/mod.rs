@@ -18,6 +18,7 @@ mod devices;
 mod entry;
 mod envelope;
 mod error;
+mod health;
 mod held;
 mod job_info;
 mod keys;

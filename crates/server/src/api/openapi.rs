@@ -23,6 +23,7 @@ use utoipa::openapi::{
 use super::action::{Action, Doc, Shape};
 use super::entry::TABLE;
 use super::envelope::{Pagination, SortedBy};
+use super::health;
 use super::tokens::{self, TokenAnswer, TokenRequest};
 use crate::app::access::Needs;
 
@@ -52,14 +53,39 @@ pub(super) fn document() -> OpenApi {
             }
         }
     }
-    for (path, name, summary, answer) in [
-        ("/openapi.json", "describe", "This description", "An OpenAPI document"),
-        ("/health", "health", "Whether the server is up; for anyone", "It is"),
+    let ready = "Whether changes are stored and commands leave; for anyone";
+    for (path, name, summary, answer, failure) in [
+        (
+            "/openapi.json",
+            "describe",
+            "This description",
+            "An OpenAPI document",
+            None,
+        ),
+        (
+            health::LIVE,
+            "live",
+            "Whether the process answers; for anyone",
+            "It does",
+            None,
+        ),
+        (
+            health::READY,
+            "ready",
+            ready,
+            "They are",
+            Some("They are not: `reasons`"),
+        ),
+        (
+            health::HEALTH,
+            "health",
+            ready,
+            "They are",
+            Some("They are not: `reasons`"),
+        ),
     ] {
-        paths = paths.path(
-            path,
-            PathItem::new(HttpMethod::Get, open_operation(name, summary, answer)),
-        );
+        let operation = open_operation(name, summary, answer, failure);
+        paths = paths.path(path, PathItem::new(HttpMethod::Get, operation));
     }
     let token = Doc::new("Get an access token")
         .body::<TokenRequest>()
@@ -109,17 +135,21 @@ fn description() -> String {
     )
 }
 
-fn open_operation(id: &str, summary: &str, answer: &str) -> Operation {
-    let content = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Object)));
-    let answer = ResponseBuilder::new()
-        .description(answer)
-        .content("application/json", content.build());
-    OperationBuilder::new()
+fn open_operation(id: &str, summary: &str, answer: &str, failure: Option<&str>) -> Operation {
+    let response = |description: &str| {
+        let content = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Object)));
+        let response = ResponseBuilder::new().description(description);
+        response.content("application/json", content.build()).build()
+    };
+    let operation = OperationBuilder::new()
         .operation_id(Some(id))
         .summary(Some(summary))
         .tag("server")
-        .response("200", answer.build())
-        .build()
+        .response("200", response(answer));
+    match failure {
+        Some(failure) => operation.response("503", response(failure)).build(),
+        None => operation.build(),
+    }
 }
 
 fn item(action: &Action, name: &str, path: &str) -> PathItem {

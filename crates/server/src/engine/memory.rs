@@ -322,12 +322,14 @@ impl Memory {
         !self.stopping && !self.recovering && self.held_until.is_none()
     }
 
-    /// The wall clock shows this moment.
-    pub(super) fn clock_moved(&mut self, wall: Timestamp) {
-        if self.held_until.is_some_and(|until| wall >= until) {
+    /// The wall clock shows this moment. True: dispatch was held until then, and is no longer.
+    pub(super) fn clock_moved(&mut self, wall: Timestamp) -> bool {
+        let released = self.held_until.is_some_and(|until| wall >= until);
+        if released {
             self.held_until = None;
             self.devices.look_at_all();
         }
+        released
     }
 
     /// A task has a moment of its own.

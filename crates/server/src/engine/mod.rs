@@ -45,6 +45,8 @@ use turn::Turn;
 
 /// How far the wall clock may be behind the store's at start before dispatch is held: more is no drift but a wrong clock.
 const CLOCK_BEHIND_MAX_MS: i64 = 5 * 60_000;
+/// Why dispatch is held then, as `/health/ready` says it.
+const CLOCK_BEHIND: &str = "the clock is behind the store's";
 /// A pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its PUBACK.
 const AFTER_FAILURE_MS: i64 = 200;
 /// The longest sleep while attempts are out: PUBACKs that wake nobody are recorded by then.
@@ -104,6 +106,7 @@ impl Engine {
         // Whoever was online when the process died was so until the last moment that is known.
         store.commit(clock, &[Write::EndSessions { at: stored }])?;
         let mut memory = Memory::new(clock, held.then_some(stored), &inbox);
+        inbox.health().hold_dispatch(held.then_some(CLOCK_BEHIND));
         memory.reload(&*store, clock)?;
         memory.devices.extend_deadlines(clock);
         Ok(Self {
@@ -148,7 +151,9 @@ impl Engine {
     /// One turn.
     pub fn run_once(&mut self, wall: Timestamp) -> Wake {
         self.clock = self.clock.max(wall);
-        self.memory.clock_moved(wall);
+        if self.memory.clock_moved(wall) {
+            self.inbox.health().hold_dispatch(None);
+        }
         if let Some(end) = self.pause(wall) {
             return Wake::At(end);
         }
@@ -242,6 +247,7 @@ impl Engine {
         self.kept = batch.take_lost(committed);
         self.memory.tell_of_ends(&batch.writes, committed);
         let writes = std::mem::take(&mut batch.writes);
+        self.inbox.health().store_fails(learned.is_err());
         self.hand_out(batch, Some(committed));
         self.memory.keep_known(writes, committed);
         if let Err(error) = learned {
@@ -275,6 +281,7 @@ impl Engine {
     /// Nobody was told anything: events are kept, attempts that were to leave certainly have not, and memory is read anew.
     fn recover(&mut self, batch: Batch, received: Received, wall: Timestamp) -> Wake {
         self.failed = Some(wall);
+        self.inbox.health().store_fails(true);
         self.memory.devices.reopen();
         self.memory.latest.not_stored(self.clock);
         self.kept = received.events;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{Inbox, Place};
+use crate::health::Health;
 use crate::latest::LatestValues;
 use crate::link::DeviceEvent;
 use crate::trace::Traces;
@@ -201,6 +202,12 @@ impl Writer {
     #[must_use]
     pub fn latest(&self) -> &LatestValues {
         self.0.latest()
+    }
+
+    /// What keeps the server from doing its work.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        self.0.health()
     }
 
     /// A place for a caller that will wait for the end of a task.

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Ask, Waiters};
+use crate::health::Health;
 use crate::latest::LatestValues;
 use crate::link::DeviceEvent;
 use crate::trace::Traces;
@@ -43,6 +44,7 @@ pub struct Inbox {
     waiters: Arc<Waiters>,
     traces: Arc<Traces>,
     latest: Arc<LatestValues>,
+    health: Arc<Health>,
 }
 
 impl Inbox {
@@ -57,6 +59,7 @@ impl Inbox {
             waiters: Arc::default(),
             traces: Arc::default(),
             latest: Arc::default(),
+            health: Arc::default(),
         })
     }
 
@@ -76,6 +79,12 @@ impl Inbox {
     #[must_use]
     pub fn latest(&self) -> &Arc<LatestValues> {
         &self.latest
+    }
+
+    /// What keeps the server from doing its work.
+    #[must_use]
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// Takes a question in; false if there are too many, or if the server is stopping.

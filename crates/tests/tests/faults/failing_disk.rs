@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::disk::{Disk, Fault};
 use crate::fleet::{Busy, DEVICES, create_as, jobs};
-use crate::harness::{Answered, Plan, World};
+use crate::harness::{Answered, Plan, World, eventually, exchange, request};
 
 /// Jobs over the whole fleet that are under way when the disk fails.
 const UNDER_WAY: usize = 5;
@@ -210,4 +210,50 @@ async fn reading_goes_on_while_every_commit_is_slow() {
     disk.is_mended();
     busy.jobs.extend(made);
     busy.ends_well(&world).await;
+}
+
+async fn health(world: &World, path: &str) -> Answered {
+    exchange(world.server.http, &request("GET", path, &[], b""))
+        .await
+        .unwrap()
+}
+
+/// Waits until `/health/ready` gives exactly this reason, or none.
+async fn is_ready_but_for(world: &World, reason: Option<&str>) {
+    let (status, body) = match reason {
+        None => (200, json!({"status": "up"})),
+        Some(reason) => (503, json!({"status": "down", "reasons": [reason]})),
+    };
+    for path in ["/health/ready", "/health"] {
+        eventually(&format!("{path} answering {body}"), || async {
+            let answered = health(world, path).await;
+            (answered.status == status && answered.body == body).then_some(())
+        })
+        .await;
+    }
+    let live = health(world, "/health/live").await;
+    assert_eq!((live.status, live.body), (200, json!({"status": "up"})));
+}
+
+#[tokio::test]
+async fn ready_says_that_the_store_fails_without_any_other_call_and_recovers_with_the_disk() {
+    let disk = Disk::new();
+    let world = World::with(disk.start()).await;
+    is_ready_but_for(&world, None).await;
+    for fault in [Fault::Unwritable, Fault::Unsynced] {
+        disk.breaks(fault, &world.server.data());
+        is_ready_but_for(&world, Some("store failing")).await;
+        disk.is_mended();
+        is_ready_but_for(&world, None).await;
+    }
+}
+
+#[tokio::test]
+async fn ready_says_that_the_writer_does_not_answer_while_a_commit_hangs() {
+    let disk = Disk::new();
+    let world = World::with(disk.start()).await;
+    disk.breaks(Fault::Hung, &world.server.data());
+    is_ready_but_for(&world, Some("the writer does not answer")).await;
+    disk.is_mended();
+    is_ready_but_for(&world, None).await;
 }

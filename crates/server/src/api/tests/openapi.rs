@@ -20,7 +20,7 @@ async fn every_action_is_described_and_every_reference_leads_somewhere() {
     let mut expected: BTreeSet<String> = ["get", "refresh"]
         .map(|last| format!("/apim-token-service/v2.0/token/{last}"))
         .into();
-    expected.extend(["/openapi.json".to_owned(), "/health".to_owned()]);
+    expected.extend(["/openapi.json", "/health", "/health/live", "/health/ready"].map(str::to_owned));
     for action in &TABLE.actions {
         for path in action.paths {
             expected.extend(action.names.iter().map(|name| format!("{path}?action={name}")));

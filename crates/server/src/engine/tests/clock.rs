@@ -22,11 +22,16 @@ fn behind(ms: i64) -> Bench {
 fn dispatch_is_held_while_the_clock_is_far_behind_the_store() {
     let mut bench = behind(DRIFT_MAX_MS + 1);
     assert_eq!(bench.sent(), []);
+    assert_eq!(
+        bench.inbox.health().reasons(),
+        ["dispatch held: the clock is behind the store's"]
+    );
     assert_ne!(bench.turn(), Wake::Now, "and it does not spin meanwhile");
     bench.now = bench.now.plus_ms(DRIFT_MAX_MS);
     assert_eq!(bench.sent(), []);
     bench.now = bench.now.plus_ms(1);
     assert_eq!(bench.sent().len(), 1);
+    assert!(bench.inbox.health().reasons().is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use aldis_core::ids::AttemptNo;
 use aldis_core::task::State;
+use aldis_core::time::Timestamp;
 use aldis_store::{Done, Write};
 
 use super::bench::Bench;
@@ -317,4 +318,23 @@ fn a_step_lost_to_a_deletion_does_not_stop_the_engine() {
     bench.settle();
     let next = bench.task_for(device, AT_ONCE);
     assert_eq!(bench.tasks_sent(), [next]);
+}
+
+#[test]
+fn health_says_store_failing_until_a_commit_succeeds() {
+    let mut bench = Bench::new(1);
+    let nothing = || vec![Write::Forget { before: Timestamp(0) }];
+    bench.faults.lock().commits = 1;
+    let _failed = bench.ask(|answer| Ask::Write(nothing(), answer));
+    bench.turn();
+    assert_eq!(bench.inbox.health().reasons(), ["store failing"]);
+    bench.pass(2 * PAUSE_MS);
+    assert_eq!(
+        bench.inbox.health().reasons(),
+        ["store failing"],
+        "turns without a commit prove nothing"
+    );
+    let _stored = bench.ask(|answer| Ask::Write(nothing(), answer));
+    bench.settle();
+    assert!(bench.inbox.health().reasons().is_empty());
 }

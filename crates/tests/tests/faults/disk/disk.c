@@ -3,7 +3,7 @@
 
        FAULT DIRECTORY
 
-   FAULT is one of: full, unwritable, unsynced, unreadable, readonly, slow. Without the control file nothing is changed. */
+   FAULT is one of: full, unwritable, unsynced, unreadable, readonly, slow, hung. Without the control file nothing is changed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -127,9 +127,10 @@ int posix_fallocate64(int fd, off64_t from, off64_t length) {
 
 int posix_fallocate(int fd, off_t from, off_t length) { return posix_fallocate64(fd, from, length); }
 
-/* 0, or -1 with the error; a slow disk takes its time. */
+/* 0, or -1 with the error; a slow disk takes its time, a hung one all the time there is. */
 static int synced(int fd) {
-    static const struct timespec slow = {0, 200 * 1000 * 1000};
+    static const struct timespec slow = {0, 200 * 1000 * 1000}, look = {0, 10 * 1000 * 1000};
+    while (struck(fd, "hung")) nanosleep(&look, NULL);
     if (struck(fd, "unsynced")) return errno = EIO, -1;
     if (struck(fd, "slow")) nanosleep(&slow, NULL);
     return 0;

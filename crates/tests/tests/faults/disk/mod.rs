@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     ReadOnly,
     /// Making something durable takes 200 ms.
     Slow,
+    /// Making something durable does not end.
+    Hung,
 }
 
 impl Fault {
@@ -34,6 +36,7 @@ impl Fault {
             Self::Unreadable => "unreadable",
             Self::ReadOnly => "readonly",
             Self::Slow => "slow",
+            Self::Hung => "hung",
         }
     }
 }
