@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use aldis_client::{AccessKey, Client, Credentials};
+use aldis_core::text_file;
 use anyhow::Context as _;
 
 use crate::cli::Global;
@@ -48,11 +49,12 @@ fn credentials(key: Option<AccessKey>, org: Option<&str>) -> Option<Credentials>
 }
 
 fn read_key(path: &Path) -> anyhow::Result<Option<AccessKey>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(usage(format!("{}: {error}", path.display()))),
     };
+    let text = text_file::decode(bytes).map_err(|error| usage(format!("{}: {error}", path.display())))?;
     serde_json::from_str(&text)
         .map(Some)
         .map_err(|error| usage(error.to_string()))
@@ -79,6 +81,18 @@ mod tests {
         assert_eq!(credentials(Some(key()), Some("other")), unsigned("other"));
         assert_eq!(credentials(None, Some("other")), unsigned("other"));
         assert_eq!(credentials(None, None), None);
+    }
+
+    #[test]
+    fn a_key_file_may_begin_with_a_byte_order_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let marked = folder.path().join("key.json");
+        std::fs::write(
+            &marked,
+            "\u{feff}{\"orgId\":\"default\",\"appKey\":\"k\",\"appSecret\":\"s\"}",
+        )
+        .unwrap();
+        assert_eq!(read_key(&marked).unwrap(), Some(key()));
     }
 
     #[test]

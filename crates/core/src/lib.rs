@@ -12,6 +12,7 @@ pub mod model;
 pub mod reported;
 pub mod tags;
 pub mod task;
+pub mod text_file;
 pub mod time;
 pub mod timezone;
 pub mod violation;

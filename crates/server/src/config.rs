@@ -6,6 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
+use aldis_core::text_file;
 use serde::Deserialize;
 
 use crate::gateway::TlsFiles;
@@ -113,10 +114,7 @@ impl Given {
     /// # Errors
     /// It cannot be read, is no TOML, or has a key that does not exist.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = read_text(path)?;
         toml::from_str(&text).map_err(|error| Error::Malformed {
             path: path.to_owned(),
             what: error.to_string(),
@@ -216,11 +214,18 @@ fn address(name: &'static str, text: &str) -> Result<SocketAddr, Error> {
     found.next().ok_or_else(|| wrong(format!("`{text}` names no address")))
 }
 
-fn secret_key(path: &Path) -> Result<[u8; 32], Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+/// The text of a file that people write.
+fn read_text(path: &Path) -> Result<String, Error> {
+    let unreadable = |source| Error::Unreadable {
         path: path.to_owned(),
         source,
-    })?;
+    };
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    text_file::decode(bytes).map_err(|other| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, other)))
+}
+
+fn secret_key(path: &Path) -> Result<[u8; 32], Error> {
+    let text = read_text(path)?;
     let digits = text.trim().as_bytes();
     let wrong = || Error::Value {
         name: "secret_key_file",
@@ -283,6 +288,28 @@ mod tests {
             let error = settled(&text).unwrap_err().to_string();
             assert!(error.starts_with(name), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn settings_and_secret_key_may_begin_with_a_byte_order_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        let (settings, key) = (dir.path().join("aldis.toml"), dir.path().join("key"));
+        std::fs::write(&key, format!("\u{feff}{}\r\n", "0f".repeat(32))).unwrap();
+        std::fs::write(&settings, format!("\u{feff}secret_key_file = '{}'\n", key.display())).unwrap();
+        let settled = Given::from_file(&settings).unwrap().settle().unwrap();
+        assert_eq!(settled.secret_key, Some([0x0f; 32]));
+        std::fs::write(
+            &settings,
+            "\u{feff}no_auth = true"
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<_>>(),
+        )
+        .unwrap();
+        let Err(Error::Unreadable { source, .. }) = Given::from_file(&settings) else {
+            panic!("UTF-16 was read")
+        };
+        assert!(source.to_string().contains("UTF-16"), "{source}");
     }
 
     #[test]

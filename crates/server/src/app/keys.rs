@@ -4,7 +4,6 @@ use aldis_core::ids::{AppKey, OrgId};
 use aldis_store::rows::{AccessKey, Role, Secret};
 use aldis_store::{Refusal, Write};
 
-use super::products::SECRET_CHARS;
 use super::text::{check_key, check_secret};
 use super::{App, Caller, Error};
 
@@ -37,9 +36,10 @@ impl App {
             .secret
             .as_deref()
             .map_or(Ok(()), |secret| check_secret("appSecret", secret))?;
+        // Both halves are UUIDs: the vendor's Python client takes them apart at `-` and reads the second group as hexadecimal.
         let key = AccessKey {
             app_key: AppKey(draft.app_key.unwrap_or_else(|| self.chance().uuid())),
-            secret: Secret(draft.secret.unwrap_or_else(|| self.chance().text(SECRET_CHARS))),
+            secret: Secret(draft.secret.unwrap_or_else(|| self.chance().uuid())),
             org: draft.org.map_or_else(|| caller.org.clone(), OrgId),
             role: draft.role,
             name: draft.name,

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use aldis_core::ids::{AppKey, OrgId};
+use aldis_core::text_file;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{AccessKey, Organization, Role, Secret};
 use aldis_store::{Done, Error as StoreError, Store, Write};
@@ -15,10 +16,6 @@ use crate::app::Chance;
 /// The organization that the first start makes.
 const FIRST_ORGANIZATION: &str = "default";
 const KEY_FILE: &str = "admin-key.json";
-/// Characters of an access key: enough that no two are alike.
-const APP_KEY_CHARS: usize = 20;
-/// Characters of its secret: more than 180 bits.
-const APP_SECRET_CHARS: usize = 32;
 
 /// The first access key, as the command line reads it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,12 +99,10 @@ pub(super) fn prepare(
 
 fn read(path: &Path) -> Result<Option<KeyFile>, FirstStartError> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| FirstStartError::Malformed {
-                path: path.to_owned(),
-                what: error.to_string(),
-            }),
+        Ok(bytes) => parse(bytes).map(Some).map_err(|what| FirstStartError::Malformed {
+            path: path.to_owned(),
+            what,
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(FirstStartError::File {
             path: path.to_owned(),
@@ -116,11 +111,16 @@ fn read(path: &Path) -> Result<Option<KeyFile>, FirstStartError> {
     }
 }
 
+fn parse(bytes: Vec<u8>) -> Result<KeyFile, String> {
+    let text = text_file::decode(bytes).map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
 fn create(dir: &Path, path: &Path, chance: &dyn Chance) -> Result<KeyFile, FirstStartError> {
     let file = KeyFile {
         org_id: FIRST_ORGANIZATION.to_owned(),
-        app_key: chance.text(APP_KEY_CHARS),
-        app_secret: chance.text(APP_SECRET_CHARS),
+        app_key: chance.uuid(),
+        app_secret: chance.uuid(),
     };
     save(dir, path, &file).map_err(|source| FirstStartError::File {
         path: path.to_owned(),
@@ -174,6 +174,9 @@ mod tests {
         let path = dir.path().join(KEY_FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let made = read(&path).unwrap().unwrap();
+        for drawn in [&made.app_key, &made.app_secret] {
+            assert_eq!(drawn.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        }
         let key = store.access_key(&AppKey(made.app_key.clone())).unwrap().unwrap();
         assert_eq!((key.role, key.secret.0), (Role::Admin, made.app_secret));
         prepare(&mut store, dir.path(), Timestamp(2), &SystemChance).unwrap();

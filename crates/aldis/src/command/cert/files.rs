@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use aldis_core::text_file;
 use anyhow::Context as _;
 
 /// Who may read a file.
@@ -52,5 +53,7 @@ pub(super) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Reads a file.
 pub(super) fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    let told = || format!("cannot read {}", path.display());
+    let bytes = std::fs::read(path).with_context(told)?;
+    text_file::decode(bytes).with_context(told)
 }
