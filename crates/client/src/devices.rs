@@ -12,9 +12,9 @@ use crate::error::Error;
 use crate::name::Name;
 use crate::paging::{Pages, Search};
 
-/// Version 2.1 gives device secrets in clear; later ones encrypt them for a key pair that few applications have.
 /// What this server adds.
 const EXTENSION: &str = "/aldis/v1/devices";
+/// Version 2.1 gives device secrets in clear; later ones encrypt them for a key pair that few applications have.
 const DEVICES: &str = "/connect-service/v2.1/devices";
 /// The same, where answers show no secret.
 const DEVICES_WITHOUT_SECRETS: &str = "/connect-service/v2.4/devices";

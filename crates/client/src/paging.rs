@@ -71,6 +71,8 @@ pub struct Pages<T> {
     with: Map<String, Value>,
     page_no: u64,
     page_size: u64,
+    /// Sizes that were too large for some page, to be tried again behind it.
+    larger: Vec<u64>,
     ended: bool,
     rows: VecDeque<T>,
     kind: PhantomData<fn() -> T>,
@@ -86,6 +88,7 @@ impl<T: DeserializeOwned> Pages<T> {
             with: Map::new(),
             page_no: 1,
             page_size: PAGE_SIZE_MAX,
+            larger: Vec::new(),
             ended: false,
             rows: VecDeque::new(),
             kind: PhantomData,
@@ -135,18 +138,24 @@ impl<T: DeserializeOwned> Pages<T> {
         let seen = self.page_no.saturating_mul(self.page_size);
         self.page_no += 1;
         self.ended = page.is_empty() || page.pagination.is_some_and(|info| seen >= info.total_size);
+        self.ask_for_more(seen);
         Ok(Some(page).filter(|page| !page.is_empty()))
     }
 
-    /// Goes on from the same row with smaller pages: half as large, or of one row where that does not come out even.
+    /// Goes on from the same row with smaller pages: a half, a fifth, or one row where neither comes out even.
     fn ask_for_fewer(&mut self) {
         let before = (self.page_no - 1) * self.page_size;
-        self.page_size = if self.page_size.is_multiple_of(2) {
-            self.page_size / 2
-        } else {
-            1
-        };
+        self.larger.push(self.page_size);
+        self.page_size = smaller(self.page_size);
         self.page_no = before / self.page_size + 1;
+    }
+
+    /// Goes back to larger pages as soon as one begins behind the rows that have been seen: large rows stand together.
+    fn ask_for_more(&mut self, seen: u64) {
+        if let Some(size) = self.larger.pop_if(|size| seen.is_multiple_of(*size)) {
+            self.page_size = size;
+            self.page_no = seen / size + 1;
+        }
     }
 
     /// The next row; `None` after the last.
@@ -160,6 +169,11 @@ impl<T: DeserializeOwned> Pages<T> {
         }
         Ok(self.rows.pop_front())
     }
+}
+
+fn smaller(page_size: u64) -> u64 {
+    let divisor = [2, 5].into_iter().find(|divisor| page_size.is_multiple_of(*divisor));
+    divisor.map_or(1, |divisor| page_size / divisor)
 }
 
 /// The rows of a page would be too much for one answer.
@@ -184,5 +198,44 @@ impl Client {
         search: &Search,
     ) -> Result<Answer<Vec<T>>, Error> {
         self.send(Call::post(path, action).json(search).repeatable()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::Credentials;
+
+    fn walk() -> Pages<Value> {
+        let credentials = Credentials::Unsigned { org_id: "o".into() };
+        let client = Client::new("http://127.0.0.1:1", credentials).expect("the address is right");
+        Pages::new(&client, "/p", "search", None)
+    }
+
+    #[test]
+    fn pages_shrink_in_steps_from_the_same_row_and_grow_behind_it() {
+        let mut pages = walk();
+        pages.page_no = 3;
+        let mut sizes = Vec::new();
+        while pages.page_size > 1 {
+            pages.ask_for_fewer();
+            sizes.push(pages.page_size);
+            assert_eq!((pages.page_no - 1) * pages.page_size, 2000);
+        }
+        assert_eq!(sizes, [500, 250, 125, 25, 5, 1]);
+        let (mut seen, mut calls) = (2000, 0);
+        while pages.page_size < 1000 {
+            seen += pages.page_size;
+            pages.page_no += 1;
+            calls += 1;
+            pages.ask_for_more(seen);
+            assert_eq!((pages.page_no - 1) * pages.page_size, seen);
+        }
+        assert_eq!((seen, calls), (3000, 5 + 4 + 4 + 1 + 1 + 1));
+    }
+
+    #[test]
+    fn a_page_size_without_divisors_becomes_one_row() {
+        assert_eq!([smaller(37), smaller(15), smaller(2)], [1, 3, 1]);
     }
 }

@@ -77,11 +77,6 @@ impl Chance {
         usize::try_from(self.number() % end).unwrap_or(0)
     }
 
-    /// True once in so many times.
-    pub fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
     /// Any byte.
     pub fn byte(&mut self) -> u8 {
         self.number().to_le_bytes()[0]
