@@ -55,6 +55,6 @@ pub use self::jobs::{
 pub use self::name::Name;
 pub use self::organizations::{NewOrganization, OrganizationInfo};
 pub use self::paging::{PAGE_SIZE_MAX, PageInfo, PageRequest, Pages, Search};
-pub use self::products::{NewProduct, Product};
+pub use self::products::{NewProduct, Product, ProductChange};
 pub use self::tasks::{Task, TaskResult, TaskStatus, quoted};
 pub use self::thing_models::ThingModel;

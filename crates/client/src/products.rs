@@ -15,7 +15,7 @@ const PRODUCTS: &str = "/connect-service/v2.1/products";
 /// The same, where answers show no secret.
 const PRODUCTS_WITHOUT_SECRETS: &str = "/connect-service/v2.4/products";
 
-/// A product to be created, or what is to be changed of one.
+/// A product to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewProduct {
@@ -70,6 +70,30 @@ impl NewProduct {
             product_secret: None,
         }
     }
+}
+
+/// What is to be changed of a product; what is absent stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProductChange {
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product_name: Option<Name>,
+    /// A remark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product_desc: Option<String>,
+    /// Whether devices must present a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bi_directional_auth: Option<bool>,
+    /// Whether devices may fetch their secret with the product's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_activate_enabled: Option<bool>,
+    /// Whether commands are sent with QoS 0 or 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_qos: Option<i64>,
+    /// All its labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product_tags: Option<BTreeMap<String, String>>,
 }
 
 /// A product as the server knows it.
@@ -167,11 +191,15 @@ impl Client {
         self.products(expression).from(PRODUCTS_WITHOUT_SECRETS)
     }
 
-    /// Changes the fields of a product that are present.
+    /// Changes what a [`ProductChange`], or a JSON document of that shape, names.
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn update_product(&self, product_key: &str, change: &NewProduct) -> Result<Answer<()>, Error> {
+    pub async fn update_product<T: Serialize + ?Sized>(
+        &self,
+        product_key: &str,
+        change: &T,
+    ) -> Result<Answer<()>, Error> {
         let call = Call::post(PRODUCTS, "update").query("productKey", product_key);
         self.send(call.json(change)).await
     }

@@ -144,6 +144,8 @@ pub enum ModelField {
     MeasurepointTags,
     /// Tags of its services: one is enough.
     ServiceTags,
+    /// Tags of its events: one is enough.
+    EventTags,
 }
 
 const EQUALITY: &[Operator] = &[Operator::Equality];
@@ -281,5 +283,6 @@ impl Field for ModelField {
         map(&["attribute_tags"], Self::AttributeTags, Kind::TextMap),
         map(&["measurepoint_tags"], Self::MeasurepointTags, Kind::TextMap),
         map(&["service_tags"], Self::ServiceTags, Kind::TextMap),
+        map(&["event_tags"], Self::EventTags, Kind::TextMap),
     ];
 }

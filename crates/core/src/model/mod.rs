@@ -147,6 +147,7 @@ impl Record<ModelField> for ThingModel {
                 .values()
                 .filter_map(|it| tagged(&it.common.tags))
                 .collect(),
+            ModelField::EventTags => self.events.values().filter_map(|it| tagged(&it.common.tags)).collect(),
         }
     }
 }

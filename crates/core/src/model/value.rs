@@ -22,7 +22,8 @@ impl DataType {
     pub fn accept(&self, value: &Value) -> Result<Value, Violation> {
         let fits = match self {
             Self::Int => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-            Self::Float | Self::Double => value.is_number(),
+            // A number beyond the range of a double is none that a device can read.
+            Self::Float | Self::Double => value.as_f64().is_some(),
             Self::Bool => value.is_boolean() || matches!(value.as_i64(), Some(0 | 1)),
             Self::Enum {
                 kind: EnumKind::Int,

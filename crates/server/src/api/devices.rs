@@ -53,6 +53,14 @@ pub(super) fn actions() -> Vec<Action> {
                 .body::<SearchRequest>()
                 .page::<Device>(),
         ),
+        Action::read(
+            PATHS,
+            &["getStats"],
+            |app, call| Box::pin(stats(app, call)),
+            Doc::new("Count devices by their status")
+                .takes("productKey", "Only the devices of this product")
+                .answer::<DeviceStats>(),
+        ),
         Action::change(
             PATHS,
             &["update"],
@@ -79,7 +87,7 @@ pub(super) fn actions() -> Vec<Action> {
         ),
         Action::change(
             PATHS,
-            &["replace"],
+            &["replace", "replaceDevice"],
             |app, call| Box::pin(replace(app, call)),
             named("Give a device another key; asset id, secret and tasks stay with it")
                 .body::<ReplaceDevice>()
@@ -260,6 +268,28 @@ async fn search(app: App, call: Call) -> Result<Answer, Error> {
         .search_devices(&call.caller, search.filter.take(), search.page())
         .await?;
     search.answer(found, |view| Ok(Device::new(view, with_secret)))
+}
+
+/// How many devices are in which status.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct DeviceStats {
+    total_count: u64,
+    online_count: u64,
+    offline_count: u64,
+    inactive_count: u64,
+    disabled_count: u64,
+}
+
+async fn stats(app: App, call: Call) -> Result<Answer, Error> {
+    let count = app.count_devices(&call.caller, call.optional("productKey")?).await?;
+    Answer::data(&DeviceStats {
+        total_count: count.online + count.offline + count.inactive + count.disabled,
+        online_count: count.online,
+        offline_count: count.offline,
+        inactive_count: count.inactive,
+        disabled_count: count.disabled,
+    })
 }
 
 async fn update(app: App, call: Call) -> Result<Answer, Error> {

@@ -110,8 +110,8 @@ struct CreateProduct {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"productName": {"defaultValue": "Turbine"}, "productTags": {"floor": "2"}}))]
 struct UpdateProduct {
-    /// Its name.
-    product_name: StringI18n,
+    /// Its name; stays if absent.
+    product_name: Option<StringI18n>,
     /// Stays if absent.
     product_desc: Option<String>,
     /// Stays if absent.
@@ -257,7 +257,7 @@ async fn search(app: App, call: Call) -> Result<Answer, Error> {
 async fn update(app: App, call: Call) -> Result<Answer, Error> {
     let key = call.required("productKey")?;
     let body: UpdateProduct = call.decode()?;
-    let name = body.product_name.read("productName")?;
+    let name = body.product_name.map(|name| name.read("productName")).transpose()?;
     let details = ProductDetails {
         desc: body.product_desc,
         tags: read_tags("productTags", body.product_tags)?,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use aldis_core::expression::{DeviceField, Filter};
+use aldis_core::expression::{Comparison, DeviceField, Filter, Value as Operand};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, ProductKey};
 use aldis_core::reported::Kind;
@@ -43,6 +43,28 @@ pub struct DeviceView {
     pub points_reported: Option<Timestamp>,
     /// When it last told of an attribute.
     pub attributes_reported: Option<Timestamp>,
+}
+
+/// How many devices are in which status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceCount {
+    /// With a live session.
+    pub online: u64,
+    /// Without one, but they had one.
+    pub offline: u64,
+    /// Never logged in.
+    pub inactive: u64,
+    /// Not allowed to log in.
+    pub disabled: u64,
+}
+
+fn equals(field: DeviceField, value: &str) -> Filter<DeviceField> {
+    Filter::Compare {
+        field,
+        sub: None,
+        op: Comparison::Eq,
+        value: Operand::Text(value.to_owned()),
+    }
 }
 
 /// What changes about a device; absent parts stay.
@@ -137,6 +159,33 @@ impl App {
             rows: self.views(found.rows).await?,
             total: found.total,
         })
+    }
+
+    /// How many devices of the organization, or of one product, are in which status.
+    ///
+    /// # Errors
+    /// The product does not exist; the store failed.
+    pub async fn count_devices(&self, caller: &Caller, product: Option<&str>) -> Result<DeviceCount, Error> {
+        if let Some(key) = product {
+            self.product(caller, key).await?;
+        }
+        let of_product = product.map(|key| equals(DeviceField::ProductKey, key));
+        let org = caller.org.clone();
+        self.read(move |store| {
+            let count = |status: &str| {
+                let status = equals(DeviceField::Status, status);
+                let filter = Filter::And(of_product.iter().cloned().chain([status]).collect());
+                let none = Page { skip: 0, take: 0 };
+                store.search_devices(&org, Some(&filter), none).map(|found| found.total)
+            };
+            Ok::<_, aldis_store::Error>(DeviceCount {
+                online: count("online")?,
+                offline: count("offline")?,
+                inactive: count("inactive")?,
+                disabled: count("disabled")?,
+            })
+        })
+        .await
     }
 
     /// A product that was deleted since its device was read takes the device with it.

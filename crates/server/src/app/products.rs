@@ -130,7 +130,7 @@ impl App {
         &self,
         caller: &Caller,
         key: &str,
-        name: I18nText,
+        name: Option<I18nText>,
         details: ProductDetails,
     ) -> Result<(), Error> {
         details
@@ -143,7 +143,7 @@ impl App {
             other => other,
         })?;
         let changed = Product {
-            name,
+            name: name.unwrap_or(stored.name),
             desc: details.desc.unwrap_or(stored.desc),
             tags: details.tags.unwrap_or(stored.tags),
             dynamic_activation: details.dynamic_activation.unwrap_or(stored.dynamic_activation),

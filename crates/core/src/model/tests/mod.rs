@@ -421,6 +421,7 @@ fn a_model_is_found_by_its_id_name_and_tags() {
         "tags.line = 1",
         "attribute_tags.kind = 'plate' and measurepoint_tags.kind = 'heat' and exists(service_tags.kind)",
         "not exists(service_tags.x) and service_tags.kind != 'heat'",
+        "not exists(event_tags.kind) and event_tags.kind != 'heat'",
     ];
     for expression in held {
         assert!(

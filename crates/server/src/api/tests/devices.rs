@@ -399,6 +399,57 @@ async fn a_deleted_device_is_gone_and_its_keys_are_free() {
 }
 
 #[tokio::test]
+async fn devices_are_counted_by_their_status() {
+    let world = world().await;
+    for key in ["d1", "d2", "d3"] {
+        call(&world, "create", device(key)).await.data();
+    }
+    call(&world, "disable&productKey=pk&deviceKey=d3", json!({}))
+        .await
+        .data();
+    let expected = json!({
+        "totalCount": 3, "onlineCount": 0, "offlineCount": 0, "inactiveCount": 2, "disabledCount": 1
+    });
+    assert_eq!(call(&world, "getStats", json!({})).await.data(), &expected);
+    assert_eq!(
+        call(&world, "getStats&productKey=pk", json!({})).await.data(),
+        &expected
+    );
+    call(&world, "getStats&productKey=none", json!({}))
+        .await
+        .fails(200, 11611, "none");
+    call(&world, "getStats&productKey=", json!({}))
+        .await
+        .fails(200, 99400, "productKey");
+}
+
+#[tokio::test]
+async fn numbers_in_attributes_keep_every_digit() {
+    let world = world().await;
+    let body = r#"{"productKey":"pk","timezone":"+00:00","deviceName":{"defaultValue":"d"},"deviceKey":"d1",
+        "deviceAttributes":{"free":89860012345678901234,"other":12E4,"small":-0.1234567890123456789}}"#;
+    call(&world, "create", serde_json::from_str(body).unwrap()).await.data();
+    let shown = call(&world, "get&productKey=pk&deviceKey=d1", json!({})).await;
+    assert_eq!(
+        shown.data()["deviceAttributes"].to_string(),
+        r#"{"free":89860012345678901234,"other":12e+4,"small":-0.1234567890123456789}"#
+    );
+}
+
+#[tokio::test]
+async fn replace_device_is_another_name_of_replace() {
+    let world = world().await;
+    call(&world, "create", device("d1")).await.data();
+    let replaced = call(
+        &world,
+        "replaceDevice&productKey=pk&deviceKey=d1",
+        json!({"newDeviceKey": "d2"}),
+    )
+    .await;
+    assert_eq!(replaced.data()["deviceKey"], "d2");
+}
+
+#[tokio::test]
 async fn a_replaced_device_has_a_new_key_and_its_session_ends() {
     let world = world().await;
     let created = call(&world, "create", with("assetId", json!("a1"))).await;

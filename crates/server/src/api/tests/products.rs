@@ -191,7 +191,15 @@ async fn an_update_changes_what_it_names() {
     );
     call(&world, "update&productKey=pk", json!({"productDesc": "x"}))
         .await
-        .fails(200, 99400, "productName");
+        .data();
+    let got = call(&world, "get&productKey=pk", json!({})).await;
+    assert_eq!(
+        (&got.data()["productName"]["defaultValue"], &got.data()["productDesc"]),
+        (&json!("New"), &json!("x"))
+    );
+    call(&world, "update&productKey=pk", json!({"productName": {}}))
+        .await
+        .fails(200, 99400, "productName.defaultValue");
     call(
         &world,
         "update&productKey=other",
