@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use aldis_client::Error as ClientError;
 
+use crate::command::explain;
+
 /// How a command ended that met no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -70,19 +72,32 @@ fn hint(error: &anyhow::Error) -> &'static str {
     }
 }
 
-/// The codes that have a page in docs/errors.
-const EXPLAINED: [i64; 31] = [
-    401, 413, 429, 499, 1203, 11611, 11619, 11651, 11699, 11702, 11704, 11714, 11721, 11738, 11739, 11795, 11810,
-    11858, 11888, 11900, 11902, 11904, 11915, 24404, 24618, 24620, 24621, 99400, 99403, 99404, 99500,
-];
-
 /// Where the server's code is explained.
 fn page(error: &anyhow::Error) -> String {
     let code = client_error(error).and_then(ClientError::code);
-    match code.filter(|code| EXPLAINED.contains(code)) {
-        Some(code) => format!("docs/errors/{code}.md says what code {code} means and what to do.\n"),
+    match code.filter(|code| explain::page(*code).is_some()) {
+        Some(code) => format!("`aldis explain {code}` tells what code {code} means and what to do.\n"),
         None => String::new(),
     }
+}
+
+/// Names the flag that a refused field comes from, where the server's message names the field.
+pub(crate) fn name_flag(error: ClientError, flags: &[(&str, &'static str)]) -> anyhow::Error {
+    let told = match &error {
+        ClientError::Refused { msg, .. } => msg.as_str(),
+        _ => "",
+    };
+    let flag = flags.iter().find(|(field, _)| begins_with_field(told, field));
+    match flag {
+        Some((_, flag)) => anyhow::Error::from(error).context(*flag),
+        None => error.into(),
+    }
+}
+
+/// The message begins with the field, or with a place inside it.
+fn begins_with_field(message: &str, field: &str) -> bool {
+    let rest = message.strip_prefix(field);
+    rest.is_some_and(|rest| rest.starts_with([':', '.', '[']))
 }
 
 /// `aldis … | head`: the reader has seen enough, which is no failure.
@@ -122,14 +137,23 @@ mod tests {
     }
 
     #[test]
-    fn every_page_about_a_code_is_pointed_to() {
-        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors")).unwrap();
-        let names = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
-        let mut codes: Vec<i64> = names
-            .filter_map(|name| name.strip_suffix(".md")?.parse().ok())
-            .collect();
-        codes.sort_unstable();
-        assert_eq!(codes, EXPLAINED);
+    fn a_refused_field_is_named_by_its_flag() {
+        let refused = |msg: &str| ClientError::Refused {
+            code: 99400,
+            msg: msg.into(),
+            request_id: "r".into(),
+        };
+        let flags = [("timeoutPolicy.ttl", "--ttl"), ("name", "--name")];
+        let named = |msg: &str| format!("{:#}", name_flag(refused(msg), &flags));
+        assert!(named("timeoutPolicy.ttl: whole number expected").starts_with("--ttl: timeoutPolicy.ttl:"));
+        assert!(named("name.defaultValue: text expected").starts_with("--name: name.defaultValue:"));
+        for other in [
+            "names: text expected",
+            "timeoutPolicy: object expected",
+            "Job not found",
+        ] {
+            assert!(named(other).starts_with(other), "{other}");
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ mod open_files;
 mod pick;
 mod registration;
 mod screen;
+mod sheet;
+mod typed;
+mod whole_file;
 
 use std::process::ExitCode;
 

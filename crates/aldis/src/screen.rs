@@ -102,6 +102,13 @@ pub(crate) fn moment_ms(ms: i64) -> String {
     shown.unwrap_or_default()
 }
 
+/// A moment to the millisecond in ISO 8601; nothing if there is no such moment.
+pub(crate) fn moment_iso(ms: i64) -> String {
+    let moment = Timestamp::from_millisecond(ms).ok();
+    let shown = moment.map(|moment| moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+    shown.unwrap_or_default()
+}
+
 /// A text, or nothing for none.
 pub(crate) fn text(value: Option<&str>) -> String {
     value.unwrap_or_default().to_owned()

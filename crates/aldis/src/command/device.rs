@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use aldis_client::{Client, DeviceIds, DeviceRef, DeviceUpdate, LatestValues, NewDevice, TraceEntry};
+use aldis_core::expression::DeviceField;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::device_export::Export;
 use super::device_import::Import;
-use super::document::{pair, value};
+use super::document::pair;
 use super::product::tags_text;
 use crate::context::Context;
-use crate::exit::Outcome;
+use crate::exit::{Outcome, name_flag, usage};
 use crate::filter::Filter;
 use crate::pick::Pick;
 use crate::screen::{facts, moment, moment_ms, table, text};
+use crate::typed::{Models, definition, typed_flag};
 
 pub(super) const REF: &str = "PRODUCT/DEVICE|ASSET";
 
@@ -24,6 +27,8 @@ pub(crate) enum Device {
     Create(Box<Create>),
     /// Register many devices from a CSV file
     Import(Import),
+    /// Write devices to a CSV file that `import` reads back, without their secrets unless asked
+    Export(Export),
     /// One device, with its secret
     Get {
         #[arg(value_name = REF, value_parser = device_ref)]
@@ -105,7 +110,7 @@ pub(crate) struct Create {
     /// A label
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
-    /// An attribute of the thing model; VALUE is JSON or a plain string
+    /// An attribute, read as the thing model has it; one that the model does not know is JSON or a plain string
     #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
 }
@@ -149,32 +154,37 @@ pub(super) fn shown(device: &DeviceRef) -> String {
 }
 
 impl Create {
-    fn request(&self) -> NewDevice {
+    async fn request(&self, client: &Client) -> anyhow::Result<NewDevice> {
         let name = self.name.clone().or_else(|| self.device_key.clone());
-        NewDevice {
+        Ok(NewDevice {
             timezone: self.timezone.clone(),
             device_key: self.device_key.clone(),
             device_secret: self.device_secret.clone(),
             asset_id: self.asset_id.clone(),
             device_desc: self.desc.clone(),
             device_tags: tags(&self.tags),
-            device_attributes: attributes(&self.attributes),
+            device_attributes: attributes(client, Some(&self.product), &self.attributes).await?,
             ..NewDevice::new(self.product.clone(), name.unwrap_or_default())
-        }
+        })
     }
 }
 
 impl Update {
     async fn request(&self, client: &Client) -> anyhow::Result<DeviceUpdate> {
         // The API demands the name with every change: without a new one the old one is sent again.
-        let device_name = match &self.name {
-            Some(name) => name.as_str().into(),
-            None => client.get_device(&self.device).await?.data.device_name,
+        let known = match (&self.name, &*self.attributes) {
+            (Some(_), []) => None,
+            _ => Some(client.get_device(&self.device).await?.data),
+        };
+        let product = known.as_ref().map(|device| device.product_key.clone());
+        let device_name = match (&self.name, known) {
+            (Some(name), _) => name.as_str().into(),
+            (None, known) => known.map(|device| device.device_name).unwrap_or_default(),
         };
         Ok(DeviceUpdate {
             device_name,
             device_desc: self.desc.clone(),
-            device_attributes: attributes(&self.attributes),
+            device_attributes: attributes(client, product.as_deref(), &self.attributes).await?,
             device_tags: tags(&self.tags),
         })
     }
@@ -184,9 +194,27 @@ fn tags(pairs: &[(String, String)]) -> Option<BTreeMap<String, String>> {
     (!pairs.is_empty()).then(|| pairs.iter().cloned().collect())
 }
 
-fn attributes(pairs: &[(String, String)]) -> Option<serde_json::Map<String, Value>> {
-    let read = |(name, text): &(String, String)| (name.clone(), value(text));
-    (!pairs.is_empty()).then(|| pairs.iter().map(read).collect())
+/// Reads attributes as the model of the product has them.
+async fn attributes(
+    client: &Client,
+    product: Option<&str>,
+    pairs: &[(String, String)],
+) -> anyhow::Result<Option<serde_json::Map<String, Value>>> {
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let mut models = Models::new(client);
+    let model = match product {
+        Some(product) => models.of(product).await?,
+        None => None,
+    };
+    let known = model.and_then(|model| model.attributes.as_ref());
+    let read = |(name, text): &(String, String)| {
+        let value = typed_flag(text, definition(known, name));
+        let value = value.map_err(|told| usage(format!("--attribute {name}: {told}")))?;
+        Ok((name.clone(), value))
+    };
+    pairs.iter().map(read).collect::<anyhow::Result<_>>().map(Some)
 }
 
 impl Device {
@@ -195,7 +223,12 @@ impl Device {
         let screen = context.screen;
         match self {
             Self::Import(import) => return import.run(context, &client).await,
-            Self::Create(create) => screen.answer(&client.create_device(&create.request()).await?, ids)?,
+            Self::Export(export) => return export.run(context, &client).await,
+            Self::Create(create) => {
+                let device = create.request(&client).await?;
+                let created = client.create_device(&device).await;
+                screen.answer(&created.map_err(|error| name_flag(error, &FLAGS))?, ids)?;
+            }
             Self::Get { device } => screen.answer(&client.get_device(&device).await?, whole)?,
             Self::Latest { device } => {
                 let values = client.latest_values(&device).await?;
@@ -211,11 +244,11 @@ impl Device {
                 name,
                 pick,
             } => {
-                let filter = Filter::starting_with(pick.expression.as_deref())
+                let filter = Filter::<DeviceField>::starting_with(pick.expression.as_deref())
                     .equals("productKey", product.as_deref())
                     .equals("status", status.as_deref())
                     .contains("deviceName", name.as_deref());
-                let devices = client.devices_without_secrets(filter.expression().as_deref());
+                let devices = client.devices_without_secrets(filter.expression()?.as_deref());
                 pick.print(screen, devices, &HEAD, row).await?;
             }
             Self::Update(update) => {
@@ -242,6 +275,19 @@ impl Device {
         Ok(Outcome::Done)
     }
 }
+
+/// Fields of a new device, and the flags that fill them.
+const FLAGS: [(&str, &str); 9] = [
+    ("productKey", "--product"),
+    ("deviceName", "--name"),
+    ("deviceKey", "--key"),
+    ("deviceSecret", "--secret"),
+    ("assetId", "--asset"),
+    ("timezone", "--timezone"),
+    ("deviceDesc", "--desc"),
+    ("deviceTags", "--tag"),
+    ("deviceAttributes", "--attribute"),
+];
 
 const LATEST_HEAD: [&str; 4] = ["KIND", "NAME", "VALUE", "SINCE"];
 

@@ -1,22 +1,25 @@
 //! JSON and texts that come from files, stdin or flags.
 
+use std::fmt::Display;
 use std::io::Read as _;
 use std::path::Path;
 
+use aldis_core::text_file;
 use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::exit::usage;
 
-/// The text of a file, or of stdin for `-`.
+/// The text of a file, or of stdin for `-`, without a byte order mark.
 pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
-    let outcome = if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    let wrong = |error: &dyn Display| usage(format!("{}: {error}", path.display()));
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        std::fs::read_to_string(path)
+        std::fs::read(path)
     };
-    outcome.map_err(|error| usage(format!("{}: {error}", path.display())))
+    text_file::decode(bytes.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))
 }
 
 /// The JSON in a file, or on stdin for `-`.
@@ -24,11 +27,6 @@ pub(crate) fn read_json(path: &Path) -> anyhow::Result<Value> {
     serde_json::from_str(&read_text(path)?)
         .map_err(|error| usage(error.to_string()))
         .with_context(|| format!("{} is no JSON", path.display()))
-}
-
-/// A JSON value from a flag. What is no JSON counts as a string, so that `--value on` needs no second pair of quotes.
-pub(crate) fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 /// A JSON object from a flag; clap's form of a parser.
@@ -50,14 +48,6 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn a_flag_that_is_no_json_is_a_string() {
-        assert_eq!(value("30.5"), json!(30.5));
-        assert_eq!(value("[1,2]"), json!([1, 2]));
-        assert_eq!(value("on"), json!("on"));
-        assert_eq!(value("\"5\""), json!("5"));
-    }
 
     #[test]
     fn inputs_are_objects() {

@@ -5,8 +5,10 @@ mod bench;
 mod cert;
 mod demo;
 mod device;
+mod device_export;
 mod device_import;
 mod document;
+pub(crate) mod explain;
 mod gateway;
 mod job;
 mod model;
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     /// Tasks: one device's share of a job
     #[command(subcommand)]
     Task(task::Task),
+    /// What a code of the API means, and what to do
+    Explain(explain::Explain),
     /// Access keys (for keys with the role admin)
     #[command(subcommand)]
     Key(access_key::Key),
@@ -85,6 +89,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Single(single) => wait_for(single.run(&context)),
         Command::Job(job) => wait_for(job.run(&context)),
         Command::Task(task) => wait_for(task.run(&context)),
+        Command::Explain(explain) => explain.run(&context),
         Command::Key(key) => wait_for(key.run(&context)),
         Command::Org(organization) => wait_for(organization.run(&context)),
     }

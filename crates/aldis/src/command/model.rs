@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use aldis_client::ThingModel;
+use aldis_core::expression::ModelField;
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
@@ -55,8 +56,9 @@ impl Model {
             }
             Self::Get { model_id } => screen.answer(&client.get_model(&model_id).await?, whole)?,
             Self::Search { name, pick } => {
-                let filter = Filter::starting_with(pick.expression.as_deref()).contains("modelName", name.as_deref());
-                let models = client.models(filter.expression().as_deref());
+                let filter = Filter::<ModelField>::starting_with(pick.expression.as_deref())
+                    .contains("modelName", name.as_deref());
+                let models = client.models(filter.expression()?.as_deref());
                 pick.print(screen, models, &HEAD, row).await?;
             }
             Self::Update { file, id } => {

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use aldis_client::{Name, NewProduct};
+use aldis_client::{Name, NewProduct, ProductChange};
+use aldis_core::expression::ProductField;
 use clap::{Args, Subcommand};
 
 use super::document::{pair, read_json};
 use crate::context::Context;
-use crate::exit::{Outcome, usage};
+use crate::exit::{Outcome, name_flag, usage};
 use crate::filter::Filter;
 use crate::pick::Pick;
 use crate::screen::{facts, moment, text};
@@ -43,6 +44,12 @@ pub(crate) enum Product {
         /// How commands are sent from the devices' next login on: 0 (nobody acknowledges them) or 1
         #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(i64).range(0..=1))]
         command_qos: Option<i64>,
+        /// Whether devices may fetch their secret with the product's
+        #[arg(long, value_name = "true|false")]
+        dynamic_activation: Option<bool>,
+        /// Whether devices must have certificates of their own, and come in under TLS
+        #[arg(long, value_name = "true|false")]
+        certificates: Option<bool>,
         /// A label; all of them together replace the old ones
         #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
         tags: Vec<(String, String)>,
@@ -117,15 +124,17 @@ impl Product {
         let screen = context.screen;
         match self {
             Self::Create(create) => {
-                let created = client.create_product(&create.request()?).await?;
+                let created = client.create_product(&create.request()?).await;
+                let flags: &[_] = if create.file.is_some() { &[] } else { &FLAGS };
+                let created = created.map_err(|error| name_flag(error, flags))?;
                 screen.answer(&created, Clone::clone)?;
             }
             Self::Get { product_key } => screen.answer(&client.get_product(&product_key).await?, whole)?,
             Self::Search { model, name, pick } => {
-                let filter = Filter::starting_with(pick.expression.as_deref())
+                let filter = Filter::<ProductField>::starting_with(pick.expression.as_deref())
                     .equals("modelId", model.as_deref())
                     .contains("productName", name.as_deref());
-                let products = client.products_without_secrets(filter.expression().as_deref());
+                let products = client.products_without_secrets(filter.expression()?.as_deref());
                 pick.print(screen, products, &HEAD, row).await?;
             }
             Self::Update {
@@ -133,18 +142,17 @@ impl Product {
                 name,
                 desc,
                 command_qos,
+                dynamic_activation,
+                certificates,
                 tags,
             } => {
-                // The API demands the name with every change: without a new one the old one is sent again.
-                let product_name = match name {
-                    Some(name) => Name::plain(name),
-                    None => client.get_product(&product_key).await?.data.product_name,
-                };
-                let change = NewProduct {
+                let change = ProductChange {
+                    product_name: name.map(Name::plain),
                     product_desc: desc,
                     command_qos,
+                    dynamic_activate_enabled: dynamic_activation,
+                    bi_directional_auth: certificates,
                     product_tags: (!tags.is_empty()).then(|| tags.into_iter().collect()),
-                    ..change(product_name)
                 };
                 let updated = client.update_product(&product_key, &change).await?;
                 screen.answer(&updated, |()| format!("{product_key} updated"))?;
@@ -158,22 +166,16 @@ impl Product {
     }
 }
 
-/// A change of nothing but the name.
-fn change(product_name: Name) -> NewProduct {
-    NewProduct {
-        product_name,
-        model_id: None,
-        product_type: None,
-        data_format: None,
-        bi_directional_auth: None,
-        product_desc: None,
-        dynamic_activate_enabled: None,
-        command_qos: None,
-        product_tags: None,
-        product_key: None,
-        product_secret: None,
-    }
-}
+/// Fields of a new product, and the flags that fill them.
+const FLAGS: [(&str, &str); 7] = [
+    ("productName", "--name"),
+    ("modelId", "--model"),
+    ("productKey", "--key"),
+    ("productSecret", "--secret"),
+    ("productDesc", "--desc"),
+    ("productTags", "--tag"),
+    ("commandQos", "--command-qos"),
+];
 
 const HEAD: [&str; 6] = ["PRODUCT", "NAME", "MODEL", "TYPE", "FORMAT", "CREATED"];
 

@@ -3,18 +3,19 @@
 
 mod fleet_file;
 mod odds;
+mod product;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aldis_client::{Client, NewDevice};
 use aldis_simulator::{Counts, DeviceIdentity, Fleet, FleetHandle, FleetOptions, Subscribes};
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use self::product::{Wanted, simulated};
 use crate::context::Context;
 use crate::exit::{Outcome, usage};
 use crate::interrupt::interrupted;
@@ -40,15 +41,19 @@ pub(crate) struct Simulate {
     /// The devices: a CSV file or a JSON array with productKey, deviceKey and deviceSecret; - for stdin
     #[arg(long, value_name = "FILE")]
     devices: Option<PathBuf>,
-    /// The devices of this product, asked for over the API
+    /// The devices of this product, asked for over the API; none that is in use, unless --take-over
     #[arg(long, value_name = "PRODUCT_KEY")]
     product: Option<String>,
     /// How many of them; all if absent
     #[arg(long, value_name = "N")]
     count: Option<usize>,
-    /// Register what the product lacks
+    /// Register what the product lacks, with the tag `simulated`
     #[arg(long, requires_all = ["product", "count"])]
     register: bool,
+    /// Also simulate devices that are online, or that were activated by something else than a simulation: their sessions
+    /// end, and their commands are answered here
+    #[arg(long, requires = "product")]
+    take_over: bool,
     /// Stop after so many seconds; at SIGINT or SIGTERM if absent
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<u64>,
@@ -106,21 +111,24 @@ impl Simulate {
         }
         let product = self.product.as_deref().unwrap_or_default();
         let client = context.client()?;
-        let mut known = registered(&client, product, self.count).await?;
-        match self.count {
-            Some(count) if known.len() < count && self.register => {
-                let more = vec![NewDevice::new(product, "simulated"); count - known.len()];
-                known.extend(register(&client, &more).await?);
-            }
-            Some(count) if known.len() < count => {
-                let there = known.len();
-                return Err(usage(format!(
-                    "{product} has {there} devices, not {count}: --register makes the others"
-                )));
-            }
-            _ => {}
+        let wanted = Wanted {
+            product,
+            count: self.count,
+            take_over: self.take_over,
+        };
+        let mut found = wanted.devices(&client).await?;
+        if let Some(warning) = found.warning() {
+            context.screen.note(warning)?;
         }
-        Ok(known)
+        match self.count {
+            Some(count) if found.identities.len() < count && self.register => {
+                let more = vec![simulated(product); count - found.identities.len()];
+                found.identities.extend(register(&client, &more).await?);
+            }
+            Some(count) => found.demand(product, count)?,
+            None => found.demand_all(product)?,
+        }
+        Ok(found.identities)
     }
 
     /// Shows the figures until it is time to stop.
@@ -147,24 +155,6 @@ impl Simulate {
         bar.finish_and_clear();
         Ok(())
     }
-}
-
-async fn registered(client: &Client, product: &str, count: Option<usize>) -> anyhow::Result<Vec<DeviceIdentity>> {
-    let expression = format!("productKey = {}", aldis_client::quoted(product));
-    let mut devices = client.devices(Some(&expression));
-    let mut found = Vec::new();
-    while found.len() < count.unwrap_or(usize::MAX)
-        && let Some(device) = devices.next().await?
-    {
-        if device.status.as_deref() == Some("disabled") {
-            continue;
-        }
-        let secret = device
-            .device_secret
-            .with_context(|| format!("the server tells no secret of {}", device.device_key))?;
-        found.push(DeviceIdentity::new(device.product_key, device.device_key, secret));
-    }
-    Ok(found)
 }
 
 fn style() -> ProgressStyle {

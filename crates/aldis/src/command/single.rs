@@ -5,11 +5,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::device::{REF, device_ref};
-use super::document::{object, value};
+use super::document::object;
 use crate::context::Context;
 use crate::exit::Outcome;
 use crate::pick::Pick;
 use crate::screen::{facts, moment, table};
+use crate::typed::point_value;
 
 /// What can be done with single commands.
 #[derive(Debug, Subcommand)]
@@ -34,7 +35,7 @@ pub(crate) enum Single {
         /// The measurement point
         #[arg(value_name = "MEASUREPOINT_ID")]
         point: String,
-        /// Its value; what is no JSON counts as a string
+        /// Its value, read as the thing model has it
         #[arg(value_name = "VALUE", allow_hyphen_values = true)]
         value: String,
         #[command(flatten)]
@@ -101,9 +102,8 @@ impl Single {
                 value: text,
                 limits,
             } => {
-                let sent = client
-                    .set_measurepoint(&device, &point, &value(&text), limits.into())
-                    .await?;
+                let value = point_value(&client, &device, &point, &text).await?;
+                let sent = client.set_measurepoint(&device, &point, &value, limits.into()).await?;
                 screen.answer(&sent, outcome)?;
             }
             Self::List { device, pick } => {

@@ -1,6 +1,7 @@
 //! `aldis task`: one device's share of a job.
 
 use aldis_client::{Attempt, TaskResult, TaskStatus};
+use aldis_core::expression::TaskField;
 use clap::Subcommand;
 use serde_json::Value;
 
@@ -56,13 +57,13 @@ impl Task {
                 pick,
             } => {
                 let status: Vec<_> = status.iter().map(|word| word.to_ascii_uppercase()).collect();
-                let filter = Filter::starting_with(pick.expression.as_deref())
+                let filter = Filter::<TaskField>::starting_with(pick.expression.as_deref())
                     .equals("jobId", job.as_deref())
                     .one_of("status", &status)
                     .equals("pk", product.as_deref())
                     .equals("dk", device.as_deref())
                     .equals("assetId", asset.as_deref());
-                let tasks = client.tasks(filter.expression().as_deref());
+                let tasks = client.tasks(filter.expression()?.as_deref());
                 pick.print(screen, tasks, &HEAD, row).await?;
             }
             Self::Show { task_id } => screen.answer(&client.get_task(&task_id).await?, whole)?,

@@ -28,7 +28,7 @@ fn a_reader_key_reads_and_nothing_else_until_it_is_disabled() {
     as_reader(&create)
         .code(REFUSED)
         .complains("99403")
-        .complains("docs/errors/99403.md");
+        .complains("aldis explain 99403");
 
     served
         .run(&["key", "list"])

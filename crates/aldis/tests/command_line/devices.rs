@@ -50,7 +50,7 @@ fn a_device_lives_through_every_command() {
         .run(&["device", "disable", "lamp/d1"])
         .code(REFUSED)
         .complains("11721")
-        .complains("docs/errors/11721.md");
+        .complains("aldis explain 11721");
     served.run(&["device", "enable", "lamp/d1"]).code(DONE).says("enabled");
     served
         .run(&["device", "replace", "lamp/d1", "d2"])
@@ -101,6 +101,60 @@ fn the_simulator_registers_what_is_missing_and_reports_what_happened() {
         (offline.as_array().unwrap().len() == 3).then_some(offline)
     });
     assert_ne!(gone[0]["lastOnlineTime"], json!(null));
+    let again = served
+        .run(&["simulate", "--product", "lamp", "--for", "1", "--json"])
+        .code(DONE);
+    assert_eq!(
+        again.json()["accepted"],
+        3,
+        "devices of an earlier simulation are simulated again"
+    );
+}
+
+#[test]
+fn the_simulator_leaves_devices_alone_that_are_in_use() {
+    let served = Served::with_devices(3);
+    let fleet = served.simulate(3, &[]);
+    let sessions = || {
+        let devices = served.json(&["device", "list", "--status", "online"]);
+        let devices = devices.as_array().unwrap().iter();
+        devices
+            .map(|device| device["lastOnlineTime"].as_i64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let before = sessions();
+    for more in [&[][..], &["--count", "2"]] {
+        let words = ["simulate", "--product", "lamp", "--for", "1"]
+            .iter()
+            .chain(more)
+            .copied();
+        let words: Vec<_> = words.collect();
+        served
+            .run(&words)
+            .code(USAGE)
+            .complains("3 are online")
+            .complains(if more.is_empty() { "--take-over" } else { "--register" });
+    }
+    assert_eq!(sessions(), before);
+    drop(fleet);
+    until("devices to be offline", || {
+        let offline = served.json(&["device", "list", "--status", "offline"]);
+        (offline.as_array().unwrap().len() == 3).then_some(())
+    });
+    let alone = ["simulate", "--product", "lamp", "--for", "1"];
+    served
+        .run(&alone)
+        .code(USAGE)
+        .complains("3 were activated by something else");
+    let words: Vec<_> = alone.iter().copied().chain(["--take-over", "--json"]).collect();
+    let told = served.run(&words).code(DONE).complains("warning");
+    assert_eq!(told.json()["accepted"], 3);
+    let words: Vec<_> = alone
+        .iter()
+        .copied()
+        .chain(["--count", "2", "--register", "--json"])
+        .collect();
+    assert_eq!(served.run(&words).code(DONE).json()["accepted"], 2);
 }
 
 #[test]

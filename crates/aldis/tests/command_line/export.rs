@@ -51,7 +51,7 @@ fn every_task_is_exported_once_right_after_the_job_was_made() {
         lines
             .next()
             .unwrap()
-            .starts_with("taskId,jobId,assetId,productKey,deviceKey,status,code,")
+            .starts_with("\u{feff}taskId,jobId,assetId,productKey,deviceKey,deviceName,deviceTags,status,code,")
     );
     let ids: BTreeSet<_> = lines.map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(ids.len(), TASKS);
@@ -99,4 +99,45 @@ fn a_job_without_tasks_has_an_empty_export_and_an_unknown_one_none() {
         .run(&["job", "export", &job, "--format", "xml"])
         .code(USAGE)
         .complains("ndjson");
+}
+
+#[test]
+fn a_table_for_spreadsheets_runs_nothing_and_keeps_every_id() {
+    let served = Served::with_devices(0);
+    let csv = served.file(
+        "d.csv",
+        "deviceKey,deviceName,deviceTags.place\nd0,=HYPERLINK(1),水泵房\n",
+    );
+    let all = served.path("identities.csv");
+    served
+        .run(&["device", "import", &csv, "--product", "lamp", "--output", &all])
+        .code(DONE);
+    let job = served.job(&["--point", "brightness", "--value", "3", "--product", "lamp"]);
+    served.run(&["job", "watch", &job]).code(REFUSED);
+    let table = served.run(&["job", "export", &job, "--format", "csv"]).code(DONE).out;
+    let line = table.lines().nth(1).unwrap();
+    assert!(line.starts_with('\'') && line.contains(&format!(",'{job},")), "{table}");
+    assert!(line.contains(",'=HYPERLINK(1),place=水泵房,FAILED,"), "{table}");
+    assert!(line.contains("T") && line.contains("Z,"), "{table}");
+}
+
+#[test]
+fn an_export_that_fails_leaves_the_old_file_as_it_was() {
+    let served = Served::with_devices(0);
+    let file = served.file("tasks.csv", "old");
+    served
+        .run(&[
+            "job",
+            "export",
+            "8000000000000009999",
+            "--format",
+            "csv",
+            "--output",
+            &file,
+        ])
+        .code(REFUSED);
+    assert_eq!(read(&file), "old");
+    let job = served.job(&["--point", "brightness", "--value", "3", "--product", "lamp"]);
+    served.run(&["job", "export", &job, "--output", &file]).code(DONE);
+    assert_eq!(read(&file), "");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{DONE, REFUSED, Served};
+use crate::harness::{DONE, REFUSED, Served, USAGE, until};
 
 const BLINK: [&str; 4] = ["--service", "blink", "--input", r#"{"times": 3}"#];
 
@@ -53,7 +53,7 @@ fn a_job_from_flags_is_executed_watched_and_shown() {
         .run(&["job", "show", &job])
         .code(REFUSED)
         .complains("24404")
-        .complains("docs/errors/24404.md");
+        .complains("aldis explain 24404");
 }
 
 #[test]
@@ -115,9 +115,9 @@ fn waiting_tasks_are_cancelled_one_by_one_and_all_together() {
     let job = served.job(&with(&["--product", "lamp", "--ttl", "3600", "--at", "+1h"]));
     served.run(&["job", "show", &job]).code(DONE).says("INIT");
     served.run(&["job", "cancel", &job]).code(DONE);
-    served.run(&["job", "watch", &job]).code(DONE);
+    served.run(&["job", "watch", &job]).code(REFUSED);
 
-    let targets = served.file("targets.txt", "# two of them\nlamp/d0\nlamp,d1\n");
+    let targets = served.file("targets.txt", "\u{feff}# two of them\nlamp/d0 # spare\nlamp,d1\n");
     let job = served.job(&with(&[
         "--devices-file",
         &targets,
@@ -154,7 +154,7 @@ fn what_the_server_refuses_is_told_with_its_code_and_leaves_no_job() {
         .run(&unknown)
         .code(REFUSED)
         .complains("explode")
-        .complains("docs/errors/");
+        .complains("aldis explain ");
     let bad_input = [
         "job",
         "create",
@@ -200,7 +200,7 @@ fn a_command_for_one_device_is_sent_kept_shown_and_cancelled() {
     refused
         .code(REFUSED)
         .complains("11888")
-        .complains("docs/errors/11888.md");
+        .complains("aldis explain 11888");
     let kept = served.json(&[
         "command",
         "invoke",
@@ -228,4 +228,119 @@ fn a_command_for_one_device_is_sent_kept_shown_and_cancelled() {
         .says("cancelled");
     let late = served.run(&["command", "cancel", "lamp/away", id]);
     late.code(REFUSED).complains("24620");
+}
+
+#[test]
+fn a_job_that_reached_no_device_ends_watch_with_code_1() {
+    let served = Served::with_devices(0);
+    let job = served.job(&with(&["--product", "lamp", "--at", "+1h"]));
+    served.run(&["job", "cancel", &job]).code(DONE);
+    served.run(&["job", "watch", &job]).code(REFUSED).says("TOTAL");
+}
+
+#[test]
+fn watch_counts_every_task_of_a_job_that_was_cancelled_before_its_trigger() {
+    let served = Served::with_devices(1000);
+    let targets: String = (0..1000).map(|n| format!("lamp/d{n}\n")).collect();
+    let targets = served.file("targets.txt", &targets);
+    let job = served.job(&with(&["--devices-file", &targets, "--at", "+1h"]));
+    served.run(&["job", "cancel", &job]).code(DONE);
+    let counts = served.run(&["job", "watch", &job, "--json"]).code(REFUSED).json();
+    assert_eq!((&counts["canceled"], &counts["init"]), (&json!(1000), &json!(0)));
+}
+
+#[test]
+fn json_of_cancel_and_retry_has_totals_and_every_task_that_was_named() {
+    let served = Served::with_devices(250);
+    let job = served.job(&with(&["--product", "lamp", "--ttl", "3600"]));
+    let tasks = until("all tasks to be written", || {
+        let tasks = served.json(&["task", "list", "--job", &job, "--all"]);
+        (tasks.as_array().unwrap().len() == 250).then_some(tasks)
+    });
+    let ids: Vec<_> = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["taskId"].as_str().unwrap())
+        .collect();
+    let mut words = vec!["job", "cancel", &job];
+    words.extend(ids[..230].iter().flat_map(|id| ["--task", id]));
+    let done = served.json(&words);
+    assert_eq!((&done["successSize"], &done["totalSize"]), (&json!(230), &json!(230)));
+    assert_eq!(done["data"].as_array().unwrap().len(), 230);
+    let rest = served.run(&["job", "cancel", &job, "--json"]).code(DONE).json();
+    assert_eq!((&rest["successSize"], &rest["totalSize"]), (&json!(20), &json!(20)));
+}
+
+#[test]
+fn only_tasks_in_the_wanted_state_are_retried() {
+    let served = Served::with_devices(3);
+    let _failing = served.simulate(2, &["--failure", "1", "--count", "2"]);
+    let job = served.job(&with(&["--product", "lamp", "--ttl", "1"]));
+    served.run(&["job", "watch", &job]).code(REFUSED);
+    let counts = served.json(&["job", "statistics", &job]);
+    assert_eq!((&counts["failed"], &counts["ttlTimeout"]), (&json!(2), &json!(1)));
+    served
+        .run(&["job", "retry", &job, "--status", "ttl_timeout"])
+        .code(DONE)
+        .says("1 of 1 tasks retried");
+    served
+        .run(&["job", "retry", &job, "--status", "FAILED", "--status", "RSP_TIMEOUT"])
+        .code(DONE)
+        .says("2 of 2 tasks retried");
+    served
+        .run(&["job", "retry", &job, "--status", "SUCCEED"])
+        .code(USAGE)
+        .complains("TTL_TIMEOUT");
+    served
+        .run(&["job", "retry", "8000000000000009999", "--status", "FAILED"])
+        .code(REFUSED)
+        .complains("24404");
+}
+
+#[test]
+fn a_value_is_read_as_the_model_has_it_and_every_digit_arrives() {
+    let served = Served::with_devices(1);
+    let model = r#"{"modelId": "sim", "name": {"defaultValue": "Sim"}, "attributes": {}, "services": {}, "events": {},
+        "measurepoints": {
+            "iccid": {"identifier": "iccid", "name": {"defaultValue": "iccid"}, "dataType": "STRING"},
+            "level": {"identifier": "level", "name": {"defaultValue": "level"}, "dataType": "DOUBLE"}}}"#;
+    let model = served.file("sim.json", &format!("\u{feff}{model}"));
+    served.run(&["model", "create", &model]).code(DONE);
+    served
+        .run(&["product", "create", "--name", "Sim", "--model", "sim", "--key", "sim"])
+        .code(DONE);
+    served
+        .run(&["device", "create", "--product", "sim", "--key", "s0"])
+        .code(DONE);
+    let value = |point: &str, value: &str| {
+        let job = served.job(&["--point", point, "--value", value, "--device", "sim/s0", "--at", "+1h"]);
+        let shown = served.run(&["job", "show", &job, "--json"]).code(DONE);
+        shown.out.replace(' ', "")
+    };
+    assert!(value("iccid", "89860012345678901234").contains(r#""value":"89860012345678901234""#));
+    assert!(value("level", "12E4").contains(r#""value":12e+4"#));
+    assert!(value("level", "-0.1234567890123456789").contains(r#""value":-0.1234567890123456789"#));
+    served
+        .run(&[
+            "job", "create", "--point", "level", "--value", "high", "--device", "sim/s0",
+        ])
+        .code(USAGE)
+        .complains("DOUBLE");
+    served
+        .run(&[
+            "job", "create", "--point", "level", "--value", "1e999", "--device", "sim/s0",
+        ])
+        .code(REFUSED)
+        .complains("DOUBLE");
+}
+
+#[test]
+fn a_refused_field_is_named_by_its_flag() {
+    let served = Served::with_devices(1);
+    for (flag, value) in [("--timeout", "0"), ("--ttl", "9999999"), ("--retry", "99")] {
+        let words = with(&["--device", "lamp/d0", flag, value]);
+        let words: Vec<_> = ["job", "create"].iter().chain(&words).copied().collect();
+        served.run(&words).code(REFUSED).complains(&format!("{flag}:"));
+    }
 }

@@ -19,6 +19,7 @@ fn help_lists_every_command_and_the_exit_codes() {
             "task",
             "key",
             "org",
+            "explain",
             "bench",
             "Exit codes",
             "--json",
@@ -58,6 +59,26 @@ fn wrong_words_are_usage_errors_that_help() {
     ] {
         let words: Vec<_> = line.split_whitespace().collect();
         alone(&words).code(USAGE).complains(told);
+    }
+}
+
+#[test]
+fn a_code_is_explained_without_a_server() {
+    alone(&["explain", "24404"])
+        .code(DONE)
+        .says("# 24404")
+        .says("What to do");
+    alone(&["explain", "7"]).code(USAGE).complains("24404");
+}
+
+#[test]
+fn positions_in_an_expression_count_what_the_operator_wrote() {
+    let served = Served::with_devices(0);
+    let own = "deviceKey = 'a' or colour = 'red'";
+    for more in [&[][..], &["--product", "lamp"]] {
+        let words: Vec<_> = ["device", "list", "--where", own].iter().chain(more).copied().collect();
+        let told = served.run(&words);
+        assert!(told.err.contains("character 20"), "{told:?}");
     }
 }
 

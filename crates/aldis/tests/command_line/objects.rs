@@ -79,13 +79,22 @@ fn a_product_is_created_shown_found_changed_and_deleted() {
     let found = served.json(&["product", "list", "--name", "Tor"]);
     assert_eq!(found.as_array().unwrap().len(), 1);
     served
-        .run(&["product", "update", &key, "--desc", "for the cellar"])
+        .run(&[
+            "product",
+            "update",
+            &key,
+            "--desc",
+            "for the cellar",
+            "--dynamic-activation",
+            "true",
+        ])
         .code(DONE);
     let changed = served.json(&["product", "get", &key]);
     assert_eq!(
         (&changed["productDesc"], &changed["productName"]["defaultValue"]),
         (&json!("for the cellar"), &json!("Torch"))
     );
+    assert_eq!(changed["dynamicActivateEnabled"], true);
     served.run(&["product", "delete", &key]).code(DONE);
     let strict = [
         "product",
@@ -103,7 +112,7 @@ fn a_product_is_created_shown_found_changed_and_deleted() {
     served
         .run(&["product", "get", &key])
         .code(REFUSED)
-        .complains("docs/errors/");
+        .complains("aldis explain ");
 }
 
 #[test]

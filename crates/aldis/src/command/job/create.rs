@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use aldis_client::{
-    Client, CommandInfo, DESC_CHARS_MAX, Name, NewJob, RetryPolicy, SchedulePolicy, Target, TargetScope, TimeoutPolicy,
+    Client, CommandInfo, DESC_CHARS_MAX, DeviceRef, Name, NewJob, RetryPolicy, SchedulePolicy, Target, TargetScope,
+    TimeoutPolicy,
 };
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use super::targets::{target, targets};
 use super::watch::watch;
-use crate::command::document::{object, pair, read_json, read_text, value};
+use crate::command::document::{object, pair, read_json, read_text};
 use crate::context::Context;
-use crate::exit::{Outcome, usage};
+use crate::exit::{Outcome, name_flag, usage};
 use crate::moment::{self, Moment};
+use crate::typed::{point_value, point_value_of, typed_flag};
 
 #[derive(Debug, Args)]
 #[command(
@@ -44,8 +46,8 @@ pub(crate) struct Create {
     /// The measurement point to set
     #[arg(long, value_name = "ID", requires = "value")]
     point: Option<String>,
-    /// The point's value; what is no JSON counts as a string
-    #[arg(long, value_name = "JSON", requires = "point", allow_hyphen_values = true)]
+    /// The point's value, read as the thing model of the first target has it
+    #[arg(long, value_name = "VALUE", requires = "point", allow_hyphen_values = true)]
     value: Option<String>,
     /// A device: PRODUCT/DEVICE or an asset id; repeatable
     #[arg(long = "device", value_name = "DEVICE", value_parser = target)]
@@ -80,11 +82,34 @@ pub(crate) struct Create {
     watch: bool,
 }
 
+/// Fields of the request, and the flags that fill them.
+const FLAGS: [(&str, &str); 13] = [
+    ("name.i18nValue", "--name-in"),
+    ("name", "--name"),
+    ("desc", "--desc"),
+    ("targetScope.targetDevices", "--device, --devices-file or --product"),
+    ("schedulePolicy", "--at"),
+    ("timeoutPolicy.inProgressTimeoutInSeconds", "--timeout"),
+    ("timeoutPolicy.ttlTimeoutInSeconds", "--ttl"),
+    ("retryPolicy.retryCount", "--retry"),
+    ("retryPolicy.retryIntervalInSeconds", "--retry-interval"),
+    ("commandInfo.serviceInvokeInfo.serviceId", "--service"),
+    ("commandInfo.serviceInvokeInfo.inputData", "--input"),
+    ("commandInfo.setMeasurepointInfo.measurepointId", "--point"),
+    ("commandInfo.setMeasurepointInfo.value", "--value"),
+];
+
 impl Create {
     pub(crate) async fn run(&self, context: &Context, client: &Client) -> anyhow::Result<Outcome> {
         let created = match &self.file {
             Some(file) => client.create_job(&read_json(file)?).await?,
-            None => client.create_job(&self.request(moment::now_ms())?).await?,
+            None => {
+                let scope = self.scope()?;
+                let command = self.command(client, &scope).await?;
+                let request = self.request(moment::now_ms(), scope, command);
+                let created = client.create_job(&request).await;
+                created.map_err(|error| name_flag(error, &FLAGS))?
+            }
         };
         if !self.watch {
             context.screen.answer(&created, Clone::clone)?;
@@ -95,17 +120,16 @@ impl Create {
         watch(context, client, &created).await
     }
 
-    fn request(&self, now_ms: i64) -> anyhow::Result<NewJob> {
-        let command = self.command();
+    fn request(&self, now_ms: i64, target_scope: TargetScope, command_info: CommandInfo) -> NewJob {
         let name = Name {
             default_value: self.name.clone().unwrap_or_else(|| self.title()),
             i18n_value: self.names.iter().cloned().collect(),
         };
         let desc = self.desc.clone();
-        Ok(NewJob {
+        NewJob {
             desc: desc.unwrap_or_else(|| name.default_value.chars().take(DESC_CHARS_MAX).collect()),
             name,
-            target_scope: self.scope()?,
+            target_scope,
             schedule_policy: SchedulePolicy::at(self.at.map(|at| at.resolve(now_ms))),
             timeout_policy: (self.timeout.is_some() || self.ttl.is_some()).then_some(TimeoutPolicy {
                 in_progress_timeout_in_seconds: self.timeout,
@@ -116,8 +140,8 @@ impl Create {
                 retry_count: Some(count),
                 retry_interval_in_seconds: self.retry_interval,
             }),
-            command_info: command,
-        })
+            command_info,
+        }
     }
 
     fn title(&self) -> String {
@@ -128,14 +152,19 @@ impl Create {
         }
     }
 
-    fn command(&self) -> CommandInfo {
-        match &self.point {
-            Some(point) => CommandInfo::measurepoint(point, value(self.value.as_deref().unwrap_or_default())),
-            None => {
-                let input = self.input.clone().unwrap_or_else(|| json!({}));
-                CommandInfo::service(self.service.clone().unwrap_or_default(), input)
-            }
-        }
+    async fn command(&self, client: &Client, scope: &TargetScope) -> anyhow::Result<CommandInfo> {
+        let Some(point) = &self.point else {
+            let input = self.input.clone().unwrap_or_else(|| json!({}));
+            return Ok(CommandInfo::service(self.service.clone().unwrap_or_default(), input));
+        };
+        let text = self.value.as_deref().unwrap_or_default();
+        let first = scope.target_devices.as_deref().and_then(<[Target]>::first);
+        let value = match first.map(|target| (&target.product_key, &target.asset_id)) {
+            Some((Some(product), _)) => point_value_of(client, product, point, text).await?,
+            Some((None, Some(asset))) => point_value(client, &DeviceRef::Asset(asset.clone()), point, text).await?,
+            _ => typed_flag(text, None).map_err(usage)?,
+        };
+        Ok(CommandInfo::measurepoint(point, value))
     }
 
     fn scope(&self) -> anyhow::Result<TargetScope> {
@@ -169,7 +198,13 @@ mod tests {
     }
 
     fn request(line: &[&str]) -> Value {
-        serde_json::to_value(parsed(line).unwrap().request(1_000).unwrap()).unwrap()
+        let create = parsed(line).unwrap();
+        let scope = create.scope().unwrap();
+        let command = match (&create.service, &create.point) {
+            (Some(service), _) => CommandInfo::service(service, create.input.clone().unwrap_or_default()),
+            (None, point) => CommandInfo::measurepoint(point.clone().unwrap(), typed_flag("-5", None).unwrap()),
+        };
+        serde_json::to_value(create.request(1_000, scope, command)).unwrap()
     }
 
     #[test]

@@ -1,20 +1,24 @@
 //! `aldis job export`: the results of all tasks of a job in one stream. Memory holds one page, however large the job is.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use aldis_client::{Client, Job, JobStatus, Search, Task, quoted};
 use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use super::described::{Described, Devices};
 use crate::command::task::status_word;
 use crate::context::Context;
-use crate::exit::{Outcome, usage};
+use crate::exit::Outcome;
 use crate::moment::now_ms;
 use crate::pick::elements;
+use crate::screen::moment_iso;
+use crate::sheet::Sheet;
+use crate::whole_file::{Existing, Readers, Sink};
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
@@ -22,7 +26,7 @@ pub(crate) struct Export {
     /// One JSON object a line, or a table for spreadsheets
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
-    /// Where to; stdout if absent
+    /// Where to; stdout if absent. The file is there when it is complete, and replaces one of its name
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -31,7 +35,8 @@ pub(crate) struct Export {
 enum Format {
     /// The API's own task objects
     Ndjson,
-    /// One line a task, times in epoch milliseconds
+    /// For spreadsheets: one line a task, with its device's name and tags, times in ISO 8601; a cell that a spreadsheet
+    /// would run or shorten has an apostrophe in front
     Csv,
 }
 
@@ -41,23 +46,27 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 impl Export {
     pub(crate) async fn run(&self, context: &Context, client: &Client) -> anyhow::Result<Outcome> {
         let all = self.tasks_created(client).await?;
-        let mut sink = self.sink()?;
+        let sink = Sink::open(self.output.as_deref(), Existing::Replaced, Readers::AsUsual)?;
+        let mut writer = Writer::new(self.format, sink)?;
+        let mut devices = Devices::new(client);
         let mut pages = client.tasks_of(&self.job_id);
         let mut written = 0;
-        if self.format == Format::Csv {
-            write_table(&mut sink, &[], true)?;
-        }
         let stopped = |written: u64| format!("the export is not complete: it has {written} of {all} tasks");
         while let Some(page) = pages.next_page().await.with_context(|| stopped(written))? {
             written += u64::try_from(page.len())?;
-            match self.format {
-                Format::Ndjson => write_lines(&mut sink, &elements(page.raw())?)?,
-                Format::Csv => write_table(&mut sink, &page, false)?,
+            match &mut writer {
+                Writer::Lines(sink) => write_lines(sink, &elements(page.raw())?)?,
+                Writer::Table(sheet) => {
+                    devices.learn(&page).await.with_context(|| stopped(written))?;
+                    for (task, output) in page.iter().zip(outputs(page.raw())?) {
+                        sheet.row(cells(task, output, devices.of(task)))?;
+                    }
+                }
             }
         }
-        sink.flush()?;
         // A job that is deleted meanwhile has no further pages.
         ensure!(written == all, "{}; was the job deleted?", stopped(written));
+        writer.finish()?;
         context.screen.note(format_args!("{written} tasks exported"))?;
         Ok(Outcome::Done)
     }
@@ -78,15 +87,28 @@ impl Export {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
 
-    fn sink(&self) -> anyhow::Result<Box<dyn Write>> {
-        Ok(match &self.output {
-            Some(path) => {
-                let file = File::create(path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
-                Box::new(BufWriter::new(file))
-            }
-            None => Box::new(BufWriter::new(std::io::stdout())),
+/// What is written, in one form or the other.
+enum Writer {
+    Lines(Sink),
+    Table(Sheet<Sink>),
+}
+
+impl Writer {
+    fn new(format: Format, sink: Sink) -> anyhow::Result<Self> {
+        Ok(match format {
+            Format::Ndjson => Self::Lines(sink),
+            Format::Csv => Self::Table(Sheet::new(sink, COLUMNS)?),
         })
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Lines(sink) => sink.finish()?,
+            Self::Table(sheet) => sheet.finish()?.finish()?,
+        }
+        Ok(())
     }
 }
 
@@ -99,7 +121,7 @@ fn is_starting(job: &Job, now_ms: i64) -> bool {
     job.status == JobStatus::Init && due
 }
 
-fn write_lines(sink: &mut dyn Write, tasks: &[String]) -> anyhow::Result<()> {
+fn write_lines(sink: &mut impl Write, tasks: &[String]) -> anyhow::Result<()> {
     for task in tasks {
         // A line break may only stand between tokens, where a space does as well.
         writeln!(sink, "{}", task.replace(['\n', '\r'], " "))?;
@@ -107,83 +129,132 @@ fn write_lines(sink: &mut dyn Write, tasks: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 16] = [
     "taskId",
     "jobId",
     "assetId",
     "productKey",
     "deviceKey",
+    "deviceName",
+    "deviceTags",
     "status",
     "code",
     "desc",
     "outputData",
     "createTimestamp",
     "updateTimestamp",
+    "durationSeconds",
     "autoRetryCount",
     "manualRetryCount",
 ];
 
-fn write_table(sink: &mut dyn Write, tasks: &[Task], head: bool) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(sink);
-    if head {
-        writer.write_record(COLUMNS)?;
-    }
-    for task in tasks {
-        writer.write_record(cells(task))?;
-    }
-    writer.flush()?;
-    Ok(())
+/// What of a task must not be read as a value: it would come out in other letters.
+#[derive(Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow, rename = "taskResult")]
+    result: Option<RawResult<'a>>,
 }
 
-fn cells(task: &Task) -> [String; 13] {
+#[derive(Deserialize)]
+struct RawResult<'a> {
+    #[serde(borrow, rename = "outputData")]
+    output: Option<&'a RawValue>,
+}
+
+/// What the devices sent along, of each task of a page, as they wrote it.
+fn outputs(page: &str) -> anyhow::Result<Vec<Option<&str>>> {
+    let tasks: Vec<Raw<'_>> = serde_json::from_str(page).context("reading a page")?;
+    let outputs = tasks.into_iter().map(|task| task.result?.output.map(RawValue::get));
+    Ok(outputs.collect())
+}
+
+fn cells(task: &Task, output: Option<&str>, device: Option<&Described>) -> [String; 16] {
     let result = task.task_result.as_ref();
     let optional = |value: &Option<String>| value.clone().unwrap_or_default();
-    let output = result.and_then(|result| result.output_data.as_ref());
+    let code = result.and_then(|result| result.code);
     [
         task.task_id.clone(),
         task.job_id.clone(),
         optional(&task.asset_id),
         optional(&task.product_key),
         optional(&task.device_key),
+        device.map(|device| device.name.clone()).unwrap_or_default(),
+        device.map(|device| device.tags.clone()).unwrap_or_default(),
         status_word(task.status).to_owned(),
-        result
-            .and_then(|result| result.code)
-            .map(|code| code.to_string())
-            .unwrap_or_default(),
+        code.map(|code| code.to_string()).unwrap_or_default(),
         result.map(|result| optional(&result.desc)).unwrap_or_default(),
-        output.map(Value::to_string).unwrap_or_default(),
-        task.create_timestamp.to_string(),
-        task.update_timestamp.to_string(),
+        output.map(str::to_owned).unwrap_or_default(),
+        moment_iso(task.create_timestamp),
+        moment_iso(task.update_timestamp),
+        duration(task),
         task.auto_retry_count.to_string(),
         task.manual_retry_count.to_string(),
     ]
 }
 
+/// Seconds from the task's creation to its end; nothing before the end.
+fn duration(task: &Task) -> String {
+    let ms = task.update_timestamp - task.create_timestamp;
+    match task.status.is_final() && ms >= 0 {
+        true => format!("{}.{:03}", ms / 1000, ms % 1000),
+        false => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn task(result: Value) -> Task {
-        serde_json::from_value(json!({
-            "taskId": "t1", "orgId": "o", "assetId": null, "productKey": "p", "deviceKey": "d", "jobId": "j",
-            "status": "FAILED", "commandInfo": {"commandType": "SERVICE_INVOKE"}, "taskResult": result,
-            "createTimestamp": 1, "updateTimestamp": 2, "autoRetryCount": 3, "manualRetryCount": 0
-        }))
-        .unwrap()
+    fn page(results: &[&str]) -> String {
+        let task = |result: &&str| {
+            format!(
+                r#"{{"taskId": "8000000000000000017", "orgId": "o", "assetId": null, "productKey": "p", "deviceKey": "d",
+                "jobId": "j", "status": "FAILED", "commandInfo": {{"commandType": "SERVICE_INVOKE"}}, "taskResult": {result},
+                "createTimestamp": 1, "updateTimestamp": 1502, "autoRetryCount": 3, "manualRetryCount": 0}}"#
+            )
+        };
+        format!("[{}]", results.iter().map(task).collect::<Vec<_>>().join(","))
+    }
+
+    fn written(page: &str, device: Option<&Described>) -> String {
+        let tasks: Vec<Task> = serde_json::from_str(page).unwrap();
+        let mut sheet = Sheet::new(Vec::new(), COLUMNS).unwrap();
+        for (task, output) in tasks.iter().zip(outputs(page).unwrap()) {
+            sheet.row(cells(task, output, device)).unwrap();
+        }
+        String::from_utf8(sheet.finish().unwrap()).unwrap()
     }
 
     #[test]
     fn a_table_has_one_head_and_one_line_a_task() {
-        let mut sink = Vec::new();
-        let failed = task(json!({"code": 500, "desc": "jammed, \"hard\"", "outputData": {"a": 1}}));
-        write_table(&mut sink, &[failed], true).unwrap();
-        write_table(&mut sink, &[task(Value::Null)], false).unwrap();
-        let expected = "taskId,jobId,assetId,productKey,deviceKey,status,code,desc,outputData,createTimestamp,\
-                        updateTimestamp,autoRetryCount,manualRetryCount\n\
-                        t1,j,,p,d,FAILED,500,\"jammed, \"\"hard\"\"\",\"{\"\"a\"\":1}\",1,2,3,0\n\
-                        t1,j,,p,d,FAILED,,,,1,2,3,0\n";
-        assert_eq!(String::from_utf8(sink).unwrap(), expected);
+        let pump = Described {
+            name: "水泵".into(),
+            tags: "floor=2".into(),
+        };
+        let tasks = page(&[
+            r#"{"code": 500, "desc": "jammed, \"hard\"", "outputData": {"a":1}}"#,
+            "null",
+        ]);
+        let expected = "\u{feff}taskId,jobId,assetId,productKey,deviceKey,deviceName,deviceTags,status,code,desc,outputData,\
+                        createTimestamp,updateTimestamp,durationSeconds,autoRetryCount,manualRetryCount\n\
+                        '8000000000000000017,j,,p,d,水泵,floor=2,FAILED,500,\"jammed, \"\"hard\"\"\",\"{\"\"a\"\":1}\",\
+                        1970-01-01T00:00:00.001Z,1970-01-01T00:00:01.502Z,1.501,3,0\n\
+                        '8000000000000000017,j,,p,d,水泵,floor=2,FAILED,,,,\
+                        1970-01-01T00:00:00.001Z,1970-01-01T00:00:01.502Z,1.501,3,0\n";
+        assert_eq!(written(&tasks, Some(&pump)), expected);
+    }
+
+    #[test]
+    fn what_a_device_says_is_no_formula_and_keeps_its_letters() {
+        let told = page(&[
+            r#"{"code": 1, "desc": "=HYPERLINK(\"x\")", "outputData": {"iccid":89860012345678901234,"n":12E4}}"#,
+        ]);
+        let table = written(&told, None);
+        assert!(table.contains("\"'=HYPERLINK("), "{table}");
+        assert!(
+            table.contains(r#"{""iccid"":89860012345678901234,""n"":12E4}"#),
+            "{table}"
+        );
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 mod act;
 mod create;
+mod described;
 mod export;
 mod targets;
 mod watch;
 
 use aldis_client::{CommandInfo, JobStatus, StatusCount, TargetScope, TargetType};
+use aldis_core::expression::JobField;
 use clap::Subcommand;
 
 use crate::context::Context;
@@ -40,9 +42,9 @@ pub(crate) enum Job {
     /// Follow a job until it has finished; exit code 0 only if all tasks succeeded
     Watch(watch::Watch),
     /// Cancel tasks of a job, all that can be unless told otherwise
-    Cancel(act::Act),
+    Cancel(act::Cancel),
     /// Retry failed tasks of a job, all that can be unless told otherwise
-    Retry(act::Act),
+    Retry(act::Retry),
     /// Delete a job that has not triggered or has finished
     Delete { job_id: String },
     /// Write the results of all tasks in one stream
@@ -57,14 +59,14 @@ impl Job {
             Self::Create(create) => return create.run(context, &client).await,
             Self::Watch(watch) => return watch.run(context, &client).await,
             Self::Export(export) => return export.run(context, &client).await,
-            Self::Cancel(act) => return act.cancel(context, &client).await,
-            Self::Retry(act) => return act.retry(context, &client).await,
+            Self::Cancel(cancel) => return cancel.run(context, &client).await,
+            Self::Retry(retry) => return retry.run(context, &client).await,
             Self::List { status, name, pick } => {
                 let status = status.map(|word| word.to_ascii_uppercase());
-                let filter = Filter::starting_with(pick.expression.as_deref())
+                let filter = Filter::<JobField>::starting_with(pick.expression.as_deref())
                     .equals("status", status.as_deref())
                     .contains("name", name.as_deref());
-                let jobs = client.jobs(filter.expression().as_deref());
+                let jobs = client.jobs(filter.expression()?.as_deref());
                 pick.print(screen, jobs, &HEAD, row).await?;
             }
             Self::Show { job_id } => {

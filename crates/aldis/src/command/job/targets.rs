@@ -3,6 +3,7 @@
 use aldis_client::{DeviceRef, Target};
 
 use crate::command::device::device_ref;
+use crate::sheet::unmarked;
 
 /// Reads `PRODUCT/DEVICE` or an asset id; clap's form of a parser.
 pub(super) fn target(text: &str) -> Result<Target, String> {
@@ -16,18 +17,29 @@ pub(super) fn target(text: &str) -> Result<Target, String> {
 }
 
 /// Reads a file of devices: one a line, as `PRODUCT/DEVICE`, `PRODUCT,DEVICE` or an asset id. A head such as
-/// `productKey,deviceKey,deviceSecret`, further columns, empty lines and remarks after `#` are passed over.
+/// `productKey,deviceKey,deviceSecret`, further columns, empty lines and remarks are passed over. A remark goes from a `#` at
+/// the begin of a line or after a blank to the line's end; elsewhere `#` is part of a key.
 pub(super) fn targets(text: &str) -> Result<Vec<Target>, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+    let lines = text.lines().enumerate();
+    let lines = lines.map(|(index, line)| (index + 1, without_remark(line).trim()));
     lines
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#') && !line.starts_with("productKey,"))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with("productKey,"))
         .map(|(number, line)| target_of_line(line).map_err(|wrong| format!("line {number}: {wrong}")))
         .collect()
 }
 
+fn without_remark(line: &str) -> &str {
+    let mut before = None;
+    let start = line.char_indices().find(|(_, c)| {
+        let begins = *c == '#' && before.is_none_or(char::is_whitespace);
+        before = Some(*c);
+        begins
+    });
+    start.map_or(line, |(at, _)| &line[..at])
+}
+
 fn target_of_line(line: &str) -> Result<Target, String> {
-    let mut cells = line.split(',').map(str::trim);
+    let mut cells = line.split(',').map(|cell| unmarked(cell.trim()));
     match (cells.next(), cells.next()) {
         (Some(product), Some(device)) if !product.is_empty() && !device.is_empty() => Ok(Target::keys(product, device)),
         (Some(name), None) => target(name),
@@ -47,6 +59,13 @@ mod tests {
             Target::keys("p1", "d2"),
             Target::asset("AbCd1234"),
         ];
+        assert_eq!(targets(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_remark_begins_at_the_line_or_after_a_blank() {
+        let text = "p1/d1 # spare\np1,d2\t# spare\np1/d#3\n  # nothing\n#p1/d4\np1,#5\n";
+        let expected = ["d1", "d2", "d#3", "#5"].map(|key| Target::keys("p1", key));
         assert_eq!(targets(text).unwrap(), expected);
     }
 

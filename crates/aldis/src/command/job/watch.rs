@@ -36,10 +36,10 @@ pub(super) async fn watch(context: &Context, client: &Client, job_id: &str) -> a
 
 async fn follow(client: &Client, job_id: &str, bar: &ProgressBar) -> anyhow::Result<Answer<StatusCount>> {
     loop {
-        // The status first: counts that are read after FINISHED are the final ones.
+        // A job that is cancelled before its trigger is FINISHED at once, while its tasks end within moments.
         let status = client.get_job(job_id).await?.status;
         let count = client.statistics(job_id).await?;
-        if status == JobStatus::Finished {
+        if status == JobStatus::Finished && count.ended() == count.total {
             return Ok(count);
         }
         bar.set_length(count.total);
@@ -74,7 +74,8 @@ fn message(status: JobStatus, count: &StatusCount) -> String {
 }
 
 fn outcome(count: &StatusCount) -> Outcome {
-    if count.succeed == count.total {
+    // A job that reached no device has not succeeded.
+    if count.total > 0 && count.succeed == count.total {
         Outcome::Done
     } else {
         Outcome::NotAll
@@ -106,6 +107,7 @@ mod tests {
             ..COUNT
         };
         assert_eq!(outcome(&cancelled), Outcome::NotAll);
+        assert_eq!(outcome(&StatusCount::default()), Outcome::NotAll);
     }
 
     #[test]

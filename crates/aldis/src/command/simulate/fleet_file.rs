@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::command::document::read_text;
 use crate::exit::usage;
+use crate::sheet::unmarked;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,21 +24,37 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<DeviceIdentity>> {
 }
 
 fn parse(text: &str) -> Result<Vec<DeviceIdentity>, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let rows: Vec<Row> = if text.trim_start().starts_with('[') {
         serde_json::from_str(text).map_err(|error| error.to_string())?
     } else {
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .comment(Some(b'#'))
-            .from_reader(text.as_bytes());
-        let rows: Result<_, _> = reader.deserialize().collect();
-        rows.map_err(|error| error.to_string())?
+        rows(text).map_err(|error| error.to_string())?
     };
     Ok(rows
         .into_iter()
         .map(|row| DeviceIdentity::new(row.product_key, row.device_key, row.device_secret))
         .collect())
+}
+
+fn rows(text: &str) -> csv::Result<Vec<Row>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::Headers)
+        .from_reader(text.as_bytes());
+    let head = reader.headers()?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record?;
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
+        let cells: csv::StringRecord = record.iter().map(unmarked).collect();
+        let row: Row = cells.deserialize(Some(&head))?;
+        rows.push(Row {
+            product_key: row.product_key.trim().to_owned(),
+            device_key: row.device_key.trim().to_owned(),
+            device_secret: row.device_secret,
+        });
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -55,6 +72,16 @@ mod tests {
                        {"productKey":"p","deviceKey":"d2","deviceSecret":"s2"}]"#;
         assert_eq!(parse(csv).unwrap(), expected);
         assert_eq!(parse(json).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_an_import_writes_is_read_with_every_secret_as_it_is() {
+        let csv = "productKey,deviceKey,deviceSecret,assetId\np,#1,'=s,'123e4\np,'1-2, s ,a\n,,,\n";
+        let expected = [
+            DeviceIdentity::new("p", "#1", "=s"),
+            DeviceIdentity::new("p", "1-2", " s "),
+        ];
+        assert_eq!(parse(csv).unwrap(), expected);
     }
 
     #[test]
