@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use aldis_core::text_file;
 use serde::Deserialize;
 
-use crate::gateway::TlsFiles;
+use crate::gateway::{CertificateFiles, TlsFiles};
 
 /// Where the HTTP API listens unless told otherwise: this machine only, until its owner decides.
 const HTTP_DEFAULT: &str = "127.0.0.1:8080";
@@ -47,6 +47,10 @@ pub struct Given {
     pub tls_cert_file: Option<PathBuf>,
     /// Its private key, PEM.
     pub tls_key_file: Option<PathBuf>,
+    /// A certificate with an RSA key beside that with an elliptic key, for clients that cannot use the latter, PEM.
+    pub tls_rsa_cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub tls_rsa_key_file: Option<PathBuf>,
     /// The authorities that devices' certificates are checked against, PEM.
     pub tls_client_ca_file: Option<PathBuf>,
     /// The devices' certificates that those authorities have revoked, PEM.
@@ -137,6 +141,8 @@ impl Given {
             mqtts: self.mqtts.or(other.mqtts),
             tls_cert_file: self.tls_cert_file.or(other.tls_cert_file),
             tls_key_file: self.tls_key_file.or(other.tls_key_file),
+            tls_rsa_cert_file: self.tls_rsa_cert_file.or(other.tls_rsa_cert_file),
+            tls_rsa_key_file: self.tls_rsa_key_file.or(other.tls_rsa_key_file),
             tls_client_ca_file: self.tls_client_ca_file.or(other.tls_client_ca_file),
             tls_client_crl_file: self.tls_client_crl_file.or(other.tls_client_crl_file),
         }
@@ -171,38 +177,60 @@ impl Given {
 
     /// The listener under TLS: there is one if it has a certificate.
     fn tls(&self) -> Result<Option<(SocketAddr, TlsFiles)>, Error> {
-        let needs = |name, what: &str| Error::Value {
-            name,
-            what: what.to_owned(),
+        let server = pair(
+            ("tls_cert_file", &self.tls_cert_file),
+            ("tls_key_file", &self.tls_key_file),
+        )?;
+        let server_rsa = pair(
+            ("tls_rsa_cert_file", &self.tls_rsa_cert_file),
+            ("tls_rsa_key_file", &self.tls_rsa_key_file),
+        )?;
+        let Some(server) = server else {
+            let others = [
+                ("mqtts", self.mqtts.is_some()),
+                ("tls_rsa_cert_file", server_rsa.is_some()),
+                ("tls_client_ca_file", self.tls_client_ca_file.is_some()),
+                ("tls_client_crl_file", self.tls_client_crl_file.is_some()),
+            ];
+            return match others.into_iter().find(|(_, given)| *given) {
+                Some((name, _)) => Err(value(name, "needs tls_cert_file and tls_key_file")),
+                None => Ok(None),
+            };
         };
-        match (&self.tls_cert_file, &self.tls_key_file) {
-            (Some(certificate), Some(key)) => {
-                if self.tls_client_crl_file.is_some() && self.tls_client_ca_file.is_none() {
-                    return Err(needs("tls_client_crl_file", "needs tls_client_ca_file"));
-                }
-                let files = TlsFiles {
-                    certificate: certificate.clone(),
-                    key: key.clone(),
-                    client_ca: self.tls_client_ca_file.clone(),
-                    client_crl: self.tls_client_crl_file.clone(),
-                };
-                let at = address("mqtts", self.mqtts.as_deref().unwrap_or(MQTTS_DEFAULT))?;
-                Ok(Some((at, files)))
-            }
-            (Some(_), None) => Err(needs("tls_key_file", "is missing beside tls_cert_file")),
-            (None, Some(_)) => Err(needs("tls_cert_file", "is missing beside tls_key_file")),
-            (None, None) => {
-                let others = [
-                    ("mqtts", self.mqtts.is_some()),
-                    ("tls_client_ca_file", self.tls_client_ca_file.is_some()),
-                    ("tls_client_crl_file", self.tls_client_crl_file.is_some()),
-                ];
-                match others.into_iter().find(|(_, given)| *given) {
-                    Some((name, _)) => Err(needs(name, "needs tls_cert_file and tls_key_file")),
-                    None => Ok(None),
-                }
-            }
+        if self.tls_client_crl_file.is_some() && self.tls_client_ca_file.is_none() {
+            return Err(value("tls_client_crl_file", "needs tls_client_ca_file"));
         }
+        let files = TlsFiles {
+            server,
+            server_rsa,
+            client_ca: self.tls_client_ca_file.clone(),
+            client_crl: self.tls_client_crl_file.clone(),
+        };
+        let at = address("mqtts", self.mqtts.as_deref().unwrap_or(MQTTS_DEFAULT))?;
+        Ok(Some((at, files)))
+    }
+}
+
+/// A setting and the file that it names.
+type Named<'s> = (&'static str, &'s Option<PathBuf>);
+
+/// A certificate with its key: both or none.
+fn pair(certificate: Named<'_>, key: Named<'_>) -> Result<Option<CertificateFiles>, Error> {
+    match (certificate.1, key.1) {
+        (Some(of), Some(with)) => Ok(Some(CertificateFiles {
+            certificate: of.clone(),
+            key: with.clone(),
+        })),
+        (Some(_), None) => Err(value(key.0, &format!("is missing beside {}", certificate.0))),
+        (None, Some(_)) => Err(value(certificate.0, &format!("is missing beside {}", key.0))),
+        (None, None) => Ok(None),
+    }
+}
+
+fn value(name: &'static str, what: &str) -> Error {
+    Error::Value {
+        name,
+        what: what.to_owned(),
     }
 }
 
@@ -261,6 +289,7 @@ mod tests {
         assert_eq!(given.mqtt.as_deref(), Some(MQTT_DEFAULT));
         assert_eq!(given.mqtts.as_deref(), Some(MQTTS_DEFAULT));
         assert!(given.tls_cert_file.is_some() && given.tls_key_file.is_some());
+        assert!(given.tls_rsa_cert_file.is_some() && given.tls_rsa_key_file.is_some());
         assert!(given.tls_client_ca_file.is_some() && given.tls_client_crl_file.is_some());
         assert_eq!(given.no_auth, Some(false));
         assert!(given.secret_key_file.is_some());
@@ -281,6 +310,12 @@ mod tests {
         for (text, name) in [
             ("tls_cert_file = 'c'".to_owned(), "tls_key_file"),
             ("tls_key_file = 'k'".to_owned(), "tls_cert_file"),
+            (format!("{both}tls_rsa_cert_file = 'c'"), "tls_rsa_key_file"),
+            (format!("{both}tls_rsa_key_file = 'k'"), "tls_rsa_cert_file"),
+            (
+                "tls_rsa_cert_file = 'c'\ntls_rsa_key_file = 'k'".to_owned(),
+                "tls_rsa_cert_file",
+            ),
             ("mqtts = '127.0.0.1:0'".to_owned(), "mqtts"),
             ("tls_client_ca_file = 'a'".to_owned(), "tls_client_ca_file"),
             (format!("{both}tls_client_crl_file = 'r'"), "tls_client_crl_file"),

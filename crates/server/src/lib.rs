@@ -14,6 +14,7 @@ pub mod health;
 mod idle;
 pub mod latest;
 pub mod link;
+pub mod pem;
 mod remembered;
 pub mod shutdown;
 pub mod takeovers;

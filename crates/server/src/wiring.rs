@@ -26,7 +26,7 @@ use crate::api;
 use crate::app::{self, App, BlockingPool, Parts, SystemChance};
 use crate::config::Settings;
 use crate::engine::Engine;
-use crate::gateway::{self, Doors, Gateway, Sessions, Tls, TlsError};
+use crate::gateway::{self, Doors, Gateway, NotReloaded, Sessions, Tls, TlsError};
 use crate::shutdown::{self, Stop};
 use crate::writer::{Inbox, Writer};
 use aldis_core::time::Clock;
@@ -118,7 +118,7 @@ impl Server {
         };
         let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
         // Before anything is made: certificates that cannot be used are a mistake of the settings.
-        let secured = listen_under_tls(settings)?;
+        let secured = listen_under_tls(settings, &clock)?;
         let (mut store, reader) = aldis_store_sqlite::open(&settings.data_dir, &options, Arc::clone(&presence))?;
         first_start::prepare(&mut store, &settings.data_dir, clock.now(), &SystemChance)?;
 
@@ -162,16 +162,20 @@ impl Server {
         })
     }
 
-    /// Reads the certificates again, for the connections to come, and ends those whose certificate has been revoked. If they
-    /// cannot be used, everything stays as it was, and the log says so.
+    /// Reads the certificates again, for the connections to come, and ends those whose certificate has been revoked. What
+    /// cannot be used stays as it was, and the log says so.
     pub fn reload(&self) {
         let Some(tls) = &self.tls else { return };
-        match tls.reload() {
-            Ok(()) => {
-                tracing::info!("certificates were read again");
-                self.sessions.end_revoked();
-            }
-            Err(error) => tracing::error!(%error, "certificates stay as they were"),
+        let NotReloaded { identity, trust } = tls.reload();
+        if let Some(error) = &identity {
+            tracing::error!(%error, "the server's certificates stay as they were");
+        }
+        match &trust {
+            Some(error) => tracing::error!(%error, "authorities and revoked certificates stay as they were"),
+            None => self.sessions.end_revoked(),
+        }
+        if identity.is_none() && trust.is_none() {
+            tracing::info!("certificates were read again");
         }
     }
 
@@ -203,11 +207,11 @@ impl Server {
 /// A listener under TLS, if one is wanted, with its address and its certificates.
 type Secured = (std::net::TcpListener, SocketAddr, Arc<Tls>);
 
-fn listen_under_tls(settings: &Settings) -> Result<Option<Secured>, StartError> {
+fn listen_under_tls(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Option<Secured>, StartError> {
     let Some((asked, files)) = &settings.mqtts else {
         return Ok(None);
     };
-    let tls = Arc::new(Tls::load(files.clone())?);
+    let tls = Arc::new(Tls::load(files.clone(), Arc::clone(clock))?);
     let listener = listen::on(*asked)?;
     let at = listen::address(&listener, *asked)?;
     Ok(Some((listener, at, tls)))

@@ -54,10 +54,16 @@ pub(crate) struct Args {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", env = "ALDIS_TLS_KEY_FILE")]
     tls_key_file: Option<PathBuf>,
+    /// A second certificate, with an RSA key, for devices that cannot use one with an elliptic key; PEM
+    #[arg(long, value_name = "FILE", env = "ALDIS_TLS_RSA_CERT_FILE")]
+    tls_rsa_cert_file: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", env = "ALDIS_TLS_RSA_KEY_FILE")]
+    tls_rsa_key_file: Option<PathBuf>,
     /// The authorities that devices' certificates are checked against, PEM
     #[arg(long, value_name = "FILE", env = "ALDIS_TLS_CLIENT_CA_FILE")]
     tls_client_ca_file: Option<PathBuf>,
-    /// The devices' certificates that those have revoked, PEM
+    /// The certificates that those have revoked, of devices and of authorities below them (CRLs), PEM
     #[arg(long, value_name = "FILE", env = "ALDIS_TLS_CLIENT_CRL_FILE")]
     tls_client_crl_file: Option<PathBuf>,
     /// Stop when standard input ends, for a program that starts a server of its own
@@ -88,6 +94,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         mqtts: args.mqtts,
         tls_cert_file: args.tls_cert_file,
         tls_key_file: args.tls_key_file,
+        tls_rsa_cert_file: args.tls_rsa_cert_file,
+        tls_rsa_key_file: args.tls_rsa_key_file,
         tls_client_ca_file: args.tls_client_ca_file,
         tls_client_crl_file: args.tls_client_crl_file,
     };

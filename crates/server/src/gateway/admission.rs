@@ -149,13 +149,13 @@ fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Cla
     let login = Login::parse(&connect.client_id, user_name).map_err(|error| error.to_string())?;
     let password = connect.password.as_ref().ok_or("there is no password")?.to_vec();
     let packing = Packing::announced(login.compression).ok_or("the compression that it announces is not served")?;
-    let own = |it: &Shown| it.is_of(&login.product_key.0, &login.device_key.0);
-    if shown.is_some_and(|shown| !own(shown)) {
-        return Err("the certificate is another device's".to_owned());
-    }
+    let certified = match shown {
+        Some(shown) => shown.proves(&login.product_key.0, &login.device_key.0)?,
+        None => false,
+    };
     // It was not yet when it was shown: the handshake looks at that.
     if shown.is_some_and(Shown::is_revoked) {
-        return Err("the certificate has been revoked".to_owned());
+        return Err("the certificate, or that of an authority above it, has been revoked".to_owned());
     }
     let manners = Manners {
         keep_alive: connect.keep_alive,
@@ -165,7 +165,7 @@ fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Cla
     let claim = Claim {
         login,
         password,
-        certified: shown.is_some(),
+        certified,
     };
     Ok((claim, manners))
 }

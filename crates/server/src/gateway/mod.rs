@@ -49,7 +49,7 @@ use aldis_core::time::Clock;
 
 pub use listener::{Doors, TURNED_AWAY_MAX, serve};
 pub use sessions::Sessions;
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{CertificateFiles, NotReloaded, Tls, TlsError, TlsFiles};
 
 use crate::app::App;
 use crate::idle::Idle;

@@ -1,169 +1,177 @@
 //! The server's certificate, and whose certificates are trusted; both are read again when the operator says so.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+mod identity;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use aldis_core::time::{Clock, Timestamp};
 use parking_lot::RwLock;
+use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
-use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
+use x509_parser::time::ASN1Time;
 
-use super::certificate::{Certificate, Number};
+use crate::pem::PemError;
+use identity::Identity;
+pub(super) use trust::Number;
+use trust::Trust;
 
 /// Where the certificates are, all PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The server's, its own first, and those that lead to an authority.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
+    /// What the server shows.
+    pub server: CertificateFiles,
+    /// What it shows to clients that cannot use the former: a certificate with an RSA key, beside one with an elliptic key.
+    pub server_rsa: Option<CertificateFiles>,
     /// The authorities whose clients' certificates are trusted; absent: no client is asked for one.
     pub client_ca: Option<PathBuf>,
     /// Certificates that those authorities have revoked.
     pub client_crl: Option<PathBuf>,
 }
 
+/// A certificate of the server and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The server's own first, then those that lead to an authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing, or not what it should be.
-    #[error("{path}: {what}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
+    #[error(transparent)]
+    File(#[from] PemError),
+    /// A certificate that would replace another is out of date.
+    #[error("{0}")]
+    Expired(String),
     /// They do not fit together.
     #[error("the certificates do not fit together: {0}")]
     Unfit(String),
 }
 
+/// What could not be read again, and stays as it was.
+#[derive(Debug, Default)]
+pub struct NotReloaded {
+    /// The server's certificates and keys.
+    pub identity: Option<TlsError>,
+    /// The authorities for devices, and what they have revoked.
+    pub trust: Option<TlsError>,
+}
+
 /// What the TLS listener shows and trusts.
 pub struct Tls {
     files: TlsFiles,
+    clock: Arc<dyn Clock>,
     loaded: RwLock<Arc<Loaded>>,
 }
 
 struct Loaded {
+    identity: Arc<Identity>,
+    trust: Arc<Trust>,
     config: Arc<ServerConfig>,
-    revoked: HashSet<Number>,
 }
 
 impl Tls {
-    /// Reads the files.
+    /// Reads the files. What the operator should know about them is logged: a server whose certificate has expired still
+    /// serves those that do not look.
     ///
     /// # Errors
     /// See [`TlsError`].
-    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let loaded = RwLock::new(Arc::new(Loaded::read(&files)?));
-        Ok(Self { files, loaded })
+    pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let identity = Identity::read(&files, &provider, clock.now())?;
+        let trust = Trust::read(&files, &provider, clock.now())?;
+        for expired in &identity.expired {
+            tracing::error!("{expired}: clients that look at dates refuse the connection");
+        }
+        warn(&identity.notices);
+        warn(&trust.notices);
+        let loaded = Loaded::new(Arc::new(identity), Arc::new(trust))?;
+        Ok(Self {
+            files,
+            clock,
+            loaded: RwLock::new(Arc::new(loaded)),
+        })
     }
 
-    /// Reads the files again, for the connections to come; if they cannot be used, everything stays as it was.
-    ///
-    /// # Errors
-    /// See [`TlsError`].
-    pub fn reload(&self) -> Result<(), TlsError> {
-        let loaded = Arc::new(Loaded::read(&self.files)?);
-        *self.loaded.write() = loaded;
-        Ok(())
+    /// Reads the files again, for the connections to come. The server's certificates and the authorities for devices are
+    /// replaced each by itself, so that a certificate that is wrong keeps no revocation from taking effect.
+    pub fn reload(&self) -> NotReloaded {
+        let provider = Arc::new(ring::default_provider());
+        let now = self.clock.now();
+        let identity = Identity::read(&self.files, &provider, now).and_then(Identity::in_date);
+        let trust = Trust::read(&self.files, &provider, now);
+        let before = Arc::clone(&self.loaded.read());
+        let mut failed = NotReloaded::default();
+        let identity = identity.map(Arc::new).unwrap_or_else(|error| {
+            failed.identity = Some(error);
+            Arc::clone(&before.identity)
+        });
+        let trust = trust.map(Arc::new).unwrap_or_else(|error| {
+            failed.trust = Some(error);
+            Arc::clone(&before.trust)
+        });
+        if failed.identity.is_none() {
+            warn(&identity.notices);
+        }
+        if failed.trust.is_none() {
+            warn(&trust.notices);
+        }
+        match Loaded::new(identity, trust) {
+            Ok(loaded) => *self.loaded.write() = Arc::new(loaded),
+            Err(error) => failed.identity = Some(error),
+        }
+        failed
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.loaded.read().config).into()
     }
 
-    /// Whether its authority has revoked this certificate.
-    pub(super) fn is_revoked(&self, certificate: &Certificate) -> bool {
-        self.loaded.read().revoked.contains(certificate.number())
+    /// The numbers of the certificates that a client has shown, and of the authorities above them.
+    pub(super) fn chain(&self, shown: &[CertificateDer<'_>]) -> Box<[Number]> {
+        self.loaded.read().trust.chain(shown)
+    }
+
+    /// Whether any certificate of a chain has been revoked.
+    pub(super) fn is_revoked(&self, chain: &[Number]) -> bool {
+        self.loaded.read().trust.is_revoked(chain)
     }
 }
 
 impl Loaded {
-    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
-        let chain: Vec<CertificateDer<'static>> = pem(&files.certificate)?;
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, error))?;
-        let lists: Vec<CertificateRevocationListDer<'static>> = match &files.client_crl {
-            Some(path) => pem(path)?,
-            None => Vec::new(),
-        };
-        let revoked = revoked(files.client_crl.as_deref(), &lists)?;
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+    fn new(identity: Arc<Identity>, trust: Arc<Trust>) -> Result<Self, TlsError> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(unfit)?;
-        let builder = match &files.client_ca {
-            Some(path) => builder.with_client_cert_verifier(verifier(provider, path, lists)?),
+        let builder = match &trust.verifier {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(unfit)?;
+        let mut config = builder.with_cert_resolver(Arc::clone(&identity.resolver) as _);
         // Devices stay connected: what is kept for a resumption would be memory for nothing, and a resumed session would not
         // show a certificate that has been revoked since.
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Self {
+            identity,
+            trust,
             config: Arc::new(config),
-            revoked,
         })
     }
 }
 
-/// A certificate is asked for, and checked if there is one; whether there must be one is decided by the product.
-fn verifier(
-    provider: Arc<rustls::crypto::CryptoProvider>,
-    path: &Path,
-    lists: Vec<CertificateRevocationListDer<'static>>,
-) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for root in pem::<CertificateDer<'static>>(path)? {
-        roots.add(root).map_err(|error| wrong(path, error))?;
-    }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls(lists)
-        .only_check_end_entity_revocation()
-        .allow_unknown_revocation_status()
-        .allow_unauthenticated()
-        .build()
-        .map_err(unfit)
-}
-
-/// The numbers on the lists.
-fn revoked(path: Option<&Path>, lists: &[CertificateRevocationListDer<'static>]) -> Result<HashSet<Number>, TlsError> {
-    let Some(path) = path else {
-        return Ok(HashSet::new());
-    };
-    let mut revoked = HashSet::new();
-    for der in lists {
-        let (_, list) = CertificateRevocationList::from_der(der).map_err(|error| wrong(path, error))?;
-        revoked.extend(list.iter_revoked_certificates().map(|entry| Number {
-            issuer: list.issuer().as_raw().to_vec(),
-            serial: entry.raw_serial().to_vec(),
-        }));
-    }
-    Ok(revoked)
-}
-
-/// Everything of one kind in a file; at least one.
-fn pem<T: rustls::pki_types::pem::PemObject>(path: &Path) -> Result<Vec<T>, TlsError> {
-    let all = T::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<T>, _>>);
-    let all = all.map_err(|error| wrong(path, error))?;
-    if all.is_empty() {
-        return Err(wrong(path, "nothing of the kind that is expected"));
-    }
-    Ok(all)
-}
-
-fn wrong(path: &Path, what: impl ToString) -> TlsError {
-    TlsError::File {
-        path: path.to_owned(),
-        what: what.to_string(),
+fn warn(notices: &[String]) {
+    for notice in notices {
+        tracing::warn!("{notice}");
     }
 }
 
@@ -171,54 +179,15 @@ fn unfit(error: impl ToString) -> TlsError {
     TlsError::Unfit(error.to_string())
 }
 
-#[cfg(test)]
-mod tests {
-    use rcgen::{
-        BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
-        KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
-    };
+fn has_passed(moment: ASN1Time, now: Timestamp) -> bool {
+    moment.timestamp().saturating_mul(1000) <= now.0
+}
 
-    use super::*;
-
-    /// The number of every certificate here.
-    const SERIAL: u64 = 1;
-
-    fn authority(name: &str) -> Issuer<'static, KeyPair> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::CrlSign];
-        Issuer::new(params, KeyPair::generate().unwrap())
-    }
-
-    fn certificate(by: &Issuer<'_, KeyPair>) -> Certificate {
-        let mut params = CertificateParams::default();
-        params.serial_number = Some(SerialNumber::from(SERIAL));
-        params.distinguished_name.push(DnType::OrganizationalUnitName, "pump");
-        params.distinguished_name.push(DnType::CommonName, "d1");
-        let made = params.signed_by(&KeyPair::generate().unwrap(), by).unwrap();
-        Certificate::read(made.der()).unwrap()
-    }
-
-    #[test]
-    fn a_number_that_one_authority_has_revoked_is_still_good_of_another() {
-        let (first, second) = (authority("first"), authority("second"));
-        let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2026, 1, 1),
-            next_update: date_time_ymd(2036, 1, 1),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: vec![RevokedCertParams {
-                serial_number: SerialNumber::from(SERIAL),
-                revocation_time: date_time_ymd(2026, 1, 1),
-                reason_code: None,
-                invalidity_date: None,
-            }],
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        let list = list.signed_by(&first).unwrap().der().clone();
-        let revoked = revoked(Some(Path::new("list")), &[list]).unwrap();
-        assert!(revoked.contains(certificate(&first).number()));
-        assert!(!revoked.contains(certificate(&second).number()));
-    }
+/// A moment of a certificate as operators write it: `2026-12-31T23:59:59Z`.
+fn readable(moment: ASN1Time) -> String {
+    let moment = jiff::Timestamp::from_second(moment.timestamp());
+    moment.map_or_else(
+        |_beyond| "a year that cannot be written".to_owned(),
+        |moment| moment.to_string(),
+    )
 }
