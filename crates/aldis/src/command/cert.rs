@@ -3,6 +3,7 @@
 
 mod authority;
 mod files;
+mod key;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use aldis_protocol::login::CHANNEL_DEVICE_KEY;
 use clap::{Args, Subcommand};
 
 use self::authority::{Authority, Issue};
+use self::key::KeyKind;
 use crate::context::Context;
 use crate::exit::{Outcome, usage};
 
@@ -29,6 +31,7 @@ Examples:
   aldis cert server --name gateway.example.org
   aldis serve --tls-cert-file certs/server.pem --tls-key-file certs/server-key.pem \\
       --tls-client-ca-file certs/ca.pem --tls-client-crl-file certs/revoked.pem
+  aldis cert server --rsa --name gateway.example.org
   aldis cert device pump/pump-1
   aldis cert revoke certs/pump.pump-1.pem && pkill -HUP aldis
   aldis cert server --renew && pkill -HUP aldis
@@ -40,8 +43,11 @@ pub(crate) enum Cert {
     Ca {
         #[command(flatten)]
         place: Place,
+        /// With an RSA key, for clients that know no elliptic curves at all
+        #[arg(long)]
+        rsa: bool,
     },
-    /// A certificate for the server: server.pem, server-key.pem
+    /// A certificate for the server: server.pem, server-key.pem; with --rsa server-rsa.pem, server-rsa-key.pem
     Server {
         #[command(flatten)]
         place: Place,
@@ -49,7 +55,10 @@ pub(crate) enum Cert {
         /// --renew those of the old certificate]
         #[arg(long = "name", value_name = "HOST")]
         names: Vec<String>,
-        /// Replace the certificate in server.pem
+        /// With an RSA key, for devices that cannot use one with an elliptic key. The server takes it beside the other
+        #[arg(long)]
+        rsa: bool,
+        /// Replace the certificate that is there
         #[arg(long)]
         renew: bool,
         #[arg(long, value_name = "DAYS", default_value_t = SERVER_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
@@ -86,13 +95,17 @@ pub(crate) struct Place {
 impl Cert {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let made = match self {
-            Self::Ca { place } => Authority::create(&place.dir)?,
+            Self::Ca { place, rsa } => Authority::create(&place.dir, KeyKind::chosen(rsa))?,
             Self::Server {
                 place,
                 names,
+                rsa,
                 renew,
                 days,
-            } => Authority::open(&place.dir)?.certify_server(named(names, renew), Issue { days, renew })?,
+            } => {
+                let key = KeyKind::chosen(rsa);
+                Authority::open(&place.dir)?.certify_server(named(names, renew), Issue { days, renew, key })?
+            }
             Self::Device {
                 place,
                 device,
@@ -102,7 +115,9 @@ impl Cert {
                 let keys = device.split_once('/').filter(are_keys);
                 let (product, device) =
                     keys.ok_or_else(|| usage("expected PRODUCT/DEVICE, by their keys".to_owned()))?;
-                Authority::open(&place.dir)?.certify_device(product, device, Issue { days, renew })?
+                let key = KeyKind::Elliptic;
+                let issue = Issue { days, renew, key };
+                Authority::open(&place.dir)?.certify_device(product, device, issue)?
             }
             Self::Revoke { place, certificates } => vec![Authority::open(&place.dir)?.revoke(&certificates)?],
         };

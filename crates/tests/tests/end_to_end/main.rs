@@ -34,4 +34,6 @@ mod single_commands;
 mod states;
 mod stopping;
 mod tls;
+mod tls_chains;
+mod tls_server;
 mod traces;

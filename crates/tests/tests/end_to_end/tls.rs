@@ -13,35 +13,35 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::activation::with_product_secret;
-use crate::harness::{Plan, Start, Trust, World, eventually, product, program, tunnel};
+use crate::harness::{Offers, Plan, Start, Trust, World, eventually, product, program, tunnel};
 
-const NOT_AUTHORIZED: u8 = 5;
+pub(crate) const NOT_AUTHORIZED: u8 = 5;
 /// A product whose devices must have certificates.
 const STRICT: &str = "strict";
 
 /// An authority in a directory, as `aldis cert` makes it.
-struct Authority(TempDir);
+pub(crate) struct Authority(pub(crate) TempDir);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let authority = Self(tempfile::tempdir().unwrap());
         authority.run(&["ca"]);
         authority.run(&["server"]);
         authority
     }
 
-    fn run(&self, words: &[&str]) {
+    pub(crate) fn run(&self, words: &[&str]) {
         let mut command = Command::new(program());
         command.arg("cert").args(words).arg("--dir").arg(self.0.path());
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn start(&self) -> Start {
+    pub(crate) fn start(&self) -> Start {
         let flags = [
             ("--mqtts", PathBuf::from("127.0.0.1:0")),
             ("--tls-cert-file", self.path("server.pem")),
@@ -59,14 +59,14 @@ impl Authority {
     }
 
     /// A way in for devices that show no certificate, or that of a device.
-    async fn way_in(&self, world: &World, device: Option<&str>) -> std::net::SocketAddr {
+    pub(crate) async fn way_in(&self, world: &World, device: Option<&str>) -> std::net::SocketAddr {
         let own = device.map(|name| (self.path(&format!("{name}.pem")), self.path(&format!("{name}-key.pem"))));
         let trust = Trust {
             ca: &self.path("ca.pem"),
             own: own
                 .as_ref()
                 .map(|(certificate, key)| (certificate.as_path(), key.as_path())),
-            rsa_only: false,
+            offers: Offers::Everything,
         };
         tunnel(world.server.mqtts(), trust).await
     }
@@ -84,7 +84,7 @@ async fn world(authority: &Authority) -> World {
 }
 
 /// A device can come in there, and do what it is told.
-async fn works(world: &World, mut device: Device) -> Device {
+pub(crate) async fn works(world: &World, mut device: Device) -> Device {
     let job = world
         .create(&Plan::device(device.identity()).sets("temperature", json!(1)))
         .await;
@@ -288,38 +288,6 @@ async fn certificates_are_read_again_while_devices_are_connected() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_rsa_certificates_only_is_served_by_a_server_that_has_one() {
-    let rsa = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/rsa"));
-    let authority = Authority::new();
-    let (ca, elliptic_ca) = (rsa.join("ca.pem"), authority.path("ca.pem"));
-    for (files, ca, served) in [(rsa.as_path(), &ca, true), (authority.0.path(), &elliptic_ca, false)] {
-        let file = |name: &str| files.join(name).display().to_string();
-        let (certificate, key) = (file("server.pem"), file("server-key.pem"));
-        let flags = [
-            "--mqtts",
-            "127.0.0.1:0",
-            "--tls-cert-file",
-            &certificate,
-            "--tls-key-file",
-            &key,
-        ];
-        let world = World::with(Start::flags(&flags)).await;
-        let identity = world.device("d1").await;
-        let trust = Trust {
-            ca,
-            own: None,
-            rsa_only: true,
-        };
-        let at = tunnel(world.server.mqtts(), trust).await;
-        match Device::connected(&identity, at).await {
-            Ok(device) if served => drop(works(&world, device).await),
-            Err(_) if !served => {}
-            other => panic!("served: {served}, {other:?}"),
-        }
-    }
-}
-
-#[tokio::test]
 async fn what_a_device_was_sent_under_tls_before_a_crash_is_answered_after_it() {
     let authority = Authority::new();
     let mut world = world(&authority).await;
@@ -359,7 +327,7 @@ async fn whoever_proves_nothing_is_closed_on() {
     let trust = Trust {
         ca: &authority.path("ca.pem"),
         own: Some((&certificate, &key)),
-        rsa_only: false,
+        offers: Offers::Everything,
     };
     let at = tunnel(world.server.mqtts(), trust).await;
     assert!(Device::connected(&identity, at).await.is_err());

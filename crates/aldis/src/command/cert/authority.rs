@@ -3,17 +3,18 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use aldis_server::pem;
 use anyhow::{Context as _, bail, ensure};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
 };
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use time::OffsetDateTime;
+use x509_parser::num_bigint::BigUint;
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, GeneralName, X509Certificate};
 
 use super::files::{Readers, create, keep, read, replace};
+use super::key::KeyKind;
 
 /// Twenty years: it has to outlive what it signs.
 const AUTHORITY_DAYS: u32 = 7300;
@@ -27,6 +28,8 @@ pub(super) struct Issue {
     pub(super) days: u32,
     /// In the place of one that is there, for the same key.
     pub(super) renew: bool,
+    /// For a key of this kind.
+    pub(super) key: KeyKind,
 }
 
 /// A key that can sign, and its files' directory.
@@ -38,9 +41,9 @@ pub(super) struct Authority {
 
 impl Authority {
     /// Makes a new one; its files.
-    pub(super) fn create(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    pub(super) fn create(dir: &Path, key: KeyKind) -> anyhow::Result<Vec<PathBuf>> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let key = KeyPair::generate()?;
+        let key = key.generate_for_authority()?;
         let mut params = valid(CertificateParams::default(), AUTHORITY_DAYS)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -54,14 +57,20 @@ impl Authority {
             issuer: Issuer::new(params, key),
             certificate,
         };
-        create(&files[2], &authority.list(1, Vec::new())?, Readers::Everybody)?;
+        create(
+            &files[2],
+            &authority.list(&BigUint::from(1u32), &[])?,
+            Readers::Everybody,
+        )?;
         Ok(files.into())
     }
 
     /// One that was made before.
     pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
         let key = KeyPair::from_pem(&read(&dir.join("ca-key.pem"))?).context("ca-key.pem is no private key")?;
-        let certificate = read(&dir.join("ca.pem"))?;
+        let path = dir.join("ca.pem");
+        check_subject(&path)?;
+        let certificate = read(&path)?;
         let issuer = Issuer::from_ca_cert_pem(&certificate, key).context("ca.pem is no certificate")?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -72,15 +81,19 @@ impl Authority {
 
     /// A certificate for a server under these names, or those that it has; its files.
     pub(super) fn certify_server(&self, names: Option<Vec<String>>, issue: Issue) -> anyhow::Result<Vec<PathBuf>> {
+        let name = match issue.key {
+            KeyKind::Elliptic => "server",
+            KeyKind::Rsa => "server-rsa",
+        };
         let names = match names {
             Some(names) => names,
-            None => server_names(&self.dir.join("server.pem"))?,
+            None => server_names(&self.dir.join(format!("{name}.pem")))?,
         };
         let first = names.first().cloned().unwrap_or_default();
         let mut params = CertificateParams::new(names).context("--name: no host name or address")?;
         params.distinguished_name = named(&[(DnType::CommonName, &first)]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.certify(params, issue, "server")
+        self.certify(params, issue, name)
     }
 
     /// A certificate for a device; its files.
@@ -106,7 +119,7 @@ impl Authority {
             replace(&path, &self.signed(&params, &key)?)?;
             return Ok(vec![path, kept]);
         }
-        let key = KeyPair::generate()?;
+        let key = issue.key.generate()?;
         create(&key_path, &key.serialize_pem(), Readers::Owner)?;
         create(&path, &self.signed(&params, &key)?, Readers::Everybody)?;
         Ok(vec![path, key_path])
@@ -121,12 +134,9 @@ impl Authority {
     /// Adds certificates to the list of those that are not to be trusted any more.
     pub(super) fn revoke(&self, certificates: &[PathBuf]) -> anyhow::Result<PathBuf> {
         let path = self.dir.join("revoked.pem");
-        let der = CertificateRevocationListDer::from_pem_file(&path)
-            .with_context(|| format!("{} is no list of revoked certificates", path.display()))?;
-        let (_, earlier) = CertificateRevocationList::from_der(&der).context("revoked.pem cannot be read")?;
-        let number = earlier
-            .crl_number()
-            .map_or(0, |number| number.to_u64_digits().first().copied().unwrap_or_default());
+        let (list, _) = pem::read_one(&path, &[pem::REVOCATION_LIST])?;
+        let (_, earlier) = CertificateRevocationList::from_der(&list.der).context("revoked.pem cannot be read")?;
+        let number = earlier.crl_number().cloned().unwrap_or_default();
         let mut serials: Vec<Vec<u8>> = earlier
             .iter_revoked_certificates()
             .map(|entry| entry.raw_serial().to_vec())
@@ -137,14 +147,24 @@ impl Authority {
                 serials.push(serial);
             }
         }
-        replace(&path, &self.list(number + 1, serials)?)?;
+        replace(&path, &self.list(&(number + 1u32), &serials)?)?;
         Ok(path)
     }
 
-    /// The serial number of a certificate that this authority has issued.
+    /// The serial number of the certificate in a file, which this authority has issued. The authority's own may stand behind it.
     fn serial(&self, path: &Path) -> anyhow::Result<Vec<u8>> {
-        let (der, own_der) = (first(path)?, first(&self.dir.join("ca.pem"))?);
-        let (certificate, own) = (parsed(&der, path)?, parsed(&own_der, path)?);
+        let own_der = first(&self.dir.join("ca.pem"))?;
+        let blocks = pem::read(path, &[pem::CERTIFICATE])?.wanted;
+        let mut issued = blocks.iter().filter(|block| block.der != own_der);
+        let der = &issued.next().or(blocks.first()).context("no certificate")?.der;
+        let others = issued.count();
+        ensure!(
+            others == 0,
+            "{} has {} certificates besides the authority's own, expected one",
+            path.display(),
+            others + 1
+        );
+        let (certificate, own) = (parsed(der, path)?, parsed(&own_der, path)?);
         let is_ours =
             certificate.issuer() == own.subject() && certificate.verify_signature(Some(own.public_key())).is_ok();
         ensure!(
@@ -161,7 +181,7 @@ impl Authority {
         Ok(certificate.raw_serial().to_vec())
     }
 
-    fn list(&self, number: u64, serials: Vec<Vec<u8>>) -> anyhow::Result<String> {
+    fn list(&self, number: &BigUint, serials: &[Vec<u8>]) -> anyhow::Result<String> {
         let (from, until) = (day(-EARLIER_DAYS)?, day(i32::try_from(AUTHORITY_DAYS)?)?);
         let revoked = serials.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from_slice(serial),
@@ -172,7 +192,7 @@ impl Authority {
         let list = CertificateRevocationListParams {
             this_update: from,
             next_update: until,
-            crl_number: SerialNumber::from(number),
+            crl_number: SerialNumber::from_slice(&number.to_bytes_be()),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
@@ -181,14 +201,33 @@ impl Authority {
     }
 }
 
-/// The first certificate in a file.
-fn first(path: &Path) -> anyhow::Result<CertificateDer<'static>> {
-    CertificateDer::from_pem_file(path)
-        .map_err(anyhow::Error::from)
-        .with_context(|| format!("{} is no certificate", path.display()))
+/// An authority's name goes into everything that it issues; what rcgen reads of it has each attribute once.
+fn check_subject(path: &Path) -> anyhow::Result<()> {
+    let der = first(path)?;
+    let certificate = parsed(&der, path)?;
+    let kinds: Vec<_> = certificate
+        .subject()
+        .iter_attributes()
+        .map(|attribute| attribute.attr_type())
+        .collect();
+    let repeated = kinds.iter().enumerate().any(|(at, kind)| kinds[..at].contains(kind));
+    ensure!(
+        !repeated,
+        "{}: the authority's name {} has an attribute twice, which this command cannot sign for",
+        path.display(),
+        certificate.subject()
+    );
+    Ok(())
 }
 
-fn parsed<'d>(der: &'d CertificateDer<'_>, path: &Path) -> anyhow::Result<X509Certificate<'d>> {
+/// The first certificate in a file: its own, before those that lead to an authority.
+fn first(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let blocks = pem::read(path, &[pem::CERTIFICATE])?.wanted;
+    let first = blocks.into_iter().next().context("no certificate")?;
+    Ok(first.der)
+}
+
+fn parsed<'d>(der: &'d [u8], path: &Path) -> anyhow::Result<X509Certificate<'d>> {
     match X509Certificate::from_der(der) {
         Ok((_, certificate)) => Ok(certificate),
         Err(error) => bail!("{} is no certificate: {error}", path.display()),

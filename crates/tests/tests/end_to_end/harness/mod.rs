@@ -15,6 +15,6 @@ pub(crate) use binary::program;
 pub(crate) use http::{Answered, Api, COMMANDS, exchange, request, token};
 pub(crate) use job::Plan;
 pub(crate) use server::{Server, Start, now_ms};
-pub(crate) use tunnel::{Trust, tunnel};
+pub(crate) use tunnel::{Offers, Tls, Trust, tunnel};
 pub(crate) use wait::eventually;
 pub(crate) use world::{World, product};
