@@ -47,7 +47,7 @@ impl Taken {
 
 /// Who has been taken over lately.
 #[derive(Default)]
-pub struct Takeovers(Mutex<Remembered<Taken>>);
+pub struct Takeovers(Mutex<Remembered<DeviceNo, Taken>>);
 
 impl Takeovers {
     /// The device is in this way from now on; `ousted` says whether it was taken from somebody by that: a session of it on

@@ -99,7 +99,7 @@ pub struct Entry {
 /// The newest entries of devices.
 #[derive(Default)]
 pub struct Traces {
-    entries: Mutex<Remembered<VecDeque<Entry>>>,
+    entries: Mutex<Remembered<DeviceNo, VecDeque<Entry>>>,
     takeovers: Takeovers,
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aldis_protocol::login::keys_in;
 use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet};
 use tokio::net::TcpStream;
 
@@ -14,7 +15,7 @@ use super::connection::Connection;
 use super::end::WireError;
 use super::input::Input;
 use super::terms::Terms;
-use super::throttle::Telling;
+use super::throttle::{Claim, Telling};
 use super::tls::Tls;
 use super::transport::{Received, Transport};
 use super::visit::Purpose;
@@ -32,6 +33,8 @@ const BEFORE_CONNACK: Duration = Duration::from_millis(10);
 const IN_A_DUEL: Duration = Duration::from_secs(2);
 /// Bytes that a client may say before its login is answered and that are read for it: subscriptions, what it has to report.
 const EARLY_MAX_BYTES: usize = 64 * 1024;
+/// Product and device of a login that names none.
+const NAMELESS: (&str, &str) = ("", "");
 /// A refused client gets this long to read why before its socket is closed.
 pub(super) const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
@@ -142,15 +145,19 @@ async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: b
         }
     };
     let connect = tokio::time::timeout_at(end, connect(&caller.transport, &mut caller.input));
+    let mut claim = gateway.throttle.claim(peer.ip(), NAMELESS);
     let (proved, terms) = match connect.await.ok()? {
         Ok((_, terms)) if !room => (Err(ConnectAckReason::ServiceUnavailable), terms),
         // What is said then is in the terms.
         Ok((_, terms)) if terms.unmet.is_some() => (Err(ConnectAckReason::NotAuthorized), terms),
-        Ok(_) if gateway.throttle.is_full(peer.ip(), Instant::now()) => {
-            tracing::debug!(%peer, "a login is not looked at: too many of its address wait for their refusal");
-            return None;
+        Ok((connect, terms)) => {
+            claim = claimed(gateway, peer, &connect);
+            if !gateway.throttle.hears(claim, Instant::now()) {
+                tracing::debug!(%peer, "a login is not looked at: too many of its address wait for their refusal");
+                return None;
+            }
+            (prove(gateway, &mut caller, peer, (&connect, terms)).await?, terms)
         }
-        Ok((connect, terms)) => (prove(gateway, &mut caller, peer, (&connect, terms)).await?, terms),
         Err(WireError::OtherVersion) => {
             let terms = Terms::of(caller.input.version());
             (Err(ConnectAckReason::UnacceptableProtocolVersion), terms)
@@ -165,12 +172,22 @@ async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: b
         }
     };
     match proved {
-        Ok(guest) => Some((caller, guest)),
+        Ok(guest) => {
+            gateway.throttle.let_in(claim);
+            Some((caller, guest))
+        }
         Err(code) => {
-            refuse(gateway, &caller.transport, peer, terms, code).await;
+            refuse(gateway, &caller.transport, (peer, claim), terms, code).await;
             None
         }
     }
+}
+
+/// In whose name a login is made, as far as it says so.
+fn claimed(gateway: &Gateway, peer: SocketAddr, connect: &Connect) -> Claim {
+    let keys = connect.username.as_deref().and_then(keys_in);
+    let named = keys.map_or(NAMELESS, |(device, product)| (product, device));
+    gateway.throttle.claim(peer.ip(), named)
 }
 
 /// Whether a CONNECT holds; `None` if its client has gone. In a duel it waits, and then everything is checked anew: a key may
@@ -227,8 +244,15 @@ async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connec
     }
 }
 
-async fn refuse(gateway: &Gateway, transport: &Transport, peer: SocketAddr, terms: Terms, code: ConnectAckReason) {
-    let (wait, _place) = match gateway.throttle.refused(peer.ip(), Instant::now()) {
+async fn refuse(
+    gateway: &Gateway,
+    transport: &Transport,
+    (peer, claim): (SocketAddr, Claim),
+    terms: Terms,
+    code: ConnectAckReason,
+) {
+    let wrong = code == ConnectAckReason::NotAuthorized;
+    let (wait, _place) = match gateway.throttle.refused(claim, wrong, Instant::now()) {
         Telling::AtOnce => (Duration::ZERO, None),
         Telling::After(wait, place) => (wait, Some(place)),
         Telling::Never => {

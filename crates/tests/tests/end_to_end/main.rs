@@ -20,6 +20,7 @@ mod gateways;
 mod large;
 mod latest_values;
 mod libraries;
+mod one_address;
 mod openapi;
 mod order;
 mod process;
