@@ -163,10 +163,12 @@ impl Client {
         if let Some(key) = &call.idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
+        if call.method == Method::Post {
+            // Also without a body: an unsigned change needs it.
+            request = request.header(CONTENT_TYPE, "application/json;charset=UTF-8");
+        }
         if let Some(body) = &call.body {
-            request = request
-                .header(CONTENT_TYPE, "application/json;charset=UTF-8")
-                .body(body.clone());
+            request = request.body(body.clone());
         }
         let response = request.send().await?;
         let status = response.status().as_u16();

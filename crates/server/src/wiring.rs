@@ -7,6 +7,7 @@ mod clock;
 mod first_start;
 mod limits;
 mod listen;
+mod reset_admin;
 mod writer_thread;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 pub use clock::SystemClock;
 pub use first_start::FirstStartError;
+pub use reset_admin::{NewAdminKey, ResetAdminError, reset_admin};
 
 use crate::api;
 use crate::app::{self, App, BlockingPool, Parts, SystemChance};

@@ -23,4 +23,4 @@ mod write;
 mod faults;
 
 pub use database::{Database, Pool, Sole, SqliteReader, SqliteStore};
-pub use open::{OpenError, Options, open};
+pub use open::{DATABASE, OpenError, Options, open};

@@ -17,7 +17,8 @@ use crate::failure::Failure;
 use crate::schema;
 use crate::secret::{self, Cipher, KEY_LEN};
 
-const DATABASE: &str = "aldis.db";
+/// The database's file in its directory.
+pub const DATABASE: &str = "aldis.db";
 const UNFINISHED: &str = "aldis.db.new";
 const KEY: &str = "secret.key";
 const LOCK: &str = "lock";

@@ -1,11 +1,16 @@
 //! `aldis key`: access keys.
 
+use std::path::PathBuf;
+
 use aldis_client::{KeyInfo, NewKey};
+use aldis_server::config::Given;
+use aldis_server::wiring::reset_admin;
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 
 use crate::context::Context;
-use crate::exit::Outcome;
-use crate::screen::{facts, moment, table, text};
+use crate::exit::{Outcome, usage};
+use crate::screen::{Screen, facts, moment, table, text};
 
 /// What can be done with access keys.
 #[derive(Debug, Subcommand)]
@@ -24,6 +29,43 @@ pub(crate) enum Key {
     Enable { app_key: String },
     /// Delete an access key
     Delete { app_key: String },
+    /// Make a new admin key in the data directory of a stopped server, where the old one is lost
+    ResetAdmin(ResetAdmin),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetAdmin {
+    /// The server's data directory [default: ./aldis-data]
+    #[arg(long, value_name = "DIR", env = "ALDIS_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// The server's file with the key that encrypts secrets [default: DIR/secret.key]
+    #[arg(long, value_name = "FILE", env = "ALDIS_SECRET_KEY_FILE")]
+    secret_key_file: Option<PathBuf>,
+    /// The organization the key is to belong to [default: `default`, or else the oldest]
+    #[arg(long = "for", value_name = "ID")]
+    organization: Option<String>,
+}
+
+impl ResetAdmin {
+    fn run(self, screen: Screen) -> anyhow::Result<Outcome> {
+        let given = Given {
+            data_dir: self.data_dir,
+            secret_key_file: self.secret_key_file,
+            ..Given::default()
+        };
+        let settings = given.settle().map_err(|error| usage(error.to_string()))?;
+        let made = reset_admin(&settings, self.organization.as_deref())?;
+        if screen.json {
+            screen.line(json!({"appKey": made.app_key, "orgId": made.org.as_str(), "keyFile": made.file}))?;
+            return Ok(Outcome::Done);
+        }
+        screen.line(facts([
+            ("appKey", Some(made.app_key)),
+            ("organization", Some(made.org.to_string())),
+            ("key file", Some(made.file.display().to_string())),
+        ]))?;
+        Ok(Outcome::Done)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -80,22 +122,30 @@ impl Create {
 
 impl Key {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
-        let client = context.client()?;
         let screen = context.screen;
+        let client = || context.client();
         match self {
-            Self::Create(create) => screen.answer(&client.create_key(&create.request()).await?, whole)?,
+            // The server is stopped: there is nothing to call.
+            Self::ResetAdmin(reset) => return reset.run(screen),
+            Self::Create(create) => screen.answer(&client()?.create_key(&create.request()).await?, whole)?,
             Self::List { of } => {
-                let keys = client.keys(of.as_deref()).await?;
+                let keys = client()?.keys(of.as_deref()).await?;
                 screen.answer(&keys, |keys| table(&HEAD, keys.iter().map(row)))?;
             }
             Self::Disable { app_key } => {
-                screen.answer(&client.disable_key(&app_key).await?, |()| format!("{app_key} disabled"))?;
+                screen.answer(&client()?.disable_key(&app_key).await?, |()| {
+                    format!("{app_key} disabled")
+                })?;
             }
             Self::Enable { app_key } => {
-                screen.answer(&client.enable_key(&app_key).await?, |()| format!("{app_key} enabled"))?;
+                screen.answer(&client()?.enable_key(&app_key).await?, |()| {
+                    format!("{app_key} enabled")
+                })?;
             }
             Self::Delete { app_key } => {
-                screen.answer(&client.delete_key(&app_key).await?, |()| format!("{app_key} deleted"))?;
+                screen.answer(&client()?.delete_key(&app_key).await?, |()| {
+                    format!("{app_key} deleted")
+                })?;
             }
         }
         Ok(Outcome::Done)

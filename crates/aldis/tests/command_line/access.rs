@@ -1,8 +1,10 @@
 //! Access keys and organizations.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
-use crate::harness::{DONE, REFUSED, Served};
+use crate::harness::{DONE, REFUSED, Served, alone, read};
 
 #[test]
 fn a_reader_key_reads_and_nothing_else_until_it_is_disabled() {
@@ -90,4 +92,56 @@ fn without_signatures_an_organization_is_enough() {
     unsigned(&["product", "create", "--name", "P", "--model", "none"])
         .code(REFUSED)
         .complains("11699");
+}
+
+#[test]
+fn without_signatures_keys_and_organizations_cannot_be_managed() {
+    let served = Served::start_with(&["--no-auth"]);
+    for words in [
+        &["key", "list"][..],
+        &["key", "create", "--role", "admin"],
+        &["org", "list"],
+        &["org", "create", "north"],
+    ] {
+        let unsigned: Vec<_> = words
+            .iter()
+            .chain(&["--key-file", "/nowhere", "--org", "default"])
+            .copied()
+            .collect();
+        served.run(&unsigned).code(REFUSED).complains("99403");
+        served.run(words).code(DONE);
+    }
+}
+
+#[test]
+fn a_lost_admin_key_is_replaced_while_the_server_is_stopped() {
+    let served = Served::start();
+    let data = served.path("data");
+    let lost = read(served.key_file());
+    let reset = ["key", "reset-admin", "--data-dir", &data, "--json"];
+    alone(&reset).code(REFUSED).complains("in use by another process");
+    assert_eq!(read(served.key_file()), lost);
+
+    let folder = served.stop();
+    let elsewhere = folder.path().join("nothing");
+    alone(&["key", "reset-admin", "--data-dir", elsewhere.to_str().unwrap()])
+        .code(REFUSED)
+        .complains("data directory of a server that was started before expected");
+    assert!(!elsewhere.exists());
+    alone(&[&reset[..], &["--for", "nowhere"]].concat())
+        .code(REFUSED)
+        .complains("organization: nowhere does not exist");
+    let made = alone(&reset).code(DONE).json();
+    let file = folder.path().join("data/admin-key.json");
+    assert_eq!(made["keyFile"], json!(file));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(read(file.with_extension("json.old")), lost);
+
+    let served = Served::start_in(folder, &[]);
+    served
+        .run(&["key", "list"])
+        .code(DONE)
+        .says(made["appKey"].as_str().unwrap())
+        .says("made by aldis key reset-admin")
+        .says("first key");
 }

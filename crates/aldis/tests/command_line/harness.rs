@@ -135,7 +135,7 @@ pub(crate) fn line_after(lines: &mut BufReader<ChildStdout>, start: &str) -> Str
 
 /// A server on a directory of its own, and the files of a test.
 pub(crate) struct Served {
-    _server: Background,
+    server: Background,
     folder: TempDir,
     url: String,
     mqtt: String,
@@ -147,7 +147,18 @@ impl Served {
     }
 
     pub(crate) fn start_with(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), flags)
+    }
+
+    /// Stops it; what it leaves.
+    pub(crate) fn stop(mut self) -> TempDir {
+        self.server.signal(Signal::TERM);
+        assert_eq!(self.server.ended(), Some(0));
+        self.folder
+    }
+
+    /// A server on what an earlier one has left.
+    pub(crate) fn start_in(folder: TempDir, flags: &[&str]) -> Self {
         let mut command = program();
         command.args(["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--data-dir"]);
         command.arg(folder.path().join("data")).args(flags);
@@ -160,7 +171,7 @@ impl Served {
         let mqtt = line_after(&mut lines, "mqtt listening on");
         line_after(&mut lines, "ready");
         Self {
-            _server: server,
+            server,
             folder,
             url,
             mqtt,

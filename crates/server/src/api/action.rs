@@ -68,6 +68,14 @@ impl Action {
             ..self
         }
     }
+
+    /// The same action for administrators who sign their calls, also where unsigned ones are accepted.
+    pub(super) fn for_signed_administrators(self) -> Self {
+        Self {
+            needs: Needs::SignedAdmin,
+            ..self
+        }
+    }
 }
 
 /// A query parameter as it is described.

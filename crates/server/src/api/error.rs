@@ -72,6 +72,13 @@ impl From<&Error> for Failing {
             Error::RoleTooLow(action) => {
                 Self::refusal(DENIED, format!("the access key's role does not permit {action}"))
             }
+            Error::SignatureNeeded(action) => Self::refusal(
+                DENIED,
+                format!(
+                    "{action}: call signed by an administrator expected, found one without a signature; a server without \
+                     authentication manages no keys and organizations for unsigned calls"
+                ),
+            ),
             Error::Missing { what, id } => Self::refusal(NOT_FOUND, format!("{what} {id} does not exist")),
             Error::NoProduct(key) => Self::refusal(11611, format!("productKey: product {key} does not exist")),
             Error::NoProductToUpdate(key) => Self::refusal(11651, format!("productKey: product {key} does not exist")),

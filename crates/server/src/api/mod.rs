@@ -23,6 +23,7 @@ mod held;
 mod job_info;
 mod keys;
 mod latest_values;
+mod local_only;
 mod measurepoints;
 mod names;
 mod numbers;

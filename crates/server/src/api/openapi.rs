@@ -205,6 +205,7 @@ fn role(needs: Needs) -> &'static str {
         Needs::Read => "Every role.",
         Needs::Change => "Roles operator and admin.",
         Needs::Admin => "Role admin.",
+        Needs::SignedAdmin => "Role admin; signed calls only.",
     }
 }
 
@@ -291,7 +292,7 @@ fn refusal() -> utoipa::openapi::Response {
         .description(Some("With 429 only: seconds until the next call will be taken"));
     let content = ContentBuilder::new().schema(Some(fields_of_all(null()))).build();
     ResponseBuilder::new()
-        .description("400, 401, 404, 405, 413, 429, 500 or 503; docs/api.md, \"Errors\", tells them apart")
+        .description("400, 401, 403, 404, 405, 413, 415, 429, 500 or 503; docs/api.md, \"Errors\", tells them apart")
         .content("application/json", content)
         .header("Retry-After", retry_after.build())
         .build()

@@ -49,7 +49,7 @@ pub(super) fn actions() -> Vec<Action> {
         ),
     ]
     .into_iter()
-    .map(Action::for_administrators)
+    .map(Action::for_signed_administrators)
     .collect()
 }
 

@@ -73,8 +73,11 @@ pub enum Needs {
     Read,
     /// Changes something: operators and administrators.
     Change,
-    /// Keys and organizations: administrators.
+    /// What concerns the whole installation: administrators.
     Admin,
+    /// Keys and organizations: administrators who sign their calls. What an unsigned caller does must not outlast the
+    /// server's running without authentication.
+    SignedAdmin,
 }
 
 impl Needs {
@@ -84,8 +87,22 @@ impl Needs {
         match self {
             Self::Read => true,
             Self::Change => matches!(role, Role::Operator | Role::Admin),
-            Self::Admin => role == Role::Admin,
+            Self::Admin | Self::SignedAdmin => role == Role::Admin,
         }
+    }
+
+    /// Checks that a caller may do what `action` names.
+    ///
+    /// # Errors
+    /// [`Error::RoleTooLow`], [`Error::SignatureNeeded`].
+    pub fn check(self, caller: &Caller, action: &str) -> Result<(), Error> {
+        if !self.met_by(caller.role) {
+            return Err(Error::RoleTooLow(action.to_owned()));
+        }
+        if self == Self::SignedAdmin && caller.app_key.is_none() {
+            return Err(Error::SignatureNeeded(action.to_owned()));
+        }
+        Ok(())
     }
 }
 
@@ -213,12 +230,12 @@ mod tests {
     #[test]
     fn readers_only_read_and_only_administrators_manage_access() {
         let table = [
-            (Role::Reader, [true, false, false]),
-            (Role::Operator, [true, true, false]),
-            (Role::Admin, [true, true, true]),
+            (Role::Reader, [true, false, false, false]),
+            (Role::Operator, [true, true, false, false]),
+            (Role::Admin, [true, true, true, true]),
         ];
         for (role, expected) in table {
-            let met = [Needs::Read, Needs::Change, Needs::Admin].map(|needs| needs.met_by(role));
+            let met = [Needs::Read, Needs::Change, Needs::Admin, Needs::SignedAdmin].map(|needs| needs.met_by(role));
             assert_eq!(met, expected, "{role:?}");
         }
     }

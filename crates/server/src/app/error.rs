@@ -27,6 +27,9 @@ pub enum Error {
     /// The caller's role does not cover the action.
     #[error("the role does not cover {0}")]
     RoleTooLow(String),
+    /// The action is for signed calls only.
+    #[error("{0} needs a signature")]
+    SignatureNeeded(String),
     /// Something that was named does not exist.
     #[error("no {what} {id}")]
     Missing {

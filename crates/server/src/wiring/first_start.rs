@@ -14,16 +14,16 @@ use serde::{Deserialize, Serialize};
 use crate::app::Chance;
 
 /// The organization that the first start makes.
-const FIRST_ORGANIZATION: &str = "default";
+pub(super) const FIRST_ORGANIZATION: &str = "default";
 const KEY_FILE: &str = "admin-key.json";
 
 /// The first access key, as the command line reads it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct KeyFile {
-    org_id: String,
-    app_key: String,
-    app_secret: String,
+pub(super) struct KeyFile {
+    pub(super) org_id: String,
+    pub(super) app_key: String,
+    pub(super) app_secret: String,
 }
 
 /// Why the first start failed.
@@ -71,24 +71,15 @@ pub(super) fn prepare(
     let path = dir.join(KEY_FILE);
     let file = match read(&path)? {
         Some(file) => file,
-        None => create(dir, &path, chance)?,
+        None => create(dir, &path, &OrgId::from(FIRST_ORGANIZATION), chance)?,
     };
-    let org = OrgId(file.org_id);
     let organization = Organization {
-        id: org.clone(),
-        name: org.0.clone(),
+        id: OrgId(file.org_id.clone()),
+        name: file.org_id.clone(),
         disabled: false,
         created: now,
     };
-    let key = AccessKey {
-        app_key: AppKey(file.app_key),
-        secret: Secret(file.app_secret),
-        org,
-        role: Role::Admin,
-        name: "first key".to_owned(),
-        disabled: false,
-        created: now,
-    };
+    let key = access_key(&file, Role::Admin, "first key", now);
     let committed = store.commit(now, &[Write::CreateOrganization(organization), Write::CreateKey(key)])?;
     if committed.done.iter().any(|done| matches!(done, Done::Refused(_))) {
         return Err(FirstStartError::Store(None));
@@ -116,9 +107,39 @@ fn parse(bytes: Vec<u8>) -> Result<KeyFile, String> {
     serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
-fn create(dir: &Path, path: &Path, chance: &dyn Chance) -> Result<KeyFile, FirstStartError> {
+/// The key that a file names.
+pub(super) fn access_key(file: &KeyFile, role: Role, name: &str, now: Timestamp) -> AccessKey {
+    AccessKey {
+        app_key: AppKey(file.app_key.clone()),
+        secret: Secret(file.app_secret.clone()),
+        org: OrgId(file.org_id.clone()),
+        role,
+        name: name.to_owned(),
+        disabled: false,
+        created: now,
+    }
+}
+
+/// A key file with a new key of an organization, and where it is. The file that was there gets the ending `.old`.
+pub(super) fn replace_key_file(
+    dir: &Path,
+    org: &OrgId,
+    chance: &dyn Chance,
+) -> Result<(PathBuf, KeyFile), FirstStartError> {
+    let path = dir.join(KEY_FILE);
+    match std::fs::rename(&path, path.with_extension("json.old")) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(FirstStartError::File { path, source });
+        }
+        _ => {}
+    }
+    let file = create(dir, &path, org, chance)?;
+    Ok((path, file))
+}
+
+fn create(dir: &Path, path: &Path, org: &OrgId, chance: &dyn Chance) -> Result<KeyFile, FirstStartError> {
     let file = KeyFile {
-        org_id: FIRST_ORGANIZATION.to_owned(),
+        org_id: org.0.clone(),
         app_key: chance.uuid(),
         app_secret: chance.uuid(),
     };
@@ -187,7 +208,7 @@ mod tests {
     fn a_first_start_that_was_killed_half_way_is_finished_with_the_same_key() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(KEY_FILE);
-        let made = create(dir.path(), &path, &SystemChance).unwrap();
+        let made = create(dir.path(), &path, &OrgId::from(FIRST_ORGANIZATION), &SystemChance).unwrap();
         let mut store = MemoryStore::new(Arc::new(Nobody));
         prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
         assert!(store.access_key(&AppKey(made.app_key)).unwrap().is_some());

@@ -54,7 +54,7 @@ impl World {
         let Some(router) = self.router() else {
             return Answered::Unknown;
         };
-        let mut request = Request::post(target);
+        let mut request = Request::post(target).header("Content-Type", "application/json");
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }

@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 
-use super::world::{ADMIN, Answered, Key, OPERATOR, READER, STRANGER, World, sha256, signed_request};
+use super::world::{ADMIN, Answered, Key, OPERATOR, READER, STRANGER, World, sha256, signed_request, unsigned};
+use crate::api::entry::TABLE;
 
 const GET: &str = "/apim-token-service/v2.0/token/get";
 const REFRESH: &str = "/apim-token-service/v2.0/token/refresh";
@@ -281,7 +282,9 @@ async fn without_authentication_an_organization_comes_into_being_when_it_is_name
         .get(&format!("{MODELS}?action=search&orgId=brand-new"))
         .await
         .data();
-    let known = world.get("/aldis/v1/organizations?action=list&orgId=o1").await;
+    let known = world
+        .signed(ADMIN, "/aldis/v1/organizations", "action=list", json!({}))
+        .await;
     let ids: Vec<&Value> = known
         .data()
         .as_array()
@@ -312,9 +315,107 @@ async fn without_authentication_signed_calls_are_checked_all_the_same() {
         .await;
     refused.fails(200, 99403, "create");
     search(&world, &token).await.fails(401, 401, "");
-    let only_a_token = Request::get(format!("{MODELS}?{SEARCH}")).header("apim-accesstoken", &token);
+    let without_a_token = Request::get(format!("{MODELS}?{SEARCH}")).header("apim-signature", "0");
     world
-        .send(only_a_token.body(Body::empty()).unwrap())
+        .send(without_a_token.body(Body::empty()).unwrap())
         .await
         .fails(401, 401, "");
+}
+
+#[tokio::test]
+async fn a_token_without_a_signature_is_an_unsigned_call() {
+    for (token, timestamp) in [("rubbish", None), ("", None), ("expired.1.x.y", Some("0"))] {
+        let only_a_token = || {
+            let request = Request::get(format!("{MODELS}?{SEARCH}")).header("apim-accesstoken", token);
+            let request = timestamp
+                .into_iter()
+                .fold(request, |request, at| request.header("apim-timestamp", at));
+            request.body(Body::empty()).unwrap()
+        };
+        World::open().await.send(only_a_token()).await.data();
+        World::locked().await.send(only_a_token()).await.fails(401, 401, "");
+    }
+}
+
+#[tokio::test]
+async fn without_authentication_no_foreign_page_gets_an_answer() {
+    let world = World::open().await;
+    let foreign = [
+        ("host", "evil.example"),
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    for (name, value) in foreign {
+        for target in [
+            &format!("{MODELS}?{SEARCH}"),
+            &format!("{MODELS}?action=create&orgId=o1"),
+            "/aldis/v1/keys?action=list&orgId=o1",
+            "/openapi.json",
+            "/nothing",
+        ] {
+            let request = unsigned(target).header(name, value).body(Body::from("{}")).unwrap();
+            let found = if name == "host" {
+                "Host"
+            } else {
+                "on a server without authentication"
+            };
+            world.send(request).await.fails(403, 403, found);
+        }
+        // A server with authentication asks for a signature, wherever the call comes from.
+        let world = World::locked().await;
+        let token = token(&world, ADMIN).await;
+        let mut request = signed_request(world.now(), ADMIN, &token, MODELS, SEARCH, "{}");
+        request.headers_mut().insert(name, value.parse().unwrap());
+        world.send(request).await.data();
+    }
+}
+
+#[tokio::test]
+async fn without_authentication_a_change_that_a_page_could_send_unasked_is_refused() {
+    let world = World::open().await;
+    for media_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+        for action in TABLE.actions.iter().filter(|action| !action.reads) {
+            for path in action.paths {
+                let target = format!("{path}?action={}&orgId=o1", action.names[0]);
+                let request = media_type
+                    .into_iter()
+                    .fold(Request::post(target), |request, media_type| {
+                        request.header("content-type", media_type)
+                    });
+                world.send(request.body(Body::from("{}")).unwrap()).await.fails(
+                    415,
+                    415,
+                    "Content-Type: application/json expected",
+                );
+            }
+        }
+    }
+    let token = token(&world, OPERATOR).await;
+    let model = r#"{"modelId": "m", "name": {"defaultValue": "n"}}"#;
+    let request = signed_request(world.now(), OPERATOR, &token, MODELS, "action=create&orgId=o1", model);
+    assert!(!request.headers().contains_key("content-type"));
+    world.send(request).await.data();
+}
+
+#[tokio::test]
+async fn without_authentication_an_unsigned_call_cannot_manage_keys_and_organizations() {
+    let world = World::open().await;
+    let mut tried = 0;
+    for action in &TABLE.actions {
+        for path in action
+            .paths
+            .iter()
+            .filter(|path| path.ends_with("/keys") || path.ends_with("/organizations"))
+        {
+            let target = format!("{path}?action={}&orgId=o1&appKey=k&organization=o2", action.names[0]);
+            world
+                .post(&target, json!({"role": "admin"}))
+                .await
+                .fails(200, 99403, "signed by an administrator");
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 10);
+    let listed = world.signed(ADMIN, "/aldis/v1/keys", "action=list", json!({})).await;
+    assert_eq!(listed.data().as_array().unwrap().len(), 5);
 }

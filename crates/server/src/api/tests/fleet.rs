@@ -7,12 +7,11 @@ use aldis_core::task::Reply;
 use aldis_core::time::Clock as _;
 use aldis_store::DeviceRef;
 use axum::body::Body;
-use axum::http::Request;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::world::{Answered, Hands, World};
+use super::world::{Answered, Hands, World, unsigned};
 use crate::app::Settings;
 use crate::engine::{Engine, Wake};
 use crate::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
@@ -140,7 +139,7 @@ impl Fleet {
 
     /// Calls an action with an idempotency key.
     pub(super) async fn call_once(&self, query: &str, key: &str, body: Value) -> Answered {
-        let request = Request::post(format!("{PATH}?orgId=o1&action={query}")).header("Idempotency-Key", key);
+        let request = unsigned(&format!("{PATH}?orgId=o1&action={query}")).header("Idempotency-Key", key);
         self.world
             .send(request.body(Body::from(body.to_string())).unwrap())
             .await

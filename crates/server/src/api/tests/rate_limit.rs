@@ -3,11 +3,10 @@
 use std::num::NonZeroU32;
 
 use axum::body::Body;
-use axum::http::Request;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::world::{ADMIN, READER, World, signed_request};
+use super::world::{ADMIN, READER, World, signed_request, unsigned};
 use crate::app::Settings;
 
 const COMMANDS: &str = "/connect-service/v2.5/commands";
@@ -55,7 +54,7 @@ async fn a_refused_call_says_when_to_try_again_and_has_done_nothing() {
     let create = || {
         let model = json!({"modelId": "m1", "name": {"defaultValue": "m"}});
         let target = format!("{MODELS}?action=create&orgId=o1");
-        Request::post(target).body(Body::from(model.to_string())).unwrap()
+        unsigned(&target).body(Body::from(model.to_string())).unwrap()
     };
     for _ in 0..2 {
         world.get(&format!("{MODELS}?action=search&orgId=o1")).await;

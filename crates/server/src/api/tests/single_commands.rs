@@ -1,11 +1,10 @@
 //! Single commands over the API: instant ones that wait for their end, and cached ones that wait for their device.
 
 use axum::body::Body;
-use axum::http::Request;
 use serde_json::{Value, json};
 
 use super::fleet::{Fleet, brief};
-use super::world::{Answered, READER};
+use super::world::{Answered, READER, unsigned};
 
 const PATH: &str = "/connect-service/v2.1/commands";
 const OF_DEVICE: &str = "productKey=productKey&deviceKey=deviceKey";
@@ -15,7 +14,7 @@ async fn call(fleet: &Fleet, query: &str, body: Value) -> Answered {
 }
 
 async fn call_once(fleet: &Fleet, query: &str, key: &str, body: Value) -> Answered {
-    let request = Request::post(format!("{PATH}?orgId=o1&action={query}")).header("Idempotency-Key", key);
+    let request = unsigned(&format!("{PATH}?orgId=o1&action={query}")).header("Idempotency-Key", key);
     fleet
         .world
         .send(request.body(Body::from(body.to_string())).unwrap())

@@ -56,7 +56,9 @@ async fn answer(socket: &mut TcpStream) -> (u16, Value) {
 }
 
 fn post(length: usize) -> String {
-    format!("POST {TARGET} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")
+    format!(
+        "POST {TARGET} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    )
 }
 
 #[tokio::test]
@@ -93,7 +95,9 @@ async fn waiting(served: &Served, fleet: &Fleet, count: usize) -> Vec<TcpStream>
     let mut callers = Vec::new();
     for _ in 0..count {
         let mut socket = connect(served).await;
-        let request = format!("POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{{}}");
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+        );
         socket.write_all(request.as_bytes()).await.unwrap();
         callers.push(socket);
     }
@@ -114,7 +118,7 @@ async fn health(served: &Served) -> u16 {
         tokio::task::yield_now().await;
     }
     socket
-        .write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     answer(&mut socket).await.0

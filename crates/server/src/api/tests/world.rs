@@ -11,6 +11,7 @@ use aldis_store::rows::{AccessKey, Organization, Role, Secret};
 use aldis_store::{Done, Presence, Read, Refusal, Store, Write};
 use axum::Router;
 use axum::body::Body;
+use axum::http::request::Builder;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
@@ -217,7 +218,7 @@ impl World {
     }
 
     pub(super) async fn post_bytes(&self, target: &str, body: impl Into<Body>) -> Answered {
-        self.send(Request::post(target).body(body.into()).unwrap()).await
+        self.send(unsigned(target).body(body.into()).unwrap()).await
     }
 
     /// An unsigned GET.
@@ -245,6 +246,11 @@ impl World {
         self.send(signed_request(self.now(), key, &token, path, &query, &body.to_string()))
             .await
     }
+}
+
+/// An unsigned POST, as a server without authentication takes it.
+pub(super) fn unsigned(target: &str) -> Builder {
+    Request::post(target).header("content-type", "application/json")
 }
 
 /// A signed POST, signed by hand.
