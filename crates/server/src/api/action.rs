@@ -30,6 +30,8 @@ pub(super) struct Action {
     pub(super) needs: Needs,
     /// Whether GET will do.
     pub(super) reads: bool,
+    /// The parameter, or field of the body, whose absence means all.
+    pub(super) all_without: Option<&'static str>,
     /// What runs.
     pub(super) run: Run,
     /// Its description.
@@ -44,6 +46,7 @@ impl Action {
             names,
             needs: Needs::Read,
             reads: true,
+            all_without: None,
             run,
             doc,
         }
@@ -56,9 +59,29 @@ impl Action {
             names,
             needs: Needs::Change,
             reads: false,
+            all_without: None,
             run,
             doc,
         }
+    }
+
+    /// The same action, which means all where `name` is absent.
+    pub(super) fn all_without(self, name: &'static str) -> Self {
+        Self {
+            all_without: Some(name),
+            ..self
+        }
+    }
+
+    /// The parameters that may stand in its query.
+    pub(super) fn known(&self) -> impl Iterator<Item = &'static str> {
+        let own = self.doc.parameters.iter().map(|parameter| parameter.name);
+        ["action", "orgId"].into_iter().chain(own)
+    }
+
+    /// Whether a parameter may stand in its query.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.known().any(|known| known == name)
     }
 
     /// The same action for administrators only.

@@ -4,10 +4,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::error::Failing;
 
 /// Largest body: a batch of 1,000 devices with all their attributes fits in it.
 pub const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -107,8 +110,30 @@ async fn discard(body: &mut Body) {
     }
 }
 
-/// Parses a body; an absent or blank one is an empty object.
+/// What some programs write before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Checks that the body is sent as it is: packed bodies are not read.
+///
+/// # Errors
+/// The refusal, with HTTP status 415.
+pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Failing> {
+    for encoding in headers.get_all(header::CONTENT_ENCODING) {
+        let text = encoding.to_str().unwrap_or("?");
+        if text
+            .split(',')
+            .any(|coding| !coding.trim().eq_ignore_ascii_case("identity"))
+        {
+            let message = format!("Content-Encoding: identity or no such header expected, found \"{text}\"");
+            return Err(Failing::gateway(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
+    }
+    Ok(())
+}
+
+/// Parses a body; an absent or blank one is an empty object. A byte order mark in front of it is passed over.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, Unreadable> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
@@ -158,6 +183,8 @@ mod tests {
         assert_eq!(parse(b""), Ok(json!({})));
         assert_eq!(parse(b" \r\n"), Ok(json!({})));
         assert_eq!(parse(br#"{"a":[1]}"#), Ok(json!({"a": [1]})));
+        assert_eq!(parse(b"\xef\xbb\xbf{\"a\":1}"), Ok(json!({"a": 1})));
+        assert_eq!(parse(b"\xef\xbb\xbf"), Ok(json!({})));
         for bad in [
             &b"{"[..],
             b"nonsense",
@@ -165,9 +192,40 @@ mod tests {
             b"{\"a\":\"\xff\"}",
             b"{'a':1}",
             b"{\"a\":1e999}",
-            b"\xef\xbb\xbf",
+            b" \xef\xbb\xbf{}",
+            b"\xef\xbb\xbf\xef\xbb\xbf{}",
         ] {
             assert!(matches!(parse(bad), Err(Unreadable::NotJson(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_packed_body_is_refused_whatever_it_is_packed_with() {
+        let checked = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_ENCODING, axum::http::HeaderValue::from_static(value));
+            }
+            check_encoding(&headers).map_err(|failing| failing.status.as_u16())
+        };
+        for sent in [
+            &[][..],
+            &["identity"],
+            &["Identity", "identity"],
+            &["identity, identity"],
+        ] {
+            assert_eq!(checked(sent), Ok(()), "{sent:?}");
+        }
+        for packed in [
+            &["gzip"][..],
+            &["deflate"],
+            &["br"],
+            &["zstd"],
+            &["identity", "gzip"],
+            &["identity,gzip"],
+            &[""],
+        ] {
+            assert_eq!(checked(packed), Err(415), "{packed:?}");
         }
     }
 

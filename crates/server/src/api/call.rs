@@ -64,18 +64,6 @@ impl Call {
         }
     }
 
-    /// Refuses a list that belongs into the body and stands in the query, where it would not be found: without the list the
-    /// action is about everything.
-    pub(super) fn only_in_body(&self, name: &str) -> Result<(), Error> {
-        match self.query.given(name) {
-            None => Ok(()),
-            Some(found) => {
-                let expected = "list in the body, not in the query,";
-                Err(Error::Invalid(Violation::of_text(found, expected).within(name)))
-            }
-        }
-    }
-
     /// Done once the caller has left.
     pub(super) async fn left(&self) {
         match &self.peer {

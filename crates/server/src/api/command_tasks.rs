@@ -47,7 +47,8 @@ pub(super) fn actions() -> Vec<Action> {
                 .idempotent()
                 .body::<TaskIds>()
                 .batch::<TaskEntry>(),
-        ),
+        )
+        .all_without("taskIds"),
         Action::change(
             PATH,
             &["cancelTask"],
@@ -56,7 +57,8 @@ pub(super) fn actions() -> Vec<Action> {
                 .needs("jobId", JOB_ID)
                 .body::<TaskIds>()
                 .batch::<TaskEntry>(),
-        ),
+        )
+        .all_without("taskIds"),
         Action::read(
             PATH,
             &["getTaskAttempts"],
@@ -108,7 +110,7 @@ impl TaskIds {
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(elements.len());
         for (index, element) in elements.iter().enumerate() {
-            let Some(id) = element.as_str() else {
+            let Some(id) = element.as_str().filter(|id| !id.is_empty()) else {
                 return Err(Violation::of(element, "id of a task").within(&format!("taskIds[{index}]")));
             };
             if seen.insert(id) {
@@ -121,7 +123,6 @@ impl TaskIds {
 
 impl Call {
     fn task_ids(&self) -> Result<Option<Vec<String>>, Error> {
-        self.only_in_body("taskIds")?;
         Ok(self.decode::<TaskIds>()?.read()?)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aldis_core::expression::DeviceField;
+use aldis_core::violation::Violation;
 use aldis_store::words;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -241,13 +242,15 @@ impl Call {
 
     /// Whether the answer shows secrets. On v2.4 they would have to be encrypted for a key pair of the caller's.
     pub(super) fn shows_secrets(&self) -> Result<bool, Error> {
+        let in_query = match self.query.get("requireSecret") {
+            None => false,
+            Some(text) if text.eq_ignore_ascii_case("false") => false,
+            Some(text) if text.eq_ignore_ascii_case("true") => true,
+            Some(text) => return Err(Violation::of_text(text, "true or false").within("requireSecret").into()),
+        };
         if !self.path.contains("/v2.4/") {
             return Ok(true);
         }
-        let in_query = self
-            .query
-            .get("requireSecret")
-            .is_some_and(|text| text.eq_ignore_ascii_case("true"));
         if in_query || self.body.get("requireSecret") == Some(&Value::Bool(true)) {
             return Err(Error::NoPublicKey);
         }

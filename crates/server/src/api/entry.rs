@@ -19,7 +19,7 @@ use super::error::{self, Failing};
 use super::health::{self, Probe};
 use super::query::Query;
 use super::rate_limit::RateLimit;
-use super::{body, local_only, openapi, tokens};
+use super::{body, local_only, openapi, strict, tokens};
 use crate::app::access::Signed;
 use crate::app::{App, Caller, Error};
 
@@ -114,20 +114,22 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
         _ => {}
     }
     let Some((path, actions)) = TABLE.on_path(&path) else {
-        return Err(Failing::gateway(
-            StatusCode::NOT_FOUND,
-            format!("there is nothing at {path}"),
-        ));
+        return Ok(unknown(&path, request_id));
     };
     let query_text = request.uri().query().unwrap_or_default().to_owned();
     let query = Query::read(&query_text);
     let action = find(&actions, query.get("action"))?;
-    if let Some(refused) = wrong_method(request.method(), action.reads, request_id) {
+    if let Some(refused) = wrong_method(
+        request.method(),
+        action.reads || is_signed(request.headers()),
+        request_id,
+    ) {
         return Ok(refused);
     }
     if !action.reads && !is_signed(request.headers()) && app.settings().no_auth {
         local_only::check_media_type(request.headers())?;
     }
+    body::check_encoding(request.headers())?;
     let (parts, body) = request.into_parts();
     let held = body::receive(body)
         .await
@@ -145,6 +147,9 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             Err(unreadable) => return Ok(Err(Failing::from(&unreadable))),
         };
         drop(held);
+        if !action.reads {
+            strict::check(action, &parts.method, &query, &body)?;
+        }
         let idempotency_key = header(&parts.headers, "idempotency-key");
         let call = Call {
             caller,
@@ -165,6 +170,25 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             Err(Failing::from(&refused))
         }
     }
+}
+
+/// The API's generation before this one, whose clients read `status` and take an absent one for success.
+const OLDER_GENERATION: &str = "/connectService";
+
+/// No such path.
+fn unknown(path: &str, request_id: &str) -> Response {
+    let older = path
+        .strip_prefix(OLDER_GENERATION)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if !older {
+        let failing = Failing::gateway(StatusCode::NOT_FOUND, format!("no such path: {path}"));
+        return envelope::failure(&failing, request_id);
+    }
+    let message = format!(
+        "no such path: {path}; this generation of the API (connectService) is not served: use connect-service, \
+         docs/api.md lists its paths"
+    );
+    envelope::failure_with_status(&Failing::gateway(StatusCode::NOT_FOUND, message), request_id)
 }
 
 fn on_get(request: &Request, answer: impl FnOnce() -> Response) -> Result<Response, Failing> {
@@ -208,8 +232,10 @@ fn find<'a>(actions: &[&'a Action], wanted: Option<&str>) -> Result<&'a Action, 
     })
 }
 
-fn wrong_method(method: &Method, reads: bool, request_id: &str) -> Option<Response> {
-    let (fits, allowed) = match reads {
+/// By GET come reads, and the changes that the vendor's samples send so: signed ones, since a web page can make a browser get
+/// anything.
+fn wrong_method(method: &Method, by_get: bool, request_id: &str) -> Option<Response> {
+    let (fits, allowed) = match by_get {
         true => (*method == Method::GET || *method == Method::POST, "GET, POST"),
         false => (*method == Method::POST, "POST"),
     };
@@ -271,6 +297,17 @@ mod tests {
         ] {
             assert_eq!(single_slashes(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn no_name_reads_on_one_path_and_changes_on_another() {
+        // A signature covers the name of the action and not the path: a read must not become a change on another one.
+        let names = |reads: bool| -> std::collections::BTreeSet<&str> {
+            let actions = TABLE.actions.iter().filter(|action| action.reads == reads);
+            actions.flat_map(|action| action.names.iter().copied()).collect()
+        };
+        let both: Vec<_> = names(true).intersection(&names(false)).copied().collect();
+        assert_eq!(both, Vec::<&str>::new());
     }
 
     #[test]

@@ -190,6 +190,18 @@ struct Envelope<'a> {
     total_size: Option<usize>,
 }
 
+/// The same with `status`, where clients of an older generation look.
+pub(super) fn failure_with_status(failing: &Failing, request_id: &str) -> Response {
+    let content = serde_json::json!({
+        "code": failing.code,
+        "msg": failing.message,
+        "requestId": request_id,
+        "data": null,
+        "status": failing.code,
+    });
+    response(failing.status, &content)
+}
+
 /// The answer to a request that failed.
 pub(super) fn failure(failing: &Failing, request_id: &str) -> Response {
     let envelope = Envelope {

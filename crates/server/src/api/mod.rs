@@ -39,6 +39,7 @@ mod serve;
 mod single_commands;
 mod small_devices;
 mod socket;
+mod strict;
 mod task_entries;
 mod task_info;
 #[cfg(test)]

@@ -2,18 +2,33 @@
 
 /// Decoded parameters in the order they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct Query {
+    pairs: Vec<(String, String)>,
+    /// There was nothing between two `&`, or before the first, or after the last.
+    gap: bool,
+}
 
 impl Query {
     /// Reads what follows the `?`.
     pub(super) fn read(text: &str) -> Self {
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
-        Self(
-            pairs
+        Self {
+            pairs: pairs
                 .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
                 .map(|(k, v)| (unescape(k), unescape(v)))
                 .collect(),
-        )
+            gap: !text.is_empty() && text.split('&').any(str::is_empty),
+        }
+    }
+
+    /// All parameters, as they were sent.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether a parameter has no name or no value, or there is nothing where one could be.
+    pub(super) fn has_empty_part(&self) -> bool {
+        self.gap || self.pairs().any(|(name, value)| name.is_empty() || value.is_empty())
     }
 
     /// The first value of a parameter; one without a value counts as absent.
@@ -23,7 +38,7 @@ impl Query {
 
     /// The first value of a parameter, be it empty.
     pub(super) fn given(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(key, _)| key == name)?;
+        let found = self.pairs.iter().find(|(key, _)| key == name)?;
         Some(found.1.as_str())
     }
 }
@@ -78,5 +93,17 @@ mod tests {
         }
         assert_eq!(Query::read("k=%ff").get("k"), Some("\u{fffd}"));
         assert_eq!(Query::read(""), Query::default());
+        for (text, empty) in [
+            ("", false),
+            ("a=1&b=2", false),
+            ("a=1&&b=2", true),
+            ("&a=1", true),
+            ("a=1&", true),
+            ("a=", true),
+            ("a", true),
+            ("=1", true),
+        ] {
+            assert_eq!(Query::read(text).has_empty_part(), empty, "{text}");
+        }
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn actions() -> Vec<Action> {
             &["batchCreate"],
             |app, call| Box::pin(batch_create(app, call)),
             Doc::new("Register up to 1000 devices; each stands or falls by itself")
+                .takes("requireSecret", REQUIRE_SECRET)
                 .body::<BatchCreateDevices>()
                 .batch::<RegisteredEntry>(),
         ),

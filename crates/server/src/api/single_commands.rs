@@ -87,7 +87,8 @@ pub(super) fn actions() -> Vec<Action> {
             ))
             .takes("commandId", "The command's id")
             .answer::<Vec<Command>>(),
-        ),
+        )
+        .all_without("commandId"),
     ]
 }
 

@@ -38,7 +38,7 @@ pub(super) struct TokenRequest {
 /// The answer of both.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TokenAnswer {
-    /// 0, or why there is no token: 1001 to 1005, 1202 to 1204.
+    /// 0, or why there is no token: 1001, 1003 to 1005, 1202 to 1204.
     status: i32,
     /// `SUCCESS`, or why there is no token.
     msg: String,
@@ -100,6 +100,7 @@ async fn grant(app: &App, request: Request, refresh: bool) -> Result<Granted, No
         return Err(NoToken::Unreadable(failing));
     }
     let unreadable = |unreadable: body::Unreadable| NoToken::Unreadable(Failing::from(&unreadable));
+    body::check_encoding(request.headers()).map_err(NoToken::Unreadable)?;
     let held = body::receive(request.into_body()).await.map_err(unreadable)?;
     let body = body::parse(&held.bytes).map_err(unreadable)?;
     let request = read(decode(&body).map_err(NoToken::Invalid)?, refresh)?;
@@ -130,8 +131,7 @@ impl NoToken {
             Self::Absent(_) => 1202,
             Self::Invalid(_) | Self::Denied(Denied::WrongTime) | Self::Unreadable(_) => 1004,
             Self::Denied(Denied::Repeated) => 1001,
-            Self::Denied(Denied::UnknownKey) => 1002,
-            Self::Denied(Denied::WrongEncryption) => 1003,
+            Self::Denied(Denied::WrongCredentials) => 1003,
             Self::Denied(Denied::Expired) => 1203,
             Self::Denied(Denied::ForeignToken) => 1204,
             Self::Denied(Denied::Failed(_)) => 1005,

@@ -23,6 +23,8 @@ pub const GRACE_MS: i64 = 60 * 1000;
 const SEEN_MS: i64 = 2 * super::access::CLOCK_SKEW_MAX_MS;
 /// Most encryptions remembered at a time; more than 50 tokens a second for half an hour.
 const SEEN_MAX: usize = 100_000;
+/// What an unknown key's encryption is compared with, as long as a secret that was drawn.
+const NO_SECRET: &str = "00000000000000000000000000000000";
 /// Characters of a seal: 128 bits.
 const SEAL_CHARS: usize = 32;
 
@@ -54,12 +56,12 @@ pub enum Denied {
     /// The encryption was used before.
     #[error("encryption: one that was not used before expected")]
     Repeated,
-    /// No such key, or it may not be used.
-    #[error("appKey: key of an application expected")]
-    UnknownKey,
-    /// The encryption is not that of key, timestamp and secret.
-    #[error("encryption: SHA-256 over appKey, timestamp and appSecret expected")]
-    WrongEncryption,
+    /// No such key, or it may not be used, or the encryption is not that of key, timestamp and secret. Which of them would
+    /// tell a stranger what keys there are.
+    #[error(
+        "appKey, encryption: enabled key and SHA-256 over appKey, timestamp and appSecret expected, found another pair"
+    )]
+    WrongCredentials,
     /// The timestamp is too far from the server's.
     #[error("timestamp: time within 15 minutes of the server's expected")]
     WrongTime,
@@ -84,11 +86,12 @@ impl App {
         if !is_near(Timestamp(request.timestamp), now) {
             return Err(Denied::WrongTime);
         }
-        let key = self.live_key(&request.app_key)?.ok_or(Denied::UnknownKey)?;
+        let key = self.live_key(&request.app_key)?;
         let timestamp = request.timestamp.to_string();
-        if !verify_token_request(key.app_key.as_str(), &timestamp, &key.secret.0, &request.encryption) {
-            return Err(Denied::WrongEncryption);
-        }
+        // The digest is made in any case, so that the time of the answer does not tell either.
+        let secret = key.as_ref().map_or(NO_SECRET, |key| &key.secret.0);
+        let is_right = verify_token_request(request.app_key.as_str(), &timestamp, secret, &request.encryption);
+        let key = key.filter(|_| is_right).ok_or(Denied::WrongCredentials)?;
         let tokens = self.tokens();
         tokens.use_up(request.encryption.to_ascii_lowercase(), now)?;
         match request.refresh {

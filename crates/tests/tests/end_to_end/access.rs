@@ -128,7 +128,7 @@ async fn tokens_are_refused_with_their_own_statuses() {
         app_key: "nobody".into(),
         ..key.clone()
     };
-    assert_eq!(token(server.http, &unknown, &stamp).await.body["status"], 1002);
+    assert_eq!(token(server.http, &unknown, &stamp).await.body["status"], 1003);
     let wrong = AccessKey {
         app_secret: "wrong".into(),
         ..key.clone()

@@ -70,7 +70,8 @@ async fn each_way_to_get_no_token_has_its_status() {
     let right = encrypt(ADMIN, now);
     let off = now - 900_001;
     let cases = [
-        (body("nobody", json!(right), json!(now)), 1002),
+        (body("nobody", json!(right), json!(now)), 1003),
+        (body("o1", json!(right), json!(now)), 1003),
         (body(ADMIN.app_key, json!(encrypt(OPERATOR, now)), json!(now)), 1003),
         (body(ADMIN.app_key, json!(encrypt(ADMIN, off)), json!(off)), 1004),
         (body(ADMIN.app_key, json!(right), json!("soon")), 1004),

@@ -32,7 +32,7 @@ async fn an_answer_has_exactly_the_fields_of_the_envelope() {
 async fn unknown_paths_actions_and_methods_are_told_apart() {
     let world = World::open().await;
     world.get("/nowhere").await.fails(404, 404, "/nowhere");
-    world.get("/").await.fails(404, 404, "nothing at /");
+    world.get("/").await.fails(404, 404, "no such path: /");
     world
         .get(&format!("{MODELS}?orgId=o1"))
         .await
@@ -240,4 +240,35 @@ async fn the_organization_is_mandatory() {
 #[tokio::test]
 async fn health_is_told_to_anyone() {
     assert_eq!(World::locked().await.get("/health").await.body, json!({"status": "up"}));
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_named_and_the_older_generation_is_told_by_status() {
+    let world = World::locked().await;
+    for path in ["/connect-service/v9/devices", "/connectServices", "/connect", "/"] {
+        world.get(path).await.fails(404, 404, &format!("no such path: {path}"));
+    }
+    for path in [
+        "/connectService",
+        "/connectService/products",
+        "//connectService//devices/",
+    ] {
+        for target in [path.to_owned(), format!("{path}?orgId=o1&action=get")] {
+            let answered = world.post(&target, json!({})).await;
+            assert_eq!(
+                (answered.status.as_u16(), &answered.body["status"]),
+                (404, &json!(404)),
+                "{target}"
+            );
+            assert_eq!(
+                (&answered.body["code"], &answered.body["data"]),
+                (&json!(404), &Value::Null)
+            );
+            assert!(
+                answered.body["msg"].as_str().unwrap().contains("is not served"),
+                "{}",
+                answered.body
+            );
+        }
+    }
 }

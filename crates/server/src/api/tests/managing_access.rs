@@ -105,7 +105,7 @@ async fn a_disabled_or_deleted_key_is_refused_at_once() {
         .await
         .data();
     world.send(search()).await.fails(401, 401, "authentication");
-    assert_eq!(world.token(OPERATOR).await["status"], 1002);
+    assert_eq!(world.token(OPERATOR).await["status"], 1003);
     world
         .signed(ADMIN, KEYS, &format!("action=enable&{name}"), json!({}))
         .await
@@ -176,7 +176,7 @@ async fn organizations_come_go_and_take_their_keys_along() {
         .signed(ADMIN, ORGANIZATIONS, &on_o2("disable"), json!({}))
         .await
         .data();
-    assert_eq!(world.token(STRANGER).await["status"], 1002);
+    assert_eq!(world.token(STRANGER).await["status"], 1003);
     world
         .signed(ADMIN, ORGANIZATIONS, &on_o2("enable"), json!({}))
         .await

@@ -17,6 +17,7 @@ mod products;
 mod rate_limit;
 mod single_commands;
 mod sockets;
+mod strict;
 mod task_actions;
 mod tasks;
 mod thing_models;

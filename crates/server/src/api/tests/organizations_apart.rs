@@ -83,7 +83,12 @@ impl Owner {
         } else {
             "&requireSecret=true"
         };
-        let device = format!("&productKey=productKey&deviceKey=deviceKey{secret}");
+        // Changes take no parameter that they do not know.
+        let reads = matches!(action, "get" | "trace" | "latest" | "queryLatest");
+        let device = format!(
+            "&productKey=productKey&deviceKey=deviceKey{}",
+            if reads { secret } else { "" }
+        );
         let new_device =
             json!({"productKey": "productKey", "deviceKey": "new", "timezone": "+00:00", "deviceName": named});
         let resource = path.rsplit('/').next().unwrap();

@@ -32,7 +32,7 @@ async fn tasks_named_where_they_are_not_looked_for_do_not_stand_for_the_whole_jo
     for query in [format!("&taskIds={task}"), "&taskIds=".to_owned()] {
         for action in ["cancelTask", "retryTask"] {
             let refused = fleet.call(&format!("{action}&jobId={job}{query}"), json!({})).await;
-            refused.fails(200, 99400, "taskIds: list in the body");
+            refused.fails(200, 99400, "query: only the parameters action, orgId, jobId");
         }
     }
     assert_eq!(fleet.states(&job).await, ["QUEUED", "QUEUED"]);
