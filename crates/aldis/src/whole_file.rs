@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, PersistError};
 
 use crate::exit::usage;
 
@@ -63,13 +63,25 @@ impl Sink {
             Self::Whole { file, path, existing } => {
                 let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
                 file.as_file().sync_all()?;
-                match existing {
-                    Existing::Refused => file.persist_noclobber(&path)?,
-                    Existing::Replaced => file.persist(&path)?,
+                let named = match existing {
+                    Existing::Refused => file.persist_noclobber(&path),
+                    Existing::Replaced => file.persist(&path),
                 };
-                Ok(())
+                named.map(drop).map_err(|failed| kept(failed, &path))
             }
         }
+    }
+}
+
+/// What was written stays under its passing name where the final one cannot be had: it may be nowhere else.
+fn kept(failed: PersistError, path: &Path) -> io::Error {
+    let PersistError { error, file } = failed;
+    match file.keep() {
+        Ok((_, kept)) => {
+            let told = format!("{}: {error}; what was written is in {}", path.display(), kept.display());
+            io::Error::new(error.kind(), told)
+        }
+        Err(_) => error,
     }
 }
 
@@ -82,12 +94,9 @@ fn open(path: &Path, existing: Existing, readers: Readers) -> io::Result<Sink> {
             return Ok(Sink::Direct(BufWriter::new(Box::new(file))));
         }
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(_) if existing == Existing::Refused => {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "the file exists already and is not overwritten",
-            ));
-        }
+        Ok(_) if existing == Existing::Refused => return Err(exists()),
+        // A link that names nothing.
+        Err(_) if path.symlink_metadata().is_ok() => return Err(exists()),
         _ => {}
     }
     let mode = match readers {
@@ -104,6 +113,11 @@ fn open(path: &Path, existing: Existing, readers: Readers) -> io::Result<Sink> {
         path,
         existing,
     })
+}
+
+fn exists() -> io::Error {
+    let told = "the file exists already and is not overwritten";
+    io::Error::new(io::ErrorKind::AlreadyExists, told)
 }
 
 impl Write for Sink {
@@ -157,6 +171,25 @@ mod tests {
             .err()
             .unwrap();
         assert!(refused.to_string().contains("exists already"), "{refused}");
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("none"), &link).unwrap();
+        assert!(Sink::open(Some(&link), Existing::Refused, Readers::Owner).is_err());
+    }
+
+    #[test]
+    fn what_was_written_is_kept_when_its_name_is_taken_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secrets");
+        let mut sink = Sink::open(Some(&path), Existing::Refused, Readers::Owner).unwrap();
+        sink.write_all(b"new").unwrap();
+        std::fs::write(&path, "other").unwrap();
+        let told = sink.finish().unwrap_err().to_string();
+        let kept = told.rsplit(' ').next().unwrap();
+        assert_eq!(
+            (std::fs::read_to_string(kept).unwrap().as_str(), mode(Path::new(kept))),
+            ("new", 0o600)
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "other");
     }
 
     #[test]

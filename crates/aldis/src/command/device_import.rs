@@ -79,8 +79,8 @@ impl Import {
         }
         let mut output = self.output()?;
         let ended = register(context, client, &rows, &mut tally, &mut output).await;
-        // Also after a failure: what was registered has secrets that are nowhere else.
-        if let Some(output) = output {
+        // Also after a failure: an operator waits for the secrets of what was registered.
+        if let Some(output) = output.filter(|_| ended.is_ok() || tally.registered > 0) {
             output.finish()?.finish()?;
         }
         ended?;
@@ -93,7 +93,8 @@ impl Import {
         Sheet::new(sink, ["productKey", "deviceKey", "deviceSecret", "assetId"]).map(Some)
     }
 
-    /// Takes out the rows whose devices are there already; without `--skip-existing` they are what would be refused.
+    /// Takes out the rows whose devices are there already; without `--skip-existing` they are what would be refused. A row
+    /// that repeats another of the file stays for the server to refuse, and is told in a dry run.
     async fn compare(
         &self,
         context: &Context,
@@ -101,27 +102,29 @@ impl Import {
         rows: &mut Vec<Row>,
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
-        let mut known = known::registered(client, rows).await?;
-        let mut twice = Vec::new();
+        let known = known::registered(client, rows).await?;
+        let mut there = Vec::new();
         rows.retain(|row| {
-            let Some(key) = row.device.device_key.clone() else {
-                return true;
-            };
-            let is_new = known.insert((row.device.product_key.clone(), key));
-            if !is_new {
-                twice.push(row.line);
-            }
-            is_new
+            let is_there = row.keys().is_some_and(|keys| known.contains(&keys));
+            there.extend(is_there.then_some((row.line, "the device is registered already")));
+            !is_there
         });
         if self.skip_existing {
-            tally.skipped = twice.len();
-        } else {
-            tally.refused = twice.len();
-            for line in twice {
-                context
-                    .screen
-                    .note(format_args!("line {line}: the device is registered already"))?;
-            }
+            tally.skipped = there.len();
+            there.clear();
+        }
+        if self.dry_run {
+            let mut seen = known;
+            rows.retain(|row| {
+                let is_new = row.keys().is_none_or(|keys| seen.insert(keys));
+                there.extend((!is_new).then_some((row.line, "an earlier line has the same deviceKey")));
+                is_new
+            });
+        }
+        tally.refused = there.len();
+        there.sort_unstable();
+        for (line, told) in there {
+            context.screen.note(format_args!("line {line}: {told}"))?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::device::{REF, device_ref};
 use super::document::object;
 use crate::context::Context;
-use crate::exit::Outcome;
+use crate::exit::{Outcome, name_flag};
 use crate::pick::Pick;
 use crate::screen::{facts, moment, table};
 use crate::typed::point_value;
@@ -93,8 +93,8 @@ impl Single {
                 limits,
             } => {
                 let input = input.unwrap_or_else(|| json!({}));
-                let sent = client.invoke_service(&device, &service, &input, limits.into()).await?;
-                screen.answer(&sent, outcome)?;
+                let sent = client.invoke_service(&device, &service, &input, limits.into()).await;
+                screen.answer(&sent.map_err(|error| name_flag(error, &FLAGS))?, outcome)?;
             }
             Self::Set {
                 device,
@@ -103,8 +103,8 @@ impl Single {
                 limits,
             } => {
                 let value = point_value(&client, &device, &point, &text).await?;
-                let sent = client.set_measurepoint(&device, &point, &value, limits.into()).await?;
-                screen.answer(&sent, outcome)?;
+                let sent = client.set_measurepoint(&device, &point, &value, limits.into()).await;
+                screen.answer(&sent.map_err(|error| name_flag(error, &FLAGS))?, outcome)?;
             }
             Self::List { device, pick } => {
                 let commands = client.single_commands(&device, pick.expression.as_deref());
@@ -119,6 +119,13 @@ impl Single {
         Ok(Outcome::Done)
     }
 }
+
+/// Parameters of a command, and the flags that fill them.
+const FLAGS: [(&str, &str); 3] = [
+    ("timeout", "--timeout"),
+    ("pendingTtl", "--ttl"),
+    ("inputData", "--input"),
+];
 
 fn outcome(sent: &CommandSent) -> String {
     facts([

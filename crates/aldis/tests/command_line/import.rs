@@ -211,6 +211,23 @@ fn a_dry_run_registers_nothing_and_existing_devices_can_be_passed_over() {
         .says("2 of 4 devices would be registered")
         .complains("line 2: the device is registered already");
     assert_eq!(registered(&served), 2);
+    let doubled = served.file("twice.csv", "deviceKey\nd8\nd8\n");
+    served
+        .run(&["device", "import", &doubled, "--product", "lamp", "--dry-run"])
+        .code(REFUSED)
+        .complains("line 3: an earlier line has the same deviceKey");
+    served
+        .run(&[
+            "device",
+            "import",
+            &doubled,
+            "--product",
+            "lamp",
+            "--dry-run",
+            "--skip-existing",
+        ])
+        .code(REFUSED)
+        .says("1 of 2");
     served
         .run(&[
             "device",

@@ -38,6 +38,14 @@ pub(super) struct Row {
     pub(super) attributes: Vec<(String, String)>,
 }
 
+impl Row {
+    /// Product and key, if the row names a key.
+    pub(super) fn keys(&self) -> Option<(String, String)> {
+        let key = self.device.device_key.clone()?;
+        Some((self.device.product_key.clone(), key))
+    }
+}
+
 /// What stands for absent cells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Defaults<'a> {

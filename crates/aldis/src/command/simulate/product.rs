@@ -1,5 +1,5 @@
-//! Which devices of a product may be simulated. Whoever logs in as a device ends its session and gets its commands, so that
-//! devices that are in use are left alone: those that are online, and those that were activated by something else than a
+//! Which devices of a product may be simulated. A login as a device ends its session and takes its commands, so that
+//! devices in use are left alone: those that are online, and those that were activated by something else than a
 //! simulation. Devices that a simulation registers have a tag.
 
 use aldis_client::{Client, Device, NewDevice, quoted};
@@ -102,7 +102,7 @@ impl Found {
         })
     }
 
-    /// Refuses if there are fewer than so many.
+    /// Refuses if there are fewer than `count`.
     ///
     /// # Errors
     /// A usage error that says what would help.
