@@ -12,20 +12,8 @@ pub(crate) struct Explain {
     code: i64,
 }
 
-macro_rules! pages {
-    ($($code:literal),* $(,)?) => {
-        /// The codes that have a page, and the pages.
-        const PAGES: &[(i64, &str)] = &[$((
-            $code,
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors/", $code, ".md")),
-        )),*];
-    };
-}
-
-pages![
-    401, 413, 429, 499, 1203, 11611, 11619, 11651, 11699, 11702, 11704, 11714, 11721, 11738, 11739, 11795, 11810,
-    11858, 11888, 11900, 11902, 11904, 11915, 24404, 24618, 24620, 24621, 99400, 99403, 99404, 99500,
-];
+/// The codes that have a page, and the pages: all of docs/errors, put together by the build script.
+const PAGES: &[(i64, &str)] = include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 /// The page about a code.
 pub(crate) fn page(code: i64) -> Option<&'static str> {
@@ -54,14 +42,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_page_about_a_code_is_in_the_program() {
-        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors")).unwrap();
-        let names = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
-        let mut codes: Vec<i64> = names
-            .filter_map(|name| name.strip_suffix(".md")?.parse().ok())
-            .collect();
-        codes.sort_unstable();
-        assert_eq!(codes, PAGES.iter().map(|(code, _)| *code).collect::<Vec<_>>());
+    fn every_page_is_about_its_code() {
+        assert!(PAGES.iter().any(|(code, _)| *code == 24404));
         for (code, page) in PAGES {
             assert!(page.starts_with(&format!("# {code}")), "{code}");
         }
