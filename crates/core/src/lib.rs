@@ -9,6 +9,7 @@ pub mod i18n;
 pub mod ids;
 pub mod job;
 pub mod model;
+pub mod number;
 pub mod reported;
 pub mod tags;
 pub mod task;

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
 
 use super::read::{self, Fields};
+use crate::number;
 use crate::violation::Violation;
 
 /// Longest STRING in bytes, also where a definition gives no limit.
@@ -205,7 +206,7 @@ impl DataType {
                     kind: EnumKind::Int, ..
                 },
                 Some(text),
-            ) => text.parse::<i32>().map_or_else(|_| value.clone(), Value::from),
+            ) => number::whole_text(text).map_or_else(|| value.clone(), Value::from),
             _ => value.clone(),
         };
         self.accept(&value).map(Some)
@@ -230,7 +231,7 @@ fn read_definition(value: &Value) -> Result<Option<(String, Value)>, Violation> 
 }
 
 fn read_length(value: &Value) -> Result<usize, Violation> {
-    let length = value.as_u64().and_then(|length| usize::try_from(length).ok());
+    let length = number::whole(value).and_then(|length| usize::try_from(length).ok());
     length
         .filter(|length| (1..=STRING_BYTES_MAX).contains(length))
         .ok_or_else(|| Violation::of(value, format!("number from 1 to {STRING_BYTES_MAX}")))

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::data_type::{ARRAY_LENGTH_MAX, DataSpec, DataType, EnumKind, Member};
+use crate::number;
 use crate::violation::Violation;
 
 impl DataType {
@@ -14,36 +15,53 @@ impl DataType {
         self.accept(value).map(drop)
     }
 
-    /// Checks a value and gives it back; members that a STRUCT lacks are filled in with their defaults, all else stays
-    /// as it was written.
+    /// Checks a value and gives it back; members that a STRUCT lacks are filled in with their defaults, whole numbers where
+    /// the type wants them are written as such (22 for 22.0 or 2.2e1), all else stays as it was written.
     ///
     /// # Errors
     /// What was expected, with the path inside the value.
     pub fn accept(&self, value: &Value) -> Result<Value, Violation> {
+        let whole = number::whole(value);
         let fits = match self {
-            Self::Int => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+            Self::Int => whole.is_some_and(|number| i32::try_from(number).is_ok()),
             // A number beyond the range of a double is none that a device can read.
             Self::Float | Self::Double => value.as_f64().is_some(),
-            Self::Bool => value.is_boolean() || matches!(value.as_i64(), Some(0 | 1)),
+            Self::Bool => value.is_boolean() || matches!(whole, Some(0 | 1)),
             Self::Enum {
                 kind: EnumKind::Int,
                 keys,
-            } => value.as_i64().is_some_and(|number| keys.contains(&number.to_string())),
+            } => whole.is_some_and(|number| keys.contains(&number.to_string())),
             Self::Enum {
                 kind: EnumKind::String,
                 keys,
             } => value.as_str().is_some_and(|text| keys.contains(text)),
             Self::String { bytes_max } => value.as_str().is_some_and(|text| text.len() <= *bytes_max),
-            Self::Timestamp => is_timestamp(value),
+            Self::Timestamp => whole.is_some_and(|ms| ms >= 0) || value.as_str().is_some_and(is_digits),
             Self::Date => value.as_str().is_some_and(is_date),
             Self::File => value.is_string(),
             Self::Array(item) => return accept_elements(item, value),
             Self::Struct(members) => return accept_members(members, value),
         };
-        if fits {
-            Ok(value.clone())
-        } else {
-            Err(Violation::of(value, self.describe()))
+        if !fits {
+            return Err(Violation::of(value, self.describe()));
+        }
+        Ok(whole
+            .filter(|_| self.is_whole())
+            .map_or_else(|| value.clone(), Value::from))
+    }
+
+    /// Numbers of this type have no fraction.
+    const fn is_whole(&self) -> bool {
+        match self {
+            Self::Int | Self::Bool | Self::Timestamp => true,
+            Self::Enum { kind, .. } => matches!(kind, EnumKind::Int),
+            Self::Float
+            | Self::Double
+            | Self::String { .. }
+            | Self::Date
+            | Self::Struct(_)
+            | Self::Array(_)
+            | Self::File => false,
         }
     }
 
@@ -72,11 +90,11 @@ fn accept_elements(item: &DataType, value: &Value) -> Result<Value, Violation> {
     let Some(elements) = elements else {
         return Err(Violation::of(value, DataType::Array(Box::new(item.clone())).describe()));
     };
-    for (index, element) in elements.iter().enumerate() {
-        item.check_value(element)
-            .map_err(|violation| violation.within(&format!("[{index}]")))?;
-    }
-    Ok(value.clone())
+    let elements = elements.iter().enumerate().map(|(index, element)| {
+        item.accept(element)
+            .map_err(|violation| violation.within(&format!("[{index}]")))
+    });
+    elements.collect()
 }
 
 fn accept_members(members: &[Member], value: &Value) -> Result<Value, Violation> {
@@ -125,9 +143,8 @@ pub(super) fn accept_named(
     Ok(accepted)
 }
 
-fn is_timestamp(value: &Value) -> bool {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<i64>().is_ok();
-    value.as_i64().is_some_and(|ms| ms >= 0) || value.as_str().is_some_and(digits)
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<i64>().is_ok()
 }
 
 /// Only the two documented forms: jiff alone would read more than devices do.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use aldis_core::number;
 use aldis_core::violation::Violation;
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Unexpected, Visitor};
@@ -69,14 +70,16 @@ impl<'de> Decoder<'de> {
     }
 
     fn whole<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let number = self.0.as_i64().ok_or_else(|| self.wrong("whole number"))?;
+        let number = number::whole(self.0).ok_or_else(|| self.wrong("whole number"))?;
         visitor
             .visit_i64(number)
             .map_err(|_beyond: Wrong| self.wrong("whole number closer to 0"))
     }
 
     fn positive<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let number = self.0.as_u64().ok_or_else(|| self.wrong("whole number from 0"))?;
+        let whole = || number::whole(self.0).and_then(|number| u64::try_from(number).ok());
+        let number = self.0.as_u64().or_else(whole);
+        let number = number.ok_or_else(|| self.wrong("whole number from 0"))?;
         visitor
             .visit_u64(number)
             .map_err(|_beyond: Wrong| self.wrong("smaller whole number"))

@@ -1,7 +1,8 @@
-//! Whole numbers in requests, read as tolerantly as the original does: 30, 30.0, "30" and "30.0" are the same.
+//! Whole numbers in requests, read as tolerantly as the original does: 30, 30.0, 3e1, "30" and "30.0" are the same.
 
 use std::ops::RangeInclusive;
 
+use aldis_core::number;
 use aldis_core::violation::Violation;
 use serde_json::Value;
 
@@ -21,17 +22,8 @@ pub(super) fn whole(given: Option<&Value>, field: &str, range: RangeInclusive<i6
 
 fn read(value: &Value) -> Option<i64> {
     match value {
-        // A whole float prints without a fraction; any other does not parse.
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64()?.to_string().parse().ok()),
-        Value::String(text) => without_fraction(text).parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-fn without_fraction(text: &str) -> &str {
-    match text.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') => whole,
-        _ => text,
+        Value::String(text) => number::whole_text(text),
+        Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => number::whole(value),
     }
 }
 
@@ -44,7 +36,7 @@ mod tests {
     #[test]
     fn whole_numbers_are_read_in_three_spellings_and_have_a_range() {
         let read = |value: Value| whole(Some(&value), "f", 0..=900).map_err(|violation| violation.to_string());
-        for value in [json!(30), json!(30.0), json!("30"), json!("30.0")] {
+        for value in [json!(30), json!(30.0), json!("30"), json!("30.0"), json!("3e1")] {
             assert_eq!(read(value.clone()), Ok(Some(30)), "{value}");
         }
         for value in [

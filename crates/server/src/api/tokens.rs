@@ -1,6 +1,7 @@
 //! `/apim-token-service/v2.0/token/get` and `/refresh`, which have an envelope of their own (docs/api.md, "Access").
 
 use aldis_core::ids::AppKey;
+use aldis_core::number;
 use aldis_core::violation::Violation;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
@@ -110,7 +111,7 @@ async fn grant(app: &App, request: Request, refresh: bool) -> Result<Granted, No
 fn read(request: TokenRequest, refresh: bool) -> Result<tokens::Request, NoToken> {
     let given = |field, value: Option<String>| value.filter(|text| !text.is_empty()).ok_or(NoToken::Absent(field));
     let timestamp = match request.timestamp.ok_or(NoToken::Absent("timestamp"))? {
-        Value::Number(number) => number.as_i64().ok_or(Value::Number(number)),
+        Value::Number(number) => number::whole(&Value::Number(number.clone())).ok_or(Value::Number(number)),
         Value::String(digits) => digits.parse().map_err(|_no_number| Value::String(digits)),
         other => Err(other),
     };

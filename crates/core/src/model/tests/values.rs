@@ -24,10 +24,19 @@ fn each_data_type_takes_its_values_and_no_others() {
         (
             "INT",
             &null,
-            vec![json!(0), json!(i32::MIN), json!(i32::MAX)],
+            vec![
+                json!(0),
+                json!(i32::MIN),
+                json!(i32::MAX),
+                json!(22.0),
+                json!(1e2),
+                json!(-0.0),
+            ],
             vec![
                 json!(2_147_483_648_i64),
-                json!(1.0),
+                json!(2_147_483_648.0),
+                json!(1.5),
+                json!(1e300),
                 json!("1"),
                 json!(true),
                 json!(null),
@@ -49,14 +58,14 @@ fn each_data_type_takes_its_values_and_no_others() {
         (
             "BOOL",
             &null,
-            vec![json!(true), json!(false), json!(0), json!(1)],
-            vec![json!(2), json!("true"), json!(1.0)],
+            vec![json!(true), json!(false), json!(0), json!(1), json!(1.0)],
+            vec![json!(2), json!("true"), json!(0.5)],
         ),
         (
             "ENUM",
             &enum_of("INT"),
-            vec![json!(0), json!(-5)],
-            vec![json!(1), json!("0"), json!(0.0)],
+            vec![json!(0), json!(-5), json!(0.0), json!(-5.0)],
+            vec![json!(1), json!("0"), json!(0.5)],
         ),
         (
             "ENUM",
@@ -79,9 +88,15 @@ fn each_data_type_takes_its_values_and_no_others() {
         (
             "TIMESTAMP",
             &null,
-            vec![json!(1_718_952_446_317_i64), json!("1718952446317"), json!(0)],
+            vec![
+                json!(1_718_952_446_317_i64),
+                json!(1.718_952_446_317e12),
+                json!("1718952446317"),
+                json!(0),
+            ],
             vec![
                 json!(-1),
+                json!(1e19),
                 json!(1.5),
                 json!(""),
                 json!("now"),
@@ -136,6 +151,28 @@ fn each_data_type_takes_its_values_and_no_others() {
         for value in bad {
             assert!(data_type.check_value(&value).is_err(), "{name} {value}");
         }
+    }
+}
+
+#[test]
+fn whole_numbers_of_a_command_are_written_without_fraction_or_exponent() {
+    let null = Value::Null;
+    let int_enum = json!({"enumType": "INT", "enumDesc": {"3": {}}});
+    let ints = json!({"itemType": "INT"});
+    let floats = json!({"itemType": "FLOAT"});
+    for (name, definition, written, accepted) in [
+        ("INT", &null, json!(22.0), "22"),
+        ("INT", &null, json!(1e2), "100"),
+        ("BOOL", &null, json!(1.0), "1"),
+        ("ENUM", &int_enum, json!(3.0), "3"),
+        ("TIMESTAMP", &null, json!(1.7e12), "1700000000000"),
+        ("ARRAY", &ints, json!([1.0, 2]), "[1,2]"),
+        ("ARRAY", &floats, json!([1.0, 2]), "[1.0,2]"),
+        ("FLOAT", &null, json!(22.0), "22.0"),
+    ] {
+        let data_type = data_type(name, definition.clone());
+        let found = data_type.accept(&written).map(|value| value.to_string());
+        assert_eq!(found, Ok(accepted.to_owned()), "{name} {written}");
     }
 }
 
