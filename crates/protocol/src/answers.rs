@@ -1,14 +1,21 @@
 //! Answers to what devices ask for by themselves, so that no call of a device program hangs.
 //!
-//! Everything that devices post is accepted: what of it is kept, [`crate::report`] says, and answers queries for it. What gateways
-//! ask for on behalf of others is answered by [`crate::sub_devices`] (docs/device-protocol.md, "Upstream requests").
+//! Everything that devices post is accepted: what of it is kept, [`crate::report`] says, and answers queries for it. What
+//! gateways ask for on behalf of others is answered by [`crate::sub_devices`], questions for the thing model by
+//! [`crate::thing_model`] (docs/device-protocol.md, "Upstream requests").
 
 use serde_json::{Value, json};
 
-use crate::envelope::{Envelope, id_text};
+use crate::envelope::Envelope;
 use crate::topic::{Area, Meaning, REPLY_SUFFIX, Upstream};
 
 pub(crate) const OK: u16 = 200;
+/// Largest answer: what device libraries take.
+pub(crate) const ANSWER_MAX_BYTES: usize = 512 * 1024;
+/// A message is too large.
+pub(crate) const TOO_LARGE: u16 = 1008;
+/// The server cannot do this now.
+pub(crate) const UNAVAILABLE: u16 = 500;
 /// The device may not write to this topic.
 const NOT_PERMITTED: u16 = 1009;
 
@@ -24,26 +31,25 @@ pub struct Answer {
 /// The answer to a message on `upstream` from the device with these keys; `None` if there must not be one: replies are
 /// never answered, nor is a request that has no id to be told apart by, nor raw bytes in another's name.
 #[must_use]
-pub fn answer(upstream: &Upstream<'_>, payload: &[u8], product_key: &str, device_key: &str) -> Option<Answer> {
-    answer_if(upstream.is_of(product_key, device_key), upstream, payload)
+pub fn answer(upstream: &Upstream<'_>, envelope: &Envelope<'_>, product_key: &str, device_key: &str) -> Option<Answer> {
+    answer_if(upstream.is_of(product_key, device_key), upstream, envelope)
 }
 
 /// The answer to a message over a connection that is no device's: the integration channel of a product may post for the
 /// product's devices, everything else is refused. `None` as with [`answer`].
 #[must_use]
-pub fn answer_guest(upstream: &Upstream<'_>, payload: &[u8], channel_of: Option<&str>) -> Option<Answer> {
+pub fn answer_guest(upstream: &Upstream<'_>, envelope: &Envelope<'_>, channel_of: Option<&str>) -> Option<Answer> {
     let may = upstream.area == Area::Integration && channel_of == Some(upstream.product_key);
-    answer_if(may, upstream, payload)
+    answer_if(may, upstream, envelope)
 }
 
-fn answer_if(own: bool, upstream: &Upstream<'_>, payload: &[u8]) -> Option<Answer> {
+fn answer_if(own: bool, upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<Answer> {
     let payload = match upstream.meaning() {
         Meaning::ServiceReply(_) | Meaning::SetReply | Meaning::Unanswered => return None,
         Meaning::Raw if own => Vec::new(),
         Meaning::Raw => return None,
         Meaning::Request => {
-            let request = Envelope::read(payload)?;
-            let id = request.id.and_then(id_text)?;
+            let id = envelope.request_id()?;
             let outcome = if own {
                 serve(upstream)
             } else {
@@ -96,14 +102,9 @@ fn refused(code: u16, message: &'static str) -> Outcome {
 /// wants an array gives up or ends its process. A string is never sent, since one library parses it as JSON once more.
 fn serve(upstream: &Upstream<'_>) -> Outcome {
     match (upstream.area, upstream.path) {
-        (Area::Device, "thing/tsltemplate/get") => accepted(empty_thing_model()),
         (Area::Device, "ota/device/getversion") => accepted(json!([])),
         _ => accepted(json!({})),
     }
-}
-
-fn empty_thing_model() -> Value {
-    json!({"tslAttributeMap": {}, "tslMeasurepointMap": {}, "tslEventMap": {}, "tslServiceMap": {}})
 }
 
 #[cfg(test)]

@@ -3,7 +3,12 @@ use super::*;
 const EMPTY: &str = "{}";
 
 fn ask(topic: &str, payload: &str) -> Option<(String, Value)> {
-    let answer = answer(&Upstream::parse(topic)?, payload.as_bytes(), "pk", "dk")?;
+    let answer = answer(
+        &Upstream::parse(topic)?,
+        &Envelope::read(payload.as_bytes()),
+        "pk",
+        "dk",
+    )?;
     Some((answer.topic, serde_json::from_slice(&answer.payload).unwrap()))
 }
 
@@ -50,13 +55,8 @@ fn what_devices_post_and_query_is_accepted_with_an_empty_object() {
 }
 
 #[test]
-fn lists_and_models_are_empty_but_have_their_shape() {
+fn list_of_versions_is_empty_but_a_list() {
     assert_eq!(outcome("ota/device/getversion", EMPTY), (200, "[]".to_owned()));
-    let (code, model) = outcome("thing/tsltemplate/get", EMPTY);
-    assert_eq!(code, 200);
-    for map in ["tslAttributeMap", "tslMeasurepointMap", "tslEventMap", "tslServiceMap"] {
-        assert!(model.contains(&format!("\"{map}\":{{}}")), "{model}");
-    }
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_numeric_id_comes_back_as_a_string() {
 
 #[test]
 fn without_an_id_there_is_nothing_to_answer() {
-    for payload in ["", "{}", "[]", "not json", r#"{"id":"1""#] {
+    for payload in ["", "{}", "[]", "not json", r#"{"id":"1"#] {
         assert_eq!(ask("/sys/pk/dk/thing/measurepoint/post", payload), None, "{payload}");
     }
 }
@@ -116,16 +116,17 @@ fn raw_bytes_are_answered_with_empty_bytes() {
         topic: "/sys/pk/dk/thing/model/up_raw_reply".to_owned(),
         payload: Vec::new(),
     };
-    assert_eq!(answer(&topic, b"\xff\x00", "pk", "dk"), Some(expected));
+    assert_eq!(answer(&topic, &Envelope::read(b"\xff\x00"), "pk", "dk"), Some(expected));
     let foreign = Upstream::parse("/sys/pk/other/thing/model/up_raw").unwrap();
-    assert_eq!(answer(&foreign, b"\xff\x00", "pk", "dk"), None);
+    assert_eq!(answer(&foreign, &Envelope::read(b"\xff\x00"), "pk", "dk"), None);
 }
 
 #[test]
 fn an_integration_channel_posts_for_its_product_and_does_nothing_else() {
     let code = |topic: &str, channel_of| {
         let upstream = Upstream::parse(topic).unwrap();
-        let answer = answer_guest(&upstream, br#"{"id":7,"params":[{"deviceKey":"d1"}]}"#, channel_of).unwrap();
+        let request = Envelope::read(br#"{"id":7,"params":[{"deviceKey":"d1"}]}"#);
+        let answer = answer_guest(&upstream, &request, channel_of).unwrap();
         assert_eq!(answer.topic, format!("{topic}_reply"));
         let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
         assert_eq!((&answer["id"], &answer["data"]), (&json!("7"), &json!({})));
@@ -137,6 +138,9 @@ fn an_integration_channel_posts_for_its_product_and_does_nothing_else() {
     assert_eq!(code(post, None), 1009);
     assert_eq!(code("/sys/pk/dk/thing/measurepoint/post", Some("pk")), 1009);
     let raw = Upstream::parse("/sys/pk/integration/model/up_raw").unwrap();
-    assert_eq!(answer_guest(&raw, b"\0", Some("pk")).unwrap().payload, b"");
-    assert_eq!(answer_guest(&raw, b"\0", None), None);
+    assert_eq!(
+        answer_guest(&raw, &Envelope::read(b"\0"), Some("pk")).unwrap().payload,
+        b""
+    );
+    assert_eq!(answer_guest(&raw, &Envelope::read(b"\0"), None), None);
 }

@@ -1,153 +1,170 @@
-//! The JSON object that every message is, read as far as it goes.
+//! The object that every message is, read once and as far as it goes.
 //!
 //! Values stay raw text, so that a value of the wrong type spoils nothing but itself. Keys may come in any order, unknown
-//! ones are skipped, of a repeated one the last counts. Skipping is a loop, so no depth of nesting exhausts the stack.
+//! ones are skipped, of a repeated one the last counts. Where the text is no valid JSON, `scan` says what can be told of it.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use crate::lenient::{is_null, unquoted};
+use crate::scan::{Member, Members};
+use crate::text;
 
-/// How deep a value from a device may be nested before it is kept as text only.
-const DEPTH_MAX: usize = 64;
-
-/// The keys that mean something to us, in either direction.
-#[derive(Default)]
-pub(crate) struct Envelope<'a> {
-    pub(crate) id: Option<&'a RawValue>,
-    pub(crate) code: Option<&'a RawValue>,
-    pub(crate) data: Option<&'a RawValue>,
-    pub(crate) message: Option<&'a RawValue>,
-    pub(crate) params: Option<&'a RawValue>,
+/// A payload from a device: its text, and where in it the values stand that mean something to us, in either direction.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Envelope<'p> {
+    text: Cow<'p, str>,
+    places: Places,
 }
 
-impl<'a> Envelope<'a> {
-    /// Reads a payload; `None` if it is no JSON object in UTF-8.
-    pub(crate) fn read(payload: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(payload).ok()
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Places {
+    id: Option<Range<usize>>,
+    /// The first that may be one, if none is certain.
+    guessed_id: Option<Range<usize>>,
+    code: Option<Range<usize>>,
+    /// Two codes were found where neither is certain.
+    codes_differ: bool,
+    data: Option<Range<usize>>,
+    message: Option<Range<usize>>,
+    params: Option<Range<usize>>,
+    /// Where parameters begin that are cut off.
+    params_begin: Option<usize>,
+}
+
+impl<'p> Envelope<'p> {
+    /// Reads a payload. What holds no object has none of the values. The work is bounded by the payload's length.
+    #[must_use]
+    pub fn read(payload: &'p [u8]) -> Self {
+        let text = unwrapped(text::read(payload));
+        let places = Places::in_text(&text);
+        Self { text, places }
+    }
+
+    /// All of it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The id as text, whether it came as a text or as a number.
+    pub(crate) fn id(&self) -> Option<String> {
+        id_text(self.at(self.places.id.as_ref())?)
+    }
+
+    /// The id to answer a request with: a wrong guess concerns the sender alone, and without one it waits in vain.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        let guessed = || id_text(self.at(self.places.guessed_id.as_ref())?);
+        self.id().or_else(guessed)
+    }
+
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.at(self.places.code.as_ref())
+    }
+
+    pub(crate) fn data(&self) -> Option<&str> {
+        self.at(self.places.data.as_ref())
+    }
+
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.at(self.places.message.as_ref())
+    }
+
+    pub(crate) fn params(&self) -> Option<&str> {
+        self.at(self.places.params.as_ref())
+    }
+
+    /// The same, or what there is of them where the text is cut off.
+    pub(crate) fn params_so_far(&self) -> Option<&str> {
+        let rest = self.places.params_begin.and_then(|begin| self.text.get(begin..));
+        self.params().or(rest)
+    }
+
+    /// A value that is there, and is not null.
+    fn at(&self, place: Option<&Range<usize>>) -> Option<&str> {
+        let raw = self.text.get(place?.clone())?;
+        (!is_null(raw)).then_some(raw)
     }
 }
 
-impl<'de> Deserialize<'de> for Envelope<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EnvelopeVisitor)
+/// Some programs write JSON into a text and send that text as JSON.
+fn unwrapped(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.starts_with('"') {
+        return text;
+    }
+    match serde_json::from_str::<String>(&text) {
+        Ok(inner) if inner.trim_start().starts_with('{') => Cow::Owned(inner),
+        Ok(_) | Err(_) => text,
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum Key {
-    Id,
-    Code,
-    Data,
-    Message,
-    Params,
-    #[serde(other)]
-    Unknown,
+/// Whether an object behind this text stands by itself: neither in a text nor deeper than in one list.
+fn may_precede(gap: &str) -> bool {
+    match gap.trim() {
+        "[" | "'" | "b'" => true,
+        other => !other.contains(['"', '\'', '[']),
+    }
 }
 
-struct EnvelopeVisitor;
-
-impl<'de> Visitor<'de> for EnvelopeVisitor {
-    type Value = Envelope<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
-        let mut envelope = Envelope::default();
-        while let Some(key) = map.next_key()? {
-            let slot = match key {
-                Key::Id => &mut envelope.id,
-                Key::Code => &mut envelope.code,
-                Key::Data => &mut envelope.data,
-                Key::Message => &mut envelope.message,
-                Key::Params => &mut envelope.params,
-                Key::Unknown => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            *slot = Some(map.next_value()?);
+impl Places {
+    /// Of the first object that has an id. A further one is looked for only where the end of the one before is certain.
+    fn in_text(text: &str) -> Self {
+        let (mut first, mut from) = (None, 0);
+        while let Some(open) = text[from..].find('{') {
+            if !may_precede(&text[from..from + open]) {
+                break;
+            }
+            let mut members = Members::at(text, from + open);
+            let mut places = Self::default();
+            for member in &mut members {
+                places.note(text, member);
+            }
+            let rest = members.rest().filter(|(key, _)| unquoted(key) == "params");
+            places.params_begin = rest.map(|(_, rest)| text.len() - rest.len());
+            if places.id.is_some() {
+                return places;
+            }
+            first.get_or_insert(places);
+            let Some(end) = members.end() else { break };
+            from = end;
         }
-        Ok(envelope)
+        first.unwrap_or_default()
+    }
+
+    /// Of a repeated key the last counts; once something had to be guessed, only what is not known yet. An id has to be
+    /// certain: it might be one that stands inside of a text. A code may be guessed where all that are found agree.
+    fn note(&mut self, text: &str, member: Member<'_>) {
+        let place = member.at..member.at + member.value.len();
+        let slot = match &*unquoted(member.key) {
+            "id" if member.certain => &mut self.id,
+            "id" => &mut self.guessed_id,
+            "code" if member.certain => &mut self.code,
+            "code" => return self.guess_code(text, place),
+            "data" => &mut self.data,
+            "message" => &mut self.message,
+            "params" => &mut self.params,
+            _ => return,
+        };
+        if member.certain || slot.is_none() {
+            *slot = Some(place);
+        }
+    }
+
+    fn guess_code(&mut self, text: &str, place: Range<usize>) {
+        let known = self.code.clone().and_then(|known| text.get(known));
+        self.codes_differ |= known.is_some_and(|known| Some(known) != text.get(place.clone()));
+        self.code = Some(place).filter(|_| !self.codes_differ);
     }
 }
 
-/// An id as text, whether it came as a string or as a number.
-pub(crate) fn id_text(raw: &RawValue) -> Option<String> {
-    let text = raw.get();
-    match text.as_bytes().first()? {
-        b'"' => serde_json::from_str(text).ok(),
-        b'-' | b'0'..=b'9' => Some(text.to_owned()),
+/// An id as text: of a text in quotes what it stands for, of a number its digits.
+pub(crate) fn id_text(raw: &str) -> Option<String> {
+    match raw.as_bytes().first()? {
+        b'"' | b'\'' => Some(unquoted(raw).into_owned()),
+        b'-' | b'0'..=b'9' => Some(raw.to_owned()),
         _ => None,
     }
 }
 
-/// Whether arrays and objects are nested at most [`DEPTH_MAX`] deep.
-pub(crate) fn is_shallow(json: &str) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => depth += 1,
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEPTH_MAX {
-            return false;
-        }
-    }
-    true
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn key_order_repetition_and_strangers_do_not_matter() {
-        let envelope = Envelope::read(br#" {"x":[{}],"data":1,"id":"7","data":2,"\u0063ode":200} "#).unwrap();
-        assert_eq!(envelope.id.map(RawValue::get), Some("\"7\""));
-        assert_eq!(envelope.data.map(RawValue::get), Some("2"));
-        assert_eq!(envelope.code.map(RawValue::get), Some("200"));
-        assert!(envelope.message.is_none());
-    }
-
-    #[test]
-    fn what_is_no_object_is_not_read() {
-        for payload in [
-            &b""[..],
-            b"[]",
-            b"null",
-            b"{",
-            b"{}x",
-            b"{\"id\":}",
-            b"{\"id\":\"\xff\"}",
-        ] {
-            assert!(Envelope::read(payload).is_none(), "{payload:?}");
-        }
-    }
-
-    #[test]
-    fn a_hundred_thousand_levels_are_read_without_harm() {
-        let deep = format!(
-            "{{\"x\":{0}{1},\"data\":{0}{1}}}",
-            "[".repeat(100_000),
-            "]".repeat(100_000)
-        );
-        let envelope = Envelope::read(deep.as_bytes()).unwrap();
-        assert!(!is_shallow(envelope.data.unwrap().get()));
-    }
-
-    #[test]
-    fn depth_counts_brackets_outside_of_strings() {
-        assert!(is_shallow(&format!("{}{}", "[".repeat(64), "]".repeat(64))));
-        assert!(!is_shallow(&format!("{}{}", "[".repeat(65), "]".repeat(65))));
-        assert!(is_shallow(&format!("\"\\\"{}\"", "{".repeat(100))));
-        assert!(is_shallow(&"[],".repeat(100)));
-    }
-}
+#[path = "envelope_tests.rs"]
+mod tests;

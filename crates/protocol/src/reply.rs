@@ -4,11 +4,16 @@
 //! that was sent is not decided here.
 
 use aldis_core::ids::WireId;
+use aldis_core::number;
 use aldis_core::task::Reply;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::envelope::{Envelope, id_text, is_shallow};
+use crate::envelope::{Envelope, id_text};
+use crate::lenient::{plain, unquoted};
+use crate::text::is_json;
+
+/// Kept of a reply that could not be taken apart: enough to see what the device's program writes.
+const RAW_MAX_BYTES: usize = 16 * 1024;
 
 /// A reply and the attempt that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,55 +24,57 @@ pub struct ReplyMessage {
     pub reply: Reply,
 }
 
-/// Reads a reply's payload. What is no JSON object has neither id nor code.
+/// Reads a reply's payload. What holds no object has neither id nor code.
 ///
 /// The output is always JSON text that any reader takes: data that is nested too deep, or that not every reader would
-/// understand, is kept as a JSON string of its text. Data that is null counts as absent.
+/// understand, is kept as a JSON string of its text. Data that is null counts as absent. Where no data can be told and the
+/// payload is no valid JSON, its beginning is the output, as a JSON string.
 #[must_use]
 pub fn decode(payload: &[u8]) -> ReplyMessage {
-    let envelope = Envelope::read(payload).unwrap_or_default();
+    let envelope = Envelope::read(payload);
     ReplyMessage {
-        wire: envelope.id.and_then(id_text).and_then(|id| id.parse().ok()),
+        wire: envelope.id().and_then(|id| wire(id.trim())),
         reply: Reply {
-            code: envelope.code.and_then(code),
-            message: envelope.message.and_then(message),
-            output: envelope.data.and_then(output),
+            code: envelope.code().and_then(code),
+            message: envelope.message().map(|message| unquoted(message).into_owned()),
+            output: envelope.data().map(output).or_else(|| raw(envelope.text())),
         },
     }
 }
 
-/// A number, or a string that is one: Python devices say "1101". A fraction of zeros changes nothing.
-fn code(raw: &RawValue) -> Option<i64> {
-    let text = id_text(raw)?;
-    let text = text.trim();
-    let whole = match text.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
-        _ => text,
-    };
-    whole.parse().ok()
+/// Some programs write the id as a number with a fraction of zeros.
+fn wire(id: &str) -> Option<WireId> {
+    let whole = || number::whole_text(id)?.to_string().parse().ok();
+    id.parse().ok().or_else(whole)
 }
 
-fn message(raw: &RawValue) -> Option<String> {
-    match raw.get() {
-        "null" => None,
-        text => Some(serde_json::from_str(text).unwrap_or_else(|_| text.to_owned())),
+/// A whole number, or a text that is one: Python devices say "1101".
+fn code(raw: &str) -> Option<i64> {
+    number::whole_text(id_text(raw)?.trim())
+}
+
+fn output(raw: &str) -> String {
+    if plain(raw).is_some() {
+        return raw.to_owned();
     }
+    Value::from(raw).to_string()
 }
 
-fn output(raw: &RawValue) -> Option<String> {
-    let text = raw.get();
-    if text == "null" {
+fn raw(text: &str) -> Option<String> {
+    if text.is_empty() || is_json(text) {
         return None;
     }
-    if is_shallow(text) && serde_json::from_str::<Value>(text).is_ok() {
-        return Some(text.to_owned());
+    let mut end = text.len().min(RAW_MAX_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-    Some(Value::from(text).to_string())
+    Some(Value::from(&text[..end]).to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use aldis_core::ids::{AttemptNo, TaskNo};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -129,6 +136,8 @@ mod tests {
         assert_eq!(code_of("\" 500 \""), Some(500));
         assert_eq!(code_of("200.0"), Some(200));
         assert_eq!(code_of("-7"), Some(-7));
+        assert_eq!(code_of("\"200.0\""), Some(200));
+        assert_eq!(code_of("2e2"), Some(200));
         for json in [
             "null",
             "true",
@@ -139,6 +148,8 @@ mod tests {
             "\"1.\"",
             "[200]",
             "{}",
+            "\"200 OK\"",
+            "NaN",
             "1e400",
             "99999999999999999999",
         ] {
@@ -180,18 +191,98 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_says_nothing() {
-        for payload in [&b""[..], b"OK", b"[]", b"{", b"\xff\xfe", b"{\"code\":200"] {
-            let nothing = Reply {
-                code: None,
-                message: None,
-                output: None,
-            };
-            let expected = ReplyMessage {
-                wire: None,
-                reply: nothing,
-            };
-            assert_eq!(decode(payload), expected, "{payload:?}");
+    fn reply_without_an_object_says_nothing() {
+        for payload in [&b""[..], b"OK", b"[]", b"{", b"\xff\xfe", b"\0"] {
+            let found = decode(payload);
+            assert_eq!((found.wire, found.reply.code), (None, None), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn reply_that_is_spoiled_is_a_success_with_its_data() {
+        let utf16: Vec<u8> = r#"{"id":"1000000000000004098","code":200,"data":{"a":1}}"#
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let cases: [(&[u8], &str); 12] = [
+            (
+                b"{\"id\":\"1000000000000004098\",\"code\":200,\"data\":{\"a\":1}}\0",
+                r#"{"a":1}"#,
+            ),
+            (
+                b"\xef\xbb\xbf{\"id\":\"1000000000000004098\",\"code\":200,\"data\":{\"a\":1}}",
+                r#"{"a":1}"#,
+            ),
+            (&utf16, r#"{"a":1}"#),
+            (
+                b"{\"id\":\"1000000000000004098\",\"code\":200,\"data\":\"\xb5\x5c\"}",
+                "\"\u{fffd}\"",
+            ),
+            (
+                b"{\"id\":\"1000000000000004098\",\"code\":200,\"data\":\"caf\xe9\"}",
+                "\"caf\u{fffd}\"",
+            ),
+            (
+                b"{\"id\":\"1000000000000004098\",\"code\":200,\"data\":{\"a\":NaN}}",
+                r#""{\"a\":NaN}""#,
+            ),
+            (
+                b"{\"id\":\"1000000000000004098\",\"code\":200,\"data\":{\"a\":1},}",
+                r#"{"a":1}"#,
+            ),
+            (
+                b"{'id':'1000000000000004098','code':200,'data':{'a':1}}",
+                r#""{'a':1}""#,
+            ),
+            (b"{\"id\":1000000000000004098.0,\"code\":200.0,\"data\":1}x", "1"),
+            (b"{\"id\":\" 1000000000000004098 \",\"code\":\"200.0\",\"data\":1}", "1"),
+            (
+                b"{\"id\":\"1000000000000004098\",\"code\":200,\"data\":{\"a\":",
+                r#""{\"id\":\"1000000000000004098\",\"code\":200,\"data\":{\"a\":""#,
+            ),
+            (
+                b"{\"id\":\"1000000000000004098\",\"code\":200,}",
+                r#""{\"id\":\"1000000000000004098\",\"code\":200,}""#,
+            ),
+        ];
+        for (payload, output) in cases {
+            let found = decode(payload);
+            let shown = String::from_utf8_lossy(payload);
+            assert_eq!(found.wire, Some(WireId::new(TaskNo(1), AttemptNo(2))), "{shown}");
+            assert_eq!(found.reply.code, Some(200), "{shown}");
+            assert_eq!(found.reply.output.as_deref(), Some(output), "{shown}");
+        }
+    }
+
+    #[test]
+    fn reply_with_only_an_id_names_its_attempt_without_a_code() {
+        for payload in [
+            r#"{"id":"1000000000000004098","code":20"#,
+            r#"{"id":"1000000000000004098","code":NaN}"#,
+            r#"{"id":"1000000000000004098""#,
+            r#"{"id":"1000000000000004098",OK}"#,
+        ] {
+            let found = decoded(payload);
+            assert!(found.wire.is_some() && found.reply.code.is_none(), "{payload}");
+            assert!(found.reply.output.is_some(), "{payload}");
+        }
+    }
+
+    #[test]
+    fn raw_text_of_a_reply_is_bounded() {
+        let long = format!(
+            "{{\"id\":\"1000000000000004098\",\"code\":200,\"data\":\"{}",
+            "é".repeat(200_000)
+        );
+        let kept: String = serde_json::from_str(&decoded(&long).reply.output.unwrap()).unwrap();
+        assert!(kept.len() <= RAW_MAX_BYTES && long.starts_with(&kept));
+    }
+
+    proptest! {
+        #[test]
+        fn output_of_any_reply_is_json(payload: Vec<u8>) {
+            let output = decode(&payload).reply.output;
+            prop_assert!(output.is_none_or(|output| serde_json::from_str::<Value>(&output).is_ok()));
         }
     }
 }

@@ -2,19 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use aldis_core::number;
 use aldis_core::reported::Kind;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::answers::{Answer, OK, encode};
-use crate::envelope::{Envelope, id_text};
+use crate::answers::{ANSWER_MAX_BYTES, Answer, OK, TOO_LARGE, UNAVAILABLE, encode};
+use crate::envelope::Envelope;
+use crate::lenient::{unquoted, value};
+use crate::scan::{Elements, Members, member_or_rest};
 use crate::topic::{Area, REPLY_SUFFIX, Upstream};
-
-/// Largest answer to a query: what device libraries take.
-const ANSWER_MAX_BYTES: usize = 512 * 1024;
-/// A message is too large.
-const TOO_LARGE: u16 = 1008;
-/// The server cannot do this now.
-const UNAVAILABLE: u16 = 500;
 
 /// A value that is new, or gone.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,13 +35,14 @@ pub struct Report {
 }
 
 /// Reads the values in a message; none if it reports no present ones. Old data that are handed in later (`resume`) are not.
+/// A value that cannot be read spoils no other.
 #[must_use]
-pub fn read(upstream: &Upstream<'_>, payload: &[u8]) -> Vec<Report> {
+pub fn read(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Vec<Report> {
     if upstream.area != Area::Device {
         return Vec::new();
     }
     let reading = match upstream.path {
-        "thing/measurepoint/post" => points as fn(&Value) -> Vec<Report>,
+        "thing/measurepoint/post" => points as fn(&str) -> Vec<Report>,
         "thing/measurepoint/post/batch" => batch,
         "thing/attribute/update" => attributes,
         "thing/attribute/delete" => deleted_attributes,
@@ -53,10 +50,7 @@ pub fn read(upstream: &Upstream<'_>, payload: &[u8]) -> Vec<Report> {
         "thing/tag/delete" => deleted_tags,
         _ => return Vec::new(),
     };
-    let message: Option<Value> = serde_json::from_slice(payload).ok();
-    message
-        .and_then(|message| message.get("params").map(reading))
-        .unwrap_or_default()
+    envelope.params_so_far().map(reading).unwrap_or_default()
 }
 
 /// A device asks for its own attributes or tags.
@@ -72,20 +66,18 @@ pub struct Query {
 impl Query {
     /// Reads a query; `None` if it is none, or has no id to be answered by.
     #[must_use]
-    pub fn read(upstream: &Upstream<'_>, payload: &[u8]) -> Option<Self> {
+    pub fn read(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<Self> {
         let (kind, names) = match upstream.path {
             _ if upstream.area != Area::Device => return None,
             "thing/attribute/query" => (Kind::Attribute, "attributes"),
             "thing/tag/query" => (Kind::Tag, "tags"),
             _ => return None,
         };
-        let id = Envelope::read(payload)?.id.and_then(id_text)?;
-        let message: Value = serde_json::from_slice(payload).ok()?;
-        let names = message.get("params").and_then(|params| params.get(names)?.as_array());
-        let names = names.into_iter().flatten().filter_map(Value::as_str);
+        let id = envelope.request_id()?;
+        let names = envelope.params().and_then(|params| member_or_rest(params, names));
         Some(Self {
             kind,
-            names: names.map(str::to_owned).collect(),
+            names: texts(names),
             id,
             topic: upstream.to_topic() + REPLY_SUFFIX,
         })
@@ -123,32 +115,37 @@ fn own(changes: Vec<Change>) -> Vec<Report> {
     vec![Report { of: None, changes }]
 }
 
-fn points(params: &Value) -> Vec<Report> {
+fn points(params: &str) -> Vec<Report> {
     own(of_points(params))
 }
 
-fn of_points(params: &Value) -> Vec<Change> {
-    let at = params.get("time").and_then(Value::as_i64);
-    let all = params.get("measurepoints").and_then(Value::as_object);
-    let changes = all.into_iter().flatten().map(|(name, value)| Change {
-        kind: Kind::Measurepoint,
-        name: name.clone(),
-        value: Some(without_quality(value).clone()),
-        at,
+fn of_points(params: &str) -> Vec<Change> {
+    let at = member_or_rest(params, "time").and_then(|raw| number::whole_text(unquoted(raw).trim()));
+    let all = member_or_rest(params, "measurepoints").and_then(Members::of);
+    let changes = all.into_iter().flatten().filter_map(|point| {
+        Some(Change {
+            kind: Kind::Measurepoint,
+            name: unquoted(point.key).into_owned(),
+            value: Some(without_quality(value(point.value)?)),
+            at,
+        })
     });
     changes.collect()
 }
 
 /// Some programs say how good a value is; that is no part of it.
-fn without_quality(value: &Value) -> &Value {
-    let rated = value.as_object().filter(|fields| fields.contains_key("quality"));
-    rated.and_then(|fields| fields.get("value")).unwrap_or(value)
+fn without_quality(value: Value) -> Value {
+    match value {
+        Value::Object(mut rated) if rated.contains_key("quality") => {
+            rated.remove("value").unwrap_or(Value::Object(rated))
+        }
+        other => other,
+    }
 }
 
-fn batch(params: &Value) -> Vec<Report> {
-    let entries = params.as_array().into_iter().flatten();
-    let reports = entries.map(|entry| {
-        let key = |name| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+fn batch(params: &str) -> Vec<Report> {
+    let reports = Elements::of(params).into_iter().flatten().map(|entry| {
+        let key = |name| text(member_or_rest(entry, name)?);
         Report {
             of: key("productKey").zip(key("deviceKey")),
             changes: of_points(entry),
@@ -157,51 +154,60 @@ fn batch(params: &Value) -> Vec<Report> {
     reports.collect()
 }
 
-fn attributes(params: &Value) -> Vec<Report> {
-    let all = params.get("attributes").and_then(Value::as_object);
-    own(updated(Kind::Attribute, all))
-}
-
-fn updated(kind: Kind, all: Option<&Map<String, Value>>) -> Vec<Change> {
-    let changes = all.into_iter().flatten().map(|(name, value)| Change {
-        kind,
-        name: name.clone(),
-        value: Some(value.clone()),
-        at: None,
+fn attributes(params: &str) -> Vec<Report> {
+    let all = member_or_rest(params, "attributes").and_then(Members::of);
+    let changes = all.into_iter().flatten().filter_map(|attribute| {
+        Some(Change {
+            kind: Kind::Attribute,
+            name: unquoted(attribute.key).into_owned(),
+            value: Some(value(attribute.value)?),
+            at: None,
+        })
     });
-    changes.collect()
+    own(changes.collect())
 }
 
-fn deleted_attributes(params: &Value) -> Vec<Report> {
-    own(gone(Kind::Attribute, params.get("attributes")))
+fn deleted_attributes(params: &str) -> Vec<Report> {
+    own(gone(Kind::Attribute, member_or_rest(params, "attributes")))
 }
 
-fn deleted_tags(params: &Value) -> Vec<Report> {
-    own(gone(Kind::Tag, params.get("tags")))
+fn deleted_tags(params: &str) -> Vec<Report> {
+    own(gone(Kind::Tag, member_or_rest(params, "tags")))
 }
 
-fn gone(kind: Kind, names: Option<&Value>) -> Vec<Change> {
-    let names = names.and_then(Value::as_array).into_iter().flatten();
-    let changes = names.filter_map(Value::as_str).map(|name| Change {
+fn gone(kind: Kind, names: Option<&str>) -> Vec<Change> {
+    let changes = texts(names).into_iter().map(|name| Change {
         kind,
-        name: name.to_owned(),
+        name,
         value: None,
         at: None,
     });
     changes.collect()
 }
 
-fn tags(params: &Value) -> Vec<Report> {
-    let all = params.as_array().into_iter().flatten();
-    let changes = all.filter_map(|tag| {
+fn tags(params: &str) -> Vec<Report> {
+    let changes = Elements::of(params).into_iter().flatten().filter_map(|tag| {
         Some(Change {
             kind: Kind::Tag,
-            name: tag.get("tagKey")?.as_str()?.to_owned(),
-            value: Some(tag.get("tagValue")?.clone()),
+            name: text(member_or_rest(tag, "tagKey")?)?,
+            value: Some(value(member_or_rest(tag, "tagValue")?)?),
             at: None,
         })
     });
     own(changes.collect())
+}
+
+/// The texts in a list; whatever else is in it is passed over.
+fn texts(list: Option<&str>) -> Vec<String> {
+    list.and_then(Elements::of)
+        .into_iter()
+        .flatten()
+        .filter_map(text)
+        .collect()
+}
+
+fn text(raw: &str) -> Option<String> {
+    raw.starts_with(['"', '\'']).then(|| unquoted(raw).into_owned())
 }
 
 #[cfg(test)]
@@ -213,7 +219,7 @@ mod tests {
     fn read_from(path: &str, params: &Value) -> Vec<Report> {
         let topic = format!("/sys/pk/dk/{path}");
         let payload = json!({"id": "1", "version": "1.0", "params": params}).to_string();
-        read(&Upstream::parse(&topic).unwrap(), payload.as_bytes())
+        read(&Upstream::parse(&topic).unwrap(), &Envelope::read(payload.as_bytes()))
     }
 
     fn shown(reports: &[Report]) -> Vec<(&str, Option<&Value>, Option<i64>)> {
@@ -269,7 +275,9 @@ mod tests {
         let upstream = Upstream::parse("/sys/pk/dk/thing/attribute/query").unwrap();
         let asked = |params: &str| {
             let payload = format!(r#"{{"id":7,"params":{params}}}"#);
-            let answer = Query::read(&upstream, payload.as_bytes()).unwrap().answer(all.clone());
+            let answer = Query::read(&upstream, &Envelope::read(payload.as_bytes()))
+                .unwrap()
+                .answer(all.clone());
             assert_eq!(answer.topic, "/sys/pk/dk/thing/attribute/query_reply");
             String::from_utf8(answer.payload).unwrap()
         };
@@ -281,7 +289,7 @@ mod tests {
             assert!(asked(everything).contains(r#""data":{"a":1,"b":2}"#));
         }
         let tags = Upstream::parse("/sys/pk/dk/thing/tag/query").unwrap();
-        let query = Query::read(&tags, br#"{"id":"1","params":{"tags":[]}}"#).unwrap();
+        let query = Query::read(&tags, &Envelope::read(br#"{"id":"1","params":{"tags":[]}}"#)).unwrap();
         assert_eq!(query.kind, Kind::Tag);
         let large = [("a".to_owned(), json!("x".repeat(ANSWER_MAX_BYTES)))].into();
         assert!(
@@ -295,9 +303,9 @@ mod tests {
                 .payload
                 .starts_with(br#"{"id":"1","code":500,"data":{},"#)
         );
-        assert_eq!(Query::read(&tags, br#"{"params":{}}"#), None);
+        assert_eq!(Query::read(&tags, &Envelope::read(br#"{"params":{}}"#)), None);
         let update = Upstream::parse("/sys/pk/dk/thing/tag/update").unwrap();
-        assert_eq!(Query::read(&update, br#"{"id":"1"}"#), None);
+        assert_eq!(Query::read(&update, &Envelope::read(br#"{"id":"1"}"#)), None);
     }
 
     #[test]
@@ -311,6 +319,43 @@ mod tests {
             assert!(shown(&read_from("thing/tag/update", &odd)).is_empty());
         }
         let upstream = Upstream::parse("/sys/pk/dk/thing/measurepoint/post").unwrap();
-        assert!(read(&upstream, b"\xff not json").is_empty());
+        assert!(read(&upstream, &Envelope::read(b"\xff not json")).is_empty());
+    }
+
+    #[test]
+    fn good_values_beside_a_bad_one_are_kept() {
+        let post = |payload: &str| -> Vec<(String, String, Option<i64>)> {
+            let upstream = Upstream::parse("/sys/pk/dk/thing/measurepoint/post").unwrap();
+            let reports = read(&upstream, &Envelope::read(payload.as_bytes()));
+            let changes = reports.into_iter().flat_map(|report| report.changes);
+            changes
+                .map(|change| (change.name, change.value.unwrap().to_string(), change.at))
+                .collect()
+        };
+        let kept = |pairs: &[(&str, &str)], at: Option<i64>| -> Vec<(String, String, Option<i64>)> {
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned(), at))
+                .collect()
+        };
+        for bad in [
+            "NaN",
+            "-Infinity",
+            "1e999",
+            "0x1F",
+            "{\"x\":NaN}",
+            "[1,NaN]",
+            ".5",
+            "abc",
+        ] {
+            let payload = format!(r#"{{"id":"1","params":{{"measurepoints":{{"a":1,"b":{bad},"c":"x"}},"time":7}}}}"#);
+            assert_eq!(post(&payload), kept(&[("a", "1"), ("c", "\"x\"")], Some(7)), "{bad}");
+        }
+        let cut = r#"{"id":"1","params":{"time":7.0,"measurepoints":{"a":1,"b":{"value":2,"quality":1},"c":3"#;
+        assert_eq!(post(cut), kept(&[("a", "1"), ("b", "2")], Some(7)));
+        let quoted = "{'id':'1','params':{'measurepoints':{'a':True,'b':'two\nlines'},'time':'7'}}\0";
+        assert_eq!(post(quoted), kept(&[("a", "true"), ("b", "\"two\\nlines\"")], Some(7)));
+        let odd = r#"{"id":"1","params":{"measurepoints":{"a":"\ud800","b":1}}}"#;
+        assert_eq!(post(odd), kept(&[("a", "\"\u{fffd}\""), ("b", "1")], None));
     }
 }

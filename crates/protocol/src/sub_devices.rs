@@ -9,12 +9,14 @@ use std::fmt;
 
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceKey, ProductKey};
-use serde_json::value::RawValue;
+use aldis_core::number;
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Answer, encode};
-use crate::envelope::{Envelope, id_text, is_shallow};
+use crate::envelope::Envelope;
+use crate::lenient::{is_null, unquoted, value};
 use crate::login::{Compression, Login, SecureMode, SignMethod};
+use crate::scan::{Elements, Members};
 use crate::topic::{Area, REPLY_SUFFIX, Upstream};
 
 /// Most devices that one request may name: what the vendor's libraries send at most.
@@ -44,10 +46,10 @@ pub enum Asks {
     AddToTopology(Vec<SubLogin>, Vec<Named>),
     /// Which devices are under this gateway?
     Topology,
-    /// Devices are no longer to be under this gateway.
-    RemoveFromTopology(Vec<Named>),
-    /// Devices are to be registered.
-    Register(Vec<NewSubDevice>),
+    /// Devices are no longer to be under this gateway. Those that could not be read are beside, as with logins.
+    RemoveFromTopology(Vec<Named>, Vec<Named>),
+    /// Devices are to be registered. How many others could not be read.
+    Register(Vec<NewSubDevice>, usize),
     /// It makes no sense.
     Senseless(Refused),
 }
@@ -242,13 +244,13 @@ impl Request {
     /// Reads what a gateway has published. `None` if its topic is none of these, or if it has no id and so cannot be
     /// answered.
     #[must_use]
-    pub fn read(upstream: &Upstream<'_>, payload: &[u8]) -> Option<Self> {
+    pub fn read(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<Self> {
         let read = reader(upstream)?;
-        let envelope = Envelope::read(payload)?;
-        let id = envelope.id.and_then(id_text)?;
-        let asks = match envelope.params.filter(|params| params.get() != "null") {
+        let id = envelope.request_id()?;
+        let asks = match envelope.params() {
             _ if matches!(upstream.path, "thing/topo/get") => Asks::Topology,
             Some(params) => read(params).unwrap_or_else(Asks::Senseless),
+            None if envelope.params_so_far().is_some() => Asks::Senseless(Refused::Malformed),
             None => Asks::Senseless(Refused::Empty),
         };
         let topic = upstream.to_topic() + REPLY_SUFFIX;
@@ -257,9 +259,9 @@ impl Request {
 
     /// The answer to a request on a topic that the sender may not use; `None` as with [`Request::read`].
     #[must_use]
-    pub fn refuse(upstream: &Upstream<'_>, payload: &[u8]) -> Option<Answer> {
+    pub fn refuse(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<Answer> {
         reader(upstream)?;
-        let id = Envelope::read(payload)?.id.and_then(id_text)?;
+        let id = envelope.request_id()?;
         let topic = upstream.to_topic() + REPLY_SUFFIX;
         let asks = Asks::Senseless(Refused::NotPermitted);
         Some(Self { id, topic, asks }.answer(&Outcome::Refused(Refused::NotPermitted)))
@@ -297,8 +299,8 @@ impl Request {
                 let failed: Vec<Named> = logins.iter().map(SubLogin::named).collect();
                 json!({"loginedSubDevices": [], "failedSubDevices": named_ones(failed.iter().chain(unread))})
             }
-            (_, Asks::Topology | Asks::Register(_)) => json!([]),
-            (_, Asks::AddToTopology(..) | Asks::RemoveFromTopology(_) | Asks::Senseless(_)) => self.empty(),
+            (_, Asks::Topology | Asks::Register(..)) => json!([]),
+            (_, Asks::AddToTopology(..) | Asks::RemoveFromTopology(..) | Asks::Senseless(_)) => self.empty(),
         }
     }
 
@@ -336,7 +338,7 @@ fn told(failed: &[(Named, Refused)]) -> String {
     }
 }
 
-type Reader = fn(&RawValue) -> Result<Asks, Refused>;
+type Reader = fn(&str) -> Result<Asks, Refused>;
 
 fn reader(upstream: &Upstream<'_>) -> Option<Reader> {
     Some(match (upstream.area, upstream.path) {
@@ -346,20 +348,18 @@ fn reader(upstream: &Upstream<'_>) -> Option<Reader> {
         (Area::Device, "thing/topo/add") => read_topology,
         (Area::Device, "thing/topo/get") => |_| Ok(Asks::Topology),
         (Area::Device, "thing/topo/delete") => |params| {
-            let all = elements(params)?;
-            let named = all.iter().map(|one| Named::read(&Fields::of(one)?));
-            Ok(Asks::RemoveFromTopology(named.collect::<Result<_, _>>()?))
+            let (named, unread) = read_each(&elements(params)?, Named::read)?;
+            Ok(Asks::RemoveFromTopology(named, unread))
         },
         (Area::Device, "thing/device/register") => |params| {
-            let all = elements(params)?;
-            let devices = all.iter().map(|one| NewSubDevice::read(&Fields::of(one)?));
-            Ok(Asks::Register(devices.collect::<Result<_, _>>()?))
+            let (devices, unread) = read_each(&elements(params)?, NewSubDevice::read)?;
+            Ok(Asks::Register(devices, unread.len()))
         },
         _ => return None,
     })
 }
 
-fn read_batch(params: &RawValue) -> Result<Asks, Refused> {
+fn read_batch(params: &str) -> Result<Asks, Refused> {
     let common = Fields::of(params)?;
     let devices = elements(common.raw("subDevices").ok_or(Refused::Malformed)?)?;
     if devices.is_empty() {
@@ -369,29 +369,37 @@ fn read_batch(params: &RawValue) -> Result<Asks, Refused> {
     Ok(Asks::LoginAll(logins, unread))
 }
 
-fn read_topology(params: &RawValue) -> Result<Asks, Refused> {
+fn read_topology(params: &str) -> Result<Asks, Refused> {
     let (logins, unread) = read_logins(&elements(params)?, None)?;
     Ok(Asks::AddToTopology(logins, unread))
 }
 
+fn read_logins(devices: &[&str], common: Option<&Fields<'_>>) -> Result<(Vec<SubLogin>, Vec<Named>), Refused> {
+    read_each(devices, |fields| SubLogin::read(fields, common))
+}
+
 /// Each device by itself: one that cannot be read keeps no other out. A list of which nothing can be read is no such list.
-fn read_logins(devices: &[&RawValue], common: Option<&Fields<'_>>) -> Result<(Vec<SubLogin>, Vec<Named>), Refused> {
-    let (mut logins, mut unread) = (Vec::new(), Vec::new());
+fn read_each<T>(
+    devices: &[&str],
+    read: impl Fn(&Fields<'_>) -> Result<T, Refused>,
+) -> Result<(Vec<T>, Vec<Named>), Refused> {
+    let (mut whole, mut unread) = (Vec::new(), Vec::new());
     for device in devices {
         let fields = Fields::of(device).unwrap_or_default();
-        match SubLogin::read(&fields, common) {
-            Ok(login) => logins.push(login),
+        match read(&fields) {
+            Ok(one) => whole.push(one),
             Err(_) => unread.push(Named::read_partly(&fields)),
         }
     }
-    if !devices.is_empty() && logins.is_empty() && !unread.iter().any(Named::is_whole) {
+    if !devices.is_empty() && whole.is_empty() && !unread.iter().any(Named::is_whole) {
         return Err(Refused::Malformed);
     }
-    Ok((logins, unread))
+    Ok((whole, unread))
 }
 
-fn elements(list: &RawValue) -> Result<Vec<&RawValue>, Refused> {
-    let all: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_other| Refused::Malformed)?;
+fn elements(list: &str) -> Result<Vec<&str>, Refused> {
+    let mut elements = Elements::of(list).ok_or(Refused::Malformed)?;
+    let all: Vec<&str> = elements.by_ref().take(DEVICES_MAX + 1).collect();
     if all.len() > DEVICES_MAX {
         return Err(Refused::TooLarge);
     }
@@ -400,32 +408,36 @@ fn elements(list: &RawValue) -> Result<Vec<&RawValue>, Refused> {
 
 /// The members of an object, each as it stands.
 #[derive(Default)]
-struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+struct Fields<'a>(BTreeMap<String, &'a str>);
 
 impl<'a> Fields<'a> {
-    fn of(object: &'a RawValue) -> Result<Self, Refused> {
-        let fields = serde_json::from_str(object.get());
-        fields.map(Self).map_err(|_other| Refused::Malformed)
+    fn of(object: &'a str) -> Result<Self, Refused> {
+        let members = Members::of(object).ok_or(Refused::Malformed)?;
+        let fields = members.map(|member| (unquoted(member.key).into_owned(), member.value));
+        Ok(Self(fields.collect()))
     }
 
-    fn raw(&self, name: &str) -> Option<&'a RawValue> {
+    fn raw(&self, name: &str) -> Option<&'a str> {
         let found = self.0.get(name).or_else(|| {
             let mut others = self.0.iter();
             others
                 .find(|(other, _)| other.eq_ignore_ascii_case(name))
                 .map(|(_, raw)| raw)
         });
-        found.copied().filter(|raw| raw.get() != "null")
+        found.copied().filter(|raw| !is_null(raw))
     }
 
     /// A text, number or truth value, as text.
     fn text(&self, name: &str) -> Option<String> {
-        let text = self.raw(name)?.get();
-        match text.as_bytes().first()? {
-            b'"' => serde_json::from_str(text).ok(),
-            b'-' | b'0'..=b'9' => Some(digits(text)),
-            b't' | b'f' => Some(text.to_owned()),
-            _ => None,
+        let text = self.raw(name)?;
+        match text {
+            "true" | "True" => Some("true".to_owned()),
+            "false" | "False" => Some("false".to_owned()),
+            _ => match text.as_bytes().first()? {
+                b'"' | b'\'' => Some(unquoted(text).into_owned()),
+                b'-' | b'0'..=b'9' => Some(digits(text)),
+                _ => None,
+            },
         }
     }
 
@@ -438,14 +450,10 @@ impl<'a> Fields<'a> {
 
 /// A number as whole digits where it is a whole number: 17e11 and 1700000000000.0 are what a library that writes
 /// 1700000000000 may make of it.
-fn digits(number: &str) -> String {
-    /// Up to here every whole number is told from its neighbours.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
-    match number.parse::<f64>() {
-        Ok(value) if !is_plain && value.fract() == 0.0 && value.abs() < EXACT => format!("{value:.0}"),
-        _ => number.to_owned(),
-    }
+fn digits(text: &str) -> String {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let whole = number::whole_text(text).filter(|_| !is_plain);
+    whole.map_or_else(|| text.to_owned(), |whole| whole.to_string())
 }
 
 impl Named {
@@ -567,8 +575,8 @@ impl NewSubDevice {
 }
 
 /// A name is a text, or a default with translations.
-fn read_name(raw: &RawValue) -> Result<I18nText, Refused> {
-    let value: Value = shallow(raw)?;
+fn read_name(raw: &str) -> Result<I18nText, Refused> {
+    let value: Value = readable(raw)?;
     let name = match value {
         Value::String(text) => I18nText::plain(text),
         other => return I18nText::read(&other).map_err(|_violation| Refused::Malformed),
@@ -577,18 +585,15 @@ fn read_name(raw: &RawValue) -> Result<I18nText, Refused> {
     Ok(name)
 }
 
-fn read_attributes(raw: &RawValue) -> Result<BTreeMap<String, Value>, Refused> {
-    let Value::Object(attributes) = shallow(raw)? else {
+fn read_attributes(raw: &str) -> Result<BTreeMap<String, Value>, Refused> {
+    let Value::Object(attributes) = readable(raw)? else {
         return Err(Refused::Malformed);
     };
     Ok(attributes.into_iter().collect())
 }
 
-fn shallow(raw: &RawValue) -> Result<Value, Refused> {
-    if !is_shallow(raw.get()) {
-        return Err(Refused::Malformed);
-    }
-    serde_json::from_str(raw.get()).map_err(|_unreadable| Refused::Malformed)
+fn readable(raw: &str) -> Result<Value, Refused> {
+    value(raw).ok_or(Refused::Malformed)
 }
 
 #[cfg(test)]

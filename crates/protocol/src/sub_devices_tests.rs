@@ -17,7 +17,7 @@ fn read(path: &str, params: &str) -> Request {
         false => format!("/sys/pk/dk/{path}"),
     };
     let payload = format!("{{\"id\":\"17\",\"version\":\"1.0\",\"method\":\"anything\",\"params\":{params}}}");
-    Request::read(&Upstream::parse(&topic).unwrap(), payload.as_bytes()).unwrap()
+    Request::read(&Upstream::parse(&topic).unwrap(), &Envelope::read(payload.as_bytes())).unwrap()
 }
 
 fn login(params: &str) -> Result<SubLogin, Refused> {
@@ -170,7 +170,7 @@ fn an_element_that_cannot_be_read_keeps_no_other_out() {
 fn a_request_on_a_topic_of_another_is_refused_in_the_shape_of_its_answer() {
     let refused = |path: &str| {
         let upstream = Upstream::parse(path).unwrap();
-        let answer = Request::refuse(&upstream, br#"{"id":7,"params":"whatever"}"#)?;
+        let answer = Request::refuse(&upstream, &Envelope::read(br#"{"id":7,"params":"whatever"}"#))?;
         let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
         Some((answer["code"].as_u64().unwrap(), answer["data"].to_string()))
     };
@@ -257,7 +257,9 @@ fn what_makes_no_sense_is_told_apart() {
 
 #[test]
 fn a_request_needs_a_topic_of_these_and_an_id() {
-    let of = |topic: &str, payload: &str| Request::read(&Upstream::parse(topic).unwrap(), payload.as_bytes()).is_some();
+    let of = |topic: &str, payload: &str| {
+        Request::read(&Upstream::parse(topic).unwrap(), &Envelope::read(payload.as_bytes())).is_some()
+    };
     assert!(of("/sys/pk/dk/thing/topo/get", r#"{"id":7}"#));
     assert!(!of("/sys/pk/dk/thing/topo/get", "{}"));
     assert!(!of("/sys/pk/dk/thing/topo/get", "no json"));
@@ -271,7 +273,7 @@ fn a_registration_takes_names_in_either_form() {
     let params = r#"[{"productKey":"spk","deviceKey":"sdk"},
         {"productKey":"spk","deviceName":{"defaultValue":"Pump","i18nValue":{}},"deviceAttributes":{"a":1},"timezone":"+08:00"},
         {"productKey":"spk","deviceName":"Pump","deviceDesc":"d","deviceKey":""}]"#;
-    let Asks::Register(devices) = read("thing/device/register", params).asks else {
+    let Asks::Register(devices, 0) = read("thing/device/register", params).asks else {
         panic!("a registration")
     };
     let names: Vec<Option<&str>> = devices
@@ -420,6 +422,47 @@ fn gateways_are_told_with_one_object_and_a_long_id() {
             "params": {"productKey": "spk", "deviceKey": "sdk"}});
         assert_eq!(payload, expected);
         let reply = format!("{}{REPLY_SUFFIX}", told.topic);
-        assert!(Request::read(&Upstream::parse(&reply).unwrap(), &told.payload).is_none());
+        assert!(Request::read(&Upstream::parse(&reply).unwrap(), &Envelope::read(&told.payload)).is_none());
+    }
+}
+
+#[test]
+fn device_that_cannot_be_read_keeps_no_other_out_of_a_list() {
+    let list = r#"[{"productKey":"spk","deviceKey":"a"},{"productKey":NaN,"deviceKey":"b"},7,{'productKey':'spk','deviceKey':'c'},]"#;
+    let Asks::RemoveFromTopology(named, unread) = read("thing/topo/delete", list).asks else {
+        panic!("a removal")
+    };
+    let keys: Vec<&str> = named.iter().map(|named| named.device_key.as_str()).collect();
+    assert_eq!((keys, unread.len()), (vec!["a", "c"], 2));
+    let Asks::Register(devices, unread) = read("thing/device/register", list).asks else {
+        panic!("a registration")
+    };
+    assert_eq!((devices.len(), unread), (2, 2));
+    let cut = read("thing/topo/delete", r#"[{"productKey":"spk","deviceKey":"a"}]"#);
+    assert!(matches!(cut.asks, Asks::RemoveFromTopology(..)));
+}
+
+#[test]
+fn request_that_is_spoiled_is_answered() {
+    let upstream = Upstream::parse("/ext/session/pk/dk/combine/logout").unwrap();
+    for (payload, asks) in [
+        (
+            "{\"id\":\"7\",\"params\":{\"productKey\":\"spk\",\"deviceKey\":\"sdk\"}}\0",
+            true,
+        ),
+        (
+            "\u{feff}{'id':7,'params':{'productKey':'spk','deviceKey':'sdk',},}",
+            true,
+        ),
+        (
+            "{\"id\":\"7\",\"params\":{\"productKey\":\"spk\",\"deviceKey\":\"sd",
+            false,
+        ),
+        ("{\"note\":\"a \"b\" c\",\"params\":7,\"id\":\"7\"}", false),
+    ] {
+        let request = Request::read(&upstream, &Envelope::read(payload.as_bytes())).unwrap();
+        assert_eq!(matches!(request.asks, Asks::Logout(_)), asks, "{payload}");
+        let answer = request.answer(&Outcome::Refused(Refused::Malformed));
+        assert!(answer.payload.starts_with(b"{\"id\":\"7\",\"code\":1220,"), "{payload}");
     }
 }

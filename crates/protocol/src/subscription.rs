@@ -39,6 +39,21 @@ pub fn coverage(filter: &str, product_key: &str, device_key: &str) -> Coverage {
     below_service(&levels.collect::<Vec<_>>())
 }
 
+/// The one service whose commands the filter of a SUBSCRIBE covers, for the device with these keys; `None` if it covers none
+/// or more than one.
+#[must_use]
+pub fn named_service<'f>(filter: &'f str, product_key: &str, device_key: &str) -> Option<&'f str> {
+    let found = coverage(filter, product_key, device_key);
+    let (_, service) = filter
+        .match_indices('/')
+        .nth(5)
+        .map(|(at, _)| filter.split_at(at + 1))?;
+    // A trailing `#` covers its parent too.
+    let service = service.strip_suffix("/#").unwrap_or(service);
+    let is_one = found.any && !found.services && !found.points && !service.contains(['+', '#']);
+    (is_one && !matches!(service, "" | "measurepoint" | "measurepoint/get")).then_some(service)
+}
+
 fn below_service(levels: &[&str]) -> Coverage {
     match levels {
         [] => NONE,
@@ -89,6 +104,27 @@ mod tests {
     fn one_service_is_not_every_service() {
         assert_eq!(of("/sys/pk/dk/thing/service/multiply"), (false, false, true));
         assert_eq!(of("/sys/pk/dk/thing/service/measurepoint/get"), (false, false, true));
+    }
+
+    #[test]
+    fn filter_of_one_service_names_it() {
+        for (filter, named) in [
+            ("/sys/pk/dk/thing/service/multiply", Some("multiply")),
+            ("/sys/+/+/thing/service/multiply", Some("multiply")),
+            ("/+/pk/dk/thing/+/multiply/#", Some("multiply")),
+            ("/sys/pk/dk/thing/service/a/b", Some("a/b")),
+            ("/sys/pk/dk/thing/service/+", None),
+            ("/sys/pk/dk/thing/service/#", None),
+            ("/sys/pk/dk/#", None),
+            ("/sys/pk/dk/thing/service/", None),
+            ("/sys/pk/dk/thing/service/+/b", None),
+            ("/sys/pk/dk/thing/service/measurepoint/set", None),
+            ("/sys/pk/dk/thing/service/measurepoint/get", None),
+            ("/sys/pk/other/thing/service/multiply", None),
+            ("/sys/pk/dk/thing/event/multiply", None),
+        ] {
+            assert_eq!(named_service(filter, "pk", "dk"), named, "{filter}");
+        }
     }
 
     #[test]

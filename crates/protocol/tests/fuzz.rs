@@ -12,6 +12,7 @@ mod mutation;
 use std::path::Path;
 
 use aldis_protocol::answers::answer;
+use aldis_protocol::envelope::Envelope;
 use aldis_protocol::reply::decode;
 use aldis_protocol::subscription::coverage;
 use aldis_protocol::topic::{Area, Upstream};
@@ -40,7 +41,7 @@ fn any_topic_is_nobodys_or_written_as_it_was_read() {
                 "{text:?}"
             );
         }
-        drop(answer(&topic, b"{\"id\":\"1\"}", "pk", "dk"));
+        drop(answer(&topic, &Envelope::read(b"{\"id\":\"1\"}"), "pk", "dk"));
     });
     println!("{done} mutated samples");
 }
@@ -53,7 +54,7 @@ fn any_reply_is_read_as_far_as_it_goes_and_its_output_is_json() {
         if let Some(output) = &read.reply.output {
             assert!(serde_json::from_str::<Value>(output).is_ok(), "{output:?} of {bytes:?}");
         }
-        drop(answer(&topic, bytes, "pk", "dk"));
+        drop(answer(&topic, &Envelope::read(bytes), "pk", "dk"));
     });
     println!("{done} mutated samples");
 }

@@ -4,10 +4,12 @@ use aldis_core::command::Command;
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo, TASK_NO_MAX, TaskNo, WireId};
 use aldis_protocol::answers::answer;
 use aldis_protocol::api_signature::SignedCall;
+use aldis_protocol::envelope::Envelope;
 use aldis_protocol::keys::{check_device_key, check_product_key};
 use aldis_protocol::login::Login;
 use aldis_protocol::payload::CommandBody;
 use aldis_protocol::reply::decode;
+use aldis_protocol::report;
 use aldis_protocol::sub_devices::{Outcome, Refused, Request};
 use aldis_protocol::subscription::coverage;
 use aldis_protocol::topic::{Meaning, REPLY_SUFFIX, Upstream, command_path};
@@ -144,7 +146,7 @@ proptest! {
             }
         }
         let payload = json!({"id": "1", "params": params}).to_string();
-        let request = Request::read(&Upstream::parse(topic).unwrap(), payload.as_bytes()).unwrap();
+        let request = Request::read(&Upstream::parse(topic).unwrap(), &Envelope::read(payload.as_bytes())).unwrap();
         let answer = request.answer(&Outcome::Refused(Refused::Unavailable));
         prop_assert_eq!(answer.topic, format!("{topic}{REPLY_SUFFIX}"));
         let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
@@ -165,8 +167,10 @@ proptest! {
         prop_assert!(call.verify(&one, &call.sign(&one)));
         if let Some(upstream) = Upstream::parse(&one) {
             prop_assert_eq!(&upstream.to_topic(), &one);
-            let _asked = Request::read(&upstream, other.as_bytes());
-            let answered = answer(&upstream, other.as_bytes(), "pk", "dk");
+            let other = Envelope::read(other.as_bytes());
+            let _asked = Request::read(&upstream, &other);
+            let _reported = report::read(&upstream, &other);
+            let answered = answer(&upstream, &other, "pk", "dk");
             prop_assert!(answered.is_none() || !one.ends_with(REPLY_SUFFIX));
         }
     }
@@ -182,7 +186,7 @@ proptest! {
             Command::SetMeasurepoint { .. } => Meaning::SetReply,
         };
         prop_assert_eq!(upstream.meaning(), expected);
-        prop_assert_eq!(answer(&upstream, b"{\"id\":\"1\"}", &pk, &dk), None);
+        prop_assert_eq!(answer(&upstream, &Envelope::read(b"{\"id\":\"1\"}"), &pk, &dk), None);
     }
 
     #[test]

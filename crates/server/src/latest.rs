@@ -55,12 +55,14 @@ impl LatestValues {
     /// counts as now: a clock that was wrong once must not hide everything that follows.
     pub fn take(&self, device: DeviceNo, changes: Vec<Change>, now: Timestamp) {
         let mut waiting = self.0.lock();
+        // Once a kind has no room for another name, none of the message's names has to be counted again.
+        let mut full = None;
         for Change { kind, name, value, at } in changes {
             let value = value.map(|value| value.to_string());
             let at = at.map_or(now, Timestamp).min(now);
             let fits = name.len() <= NAME_MAX_BYTES && value.as_ref().is_none_or(|it| it.len() <= VALUE_MAX_BYTES);
             if fits {
-                waiting.take(device, Reported { kind, name, value, at }, now);
+                waiting.take(device, Reported { kind, name, value, at }, now, &mut full);
             }
         }
     }
@@ -132,11 +134,13 @@ impl LatestValues {
 }
 
 impl Waiting {
-    fn take(&mut self, device: DeviceNo, value: Reported, now: Timestamp) {
+    fn take(&mut self, device: DeviceNo, value: Reported, now: Timestamp, full: &mut Option<Kind>) {
         let named = self.by_device.get(&device);
         let key_known = named.is_some_and(|named| named.contains_key(&(value.kind, value.name.clone())));
         let of_kind = || named.map_or(0, |named| named.keys().filter(|(kind, _)| *kind == value.kind).count());
-        if !key_known && (self.bytes >= WAITING_MAX_BYTES || of_kind() >= NAMES_MAX) {
+        let is_full = || *full == Some(value.kind) || of_kind() >= NAMES_MAX;
+        if !key_known && (self.bytes >= WAITING_MAX_BYTES || is_full()) {
+            *full = Some(value.kind);
             self.leave_out();
             return;
         }

@@ -295,6 +295,15 @@ pub enum DeviceEvent {
         /// All kinds that it may be sent from now on.
         kinds: Kinds,
     },
+    /// The session may be sent commands of these services, too: it has subscribed to each of them by name.
+    ReadyFor {
+        /// Which session.
+        session: SessionNo,
+        /// Its device.
+        device: DeviceNo,
+        /// Identifiers of services, in addition to those named before.
+        services: Vec<String>,
+    },
     /// The session has ended, in whatever way.
     Disconnected {
         /// Which session.
@@ -349,6 +358,7 @@ impl DeviceEvent {
             Self::Replied { wire, .. } => wire.map(WireId::task),
             Self::Connected { .. }
             | Self::Ready { .. }
+            | Self::ReadyFor { .. }
             | Self::Disconnected { .. }
             | Self::NotSent { .. }
             | Self::TooLarge { .. } => None,

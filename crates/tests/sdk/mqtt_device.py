@@ -11,16 +11,23 @@ from paho.mqtt.properties import Properties
 from aldis_server import PATIENCE_S, PRODUCT
 
 
+def offering(headers, subprotocol):
+    """The headers of a request for a WebSocket that offers this subprotocol, or none."""
+    others = {name: value for name, value in headers.items() if name.lower() != "sec-websocket-protocol"}
+    return {**others, "Sec-WebSocket-Protocol": subprotocol} if subprotocol else others
+
+
 class Device:
     """Keeps all that it is told. With a path it speaks in a WebSocket, with an authority under TLS."""
 
-    def __init__(self, address, key, secret, mode=2, product=PRODUCT, version=mqtt.MQTTv5, web_socket=None, ca=None, **properties):
+    def __init__(self, address, key, secret, mode=2, product=PRODUCT, version=mqtt.MQTTv5, web_socket=None, subprotocol="mqtt", ca=None,
+                 **properties):
         at = "1795388113773"
         signed = f"clientId{key}deviceKey{key}productKey{product}timestamp{at}{secret}"
         carried = "tcp" if web_socket is None else "websockets"
         client = mqtt.Client(f"{key}|securemode={mode},signmethod=sha256,timestamp={at}|", protocol=version, transport=carried)
         if web_socket is not None:
-            client.ws_set_options(path=web_socket)
+            client.ws_set_options(path=web_socket, headers=lambda headers: offering(headers, subprotocol))
         if ca is not None:
             client.tls_set(ca)
         client.username_pw_set(f"{key}&{product}", hashlib.sha256(signed.encode()).hexdigest())

@@ -51,6 +51,18 @@ class WebSocket(unittest.TestCase):
         self.carries_out_a_command(self.device("three"))
         self.carries_out_a_command(self.device("five", path="/", version=mqtt.MQTTv5))
 
+    def test_web_socket_without_or_with_the_old_subprotocol_is_accepted(self):
+        for key, subprotocol in (("none", None), ("old", "mqttv3.1"), ("listed", "chat, mqttv3.1")):
+            with self.subTest(key):
+                self.carries_out_a_command(self.device(key, subprotocol=subprotocol))
+
+    def test_a_device_that_speaks_mqtt_3_1_carries_out_commands(self):
+        self.carries_out_a_command(self.device("older", version=mqtt.MQTTv31, subprotocol="mqttv3.1"))
+        secret = self.operator.register("oldest")
+        device = Device(self.server.mqtt, "oldest", secret, version=mqtt.MQTTv31)
+        self.addCleanup(device.close)
+        self.carries_out_a_command(device)
+
     def test_a_web_socket_under_tls_is_as_good(self):
         host, port = self.server.mqtts.rsplit(":", 1)
         self.assertEqual(host, "127.0.0.1")

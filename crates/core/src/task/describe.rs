@@ -1,6 +1,6 @@
 //! What happened, in words that tell causes with the same code apart.
 
-use super::{AttemptTimes, Condition, Link, Outcome, Presence, Reply, Task};
+use super::{AttemptTimes, Condition, Hold, Link, Outcome, Presence, Reply, Task, VISITS_MAX};
 use crate::ids::AttemptNo;
 use crate::time::Timestamp;
 
@@ -11,15 +11,36 @@ pub(super) const OUTPUT_DROPPED: &str = "the output is too large and was not kep
 /// Joins the reason why a retry was not sent with what the last attempt came to.
 const LAST_ATTEMPT: &str = "; attempt ";
 
-/// What a waiting command is waiting for.
-pub(super) fn waiting(condition: &Condition) -> String {
-    match (condition.presence, condition.busy_with) {
-        (Presence::Absent { .. }, _) if !condition.activated => "device never activated".to_owned(),
-        (Presence::Absent { since: Some(since) }, _) => format!("offline since {}", moment(since)),
-        (Presence::Absent { since: None }, _) => "offline".to_owned(),
-        (Presence::Present | Presence::Returning, Some(task)) => format!("behind task {}", task.to_task_id()),
-        (Presence::Returning, None) => "device not yet back after the server's start".to_owned(),
-        (Presence::Present, None) => "its turn did not come".to_owned(),
+/// What a command that has waited since then is waiting for.
+pub(super) fn waiting(condition: &Condition, since: Timestamp) -> String {
+    let mut desc = waiting_for(condition);
+    let visits = condition.visits.since(since);
+    if visits > 0 {
+        let at_least = if visits == VISITS_MAX { "at least " } else { "" };
+        let times = if visits == 1 {
+            "once"
+        } else {
+            &format!("{at_least}{visits} times")
+        };
+        desc.push_str(&format!(
+            "; the device came {times} and left before it was ready for the command"
+        ));
+    }
+    desc
+}
+
+fn waiting_for(condition: &Condition) -> String {
+    match (condition.presence, condition.busy_with, condition.hold) {
+        (Presence::Absent { .. }, ..) if !condition.activated => "device never activated".to_owned(),
+        (Presence::Absent { since: Some(since) }, ..) => format!("offline since {}", moment(since)),
+        (Presence::Absent { since: None }, ..) => "offline".to_owned(),
+        (Presence::Present | Presence::Returning, Some(task), _) => format!("behind task {}", task.to_task_id()),
+        (_, None, Some(Hold::Clock)) => "sending is held because the server's clock is in doubt".to_owned(),
+        (Presence::Returning, None, _) => "device not yet back after the server's start".to_owned(),
+        (Presence::Present, None, Some(Hold::Settling)) => {
+            "the device is connected, but not ready for the command yet".to_owned()
+        }
+        (Presence::Present, None, None) => "its turn did not come".to_owned(),
     }
 }
 
@@ -49,7 +70,7 @@ pub(super) fn unsent(task: &Task, why: &str) -> String {
 /// A reply, as far as it says something.
 pub(super) fn reply(reply: &Reply, message: Option<String>, too_large: bool) -> String {
     let mut desc = match (reply.code, message.filter(|message| !message.is_empty())) {
-        (None, _) => "the reply's code is missing or no number".to_owned(),
+        (None, _) => "the reply has no code that can be read".to_owned(),
         (Some(_), Some(message)) => message,
         (Some(_), None) if reply.is_success() => "OK".to_owned(),
         (Some(code), None) => format!("the device replied with code {code}"),
@@ -67,12 +88,15 @@ pub(super) fn late(attempt: AttemptNo, outcome: &Outcome) -> String {
 }
 
 /// How an attempt fell silent.
-pub(super) fn silence(times: &AttemptTimes, link: Link) -> String {
-    match (times.acked, link) {
-        (Some(_), Link::Up) => "acknowledged but silent".to_owned(),
-        (None, Link::Up) => "unacknowledged".to_owned(),
-        (Some(_), Link::LostAt(at)) => format!("acknowledged but silent, link lost at {}", moment(at)),
-        (None, Link::LostAt(at)) => format!("unacknowledged, link lost at {}", moment(at)),
+pub(super) fn silence(times: &AttemptTimes, link: Link, unreadable: bool) -> String {
+    let acked = match (times.acked, unreadable) {
+        (_, true) => "a reply came whose id could not be read",
+        (Some(_), false) => "acknowledged but silent",
+        (None, false) => "unacknowledged",
+    };
+    match link {
+        Link::Up => acked.to_owned(),
+        Link::LostAt(at) => format!("{acked}, link lost at {}", moment(at)),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn window_ended(task: &Task, rules: &Rules, condition: &Condition, no
 
 /// With a TTL the wait itself was the limit; without one the command was only waiting for its turn and may be tried again.
 pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
-    let why = describe::waiting(condition);
+    let why = describe::waiting(condition, task.due_at(rules));
     if rules.policy.ttl_ms > 0 {
         let desc = describe::unsent(&task, &why);
         let outcome = Outcome {

@@ -281,6 +281,43 @@ pub struct Condition {
     pub queued: usize,
     /// The task whose attempt holds the device's slot.
     pub busy_with: Option<TaskNo>,
+    /// Why nothing is sent to it now although it is present and its slot is free.
+    pub hold: Option<Hold>,
+    /// When it came lately, and left before it was ready for what waited.
+    pub visits: Visits,
+}
+
+/// Why a device that is present and free is sent nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// The device is not ready for the command yet (docs/device-protocol.md, "Settling").
+    Settling,
+    /// Sending is held for all devices, because the server's clock is in doubt.
+    Clock,
+}
+
+/// Visits that are told apart; of more it is said that there were at least so many.
+pub const VISITS_MAX: usize = 8;
+
+/// The latest moments at which a device left again before it was ready for what waited for it, at most [`VISITS_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Visits([Option<Timestamp>; VISITS_MAX]);
+
+impl Visits {
+    /// None at all.
+    pub const NONE: Self = Self([None; VISITS_MAX]);
+
+    /// The device has come and left.
+    pub fn note(&mut self, left: Timestamp) {
+        self.0.rotate_right(1);
+        self.0[0] = Some(left);
+    }
+
+    /// How many ended at this moment or later.
+    #[must_use]
+    pub fn since(&self, moment: Timestamp) -> usize {
+        self.0.iter().flatten().filter(|left| **left >= moment).count()
+    }
 }
 
 /// What became of the link while an attempt was out.
@@ -329,6 +366,8 @@ pub enum Event<'a> {
         handed: Option<Timestamp>,
         /// What became of the link.
         link: Link,
+        /// A message on the command's reply topic came meanwhile, and its id could not be read.
+        unreadable: bool,
     },
     /// The window has ended.
     WindowEnded(&'a Condition),

@@ -114,9 +114,16 @@ pub(super) fn replied(
         times,
         outcome: outcome.clone(),
     }];
+    // A device that names the attempt has acted on it. If its code cannot be read, running the command again is for a person
+    // to decide.
+    let heals = if reply.code.is_some() {
+        Heals::WithTime
+    } else {
+        Heals::Never
+    };
     Ok(Step {
         ended,
-        ..quietly(fail(task, rules, outcome, State::Failed, Heals::WithTime, now))
+        ..quietly(fail(task, rules, outcome, State::Failed, heals, now))
     })
 }
 
@@ -173,9 +180,8 @@ fn with_late_success(task: Task, outcome: Outcome, now: Timestamp) -> Task {
 pub(super) fn silent(
     task: &Task,
     rules: &Rules,
-    attempt: AttemptNo,
-    handed: Option<Timestamp>,
-    link: Link,
+    (attempt, handed): (AttemptNo, Option<Timestamp>),
+    (link, unreadable): (Link, bool),
     now: Timestamp,
 ) -> Result<Step, Refused> {
     if !task.state.is_out() {
@@ -189,7 +195,7 @@ pub(super) fn silent(
         ended: Some(now),
         ..task.times
     };
-    let desc = describe::silence(&times, link);
+    let desc = describe::silence(&times, link, unreadable);
     let outcome = Outcome {
         code: code::NO_REPLY,
         desc,

@@ -87,7 +87,7 @@ fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Ta
             task,
             rules,
             absence_code(condition),
-            &describe::waiting(condition),
+            &describe::waiting(condition, now),
             Heals::WithTime,
             now,
         );

@@ -51,7 +51,12 @@ fn unmarked(task: &Task, rules: &Rules, event: Event<'_>, now: Timestamp) -> Res
         Event::TooLarge(attempt) => rounds::too_large(task, rules, attempt, now),
         Event::Acked { attempt, handed } => replies::acked(task, attempt, handed, now),
         Event::Replied { attempt, handed, reply } => replies::replied(task, rules, attempt, handed, reply, now),
-        Event::ReplyDeadline { attempt, handed, link } => replies::silent(task, rules, attempt, handed, link, now),
+        Event::ReplyDeadline {
+            attempt,
+            handed,
+            link,
+            unreadable,
+        } => replies::silent(task, rules, (attempt, handed), (link, unreadable), now),
         Event::WindowEnded(condition) => endings::window_ended(task, rules, condition, now),
         Event::Cancelled { withdrawn } => endings::cancel(task, withdrawn, now),
         Event::DeviceDisabled => endings::device_disabled(task, now),

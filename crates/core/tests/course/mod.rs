@@ -80,6 +80,7 @@ impl Course {
             attempt,
             handed: None,
             link: Link::Up,
+            unreadable: false,
         })
     }
 

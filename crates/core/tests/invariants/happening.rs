@@ -1,7 +1,7 @@
 //! Things that can happen, sensible or not, drawn at random.
 
 use aldis_core::ids::{AttemptNo, TaskNo};
-use aldis_core::task::{Condition, Event, Link, Presence, QUEUE_MAX, Reply};
+use aldis_core::task::{Condition, Event, Link, Presence, QUEUE_MAX, Reply, Visits};
 use aldis_core::time::Timestamp;
 use proptest::prelude::*;
 
@@ -62,7 +62,13 @@ impl Happening {
             }
             Self::ReplyDeadline(named, link) => {
                 let (attempt, link) = (named.number(latest), *link);
-                Event::ReplyDeadline { attempt, handed, link }
+                let unreadable = attempt.0 % 2 == 0;
+                Event::ReplyDeadline {
+                    attempt,
+                    handed,
+                    link,
+                    unreadable,
+                }
             }
             Self::WindowEnded(condition) => Event::WindowEnded(condition),
             Self::Cancelled { withdrawn } => Event::Cancelled { withdrawn: *withdrawn },
@@ -133,6 +139,8 @@ fn any_condition() -> impl Strategy<Value = Condition> {
             presence,
             queued,
             busy_with,
+            hold: None,
+            visits: Visits::NONE,
         },
     )
 }

@@ -3,7 +3,7 @@
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo};
 use aldis_core::job::{Retry, Rules};
 use aldis_core::task::{
-    Condition, Event, How, Link, OUTPUT_MAX_BYTES, Presence, QUEUE_MAX, Refused, Reply, State, Task, code,
+    Condition, Event, Hold, How, Link, OUTPUT_MAX_BYTES, Presence, QUEUE_MAX, Refused, Reply, State, Task, Visits, code,
 };
 use aldis_core::time::Timestamp;
 
@@ -214,9 +214,43 @@ fn why_a_command_was_not_sent_is_told() {
         busy_with: Some(TaskNo(9)),
         ..PRESENT
     };
+    let held = |hold| Condition {
+        hold: Some(hold),
+        ..PRESENT
+    };
+    let visited = |times: i64| {
+        let mut visits = Visits::NONE;
+        visits.note(Timestamp(RELEASE.0 - 1));
+        (0..times).for_each(|time| visits.note(RELEASE.plus_ms(time)));
+        Condition { visits, ..away }
+    };
     for (condition, expected) in [
         (away, "offline since 2023-11-14T21:56:40Z".to_owned()),
         (behind, format!("behind task {}", TaskNo(9).to_task_id())),
+        (PRESENT, "its turn did not come".to_owned()),
+        (
+            held(Hold::Settling),
+            "the device is connected, but not ready for the command yet".to_owned(),
+        ),
+        (
+            held(Hold::Clock),
+            "sending is held because the server's clock is in doubt".to_owned(),
+        ),
+        (
+            visited(1),
+            "offline since 2023-11-14T21:56:40Z; the device came once and left before it was ready for the command"
+                .to_owned(),
+        ),
+        (
+            visited(3),
+            "offline since 2023-11-14T21:56:40Z; the device came 3 times and left before it was ready for the command"
+                .to_owned(),
+        ),
+        (
+            visited(20),
+            "offline since 2023-11-14T21:56:40Z; the device came at least 8 times and left before it was ready for the command"
+                .to_owned(),
+        ),
     ] {
         let mut course = Course::queued(rules(TTL_MS, 0));
         course.window_ended(&condition);
@@ -245,9 +279,43 @@ fn how_an_attempt_fell_silent_is_told() {
             attempt,
             handed: None,
             link,
+            unreadable: false,
         });
         assert_eq!((course.code(), desc(&course)), (Some(code::NO_REPLY), expected));
     }
+}
+
+#[test]
+fn silence_with_a_reply_that_could_not_be_read_says_so() {
+    let mut course = Course::published(rules(TTL_MS, 0));
+    course.apply(Event::ReplyDeadline {
+        attempt: AttemptNo(1),
+        handed: None,
+        link: Link::Up,
+        unreadable: true,
+    });
+    assert_eq!(course.code(), Some(code::NO_REPLY));
+    assert_eq!(desc(&course), "a reply came whose id could not be read");
+}
+
+#[test]
+fn reply_without_a_readable_code_ends_the_task_without_another_attempt() {
+    let mut course = Course::published(rules(TTL_MS, 3));
+    let reply = Reply {
+        code: None,
+        message: None,
+        output: Some("1".to_owned()),
+    };
+    course.apply(Event::Replied {
+        attempt: AttemptNo(1),
+        handed: None,
+        reply: &reply,
+    });
+    assert_eq!(
+        (course.task.state, course.code()),
+        (State::Failed, Some(code::BAD_REPLY))
+    );
+    assert_eq!(course.task.retries.auto, 0);
 }
 
 #[test]

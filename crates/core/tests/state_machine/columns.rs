@@ -171,7 +171,7 @@ pub(crate) const SECTIONS: [Section; 12] = [
     },
     Section {
         title: "Reply",
-        about: "Codes 0 and 200 are success. A reply without a numeric code is a failure with code 99400.",
+        about: "Codes 0 and 200 are success. A reply without a whole number as its code is a failure with code 99400, and final.",
         columns: columns! {
             "an attempt never made" => |on| on.attempt() == AttemptNo(0) || on.attempt() > on.task.attempt,
             "earlier attempt, success" => |on| on.attempt() < on.task.attempt && is_success(on.code()),
@@ -211,6 +211,7 @@ pub(crate) const SECTIONS: [Section; 12] = [
                         attempt,
                         handed: None,
                         link,
+                        unreadable: false,
                     })
                 })
                 .collect()
@@ -286,6 +287,7 @@ pub(crate) fn conditions() -> Vec<Condition> {
                         presence,
                         queued,
                         busy_with,
+                        ..PRESENT
                     });
                 }
             }

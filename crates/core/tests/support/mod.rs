@@ -2,7 +2,7 @@
 
 use aldis_core::ids::{DeviceNo, TaskNo};
 use aldis_core::job::{Policy, Retry, Rules};
-use aldis_core::task::{Condition, Presence, Reply, Task};
+use aldis_core::task::{Condition, Presence, Reply, Task, Visits};
 use aldis_core::time::Timestamp;
 
 /// The planned moment of the job.
@@ -19,6 +19,8 @@ pub(crate) const PRESENT: Condition = Condition {
     presence: Presence::Present,
     queued: 0,
     busy_with: None,
+    hold: None,
+    visits: Visits::NONE,
 };
 
 /// A job's rules; `retries` automatic ones, none for 0.

@@ -48,6 +48,25 @@ impl App {
         })
         .await
     }
+
+    /// The document of a device's thing model, for itself; null if the device is gone.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn own_model(&self, device: DeviceNo) -> Result<Value, Error> {
+        self.read(move |store| {
+            let Some(device) = store.devices(&[DeviceRef::No(device)])?.pop().flatten() else {
+                return Ok(Value::Null);
+            };
+            let product = store.product(&device.is.product)?;
+            let model = match product {
+                Some(product) => store.model(&product.org, &product.model)?,
+                None => None,
+            };
+            Ok::<_, StoreError>(model.map_or(Value::Null, |model| model.document))
+        })
+        .await
+    }
 }
 
 fn registered_values(device: Device, kind: Kind) -> BTreeMap<String, Value> {

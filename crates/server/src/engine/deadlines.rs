@@ -62,6 +62,7 @@ impl Turn<'_> {
             attempt: wire.attempt(),
             handed: held.handed(),
             link,
+            unreadable: held.unreadable,
         };
         // A task that was cancelled or deleted meanwhile has nothing more to lose; its slot is free all the same.
         let _refused = self.apply(wire.task(), event);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aldis_core::command::Command;
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Slot;
@@ -14,6 +15,10 @@ use crate::link::{ConnectionNo, Gate, Kinds, SessionNo};
 
 /// Replies to attempts from before a start get at least this long: clients first have to come back and say them again.
 const AFTER_START_MS: i64 = 5_000;
+
+/// Services that a session may have asked for by name before it has settled: more than any device has handlers for. What it
+/// names beyond them waits until it has settled.
+const NAMED_MAX: usize = 64;
 
 /// A live session.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +40,8 @@ pub(super) struct Held {
     pub(super) session: Option<SessionNo>,
     /// The end of that session.
     pub(super) lost_at: Option<Timestamp>,
+    /// A message on the command's reply topic has come whose id could not be read.
+    pub(super) unreadable: bool,
 }
 
 impl Held {
@@ -74,6 +81,8 @@ impl Held {
 #[derive(Debug, Default)]
 struct Entry {
     session: Option<Session>,
+    /// Services whose commands the session takes although it does not take every service's.
+    named: Vec<Box<str>>,
     held: Option<Held>,
     /// What waits for it, while it has a session.
     queue: Queue,
@@ -120,6 +129,30 @@ impl Devices {
             current.kinds = kinds;
             self.note(device);
         }
+    }
+
+    /// The session takes commands of these services from now on.
+    pub(super) fn ready_for(&mut self, device: DeviceNo, session: SessionNo, services: &[String]) {
+        let current = self.session(device).filter(|current| current.no == session);
+        if current.is_none_or(|current| current.kinds == Kinds::ALL) {
+            return;
+        }
+        if let Some(entry) = self.entries.get_mut(&device) {
+            let room = NAMED_MAX.saturating_sub(entry.named.len());
+            entry
+                .named
+                .extend(services.iter().take(room).map(|service| service.as_str().into()));
+            self.note(device);
+        }
+    }
+
+    /// Whether the device's session has asked for this command's service by name.
+    pub(super) fn has_named(&self, device: DeviceNo, command: &Command) -> bool {
+        let Command::InvokeService { service_id, .. } = command else {
+            return false;
+        };
+        let entry = self.entries.get(&device);
+        entry.is_some_and(|entry| entry.named.iter().any(|named| **named == **service_id))
     }
 
     fn session_mut(&mut self, device: DeviceNo) -> Option<&mut Session> {
@@ -176,6 +209,7 @@ impl Devices {
             kinds: Kinds::default(),
             closing: false,
         });
+        entry.named = Vec::new();
         self.present += usize::from(before.is_none());
         if let Some(connection) = before.and_then(|before| before.no.shared()) {
             self.gateways.leave(connection, device);
@@ -204,7 +238,7 @@ impl Devices {
             held.lost_at.get_or_insert(now);
         }
         if entry.session.is_some_and(|current| current.no == session) {
-            (entry.session, entry.queue) = (None, Queue::default());
+            (entry.session, entry.queue, entry.named) = (None, Queue::default(), Vec::new());
             self.present -= 1;
             self.look.remove(&device);
             if let Some(connection) = session.shared() {
@@ -237,6 +271,14 @@ impl Devices {
         let entry = self.entries.get_mut(&device);
         if let Some(held) = entry.and_then(|entry| entry.held.as_mut()) {
             held.slot.acked = true;
+        }
+    }
+
+    /// A reply without a readable id has come while this attempt was out.
+    pub(super) fn unreadable(&mut self, device: DeviceNo) {
+        let entry = self.entries.get_mut(&device);
+        if let Some(held) = entry.and_then(|entry| entry.held.as_mut()) {
+            held.unreadable = true;
         }
     }
 
@@ -308,6 +350,7 @@ impl Devices {
                 gate: None,
                 session: None,
                 lost_at: None,
+                unreadable: false,
             }));
         }
         self.entries

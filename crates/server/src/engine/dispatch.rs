@@ -63,10 +63,12 @@ impl Turn<'_> {
         next
     }
 
-    fn eligible(&self, device: DeviceNo) -> Option<Next> {
+    /// The device's next task, if its session is ready for that.
+    pub(super) fn eligible(&self, device: DeviceNo) -> Option<Next> {
         let (session, place) = self.memory.devices.next_for(device)?;
-        let kind = self.memory.jobs.get(place.1)?.command.kind();
-        session.kinds.contain(kind).then_some((device, session, place))
+        let command = &self.memory.jobs.get(place.1)?.command;
+        let takes = session.kinds.contain(command.kind()) || self.memory.devices.has_named(device, command);
+        takes.then_some((device, session, place))
     }
 
     /// Claims one task. If the task could not be sent after all, the device is returned: its queue has another head now.
@@ -108,6 +110,7 @@ impl Turn<'_> {
             gate: Some(Arc::clone(&gate)),
             session: Some(session.no),
             lost_at: None,
+            unreadable: false,
         });
         let wire = WireId::new(no, publish.attempt);
         let not_after = publish.reply_deadline.min(publish.window_end);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::job::JobState;
-use aldis_core::task::{State, Task};
+use aldis_core::task::{State, Task, Visits};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Job;
 use aldis_store::{Committed, Done, Error, Read, Write, held_slots};
@@ -18,6 +18,7 @@ use super::known::Known;
 use super::pace::Pace;
 use super::queue::{Place, Queue};
 use crate::latest::LatestValues;
+use crate::remembered::Remembered;
 use crate::trace::Traces;
 use crate::writer::{Inbox, Waiters};
 
@@ -45,6 +46,8 @@ pub(super) struct Memory {
     started: Timestamp,
     /// Devices that have come since the start, as long as that matters.
     came: HashSet<DeviceNo>,
+    /// Devices that came lately and left before they were ready.
+    pub(super) visits: Remembered<DeviceNo, Visits>,
     /// Dispatch is held until the wall clock has caught up with this moment of the store's.
     held_until: Option<Timestamp>,
     commits: u64,
@@ -67,6 +70,7 @@ impl Memory {
             recovering: false,
             started,
             came: HashSet::new(),
+            visits: Remembered::default(),
             held_until,
             commits: 0,
         }
@@ -320,6 +324,11 @@ impl Memory {
 
     pub(super) fn may_dispatch(&self) -> bool {
         !self.stopping && !self.recovering && self.held_until.is_none()
+    }
+
+    /// Whether sending is held because the wall clock may be wrong.
+    pub(super) fn is_clock_in_doubt(&self) -> bool {
+        self.held_until.is_some()
     }
 
     /// The wall clock shows this moment. True: dispatch was held until then, and is no longer.

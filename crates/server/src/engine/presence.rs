@@ -22,6 +22,11 @@ impl Turn<'_> {
                     self.connected(*session, *device, queues.get(device).map_or(&[][..], Vec::as_slice));
                 }
                 DeviceEvent::Ready { session, device, kinds } => self.memory.devices.ready(*device, *session, *kinds),
+                DeviceEvent::ReadyFor {
+                    session,
+                    device,
+                    services,
+                } => self.memory.devices.ready_for(*device, *session, services),
                 DeviceEvent::Disconnected { session, device } => self.disconnected(*session, *device),
                 DeviceEvent::NotSent { .. }
                 | DeviceEvent::TooLarge { .. }
@@ -89,6 +94,7 @@ impl Turn<'_> {
     /// Nothing of the device's tasks moves: whatever is out may still be answered on its next connection.
     fn disconnected(&mut self, session: SessionNo, device: DeviceNo) {
         self.memory.forget_tasks_of(device);
+        self.note_visit(session, device);
         if self.memory.devices.leave(device, session, self.now) {
             let left = Some(self.now);
             self.note_activity(Activity {
@@ -99,6 +105,15 @@ impl Turn<'_> {
             if let Some(facts) = self.facts_mut(device) {
                 facts.last_offline = left;
             }
+        }
+    }
+
+    /// A device that leaves before it was ready for the command at the head of its queue was there in vain.
+    fn note_visit(&mut self, session: SessionNo, device: DeviceNo) {
+        let next = self.memory.devices.next_for(device);
+        let waits = next.is_some_and(|(current, _)| current.no == session);
+        if waits && self.eligible(device).is_none() {
+            self.memory.visits.of_mut(device).note(self.now);
         }
     }
 

@@ -43,7 +43,10 @@ impl Turn<'_> {
                         });
                     }
                 }
-                DeviceEvent::Connected { .. } | DeviceEvent::Ready { .. } | DeviceEvent::Disconnected { .. } => {}
+                DeviceEvent::Connected { .. }
+                | DeviceEvent::Ready { .. }
+                | DeviceEvent::ReadyFor { .. }
+                | DeviceEvent::Disconnected { .. } => {}
             }
         }
         Ok(())
@@ -81,7 +84,7 @@ impl Turn<'_> {
     /// The slot is freed by the attempt's reply whatever became of its task: cancelled, given up, deleted.
     fn replied(&mut self, device: DeviceNo, wire: Option<WireId>, to: &AnswerTo, reply: &Reply) -> Result<(), Error> {
         let Some(wire) = wire else {
-            self.dropped(device, None, "it has no id of a command");
+            self.unreadable(device, to)?;
             return Ok(());
         };
         let held = self
@@ -132,6 +135,20 @@ impl Turn<'_> {
             return Ok(());
         }
         self.spare_the_next_attempt(device, wire.task())
+    }
+
+    /// Ends nothing, since it cannot be told what the device speaks of. But a device has one command at a time: if the topic is
+    /// that command's, its end says that there was an answer.
+    fn unreadable(&mut self, device: DeviceNo, to: &AnswerTo) -> Result<(), Error> {
+        let held = self.memory.devices.held(device).filter(|held| !held.is_open());
+        if let Some(task) = held.map(|held| held.slot.task) {
+            self.load(&[task])?;
+            if self.memory.jobs.of(task).is_some_and(|job| to.fits(&job.command)) {
+                self.memory.devices.unreadable(device);
+            }
+        }
+        self.dropped(device, None, "it has no id of a command that can be read");
+        Ok(())
     }
 
     fn dropped(&self, device: DeviceNo, wire: Option<WireId>, why: &'static str) {
@@ -185,6 +202,9 @@ fn named(event: &DeviceEvent) -> Option<WireId> {
             Some(*wire)
         }
         DeviceEvent::Replied { wire, .. } => *wire,
-        DeviceEvent::Connected { .. } | DeviceEvent::Ready { .. } | DeviceEvent::Disconnected { .. } => None,
+        DeviceEvent::Connected { .. }
+        | DeviceEvent::Ready { .. }
+        | DeviceEvent::ReadyFor { .. }
+        | DeviceEvent::Disconnected { .. } => None,
     }
 }

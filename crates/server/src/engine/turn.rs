@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::job::Rules;
-use aldis_core::task::{Condition, Ended, Event, Presence, Publish, Refused, State, Task, step};
+use aldis_core::task::{Condition, Ended, Event, Hold, Presence, Publish, Refused, State, Task, step};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Idempotency, Slot};
 use aldis_store::{DeviceFacts, Error, StepWrite, Store, Write};
@@ -223,7 +223,18 @@ impl<'a> Turn<'a> {
             presence,
             queued: self.queued(device),
             busy_with: self.memory.devices.held(device).map(|held| held.slot.task),
+            hold: self.hold(device),
+            visits: self.memory.visits.of(device).copied().unwrap_or_default(),
         }
+    }
+
+    /// Why the device's next task is not sent now, though nothing of its own is out.
+    fn hold(&self, device: DeviceNo) -> Option<Hold> {
+        if self.memory.is_clock_in_doubt() {
+            return Some(Hold::Clock);
+        }
+        let waits = self.memory.devices.next_for(device).is_some();
+        (waits && self.eligible(device).is_none()).then_some(Hold::Settling)
     }
 
     /// How many places in the device's queue are taken or promised. Of an absent device, what is stored must be known.

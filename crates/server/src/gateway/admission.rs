@@ -53,9 +53,6 @@ impl Gateway {
         terms: Terms,
         shown: Option<&Shown>,
     ) -> Result<Guest, ConnectAckReason> {
-        if connect.protocol.level() != MQTT_3_1_1 {
-            return Err(ConnectAckReason::UnacceptableProtocolVersion);
-        }
         let keys = connect.username.as_deref().and_then(keys_in);
         let (claim, manners) = match stated(connect, terms, shown) {
             Ok(stated) => stated,
@@ -140,8 +137,6 @@ impl Gateway {
             || holds_keys(&self.app, device, keys.product(), keys.device()).await
     }
 }
-
-const MQTT_3_1_1: u8 = 4;
 
 /// What a CONNECT claims, and how its client will talk; or why it cannot even be checked.
 fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Claim, Manners), String> {

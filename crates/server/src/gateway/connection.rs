@@ -15,17 +15,18 @@ use tokio::time::Sleep;
 
 use super::Gateway;
 use super::end::{Breach, End};
-use super::input::Input;
+use super::input::{Input, Pass};
 use super::line::Outward;
 use super::login::connack;
 use super::members::{Asked, Members};
 use super::mqtt5;
+use super::pace::Pace;
 use super::packets::{Incoming, Message};
 use super::packing::Unpackable;
 use super::sessions::Present;
 use super::settling::Settling;
 use super::socket;
-use super::subscribing::subscribed;
+use super::subscribing::{Ready, subscribed};
 use super::terms::Version;
 use super::upstream::{Reaction, react};
 use crate::link::{DeviceEvent, Kinds, SessionNo};
@@ -35,6 +36,8 @@ use crate::trace;
 const FOREIGN_MAX: u32 = 20;
 /// Wildcards are for filters, and NUL is for no string of MQTT.
 pub(super) const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
+/// What a filter of a SUBSCRIBE is charged as: it is compared with the topics of every device of the connection.
+const FILTER_BYTES: usize = 16;
 /// Until the next look at the time when nothing is due.
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -49,6 +52,7 @@ pub(super) struct Connection {
     foreign: u32,
     /// The device has acknowledged a command and not replied yet.
     reply_is_next: bool,
+    pace: Pace,
 }
 
 /// What a connection has been waiting for.
@@ -68,6 +72,7 @@ impl Connection {
             heard: now,
             foreign: 0,
             reply_is_next: false,
+            pace: Pace::begin(now),
         }
     }
 
@@ -146,23 +151,28 @@ impl Connection {
 
     /// Does what the device has asked for as a gateway. Few devices are gateways: the others must not carry the room that
     /// this takes, so its caller boxes it.
-    async fn serve_asked(&self) -> Result<(), End> {
+    async fn serve_asked(&mut self) -> Result<(), End> {
         let line = &self.present.line;
         let asked = line
             .outward()
             .members_mut()
             .map(|members| std::mem::take(&mut members.asked));
-        self.gateway.serve_asked(line, asked.unwrap_or_default()).await
+        let answered = self.gateway.serve_asked(line, asked.unwrap_or_default()).await?;
+        self.pace.charge(answered);
+        Ok(())
     }
 
     /// Pauses if the engine has more than it can take: the device's socket fills up then. And all devices share one thread:
-    /// one that never pauses must not keep it for itself.
-    async fn give_way(&self, room: bool, more: bool) {
+    /// one that never pauses must not keep it for itself, nor one whose packets cost more than others'.
+    async fn give_way(&mut self, room: bool, more: bool) {
         if !room {
             self.gateway.sessions.writer().room().await;
         }
-        if more {
-            tokio::task::yield_now().await;
+        match self.pace.end_pass(Instant::now()) {
+            // Few wait: the others must not carry the room that this takes.
+            Some(wait) => Box::pin(tokio::time::sleep(wait)).await,
+            None if more => tokio::task::yield_now().await,
+            None => {}
         }
     }
 
@@ -178,7 +188,7 @@ impl Connection {
         let mut room = true;
         input.take_kept(|packet| {
             room &= self.handle(packet, &mut outward)?;
-            Ok::<_, End>(())
+            Ok::<_, End>(self.pass())
         })?;
         outward.flush(&line.transport, &*self.gateway.clock)?;
         Ok(room)
@@ -192,7 +202,7 @@ impl Connection {
         let more = input.try_read(&line.transport, |packet| {
             heard = true;
             room &= self.handle(packet, &mut outward)?;
-            Ok::<_, End>(())
+            Ok::<_, End>(self.pass())
         })?;
         if heard {
             self.heard = Instant::now();
@@ -204,11 +214,16 @@ impl Connection {
         Ok((room, more))
     }
 
+    fn pass(&self) -> Pass {
+        if self.pace.is_spent() { Pass::Over } else { Pass::On }
+    }
+
     /// One packet; false if the engine's inbox is full.
     fn handle(&mut self, packet: Incoming<'_>, outward: &mut Outward) -> Result<bool, End> {
         let packet = match packet {
             Incoming::Publish(message) => return self.published(message, outward),
             Incoming::PublishAck(packet_id) => {
+                self.pace.charge(0);
                 let Some((device, wire)) = outward.acknowledged(packet_id) else {
                     return Ok(true);
                 };
@@ -218,18 +233,25 @@ impl Connection {
             Incoming::Other(packet) => packet,
         };
         match packet {
-            Packet::PingRequest => outward.put(Packet::PingResponse)?,
+            Packet::PingRequest => {
+                self.pace.charge(0);
+                outward.put(Packet::PingResponse)?;
+            }
             Packet::Subscribe {
                 packet_id,
                 topic_filters,
             } => {
+                self.pace.charge(topic_filters.len() * FILTER_BYTES);
                 outward.put(suback(outward.version(), packet_id, &topic_filters))?;
                 return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref()), outward));
             }
             Packet::Unsubscribe {
                 packet_id,
                 topic_filters,
-            } => outward.put_unsuback(packet_id, topic_filters.len())?,
+            } => {
+                self.pace.charge(topic_filters.len() * FILTER_BYTES);
+                outward.put_unsuback(packet_id, topic_filters.len())?;
+            }
             Packet::Disconnect => return Err(End::Disconnected),
             Packet::Connect(_) => return Err(End::Misbehaved("a second CONNECT")),
             Packet::Publish(_)
@@ -256,6 +278,7 @@ impl Connection {
             Ok(payload) => payload,
             Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
             Err(Unpackable::Garbage) => {
+                self.pace.charge(message.payload.len());
                 self.dropped(
                     self.present.line.device,
                     "its payload is not packed as announced",
@@ -267,6 +290,7 @@ impl Connection {
                 return Ok(true);
             }
         };
+        self.pace.charge(payload.len());
         let message = Message {
             payload: &payload,
             ..message
@@ -329,13 +353,26 @@ impl Connection {
     /// The SUBACK is in the output by now, hence before any command.
     fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str> + Clone, outward: &mut Outward) -> bool {
         let line = &self.present.line;
-        let (own, members) = subscribed(filters, &line.keys, outward, Instant::now());
+        let of = (&line.keys, &mut self.settling);
+        let (own, members) = subscribed(filters, of, outward, Instant::now());
         let mut room = true;
-        for (session, device, kinds) in members {
-            room &= self.report_ready(session, device, kinds);
+        for (session, device, ready) in members {
+            room &= self.report_widened(session, device, ready);
         }
-        let kinds = self.settling.subscribed(own);
-        room & kinds.is_none_or(|kinds| self.report_ready(line.session, line.device, kinds))
+        room & self.report_widened(line.session, line.device, own)
+    }
+
+    fn report_widened(&self, session: SessionNo, device: DeviceNo, ready: Ready) -> bool {
+        let Ready { kinds, services } = ready;
+        let mut room = kinds.is_none_or(|kinds| self.report_ready(session, device, kinds));
+        if !services.is_empty() {
+            room &= self.report(DeviceEvent::ReadyFor {
+                session,
+                device,
+                services,
+            });
+        }
+        room
     }
 
     fn report_ready(&self, session: SessionNo, device: DeviceNo, kinds: Kinds) -> bool {

@@ -26,9 +26,20 @@ thread_local! {
 
 #[derive(Default)]
 pub(super) struct Input {
-    /// The beginning of a packet.
+    /// The beginning of a packet, or packets that a pass has left to the next.
     kept: Vec<u8>,
     version: Version,
+    /// There may be complete packets among what is kept.
+    is_behind: bool,
+}
+
+/// Whether the next packet is handed over in the same pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// It is.
+    On,
+    /// Others come first.
+    Over,
 }
 
 impl Input {
@@ -37,6 +48,7 @@ impl Input {
         Self {
             kept,
             version: Version::default(),
+            is_behind: false,
         }
     }
 
@@ -69,33 +81,40 @@ impl Input {
         })
     }
 
-    /// Reads once without waiting and hands over each complete packet. True: there may be more to read at once.
+    /// One pass: reads once without waiting and hands over complete packets until `take` says that the pass is over. What it
+    /// leaves comes first in the next, which reads nothing. True: there may be more to do at once.
     pub(super) fn try_read<E: From<WireError>>(
         &mut self,
         transport: &Transport,
-        take: impl FnMut(Incoming<'_>) -> Result<(), E>,
+        take: impl FnMut(Incoming<'_>) -> Result<Pass, E>,
     ) -> Result<bool, E> {
+        if self.is_behind {
+            self.take_kept(take)?;
+            return Ok(true);
+        }
         READ_BUFFER.with_borrow_mut(|buffer| {
             let Received { bytes, more } = receive(transport, buffer)?;
             let bytes = &buffer[..bytes];
             if self.kept.is_empty() {
-                let taken = take_all(bytes, self.version, take)?;
+                let (taken, pass) = take_all(bytes, self.version, take)?;
                 self.kept.extend_from_slice(&bytes[taken..]);
+                self.is_behind = pass == Pass::Over;
             } else {
                 self.kept.extend_from_slice(bytes);
                 self.take_kept(take)?;
             }
-            Ok(more)
+            Ok(more || self.is_behind)
         })
     }
 
-    /// Hands over each complete packet that has been read already.
+    /// Hands over complete packets that have been read already, until `take` says that the pass is over.
     pub(super) fn take_kept<E: From<WireError>>(
         &mut self,
-        take: impl FnMut(Incoming<'_>) -> Result<(), E>,
+        take: impl FnMut(Incoming<'_>) -> Result<Pass, E>,
     ) -> Result<(), E> {
-        let taken = take_all(&self.kept, self.version, take)?;
+        let (taken, pass) = take_all(&self.kept, self.version, take)?;
         self.keep_from(taken);
+        self.is_behind = pass == Pass::Over;
         Ok(())
     }
 
@@ -108,18 +127,20 @@ impl Input {
     }
 }
 
-/// Hands over each complete packet; how many bytes they have together.
+/// Hands over complete packets; how many bytes they have together, and whether `take` has ended the pass.
 fn take_all<E: From<WireError>>(
     bytes: &[u8],
     version: Version,
-    mut take: impl FnMut(Incoming<'_>) -> Result<(), E>,
-) -> Result<usize, E> {
-    let mut taken = 0;
-    while let Some((packet, length)) = packets::read(&bytes[taken..], PACKET_MAX_BYTES, version)? {
-        take(packet)?;
+    mut take: impl FnMut(Incoming<'_>) -> Result<Pass, E>,
+) -> Result<(usize, Pass), E> {
+    let (mut taken, mut pass) = (0, Pass::On);
+    while pass == Pass::On
+        && let Some((packet, length)) = packets::read(&bytes[taken..], PACKET_MAX_BYTES, version)?
+    {
+        pass = take(packet)?;
         taken += length;
     }
-    Ok(taken)
+    Ok((taken, pass))
 }
 
 fn receive(transport: &Transport, buffer: &mut [u8]) -> Result<Received, WireError> {

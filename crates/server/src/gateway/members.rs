@@ -10,6 +10,7 @@ use aldis_core::ids::DeviceNo;
 use aldis_protocol::reply::ReplyMessage;
 use aldis_protocol::report::Query;
 use aldis_protocol::sub_devices::{Named, Request};
+use aldis_protocol::thing_model::ModelQuery;
 use foldhash::fast::FixedState;
 
 use super::entrant::Entrant;
@@ -33,6 +34,8 @@ pub(super) enum Asked {
     Request(Request),
     /// A device asks for what it has reported.
     Query(DeviceNo, Query),
+    /// A device asks for its thing model.
+    Model(DeviceNo, ModelQuery),
     /// A reply of a device that is not in: libraries say again what was not acknowledged before they log their sub-devices
     /// in again. It counts if the device is under this gateway.
     Reply {

@@ -23,6 +23,7 @@ mod login;
 mod members;
 mod mqtt5;
 mod orders;
+mod pace;
 mod packets;
 mod packing;
 mod properties;

@@ -9,6 +9,7 @@ use aldis_protocol::answers::Answer;
 use aldis_protocol::reply::ReplyMessage;
 use aldis_protocol::report::Query;
 use aldis_protocol::sub_devices::{Asks, Known, Named, Outcome, Refused, Request, SubLogin};
+use aldis_protocol::thing_model::ModelQuery;
 
 use super::Gateway;
 use super::end::End;
@@ -23,14 +24,19 @@ use crate::takeovers::Way;
 use crate::trace::Event;
 
 impl Gateway {
-    /// Does what was asked for, in order, and answers.
-    pub(super) async fn serve_asked(&self, line: &Arc<Line>, asked: Vec<Asked>) -> Result<(), End> {
+    /// Does what was asked for, in order, and answers. How many bytes were answered: a short question can have a long answer.
+    pub(super) async fn serve_asked(&self, line: &Arc<Line>, asked: Vec<Asked>) -> Result<usize, End> {
+        let mut answered = 0;
         for asked in asked {
             self.sessions.writer().room().await;
             let request = match asked {
                 Asked::Request(request) => request,
                 Asked::Query(device, query) => {
-                    self.answer_query(line, device, &query).await?;
+                    answered += self.answer_query(line, device, &query).await?;
+                    continue;
+                }
+                Asked::Model(device, query) => {
+                    answered += self.answer_model_query(line, device, &query).await?;
                     continue;
                 }
                 Asked::Reply { from, said, to, packet } => {
@@ -43,13 +49,13 @@ impl Gateway {
                 }
             };
             let outcome = self.serve(line, &request).await.unwrap_or_else(Outcome::Refused);
-            self.say(line, &request.answer(&outcome))?;
+            answered += self.say(line, &request.answer(&outcome))?;
         }
-        Ok(())
+        Ok(answered)
     }
 
     /// What the device has reported, and what an operator has registered of it.
-    async fn answer_query(&self, line: &Line, device: DeviceNo, query: &Query) -> Result<(), End> {
+    async fn answer_query(&self, line: &Line, device: DeviceNo, query: &Query) -> Result<usize, End> {
         let answer = match self.app.own_values(device, query.kind).await {
             Ok(values) => query.answer(values),
             Err(error) => {
@@ -60,10 +66,23 @@ impl Gateway {
         self.say(line, &answer)
     }
 
-    fn say(&self, line: &Line, answer: &Answer) -> Result<(), End> {
+    async fn answer_model_query(&self, line: &Line, device: DeviceNo, query: &ModelQuery) -> Result<usize, End> {
+        let answer = match self.app.own_model(device).await {
+            Ok(document) => query.answer(&document),
+            Err(error) => {
+                tracing::error!(%error, "a device's thing model cannot be read");
+                query.unavailable()
+            }
+        };
+        self.say(line, &answer)
+    }
+
+    /// How many bytes were said.
+    fn say(&self, line: &Line, answer: &Answer) -> Result<usize, End> {
         let mut outward = line.outward();
         outward.put_message(&answer.topic, &answer.payload)?;
-        outward.flush(&line.transport, &*self.clock)
+        outward.flush(&line.transport, &*self.clock)?;
+        Ok(answer.payload.len())
     }
 
     /// Only a gateway may go on speaking for others.
@@ -138,12 +157,15 @@ impl Gateway {
                 Outcome::Added(failed)
             }
             Asks::Topology => Outcome::Topology(self.app.topology(gateway).await?),
-            Asks::RemoveFromTopology(devices) => {
-                Outcome::Removed(apart(self.app.remove_from_topology(gateway, devices.clone()).await?).1)
+            Asks::RemoveFromTopology(devices, unread) => {
+                let (_, mut failed) = apart(self.app.remove_from_topology(gateway, devices.clone()).await?);
+                failed.extend(malformed(unread));
+                Outcome::Removed(failed)
             }
-            Asks::Register(devices) => {
+            Asks::Register(devices, unread) => {
                 let (known, refused) = self.app.register_through(gateway, devices.clone()).await?;
-                Outcome::Registered(known, refused)
+                let unread = (*unread > 0).then_some(Refused::Malformed);
+                Outcome::Registered(known, refused.or(unread))
             }
             Asks::Senseless(refused) => Outcome::Refused(*refused),
         })

@@ -17,8 +17,9 @@ const REQUEST: u8 = b'G';
 const REQUEST_MAX_BYTES: usize = 8 * 1024;
 /// Asked of the operating system at once.
 const READ_BYTES: usize = 1024;
-/// The name of MQTT among what may be said in a WebSocket, of every version.
-const SUBPROTOCOL: &str = "mqtt";
+/// The names of MQTT among what may be said in a WebSocket, the preferred first: the standard's, for every version, and that of
+/// clients from before it.
+const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
 /// Lays MQTT into a WebSocket if the other side asks for that. The MQTT that has been read already.
 ///
@@ -63,16 +64,25 @@ async fn requested(transport: &Transport, read: &mut Vec<u8>) -> io::Result<Resp
 fn respond(request: &Request) -> io::Result<Response> {
     let mut response = create_response(request).map_err(refused)?;
     let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
-    let is_offered = offered
+    let offered: Vec<&str> = offered
         .iter()
         .filter_map(|names| names.to_str().ok())
         .flat_map(|names| names.split(','))
-        .any(|name| name.trim() == SUBPROTOCOL);
-    if !is_offered {
-        return Err(refused("the subprotocol mqtt is not offered"));
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let known = SUBPROTOCOLS
+        .iter()
+        .find_map(|known| offered.iter().find(|name| name.eq_ignore_ascii_case(known)));
+    match known {
+        Some(name) => {
+            let agreed = HeaderValue::from_str(name).map_err(refused)?;
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, agreed);
+        }
+        // A client that offers none gets none: naming one would make it close the connection.
+        None if offered.is_empty() => {}
+        None => return Err(refused("of the subprotocols mqtt and mqttv3.1 neither is offered")),
     }
-    let agreed = HeaderValue::from_static(SUBPROTOCOL);
-    response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, agreed);
     Ok(response)
 }
 

@@ -6,9 +6,11 @@ use std::num::NonZeroU16;
 
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::answers::{Answer, answer};
+use aldis_protocol::envelope::Envelope;
 use aldis_protocol::reply;
 use aldis_protocol::report::{self, Change, Query};
 use aldis_protocol::sub_devices::{Named, Request};
+use aldis_protocol::thing_model::ModelQuery;
 use aldis_protocol::topic::{Area, Meaning, Upstream};
 
 use super::keys::Keys;
@@ -83,19 +85,23 @@ fn sender(upstream: &Upstream<'_>, topic: &str, line: &Line, outward: &Outward) 
 }
 
 fn requested(upstream: &Upstream<'_>, payload: &[u8], sender: Sender, line: &Line, outward: &Outward) -> Reaction {
+    let envelope = Envelope::read(payload);
     if sender.session == line.session {
-        if let Some(request) = Request::read(upstream, payload) {
+        if let Some(request) = Request::read(upstream, &envelope) {
             return Reaction::Ask(Box::new(Asked::Request(request)));
         }
-    } else if let Some(refused) = Request::refuse(upstream, payload) {
-        // A sub-device is no gateway, whoever speaks for it.
+    } else if let Some(refused) = Request::refuse(upstream, &envelope) {
+        // A sub-device is no gateway, whichever connection its request comes over.
         return Reaction::Take(Some(refused));
     }
-    if let Some(query) = Query::read(upstream, payload) {
+    if let Some(query) = Query::read(upstream, &envelope) {
         return Reaction::Ask(Box::new(Asked::Query(sender.device, query)));
     }
-    let answer = answer(upstream, payload, upstream.product_key, upstream.device_key);
-    let reported: Vec<_> = report::read(upstream, payload)
+    if let Some(query) = ModelQuery::read(upstream, &envelope) {
+        return Reaction::Ask(Box::new(Asked::Model(sender.device, query)));
+    }
+    let answer = answer(upstream, &envelope, upstream.product_key, upstream.device_key);
+    let reported: Vec<_> = report::read(upstream, &envelope)
         .into_iter()
         .filter_map(|report| Some((reporter(report.of, sender, line, outward)?, report.changes)))
         .collect();
@@ -130,8 +136,9 @@ fn answer_to(upstream: &Upstream<'_>) -> Option<AnswerTo> {
 fn foreign(upstream: &Upstream<'_>, message: Message<'_>, line: &Line) -> Reaction {
     let Some(to) = answer_to(upstream) else {
         let (product_key, device_key) = (line.keys.product(), line.keys.device());
-        let refused = Request::refuse(upstream, message.payload);
-        return Reaction::Foreign(refused.or_else(|| answer(upstream, message.payload, product_key, device_key)));
+        let envelope = Envelope::read(message.payload);
+        let refused = Request::refuse(upstream, &envelope);
+        return Reaction::Foreign(refused.or_else(|| answer(upstream, &envelope, product_key, device_key)));
     };
     Reaction::Ask(Box::new(Asked::Reply {
         from: Named {

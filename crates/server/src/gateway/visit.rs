@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use aldis_core::ids::{DeviceNo, ProductKey};
 use aldis_protocol::answers::{Answer, answer_guest};
+use aldis_protocol::envelope::Envelope;
 use aldis_protocol::topic::Upstream;
 use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{ConnectAckReason, Packet};
@@ -14,9 +15,10 @@ use rmqtt_codec::v3::{ConnectAckReason, Packet};
 use super::admission::Manners;
 use super::connection::{NOT_IN_A_TOPIC, silent_at, suback};
 use super::end::{Breach, End, WireError};
-use super::input::Input;
+use super::input::{Input, Pass};
 use super::login::connack;
 use super::mqtt5;
+use super::pace::Pace;
 use super::packets::{Incoming, Message, packet_length, publish_length, put, put_puback, put_publish, put_unsuback};
 use super::packing::Unpackable;
 use super::sessions::Sessions;
@@ -88,8 +90,9 @@ impl Visit {
 
     async fn talk(&self, transport: &Transport, input: &mut Input, output: &mut Vec<u8>) -> Result<Infallible, End> {
         self.greet(output)?;
-        input.take_kept(|packet| self.handle(packet, output))?;
         let begun = Instant::now();
+        let mut pace = Pace::begin(begun);
+        input.take_kept(|packet| self.handle(packet, output, &mut pace))?;
         let mut heard = begun;
         // Under TLS more may have come together with the login, for which the socket will not call again.
         let mut more = true;
@@ -101,10 +104,12 @@ impl Visit {
             }
             more = input.try_read(transport, |packet| {
                 heard = Instant::now();
-                self.handle(packet, output)
+                self.handle(packet, output, &mut pace)
             })?;
-            if more {
-                tokio::task::yield_now().await;
+            match pace.end_pass(Instant::now()) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None if more => tokio::task::yield_now().await,
+                None => {}
             }
         }
     }
@@ -131,12 +136,23 @@ impl Visit {
         }
     }
 
-    fn handle(&self, packet: Incoming<'_>, output: &mut Vec<u8>) -> Result<(), End> {
-        let packet = match packet {
-            Incoming::Publish(message) => return self.published(message, output),
+    fn handle(&self, packet: Incoming<'_>, output: &mut Vec<u8>, pace: &mut Pace) -> Result<Pass, End> {
+        let bytes = match packet {
+            Incoming::Publish(message) => self.published(message, output)?,
             // Nothing that is sent here asks for one.
-            Incoming::PublishAck(_) => return Ok(()),
-            Incoming::Other(packet) => packet,
+            Incoming::PublishAck(_) => 0,
+            Incoming::Other(packet) => self.heard(packet, output)?,
+        };
+        pace.charge(bytes);
+        Ok(if pace.is_spent() { Pass::Over } else { Pass::On })
+    }
+
+    /// What it is charged as beside a packet.
+    fn heard(&self, packet: Packet, output: &mut Vec<u8>) -> Result<usize, End> {
+        let filters = match &packet {
+            Packet::Subscribe { topic_filters, .. } => topic_filters.len(),
+            Packet::Unsubscribe { topic_filters, .. } => topic_filters.len(),
+            _ => 0,
         };
         match packet {
             Packet::PingRequest => put(output, self.terms(), Packet::PingResponse)?,
@@ -155,10 +171,11 @@ impl Visit {
             Packet::Disconnect => return Err(End::Disconnected),
             _ => return Err(Breach::OutOfPlace.into()),
         }
-        Ok(())
+        Ok(filters)
     }
 
-    fn published(&self, message: Message<'_>, output: &mut Vec<u8>) -> Result<(), End> {
+    /// How many bytes had to be read.
+    fn published(&self, message: Message<'_>, output: &mut Vec<u8>) -> Result<usize, End> {
         if message.qos == QoS::ExactlyOnce {
             return Err(Breach::Qos2.into());
         }
@@ -175,13 +192,14 @@ impl Visit {
         let payload = match self.manners.packing.unpack(message.payload) {
             Ok(payload) => payload,
             Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
-            Err(Unpackable::Garbage) => return Ok(()),
+            Err(Unpackable::Garbage) => return Ok(message.payload.len()),
         };
-        let answer = Upstream::parse(message.topic).and_then(|upstream| answer_guest(&upstream, &payload, channel_of));
+        let answer = Upstream::parse(message.topic)
+            .and_then(|upstream| answer_guest(&upstream, &Envelope::read(&payload), channel_of));
         if let Some(answer) = answer {
             self.put_message(output, &answer)?;
         }
-        Ok(())
+        Ok(payload.len())
     }
 
     fn terms(&self) -> Terms {

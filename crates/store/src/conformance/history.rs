@@ -9,7 +9,7 @@ use aldis_core::time::Timestamp;
 use serde_json::json;
 
 use super::bench::{ALL, delete, disable};
-use super::sample::{self, ORG, OTHER_ORG, device_job, idempotency, new_device, product_job, reply, texts};
+use super::sample::{self, ORG, OTHER_ORG, PRESENT, device_job, idempotency, new_device, product_job, reply, texts};
 use super::snapshot::{APP_KEYS, DEVICE_KEYS, MODELS, PRODUCTS, REQUESTS};
 use crate::memory::MemoryStore;
 use crate::rows::{Action, Activity, Job, NewDevice, Reported, Slot};
@@ -392,7 +392,12 @@ impl History {
             (_, State::Published, 4) => Event::NotSent(attempt, &condition),
             (_, State::Published | State::InProgress, 5) => {
                 let link = Link::LostAt(self.now);
-                Event::ReplyDeadline { attempt, handed, link }
+                Event::ReplyDeadline {
+                    attempt,
+                    handed,
+                    link,
+                    unreadable: false,
+                }
             }
             (_, State::Published | State::InProgress, _) | (_, _, 1) => replied,
             (_, _, 2) => Event::DeviceDisabled,
@@ -433,6 +438,7 @@ impl History {
             presence,
             queued: self.model.queue_lengths(&[device]).unwrap()[0],
             busy_with: None,
+            ..PRESENT
         }
     }
 

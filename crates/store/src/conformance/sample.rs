@@ -6,7 +6,7 @@ use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_core::job::{Policy, Retry};
-use aldis_core::task::{Condition, Presence, Reply};
+use aldis_core::task::{Condition, Presence, Reply, Visits};
 use aldis_core::time::Timestamp;
 use serde_json::json;
 
@@ -217,6 +217,8 @@ pub(super) const PRESENT: Condition = Condition {
     presence: Presence::Present,
     queued: 0,
     busy_with: None,
+    hold: None,
+    visits: Visits::NONE,
 };
 
 /// A reply with a code.

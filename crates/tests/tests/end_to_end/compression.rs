@@ -51,9 +51,6 @@ async fn gzip_is_honoured_in_both_directions_for_every_payload() {
     let (topic, command) = device.next_message().await.unwrap();
     let id = unpacked(&command)["id"].as_str().unwrap().to_owned();
     let reply = json!({"id": id, "code": 200, "data": {"product": 42}}).to_string();
-    // Unpacked although packing was announced: dropped, as it would be by the library itself.
-    let sent = device.publish(&format!("{topic}_reply"), reply.clone()).await.unwrap();
-    device.acknowledged(sent).await.unwrap();
     let sent = device
         .publish(&format!("{topic}_reply"), packed(reply.as_bytes()))
         .await
@@ -61,6 +58,26 @@ async fn gzip_is_honoured_in_both_directions_for_every_payload() {
     device.acknowledged(sent).await.unwrap();
     let task = world.task_in(&job, TaskStatus::Succeed).await;
     assert_eq!(task.task_result.unwrap().output_data, Some(json!({"product": 42})));
+
+    // Neither unpacked text nor a byte behind the packed ones costs the result.
+    let spoilings: [fn(&[u8]) -> Vec<u8>; 3] = [
+        <[u8]>::to_vec,
+        |text| [&packed(text)[..], b"\0"].concat(),
+        |text| packed(&[text, b"\0"].concat()),
+    ];
+    for spoil in spoilings {
+        let job = world.create(&Plan::device(&identity)).await;
+        let (topic, command) = device.next_message().await.unwrap();
+        let id = unpacked(&command)["id"].as_str().unwrap().to_owned();
+        let reply = json!({"id": id, "code": 200, "data": {"product": 42}}).to_string();
+        let sent = device
+            .publish(&format!("{topic}_reply"), spoil(reply.as_bytes()))
+            .await
+            .unwrap();
+        device.acknowledged(sent).await.unwrap();
+        let task = world.task_in(&job, TaskStatus::Succeed).await;
+        assert_eq!(task.task_result.unwrap().output_data, Some(json!({"product": 42})));
+    }
 
     let post = br#"{"id":"7","version":"1.0","method":"thing.measurepoint.post","params":{}}"#;
     let sent = device

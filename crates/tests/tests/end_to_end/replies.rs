@@ -184,6 +184,89 @@ async fn odd_replies_are_read_as_far_as_they_can_be() {
     }
 }
 
+/// Spoils the text of a reply.
+type Spoil<'a> = &'a dyn Fn(String) -> Vec<u8>;
+
+#[tokio::test]
+async fn success_that_is_not_perfect_json_counts_and_the_command_runs_once() {
+    let world = World::open().await;
+    let mut device = world.connected("d1").await;
+    let spoilings: [(&str, Spoil<'_>); 12] = [
+        ("NUL", &|text| [text.as_bytes(), b"\0"].concat()),
+        ("BOM", &|text| ["\u{feff}".as_bytes(), text.as_bytes()].concat()),
+        ("UTF-16", &|text| {
+            text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+        }),
+        ("Latin-1", &|text| {
+            text.replace("fine", "\u{1}")
+                .bytes()
+                .map(|b| if b == 1 { 0xe9 } else { b })
+                .collect()
+        }),
+        ("GBK", &|text| {
+            [text.replace("fine\"}", "").as_bytes(), b"\xb5\x5c\"}"].concat()
+        }),
+        ("NaN", &|text| text.replace("42", "NaN").into_bytes()),
+        ("control", &|text| text.replace("fine", "two\nlines\u{2}").into_bytes()),
+        ("comma", &|text| text.replace('}', ",}").into_bytes()),
+        ("quotes", &|text| text.replace('"', "'").into_bytes()),
+        ("cut", &|text| text[..text.len() - 3].as_bytes().to_vec()),
+        ("comment", &|text| text.replace('{', "{/* reply */").into_bytes()),
+        ("two", &|text| [text.as_bytes(), b"{}"].concat()),
+    ];
+    for (name, spoil) in spoilings {
+        let plan = Plan::device(device.identity()).ttl(60).reply_within(2).retry(1, 3);
+        let job = world.create(&plan).await;
+        let command = device.next_command().await.unwrap();
+        let data = json!({"product": 42});
+        let text = format!(
+            r#"{{"id":"{}","code":200,"data":{data},"message":"fine"}}"#,
+            command.id()
+        );
+        let sent = device.reply_raw(&command, spoil(text)).await.unwrap();
+        device.acknowledged(sent).await.unwrap();
+        let task = world.task(&job).await;
+        let result = task
+            .task_result
+            .unwrap_or_else(|| panic!("{name}: the reply was dropped"));
+        assert_eq!((task.status, result.code), (TaskStatus::Succeed, Some(0)), "{name}");
+        assert!(result.output_data.is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn reply_with_only_its_id_ends_the_task_at_once_and_is_not_tried_again() {
+    let world = World::open().await;
+    let mut device = world.connected("d1").await;
+    let job = world
+        .create(&Plan::device(device.identity()).ttl(60).reply_within(60).retry(1, 3))
+        .await;
+    let command = device.next_command().await.unwrap();
+    let cut = format!(r#"{{"id":"{}","code":20"#, command.id());
+    let sent = device.reply_raw(&command, cut.clone()).await.unwrap();
+    device.acknowledged(sent).await.unwrap();
+    let task = world.task(&job).await;
+    let result = task.task_result.unwrap();
+    assert_eq!((task.status, result.code), (TaskStatus::Failed, Some(99400)));
+    assert_eq!(result.output_data, Some(Value::String(cut)));
+}
+
+#[tokio::test]
+async fn reply_of_which_nothing_can_be_read_is_told_of_when_its_command_times_out() {
+    let world = World::open().await;
+    let mut device = world.connected("d1").await;
+    let job = world
+        .create(&Plan::device(device.identity()).ttl(60).reply_within(1))
+        .await;
+    let command = device.next_command().await.unwrap();
+    device.puback(&command).await.unwrap();
+    let sent = device.reply_raw(&command, b"\xffOK".to_vec()).await.unwrap();
+    device.acknowledged(sent).await.unwrap();
+    let task = world.task_in(&job, TaskStatus::RspTimeout).await;
+    let desc = task.task_result.unwrap().desc.unwrap_or_default();
+    assert_eq!(desc, "a reply came whose id could not be read");
+}
+
 #[tokio::test]
 async fn output_beyond_what_is_kept_is_told_and_the_result_counts() {
     let world = World::open().await;

@@ -226,7 +226,57 @@ async fn every_request_of_a_device_is_answered() {
         );
     }
     let template = device.request("thing/tsltemplate/get", json!({})).await.unwrap();
-    assert!(template["data"].is_object(), "{template}");
+    let data = &template["data"];
+    assert_eq!(
+        data["tslServiceMap"]["multiply"]["identifier"], "multiply",
+        "{template}"
+    );
+    assert_eq!(
+        data["tslServiceMap"]["multiply"]["inputData"][0]["dataType"], "INT",
+        "{template}"
+    );
+    for map in ["tslAttributeMap", "tslMeasurepointMap", "tslEventMap"] {
+        assert!(data[map].is_object(), "{template}");
+    }
+}
+
+#[tokio::test]
+async fn device_that_subscribes_to_the_topic_of_the_waiting_command_gets_it_at_once() {
+    let world = World::open().await;
+    for (key, filter) in [
+        ("d1", "/sys/pump/d1/thing/service/multiply"),
+        ("d2", "/sys/+/+/thing/service/multiply"),
+    ] {
+        let identity = world.device(key).await;
+        let job = world.create(&Plan::device(&identity).ttl(600)).await;
+        let mut device = world.connect(&identity).await;
+        let came = Instant::now();
+        assert_eq!(device.subscribe(&[filter]).await.unwrap(), [1]);
+        let command = device.next_command().await.unwrap();
+        // What a subscribing device has not subscribed to waits for five seconds.
+        assert!(came.elapsed() < Duration::from_secs(4), "{filter}");
+        device.answer(&command, 200, json!({})).await.unwrap();
+        world.task_in(&job, TaskStatus::Succeed).await;
+        device.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn device_that_leaves_before_it_is_ready_is_told_of_in_the_result() {
+    let world = World::open().await;
+    let identity = world.device("d1").await;
+    let job = world.create(&Plan::device(&identity).ttl(3)).await;
+    for _ in 0..2 {
+        let mut device = world.connect(&identity).await;
+        device.disconnect().await.unwrap();
+        world.until_presence(&identity, "offline").await;
+    }
+    let task = world.task_in(&job, TaskStatus::TtlTimeout).await;
+    let desc = task.task_result.unwrap().desc.unwrap_or_default();
+    assert!(
+        desc.ends_with("; the device came 2 times and left before it was ready for the command"),
+        "{desc}"
+    );
 }
 
 #[tokio::test]

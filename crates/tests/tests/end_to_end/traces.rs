@@ -69,7 +69,13 @@ async fn sessions_commands_and_dropped_replies_are_told_in_order() {
         .filter(|entry| entry.event == dropped)
         .map(|entry| (entry.detail.as_str(), entry.count))
         .collect();
-    assert_eq!(why, [("there is no such command", 1), ("it has no id of a command", 2)]);
+    assert_eq!(
+        why,
+        [
+            ("there is no such command", 1),
+            ("it has no id of a command that can be read", 2)
+        ]
+    );
     let replied = trace.iter().find(|entry| entry.event == "REPLIED").unwrap();
     let task = world.task(&job).await;
     assert_eq!(

@@ -1,7 +1,7 @@
 //! What becomes of an attempt: it leaves or is taken back, is answered in time, late, twice, by somebody else or never.
 
 use aldis_core::ids::AttemptNo;
-use aldis_core::task::{How, State, code};
+use aldis_core::task::{How, Reply, State, code};
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, TTL_MS, WAITING, by, retrying};
@@ -117,6 +117,36 @@ fn m_an_attempt_that_may_have_left_is_awaited() {
     let (code, desc) = bench.result(task);
     assert_eq!(code, code::NO_REPLY);
     assert!(desc.starts_with("unacknowledged, link lost at"), "{desc}");
+}
+
+#[test]
+fn reply_without_a_readable_id_on_the_topic_of_the_command_that_is_out_is_told_of_at_its_deadline() {
+    for (service, expected) in [
+        ("spin", "a reply came whose id could not be read"),
+        ("another", "acknowledged but silent"),
+    ] {
+        let mut bench = Bench::online(1);
+        let device = bench.devices[0];
+        let task = bench.task_for(device, AT_ONCE);
+        let wire = bench.one_sent();
+        bench.ack(wire);
+        bench.tell(DeviceEvent::Replied {
+            session: bench.last_session(),
+            device,
+            wire: None,
+            to: AnswerTo::Service(service.to_owned()),
+            reply: Reply {
+                code: Some(200),
+                message: None,
+                output: None,
+            },
+            packet: None,
+        });
+        bench.settle();
+        assert_eq!(bench.state(task), State::InProgress);
+        bench.pass(REPLY_MS);
+        assert_eq!(bench.result(task), (code::NO_REPLY, expected.to_owned()));
+    }
 }
 
 #[test]

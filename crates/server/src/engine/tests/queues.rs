@@ -1,6 +1,6 @@
 //! Who waits behind whom for a device.
 
-use aldis_core::ids::{DeviceNo, TaskNo};
+use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo, WireId};
 use aldis_core::task::{QUEUE_MAX, Refused, State, code};
 
 use super::bench::Bench;
@@ -184,6 +184,32 @@ fn several_tasks_that_become_due_in_one_turn_see_each_other() {
     bench.pass(1_000);
     let queued = tasks.iter().filter(|task| bench.state(**task) == State::Queued).count();
     assert_eq!(queued, QUEUE_MAX);
+}
+
+#[test]
+fn command_of_a_service_that_its_device_subscribed_to_by_name_goes_before_the_device_has_settled() {
+    let mut bench = Bench::new(1);
+    let device = bench.devices[0];
+    let session = bench.connect(device);
+    let task = bench.task_for(device, AT_ONCE);
+    let ready_for = |session, service: &str| crate::link::DeviceEvent::ReadyFor {
+        session,
+        device,
+        services: vec![service.to_owned()],
+    };
+    bench.tell(ready_for(session, "another"));
+    assert_eq!(bench.sent(), []);
+    bench.tell(ready_for(session, "spin"));
+    assert_eq!(bench.tasks_sent(), [task]);
+    let wire = WireId::new(task, AttemptNo(1));
+    bench.reply(wire, 200);
+    bench.leave(device, session);
+    let again = bench.connect(device);
+    let next = bench.task_for(device, AT_ONCE);
+    bench.tell(ready_for(session, "spin"));
+    assert_eq!(bench.sent(), [], "what an earlier session has subscribed to is over");
+    bench.tell(ready_for(again, "spin"));
+    assert_eq!(bench.tasks_sent(), [next]);
 }
 
 #[test]

@@ -20,6 +20,32 @@ fn m_expiries_come_before_dispatch() {
 }
 
 #[test]
+fn window_that_ends_unsent_says_what_the_command_was_waiting_for() {
+    let mut bench = Bench::new(1);
+    let device = bench.devices[0];
+    let early = bench.connect(device);
+    bench.leave(device, early);
+    bench.settle();
+    bench.pass(1);
+    let task = bench.task_for(device, WAITING);
+    for _ in 0..2 {
+        let session = bench.connect(device);
+        bench.pass(500);
+        bench.leave(device, session);
+        bench.settle();
+    }
+    bench.pass(TTL_MS);
+    let (_, desc) = bench.result(task);
+    let visits = "; the device came 2 times and left before it was ready for the command";
+    assert!(desc.starts_with("offline since ") && desc.ends_with(visits), "{desc}");
+    let task = bench.task_for(device, WAITING);
+    bench.connect(device);
+    bench.pass(TTL_MS);
+    let (_, desc) = bench.result(task);
+    assert_eq!(desc, "the device is connected, but not ready for the command yet");
+}
+
+#[test]
 fn m_a_command_is_still_sent_right_before_its_window_ends() {
     let mut bench = Bench::new(1);
     let task = bench.task_for(bench.devices[0], WAITING);

@@ -314,6 +314,14 @@ impl Socket {
         tokio::time::timeout(PATIENCE, self.read()).await.unwrap().ok()
     }
 
+    /// What has come by now.
+    pub(super) fn arrived(&self) -> Vec<u8> {
+        let mut bytes = vec![0; 1 << 20];
+        let length = self.0.try_read(&mut bytes).unwrap_or(0);
+        bytes.truncate(length);
+        bytes
+    }
+
     async fn read(&mut self) -> std::io::Result<(u8, Vec<u8>)> {
         let kind = self.0.read_u8().await?;
         let (mut length, mut shift) = (0_usize, 0);
@@ -368,11 +376,15 @@ pub(super) fn text(text: &str) -> Vec<u8> {
 
 /// A CONNECT that is right.
 pub(super) fn connect(key: &str, keep_alive: u16) -> Vec<u8> {
-    let strings = login(key).to_connect("secret");
-    let strings = [strings.client_id, strings.user_name, strings.password]
+    packet(0x10, &[connect_head(4, keep_alive), strings(&login(key))].concat())
+}
+
+/// The strings of a CONNECT that is right.
+pub(super) fn strings(login: &Login) -> Vec<u8> {
+    let strings = login.to_connect("secret");
+    [strings.client_id, strings.user_name, strings.password]
         .map(|it| text(&it))
-        .concat();
-    packet(0x10, &[&connect_head(4, keep_alive)[..], &strings].concat())
+        .concat()
 }
 
 /// A CONNECT of MQTT 5 by `d1`, with these flags, properties and will.
@@ -402,7 +414,7 @@ pub(super) fn connect_with(
     )
 }
 
-fn login(key: &str) -> Login {
+pub(super) fn login(key: &str) -> Login {
     Login {
         client_id: key.to_owned(),
         device_key: key.into(),

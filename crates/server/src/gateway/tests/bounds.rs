@@ -1,8 +1,13 @@
 //! What one device may cost the others.
 
-use aldis_core::ids::{AttemptNo, TaskNo, WireId};
+use std::io::Write as _;
 
-use super::bench::{Bench, packet, publish, text};
+use aldis_core::ids::{AttemptNo, TaskNo, WireId};
+use aldis_protocol::login::Login;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::bench::{Bench, connect_head, login, packet, publish, strings, text};
 use crate::link::DeviceEvent;
 
 const ROOM: usize = 100;
@@ -26,6 +31,41 @@ async fn a_device_that_asks_and_never_reads_is_ended_whatever_it_asks() {
     ] {
         let (mut socket, _) = bench.device("d1").await;
         assert!(socket.flood(&bytes, FAR_TOO_MUCH).await.is_some(), "{what}");
+    }
+}
+
+/// Packets that are small and unpack to as much as a payload may be.
+const PACKED: usize = 24;
+
+#[tokio::test]
+async fn devices_are_served_while_another_sends_packets_that_unpack_to_much() {
+    let mut bench = Bench::open(ROOM).await;
+    let mut packing = bench.socket().await;
+    let login = Login {
+        client_id: "d1{compress=GZIP}".to_owned(),
+        ..login("d1")
+    };
+    packing
+        .send(&packet(0x10, &[connect_head(4, 60), strings(&login)].concat()))
+        .await;
+    assert_eq!(packing.connack().await, 0);
+    let (mut good, _) = bench.device("d2").await;
+    let large = format!(r#"{{"id":"1","params":{{}}}}{}"#, " ".repeat(500_000));
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(large.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let post = packet(0x30, &[&text("/sys/pk/d1/thing/event/e/post")[..], &packed].concat());
+    // They fit into one read.
+    assert!(post.len() * PACKED < 16 * 1024);
+    packing.send(&post.repeat(PACKED)).await;
+    good.send(&[0xc0, 0]).await;
+    assert_eq!(good.packet().await, Some((0xd0, Vec::new())));
+    let answered = packing.arrived();
+    let answers = answered.windows(10).filter(|at| at == b"post_reply").count();
+    assert!(answers < PACKED, "all {PACKED} were dealt with first");
+    for _ in answers..PACKED {
+        let (kind, _) = packing.packet().await.unwrap();
+        assert_eq!(kind, 0x30);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::gateway::login::live;
 use crate::shutdown;
 
 /// A connection's task: what it needs until its end, and nothing of its login.
-const TASK_MAX_BYTES: usize = 576;
+const TASK_MAX_BYTES: usize = 616;
 /// What its task and the orders' share.
 const LINE_MAX_BYTES: usize = 232;
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aldis_core::ids::DeviceNo;
+use aldis_protocol::login::Login;
 
-use super::bench::{Bench, connect, connect_head, packet, publish, text};
+use super::bench::{Bench, connect, connect_head, login, packet, publish, strings, text};
 use crate::gateway::admission::Admitted;
 use crate::trace::Event;
 
@@ -13,7 +14,7 @@ const ROOM: usize = 100;
 #[tokio::test]
 async fn another_version_of_mqtt_is_told_so() {
     let bench = Bench::open(ROOM).await;
-    for level in [3, 0] {
+    for level in [2, 0] {
         let mut socket = bench.socket().await;
         let strings = [text("c"), text("d1&pk"), text("p")].concat();
         socket
@@ -21,6 +22,23 @@ async fn another_version_of_mqtt_is_told_so() {
             .await;
         assert_eq!(socket.connack().await, 1, "level {level}");
         assert_eq!(socket.packet().await, None);
+    }
+}
+
+#[tokio::test]
+async fn client_that_speaks_mqtt_3_1_is_let_in() {
+    let bench = Bench::open(ROOM).await;
+    let long = Login {
+        client_id: "a client id that has more than 23 characters".to_owned(),
+        ..login("d1")
+    };
+    for (name, login) in [("MQIsdp", &login("d1")), ("MQIsdp", &long), ("MQTT", &long)] {
+        let head = [&text(name)[..], &[3, 0xc2, 0, 60]].concat();
+        let mut socket = bench.socket().await;
+        socket.send(&packet(0x10, &[head, strings(login)].concat())).await;
+        assert_eq!(socket.connack().await, 0, "{name}");
+        socket.send(&[0xc0, 0]).await;
+        assert_eq!(socket.packet().await, Some((0xd0, Vec::new())), "{name}");
     }
 }
 
