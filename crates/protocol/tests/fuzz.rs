@@ -1,11 +1,7 @@
 //! Topics and payloads from devices that are broken or hostile: whatever arrives is read as far as it goes. Seeds of the
 //! mutations: `corpus/`; longer runs: docs/reliability.md, "Hostile input".
 
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "a part of it is used here, and all of it in crates/tests"
-)]
+#[expect(unreachable_pub, reason = "the module is public where crates/tests uses it")]
 #[path = "../../tests/src/mutation.rs"]
 mod mutation;
 

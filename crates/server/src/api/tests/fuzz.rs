@@ -1,11 +1,7 @@
 //! Bodies of `createJob` from strangers: whatever arrives is accepted or refused in the envelope, and the server goes on.
 //! Seeds of the mutations: `crates/server/tests/corpus`; longer runs: docs/reliability.md, "Hostile input".
 
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "a part of it is used here, and all of it in crates/tests"
-)]
+#[expect(unreachable_pub, reason = "the module is public where crates/tests uses it")]
 #[path = "../../../../tests/src/mutation.rs"]
 mod mutation;
 
