@@ -1,6 +1,5 @@
 //! Who may use which connection: the writer has one of its own, readers share a few.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +9,8 @@ use parking_lot::Mutex;
 
 use crate::db::Db;
 use crate::failure::Result;
+use crate::files::Files;
+use crate::lock::Lock;
 
 /// The driver, by the way it reaches its connections.
 #[derive(Clone)]
@@ -42,13 +43,15 @@ pub(crate) trait Access: Send + Sync {
 /// A connection of one's own. The data directory stays locked as long as it lives.
 pub struct Sole {
     pub(crate) db: Mutex<Db>,
-    _lock: Arc<File>,
+    pub(crate) files: Files,
+    _lock: Arc<Lock>,
 }
 
 impl Sole {
-    pub(crate) fn new(db: Db, lock: Arc<File>) -> Self {
+    pub(crate) fn new(db: Db, files: Files, lock: Arc<Lock>) -> Self {
         Self {
             db: Mutex::new(db),
+            files,
             _lock: lock,
         }
     }
@@ -71,12 +74,12 @@ pub struct Pool {
 struct Shared {
     connections: Vec<Mutex<Db>>,
     next: AtomicUsize,
-    _lock: Arc<File>,
+    _lock: Arc<Lock>,
 }
 
 impl Pool {
     /// `connections` must not be empty.
-    pub(crate) fn new(connections: Vec<Db>, lock: Arc<File>) -> Self {
+    pub(crate) fn new(connections: Vec<Db>, lock: Arc<Lock>) -> Self {
         let connections: Vec<_> = connections.into_iter().map(Mutex::new).collect();
         let used = 0..connections.len();
         let shared = Arc::new(Shared {
@@ -122,7 +125,8 @@ mod tests {
     use super::*;
 
     fn pool(connections: usize) -> SqliteReader {
-        let lock = Arc::new(tempfile::tempfile().unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Arc::new(Lock::take(dir.path()).unwrap());
         let shared = Arc::new(Shared {
             connections: Vec::new(),
             next: AtomicUsize::new(0),

@@ -14,6 +14,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::database::{Pool, Sole, SqliteReader, SqliteStore};
 use crate::db::{Db, READER_CACHE_KIB, WRITER_CACHE_KIB};
 use crate::failure::Failure;
+use crate::files::Files;
+use crate::lock::Lock;
 use crate::schema;
 use crate::secret::{self, Cipher, KEY_LEN};
 
@@ -21,7 +23,6 @@ use crate::secret::{self, Cipher, KEY_LEN};
 pub const DATABASE: &str = "aldis.db";
 const UNFINISHED: &str = "aldis.db.new";
 const KEY: &str = "secret.key";
-const LOCK: &str = "lock";
 
 /// How a data directory is opened.
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ pub fn open(
         path: dir.to_owned(),
         source,
     })?;
-    let lock = Arc::new(lock(dir)?);
+    let lock = Arc::new(Lock::take(dir)?);
     let path = dir.join(DATABASE);
     let exists = check_header(&path)?;
     let cipher = Arc::new(Cipher::new(&key(dir, options, exists)?));
@@ -134,30 +135,11 @@ pub fn open(
         .map(|_| open(read, READER_CACHE_KIB))
         .collect::<Result<_, _>>();
     let readers = Pool::new(readers.map_err(explain)?, Arc::clone(&lock));
-    Ok((SqliteStore::new(Sole::new(writer, lock)), SqliteReader::new(readers)))
-}
-
-/// The lock belongs to the open file, so it dies with the process, however that ends.
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join(LOCK);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path);
-    let file = file.map_err(|source| OpenError::Io {
-        path: path.clone(),
-        source,
-    })?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse(dir.to_owned())),
-        Err(error) => Err(OpenError::Io {
-            path,
-            source: error.into(),
-        }),
-    }
+    let files = Files::of(&path).map_err(|source| OpenError::Io { path, source })?;
+    Ok((
+        SqliteStore::new(Sole::new(writer, files, lock)),
+        SqliteReader::new(readers),
+    ))
 }
 
 fn key(dir: &Path, options: &Options, exists: bool) -> Result<[u8; KEY_LEN], OpenError> {

@@ -22,7 +22,23 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A file of the open store has been removed or replaced: what is written from now on would be lost. The process has to
+    /// end.
+    #[error("{path} was removed or replaced while it was open; {}", rescue(.saved))]
+    Replaced {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Everything that was committed is in the database file all the same.
+        saved: bool,
+    },
     /// The rows of a page hold more than [`crate::PAGE_BYTES_MAX`] together: fewer have to be asked for.
     #[error("the page is too large")]
     PageTooLarge,
+}
+
+fn rescue(saved: &bool) -> &'static str {
+    match saved {
+        true => "everything that was committed is in the database",
+        false => "the last commits may be lost",
+    }
 }

@@ -23,7 +23,7 @@ pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh, admitted};
 pub use presence::{DeviceStatus, Presence, device_status};
 pub use read::{DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, TaskInfo};
 pub use slots::held_slots;
-pub use write::{Committed, Done, Refusal, StepWrite, Write};
+pub use write::{Committed, Done, Refusal, StepWrite, Write, skipped};
 
 /// The one place that writes.
 pub trait Store: Read {
@@ -34,4 +34,12 @@ pub trait Store: Read {
     /// # Errors
     /// Nothing of the batch is applied, as far as the store can know; after [`Error::Unavailable`] state has to be read again.
     fn commit(&mut self, now: aldis_core::time::Timestamp, writes: &[Write]) -> Result<Committed, Error>;
+
+    /// Looks whether what has been committed is where the next start will look for it.
+    ///
+    /// # Errors
+    /// [`Error::Replaced`] if it is not.
+    fn check(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }

@@ -128,6 +128,9 @@ pub enum Write {
     /// own row goes with the last, and its numbers are never used again. Refused: `Missing` if it is not there or not deleted.
     PurgeJob { job: JobNo, limit: usize },
 
+    /// The numbers of jobs and tasks go on from `least`, or, where they have come that far, after `gap` that are left out.
+    SkipNumbers { least: u64, gap: u64 },
+
     /// Remember an answer. Refused: `Taken` if the key is remembered.
     Remember { idempotency: Idempotency, answer: String },
     /// Forget answers older than this.
@@ -214,4 +217,10 @@ pub struct Committed {
     pub number: CommitNo,
     /// What became of each write.
     pub done: Vec<Done>,
+}
+
+/// The number that is given out next after [`Write::SkipNumbers`].
+#[must_use]
+pub const fn skipped(next: u64, least: u64, gap: u64) -> u64 {
+    if next < least { least } else { next.saturating_add(gap) }
 }

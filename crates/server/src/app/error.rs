@@ -176,9 +176,9 @@ impl From<aldis_store::Error> for Error {
     fn from(error: aldis_store::Error) -> Self {
         match error {
             aldis_store::Error::PageTooLarge => Self::PageTooLarge,
-            failed @ (aldis_store::Error::Unavailable { .. } | aldis_store::Error::Corrupt { .. }) => {
-                Self::Store(failed)
-            }
+            failed @ (aldis_store::Error::Unavailable { .. }
+            | aldis_store::Error::Corrupt { .. }
+            | aldis_store::Error::Replaced { .. }) => Self::Store(failed),
         }
     }
 }

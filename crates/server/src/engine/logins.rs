@@ -54,6 +54,7 @@ fn of(write: &Write) -> Vec<Ask> {
         | Write::SettledJob { .. }
         | Write::DeleteJob { .. }
         | Write::PurgeJob { .. }
+        | Write::SkipNumbers { .. }
         | Write::Remember { .. }
         | Write::Forget { .. }
         | Write::Note(_) => Vec::new(),

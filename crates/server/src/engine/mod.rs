@@ -47,6 +47,8 @@ use turn::Turn;
 const CLOCK_BEHIND_MAX_MS: i64 = 5 * 60_000;
 /// Why dispatch is held then, as `/health/ready` says it.
 const CLOCK_BEHIND: &str = "the clock is behind the store's";
+/// How often a store without commits is asked whether its files are in their place.
+const CHECK_EVERY_MS: i64 = 1_000;
 /// A pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its PUBACK.
 const AFTER_FAILURE_MS: i64 = 200;
 /// The longest sleep while attempts are out: PUBACKs that wake nobody are recorded by then.
@@ -79,6 +81,10 @@ pub struct Engine {
     failed: Option<Timestamp>,
     /// The engine's clock never runs backwards, also across restarts.
     clock: Timestamp,
+    /// When the store was asked last whether its files are in their place.
+    checked: Timestamp,
+    /// The store's files are gone: there is nothing to work on any more.
+    lost: bool,
 }
 
 impl Engine {
@@ -119,6 +125,8 @@ impl Engine {
             more_waits: false,
             failed: None,
             clock,
+            checked: clock,
+            lost: false,
         })
     }
 
@@ -148,11 +156,21 @@ impl Engine {
         self.failed.is_some()
     }
 
+    /// Whether the store's files were removed or replaced: no further turn does anything, and the process has to end.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// One turn.
     pub fn run_once(&mut self, wall: Timestamp) -> Wake {
         self.clock = self.clock.max(wall);
         if self.memory.clock_moved(wall) {
             self.inbox.health().hold_dispatch(None);
+        }
+        self.check_store();
+        if self.lost {
+            return Wake::Nudged;
         }
         if let Some(end) = self.pause(wall) {
             return Wake::At(end);
@@ -165,6 +183,23 @@ impl Engine {
                 tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");
                 self.recover(batch, received, wall)
             }
+        }
+    }
+
+    fn check_store(&mut self) {
+        if self.clock.ms_since(self.checked) >= CHECK_EVERY_MS {
+            self.checked = self.clock;
+            if let Err(error) = self.store.check() {
+                self.note_lost(&error);
+            }
+        }
+    }
+
+    fn note_lost(&mut self, error: &Error) {
+        if matches!(error, Error::Replaced { .. }) {
+            tracing::error!(%error, "the store cannot be used any more: the process ends");
+            self.inbox.health().store_fails(true);
+            self.lost = true;
         }
     }
 
@@ -228,6 +263,7 @@ impl Engine {
                     error = &error as &dyn std::error::Error,
                     "a commit failed: nothing is sent, nothing acknowledged"
                 );
+                self.note_lost(&error);
                 self.recover(batch, received, wall)
             }
         }

@@ -15,11 +15,11 @@ mod touched;
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::CommitNo;
-use aldis_store::{Committed, Done, Error, Refusal, Store, Write};
+use aldis_store::{Committed, Done, Error, Refusal, Store, Write, skipped};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::cells::{Cells, int};
-use crate::database::SqliteStore;
+use crate::database::{Sole, SqliteStore};
 use crate::db::Db;
 use crate::failure::{Failure, Result};
 use crate::secret::Cipher;
@@ -55,7 +55,16 @@ impl From<rusqlite::Error> for Stop {
 impl Store for SqliteStore {
     fn commit(&mut self, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
         let db = self.access.db.get_mut();
-        commit(db, now, writes).map_err(|failure| failure.during("committing"))
+        let committed = commit(db, now, writes).map_err(|failure| failure.during("committing"))?;
+        self.check()?;
+        Ok(committed)
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        let Sole { db, files, .. } = &mut self.access;
+        let Some(path) = files.replaced() else { return Ok(()) };
+        let saved = files.have_database() && complete_database(db.get_mut()) && files.put_log_aside();
+        Err(Error::Replaced { path, saved })
     }
 }
 
@@ -74,6 +83,14 @@ fn commit(db: &mut Db, now: Timestamp, writes: &[Write]) -> Result<Committed> {
     let number = batch.finish()?;
     transaction.commit()?;
     Ok(Committed { number, done })
+}
+
+/// Moves all of the log into the database, also of a log that has been removed and that this process alone still has. False:
+/// a part of it is not there.
+fn complete_database(db: &Db) -> bool {
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+    let moved = db.conn.query_row("PRAGMA wal_checkpoint(FULL)", [], row);
+    moved.is_ok_and(|(busy, logged, moved)| busy == 0 && logged == moved)
 }
 
 /// A commit under way.
@@ -182,6 +199,11 @@ impl<'a> Batch<'a> {
             Write::DeleteJob { job, by } => self.delete_job(*job, by),
             Write::PurgeJob { job, limit } => self.purge_job(*job, *limit),
             Write::Remember { idempotency, answer } => self.remember(idempotency, answer),
+            Write::SkipNumbers { least, gap } => {
+                self.next.job = skipped(self.next.job, *least, *gap);
+                self.next.task = skipped(self.next.task, *least, *gap);
+                Ok(Done::Yes)
+            }
             Write::Forget { before } => self.forget(*before),
             Write::Note(action) => self.note(action),
             Write::Noted { write, actions } => self.noted(write, actions),

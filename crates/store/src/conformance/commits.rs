@@ -89,6 +89,25 @@ pub fn everything_is_there_after_reopening(bench: &mut Bench) {
     snapshot::assert_same(&snapshot::of(bench.read()), &before, "after reopening");
 }
 
+pub fn skipped_numbers_are_given_to_no_job_and_no_task(bench: &mut Bench) {
+    let devices = bench.with_devices(&["d1"]);
+    let plain = |bench: &mut Bench| {
+        let job = bench.create(device_job(&devices));
+        (job, bench.numbers(job))
+    };
+    bench.done(Write::SkipNumbers { least: 1_000, gap: 10 });
+    assert_eq!(plain(bench), (JobNo(1_000), vec![TaskNo(1_000)]));
+    bench.done(Write::SkipNumbers { least: 1_000, gap: 10 });
+    bench.reopen();
+    assert_eq!(plain(bench), (JobNo(1_011), vec![TaskNo(1_011)]));
+    bench.done(Write::SkipNumbers {
+        least: 1 << 49,
+        gap: 10,
+    });
+    assert_eq!(plain(bench), (JobNo(1 << 49), vec![TaskNo(1 << 49)]));
+    assert_eq!(bench.devices(&["d2"]), [DeviceNo(2)], "devices are not concerned");
+}
+
 pub fn numbers_are_not_reused_after_reopening(bench: &mut Bench) {
     let devices = bench.with_devices(&["d1", "d2"]);
     let job = bench.create(device_job(&devices));

@@ -57,6 +57,7 @@ macro_rules! conformance_tests {
                 the_writes_of_a_commit_see_each_other_in_order,
                 everything_is_there_after_reopening,
                 numbers_are_not_reused_after_reopening,
+                skipped_numbers_are_given_to_no_job_and_no_task,
             }
             registry {
                 organizations_are_created_disabled_and_deleted,

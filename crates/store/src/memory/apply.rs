@@ -61,6 +61,10 @@ impl Contents {
             Write::DeleteJob { job, by } => self.delete_job(*job, by),
             Write::PurgeJob { job, limit } => self.purge_job(*job, *limit),
             Write::Remember { idempotency, answer } => self.remember(idempotency, answer),
+            Write::SkipNumbers { least, gap } => {
+                self.jobs.skip_numbers(*least, *gap);
+                Ok(Done::Yes)
+            }
             Write::Forget { before } => Ok(self.forget(*before)),
             Write::Note(action) => Ok(self.note(action)),
             Write::Noted { write, actions } => self.noted(write, actions),

@@ -11,6 +11,7 @@ use super::Contents;
 use super::apply::Applied;
 use super::devices::ChangeMark;
 use crate::rows::{Actor, Idempotency, Job, JobDetail, JobText, Members, NewJob, TargetScope};
+use crate::skipped;
 use crate::words::verb;
 use crate::{Done, Refusal};
 
@@ -71,6 +72,12 @@ impl Jobs {
             .get_mut(&no)
             .filter(|row| !row.job.deleted)
             .ok_or(Refusal::Missing)
+    }
+
+    pub(super) fn skip_numbers(&mut self, least: u64, gap: u64) {
+        for last in [&mut self.last_job, &mut self.last_task] {
+            *last = skipped(*last + 1, least, gap) - 1;
+        }
     }
 
     /// Gives a job its tasks' numbers.
