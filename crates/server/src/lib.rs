@@ -17,6 +17,7 @@ pub mod link;
 pub mod pem;
 mod remembered;
 pub mod shutdown;
+mod socket_options;
 pub mod takeovers;
 pub mod telemetry;
 pub mod trace;

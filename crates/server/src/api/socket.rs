@@ -1,7 +1,7 @@
 //! A caller's socket, shared between the connection, which reads and writes, and whoever has to know that the caller has left.
 
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,6 +10,8 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::socket_options::end_when_not_read;
 
 /// A caller that takes no byte of its answer for this long is gone: large answers are not kept for it any longer.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +30,7 @@ impl Socket {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT)) {
+        if let Err(error) = end_when_not_read(&stream, USER_TIMEOUT) {
             tracing::debug!(%error, "TCP_USER_TIMEOUT could not be set");
         }
         Self(Arc::new(stream))
@@ -40,6 +42,11 @@ impl Socket {
 }
 
 impl Peer {
+    /// Where the caller calls from; `None` if the connection is broken.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.0.peer_addr().ok()
+    }
+
     /// Done once the caller has closed its side, or the connection is broken. Of one that has sent its next request already
     /// only the latter can be told.
     pub(super) async fn left(&self) {

@@ -16,9 +16,18 @@ const WHEN_FULL: Duration = Duration::from_millis(100);
 
 /// Connections beyond the limit that are told why they are turned away; any more are closed at once, because each takes a
 /// file of those that the rest of the server needs.
-pub const TURNED_AWAY_MAX: usize = 64;
+const TURNED_AWAY_MAX: usize = 64;
+/// Of a small number of files, devices get most: one is turned away for so many that there is room for, but some always are.
+const PLACES_PER_TURNED_AWAY: usize = 4;
+const TURNED_AWAY_MIN: usize = 8;
 /// Between two lines in the log about connections for which there is no room.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// How many connections beyond `connections_max` may be open at a time, to be told so.
+#[must_use]
+pub fn turned_away_max(connections_max: usize) -> usize {
+    (connections_max / PLACES_PER_TURNED_AWAY).clamp(TURNED_AWAY_MIN, TURNED_AWAY_MAX)
+}
 
 /// Where devices may come in.
 pub struct Doors {
@@ -70,7 +79,7 @@ async fn accept(gateway: &Arc<Gateway>, doors: Doors, stopped: Stopped) {
                         told = Some(Instant::now());
                         tracing::warn!(%peer, connections_max = gateway.connections_max, "no room for another device connection");
                     }
-                    if over > TURNED_AWAY_MAX {
+                    if over > turned_away_max(gateway.connections_max) {
                         continue;
                     }
                     let place = room.then(|| gateway.strangers.join());

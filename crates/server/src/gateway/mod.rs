@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use aldis_core::time::Clock;
 
-pub use listener::{Doors, TURNED_AWAY_MAX, serve};
+pub use listener::{Doors, serve, turned_away_max};
 pub use sessions::Sessions;
 pub use tls::{CertificateFiles, NotReloaded, Tls, TlsError, TlsFiles};
 

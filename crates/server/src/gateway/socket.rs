@@ -6,6 +6,8 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+use crate::socket_options::end_when_not_read;
+
 /// A device that takes no byte for this long is gone: bytes must not reach it minutes after their timeout.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A device that promises no signs of life is asked for them by the operating system after this much silence: without
@@ -14,7 +16,7 @@ const PROBE_AFTER: Duration = Duration::from_secs(60);
 
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT))
+    end_when_not_read(stream, USER_TIMEOUT)
 }
 
 /// From now on the connection's end discards what the device has not taken.

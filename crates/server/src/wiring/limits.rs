@@ -11,7 +11,7 @@ const OTHER_FILES: usize = 64;
 /// Of this many files, one is a caller's: devices hold their connections for good, callers come and go, and those of a
 /// server with 20,000 files are hundreds at most.
 const FILES_PER_CALLER: usize = 32;
-/// Fewer callers than this would stand in each other's way, however few files there are.
+/// Fewer callers than this would stand in each other's way: so many get a place as long as devices get most of the files.
 const CALLERS_MIN: usize = 128;
 /// More connections than this bring callers nothing, unless very many wait for devices: there is one database behind them.
 const CALLERS_MAX: usize = 4096;
@@ -54,24 +54,26 @@ pub(super) fn connections(callers: Option<NonZeroUsize>) -> Connections {
     share
 }
 
-/// Devices get at least half of the files, be they ever so few.
+/// A share for callers that grows with the files, and never takes more than a quarter of what there is for both.
 fn share(files: usize) -> Connections {
-    let callers = (files / FILES_PER_CALLER).clamp(CALLERS_MIN, CALLERS_MAX);
-    let others = (callers + gateway::TURNED_AWAY_MAX + OTHER_FILES).min(files / 2);
-    Connections {
-        callers,
-        devices: files - others,
-    }
+    let wanted = (files / FILES_PER_CALLER).clamp(CALLERS_MIN, CALLERS_MAX);
+    split(files, wanted.min(files.saturating_sub(OTHER_FILES) / 4))
 }
 
-/// As many callers as the operator wants, if one device at least finds room.
+/// As many callers as the operator wants, if one device at least finds room. Devices get the other files: those that have a
+/// place, and those that are told that there is none.
 fn split(files: usize, callers: usize) -> Connections {
-    let for_all = files.saturating_sub(gateway::TURNED_AWAY_MAX + OTHER_FILES);
-    let callers = callers.min(for_all.saturating_sub(1)).max(1);
-    Connections {
-        callers,
-        devices: for_all.saturating_sub(callers).max(1),
-    }
+    let for_both = files.saturating_sub(OTHER_FILES);
+    let callers = callers.min(for_both.saturating_sub(1)).max(1);
+    let rest = for_both.saturating_sub(callers);
+    let fits = |devices: &usize| devices + gateway::turned_away_max(*devices) <= rest;
+    let told = [0, usize::MAX].map(gateway::turned_away_max);
+    let candidates = told
+        .map(|told| rest.saturating_sub(told))
+        .into_iter()
+        .chain([rest / 5 * 4]);
+    let devices = candidates.filter(fits).max().unwrap_or(0).max(1);
+    Connections { callers, devices }
 }
 
 fn raise() -> Option<u64> {
@@ -98,15 +100,17 @@ mod tests {
     fn devices_get_most_of_the_files() {
         assert_eq!(shared(20_000), (625, 19_247), "the usual limit");
         assert_eq!(shared(1024), (128, 768));
+        assert_eq!(shared(256), (48, 112), "the least that is common");
         assert_eq!(shared(1_048_576), (4096, 1_044_352));
     }
 
     #[test]
-    fn what_is_shared_is_never_more_than_there_is() {
-        for files in [300, 512, 4096, 20_000, 131_072, 1 << 30] {
+    fn shares_add_up_to_no_more_than_there_is() {
+        for files in (OTHER_FILES + 20..2_000).chain([4096, 20_000, 131_072, 1 << 30]) {
             let (callers, devices) = shared(files);
-            assert!(callers + devices + gateway::TURNED_AWAY_MAX + OTHER_FILES <= files.max(512));
-            assert!(devices >= files / 2);
+            let all = callers + devices + gateway::turned_away_max(devices) + OTHER_FILES;
+            assert!(all <= files, "{all} of {files}");
+            assert!(devices >= callers && callers > 0, "{files}");
         }
     }
 
@@ -118,9 +122,9 @@ mod tests {
         };
         assert_eq!(split(20_000, 10_000), (10_000, 9_872));
         assert_eq!(split(20_000, 16), (16, 19_856));
-        assert_eq!(split(1024, 10_000), (895, 1));
+        assert_eq!(split(1024, 10_000), (959, 1));
         assert_eq!(
-            split(100, 10_000),
+            split(60, 10_000),
             (1, 1),
             "it will not be enough, but the server says so itself"
         );

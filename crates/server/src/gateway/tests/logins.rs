@@ -88,7 +88,7 @@ async fn without_room_some_are_told_and_the_rest_are_closed() {
     assert_eq!(told.connack().await, 3);
     assert_eq!(told.packet().await, None);
     let mut waiting = Vec::new();
-    for _ in 0..=crate::gateway::TURNED_AWAY_MAX {
+    for _ in 0..=crate::gateway::turned_away_max(1) {
         waiting.push(bench.socket().await);
     }
     let mut beyond = waiting.pop().unwrap();
