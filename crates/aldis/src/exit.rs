@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use aldis_client::Error as ClientError;
 
@@ -22,6 +24,11 @@ pub(crate) enum Outcome {
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
+/// The server cannot go on, or has not ended in order; it should be started again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Broken(pub(crate) String);
+
 /// An error that ends the program as a usage error.
 pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
     Usage(text.into()).into()
@@ -30,6 +37,11 @@ pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
+/// As `EX_SOFTWARE` of sysexits.h: a fault of the program, not of how it was called.
+const BROKEN: u8 = 70;
+
+/// How long stderr may take to accept why the program ends: a pipe that is full and not read must not keep it alive.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// Prints what went wrong, if anything, and gives the exit code.
 pub(crate) fn report(outcome: anyhow::Result<Outcome>) -> ExitCode {
@@ -42,12 +54,27 @@ pub(crate) fn report(outcome: anyhow::Result<Outcome>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = format!("aldis: {error:#}\n{}{}", hint(&error), page(&error));
-    // With stderr closed too there is nobody left to tell.
-    drop(io::stderr().write_all(text.as_bytes()));
+    tell(text);
     ExitCode::from(code(&error))
 }
 
+/// Writes to stderr, whatever state that is in.
+fn tell(text: String) {
+    let (done, told) = mpsc::channel();
+    let write = move || {
+        drop(io::stderr().write_all(text.as_bytes()));
+        let _waiting = done.send(());
+    };
+    // Without a thread there is no way to write that is sure to end.
+    if std::thread::Builder::new().spawn(write).is_ok() {
+        let _told = told.recv_timeout(TOLD_WITHIN);
+    }
+}
+
 fn code(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<Broken>()) {
+        return BROKEN;
+    }
     if error.chain().any(|cause| cause.is::<Usage>()) {
         return WRONG_USAGE;
     }
@@ -134,6 +161,7 @@ mod tests {
         };
         assert_eq!(code(&address.into()), WRONG_USAGE);
         assert_eq!(code(&anyhow::anyhow!("disk full")), FAILED);
+        assert_eq!(code(&Broken("the writer ended".into()).into()), BROKEN);
     }
 
     #[test]

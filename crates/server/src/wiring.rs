@@ -7,7 +7,10 @@ mod clock;
 mod first_start;
 mod limits;
 mod listen;
+mod numbers;
+mod pid_file;
 mod reset_admin;
+mod vital;
 mod writer_thread;
 
 use std::net::SocketAddr;
@@ -25,13 +28,15 @@ pub use first_start::FirstStartError;
 pub use reset_admin::{NewAdminKey, ResetAdminError, reset_admin};
 
 use crate::api;
-use crate::app::{self, App, BlockingPool, Parts, SystemChance};
+use crate::app::{self, App, BlockingPool, Chance as _, Parts, SystemChance};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::gateway::{self, Doors, Gateway, NotReloaded, Sessions, Tls, TlsError};
 use crate::shutdown::{self, Stop};
 use crate::writer::{Inbox, Writer};
-use aldis_core::time::Clock;
+use aldis_core::time::{Clock, Timestamp};
+use pid_file::PidFile;
+use vital::{Ends, Vital};
 use writer_thread::{Signal, WriterThread};
 
 /// Connections for reading: API calls read side by side, and a long search must not hold up a login.
@@ -98,7 +103,19 @@ pub struct Server {
     sessions: Arc<Sessions>,
     inbox: Arc<Inbox>,
     writer: WriterThread,
+    ends: Ends,
+    _pid_file: PidFile,
 }
+
+/// A part of the server had ended before it was stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} ended by itself, and with it the server")]
+pub struct PartEnded(pub &'static str);
+
+/// The parts that have to live as long as the server.
+const WRITER: &str = "the writer's thread";
+const DEVICES: &str = "the devices' thread";
+const HTTP: &str = "the HTTP listener";
 
 impl Server {
     /// Opens the data directory, reads what has to be known, and starts to listen. Whatever ended while the server was
@@ -123,6 +140,10 @@ impl Server {
         let secured = listen_under_tls(settings, &clock)?;
         let (mut store, reader) = aldis_store_sqlite::open(&settings.data_dir, &options, Arc::clone(&presence))?;
         first_start::prepare(&mut store, &settings.data_dir, clock.now(), &SystemChance)?;
+        skip_numbers(&mut store, clock.now()).map_err(|source| StartError::Store {
+            dir: settings.data_dir.clone(),
+            source,
+        })?;
 
         let http = listen::on(settings.http)?;
         let mqtt = listen::on(settings.mqtt)?;
@@ -134,21 +155,28 @@ impl Server {
             dir: settings.data_dir.clone(),
             source,
         })?;
-        let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal)?;
+        let (guards, ends) = vital::watch();
+        let vital = guards.of(WRITER);
+        let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal, vital)?;
 
         let app = app(settings, reader, &inbox, &clock, presence)?;
         let connections = limits::connections(settings.http_connections_max);
         inbox.waiters().bound(connections.waiting());
         let (stop_http, http_stopped) = shutdown::channel();
-        let http_ends = tokio::spawn(api::serve(
+        let served = api::serve(
             listen::on_this_runtime(http)?,
             connections.callers,
             app.clone(),
             http_stopped.wait(),
-        ));
+        );
+        let vital = guards.of(HTTP);
+        let http_ends = tokio::spawn(async move {
+            let _reports_the_end = vital;
+            served.await;
+        });
         let gateway = Gateway::new(app, clock, Arc::clone(&sessions), connections.devices);
         let (mqtts, tls) = secured.as_ref().map(|(_, at, tls)| (*at, Arc::clone(tls))).unzip();
-        let (stop_mqtt, mqtt_ends) = serve_devices(gateway, mqtt, secured)?;
+        let (stop_mqtt, mqtt_ends) = serve_devices(gateway, mqtt, secured, guards.of(DEVICES))?;
         Ok(Self {
             http: http_at,
             mqtt: mqtt_at,
@@ -161,7 +189,14 @@ impl Server {
             sessions,
             inbox,
             writer,
+            ends,
+            _pid_file: PidFile::write(&settings.data_dir),
         })
+    }
+
+    /// Returns when a part of the server has ended by itself: what is left should end too, and be started again.
+    pub async fn part_ended(&mut self) -> PartEnded {
+        PartEnded(self.ends.next().await)
     }
 
     /// Reads the certificates again, for the connections to come, and ends those whose certificate has been revoked. What
@@ -183,7 +218,10 @@ impl Server {
 
     /// Stops in order: no new calls or devices; attempts that have not left are taken back; replies read so far are
     /// recorded and acknowledged; then the connections end, and with them the writer.
-    pub async fn stop(self) {
+    ///
+    /// # Errors
+    /// A part of the server had panicked: what it had to do was not done.
+    pub async fn stop(self) -> Result<(), PartEnded> {
         self.inbox.health().stop();
         self.stop_http.stop();
         self.stop_mqtt.stop();
@@ -191,17 +229,28 @@ impl Server {
             self.writer.quiet();
             self.writer
         });
-        let http_ended = self.http_ends.await;
+        let http_ended = self.http_ends.await.is_ok();
         self.inbox.close();
-        let Ok(writer) = writer.await else { return };
+        let writer = writer.await.map_err(|_panicked| PartEnded(WRITER))?;
         self.sessions.end_all();
         let mqtt_ends = self.mqtt_ends;
-        let ended = tokio::task::spawn_blocking(move || drop(mqtt_ends.join()));
-        if tokio::time::timeout(CONNECTIONS_END_WITHIN, ended).await.is_err() {
-            tracing::warn!("device connections were cut off by the stop of the server");
-        }
-        if tokio::task::spawn_blocking(move || writer.finish()).await.is_err() || http_ended.is_err() {
-            tracing::error!("a part of the server ended badly");
+        let ended = tokio::task::spawn_blocking(move || mqtt_ends.join().is_ok());
+        let mqtt_ended = match tokio::time::timeout(CONNECTIONS_END_WITHIN, ended).await {
+            Ok(ended) => ended.unwrap_or(false),
+            Err(_) => {
+                tracing::warn!("device connections were cut off by the stop of the server");
+                true
+            }
+        };
+        let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
+        let parts = [
+            (http_ended, HTTP),
+            (mqtt_ended, DEVICES),
+            (finished.unwrap_or(false), WRITER),
+        ];
+        match parts.into_iter().find(|(well, _)| !well) {
+            Some((_, part)) => Err(PartEnded(part)),
+            None => Ok(()),
         }
     }
 }
@@ -217,6 +266,17 @@ fn listen_under_tls(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Optio
     let listener = listen::on(*asked)?;
     let at = listen::address(&listener, *asked)?;
     Ok(Some((listener, at, tls)))
+}
+
+/// After this, no number is given out that an earlier start can have given out, whichever copy of the data this is.
+fn skip_numbers(store: &mut dyn Store, now: Timestamp) -> Result<(), StoreError> {
+    let mut chance = [0; 4];
+    SystemChance.fill(&mut chance);
+    // The moment of the last commit is kept: the engine compares the clock with it.
+    let (_, last) = store.last_commit()?;
+    store
+        .commit(last, &[numbers::skip(now, u32::from_ne_bytes(chance))])
+        .map(drop)
 }
 
 fn start_engine(
@@ -281,6 +341,7 @@ fn serve_devices(
     gateway: Arc<Gateway>,
     plain: std::net::TcpListener,
     secured: Option<Secured>,
+    vital: Vital,
 ) -> Result<(Stop, JoinHandle<()>), StartError> {
     let system = |what: &str| {
         let what = what.to_owned();
@@ -302,7 +363,10 @@ fn serve_devices(
     };
     let thread = std::thread::Builder::new()
         .name("devices".to_owned())
-        .spawn(move || runtime.block_on(gateway::serve(gateway, doors, stopped)))
+        .spawn(move || {
+            let _reports_the_end = vital;
+            runtime.block_on(gateway::serve(gateway, doors, stopped));
+        })
         .map_err(system("cannot start the devices' thread"))?;
     Ok((stop, thread))
 }

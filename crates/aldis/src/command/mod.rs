@@ -20,13 +20,16 @@ mod single;
 mod task;
 
 use std::future::Future;
+use std::time::Duration;
 
+use aldis_server::telemetry;
 use clap::Subcommand;
 use tokio::runtime::Builder;
 
 use crate::cli::Cli;
 use crate::context::Context;
 use crate::exit::Outcome;
+use crate::interrupt::ignore_hangup;
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
@@ -95,16 +98,23 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
     }
 }
 
+/// How long questions that are still being answered may hold up the end of the process.
+const LEFT_OVER_WITHIN: Duration = Duration::from_millis(500);
+
 /// The server uses every core.
 fn serve(args: serve::Args) -> anyhow::Result<Outcome> {
-    let served = Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(serve::run(args));
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve::run(args));
+    runtime.shutdown_timeout(LEFT_OVER_WITHIN);
+    telemetry::finish();
     served.map(|()| Outcome::Done)
 }
 
 /// A client does one thing after another: one thread is enough.
 fn wait_for(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
-    Builder::new_current_thread().enable_all().build()?.block_on(work)
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        ignore_hangup()?;
+        work.await
+    })
 }

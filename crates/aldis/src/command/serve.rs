@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aldis_server::config::Given;
 use aldis_server::telemetry;
@@ -10,7 +11,7 @@ use aldis_server::wiring::Server;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::exit::usage;
+use crate::exit::{Broken, usage};
 
 /// Serve the HTTP API and devices from one data directory.
 #[derive(Debug, clap::Args)]
@@ -71,7 +72,12 @@ pub(crate) struct Args {
     until_stdin_ends: bool,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// All of a stop: longer, and whoever has asked for it sends SIGKILL.
+const STOPS_WITHIN: Duration = Duration::from_secs(9);
+/// How long standard output may take to accept the lines that say that the server is ready.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Serves until SIGTERM or SIGINT, or until a part of the server ends by itself.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::start();
     let file = args
@@ -105,8 +111,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
     let orphaned = stdin_ended(args.until_stdin_ends);
-    let server = Server::start(&settings).await?;
-    announce(&server)?;
+    let mut server = Server::start(&settings).await?;
+    announce(&server).await;
     let mut orphaned = std::pin::pin!(orphaned);
     loop {
         tokio::select! {
@@ -114,11 +120,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => server.reload(),
+            ended = server.part_ended() => {
+                tracing::error!(part = ended.0, "a part of the server has ended: the process ends");
+                return Err(Broken(ended.to_string()).into());
+            }
         }
     }
     tracing::info!("stopping");
-    server.stop().await;
-    Ok(())
+    let stopped = tokio::time::timeout(STOPS_WITHIN, server.stop()).await;
+    let late = |_| Broken(format!("the server did not stop within {} s", STOPS_WITHIN.as_secs()));
+    Ok(stopped.map_err(late)?.map_err(|ended| Broken(ended.to_string()))?)
 }
 
 /// A setting that makes no sense is a mistake of the caller, wherever it stands.
@@ -141,14 +152,21 @@ async fn stdin_ended(watched: bool) {
     }
 }
 
-/// Scripts wait for these lines; nothing else goes to stdout.
-fn announce(server: &Server) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "http listening on {}", server.http)?;
-    writeln!(stdout, "mqtt listening on {}", server.mqtt)?;
+/// Scripts wait for these lines; nothing else goes to stdout. A stdout that is closed, full or not read is no reason not to
+/// serve: a thread of its own writes, and is not waited for long.
+async fn announce(server: &Server) {
+    let mut lines = format!("http listening on {}\nmqtt listening on {}\n", server.http, server.mqtt);
     if let Some(mqtts) = server.mqtts {
-        writeln!(stdout, "mqtts listening on {mqtts}")?;
+        lines += &format!("mqtts listening on {mqtts}\n");
     }
-    writeln!(stdout, "ready")?;
-    stdout.flush()
+    lines += "ready\n";
+    let (done, written) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("announce".to_owned()).spawn(move || {
+        let mut stdout = std::io::stdout().lock();
+        drop(done.send(stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush())));
+    });
+    let written = tokio::time::timeout(ANNOUNCED_WITHIN, written).await;
+    if thread.is_err() || !matches!(written, Ok(Ok(Ok(())))) {
+        tracing::warn!("standard output does not take the lines that say where the server listens");
+    }
 }

@@ -19,6 +19,7 @@ use super::error::{self, Failing};
 use super::health::{self, Probe};
 use super::query::Query;
 use super::rate_limit::RateLimit;
+use super::socket::Peer;
 use super::{body, local_only, openapi, strict, tokens};
 use crate::app::access::Signed;
 use crate::app::{App, Caller, Error};
@@ -83,18 +84,18 @@ impl Entrance {
 /// Answers a request; a panic inside an action costs that request alone.
 pub(super) async fn answer(State(entrance): State<Entrance>, request: Request) -> Response {
     let request_id = entrance.app.chance().uuid();
+    let peer = request.extensions().get().and_then(Peer::address);
+    let path = request.uri().path().to_owned();
     let answered = AssertUnwindSafe(route(&entrance, request, &request_id))
         .catch_unwind()
         .await;
-    match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(failing)) => envelope::failure(&failing, &request_id),
-        Err(_) => {
-            let panicked = Error::Internal("a request panicked".to_owned());
-            error::log(&panicked, "?", &request_id);
-            envelope::failure(&Failing::from(&panicked), &request_id)
-        }
-    }
+    let failing = match answered {
+        Ok(Ok(response)) => return response,
+        Ok(Err(failing)) => failing,
+        Err(_) => Failing::caused_by(&Error::Internal("a request panicked".to_owned())),
+    };
+    error::log(&failing, &path, &request_id, peer);
+    envelope::failure(&failing, &request_id)
 }
 
 async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Result<Response, Failing> {
@@ -165,10 +166,7 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
     match outcome.await {
         Ok(Ok(answer)) => Ok(Answer::into_response(answer, request_id)),
         Ok(Err(failing)) => Err(failing),
-        Err(refused) => {
-            error::log(&refused, name, request_id);
-            Err(Failing::from(&refused))
-        }
+        Err(refused) => Err(Failing::caused_by(&refused)),
     }
 }
 

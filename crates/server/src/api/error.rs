@@ -1,11 +1,14 @@
 //! The one place where a refusal or a failure gets its code, its public message and its HTTP status
 //! (docs/api.md, "Errors").
 
+use std::net::SocketAddr;
+
 use aldis_store::PAGE_BYTES_MAX;
 use axum::http::StatusCode;
 
 use super::body::Unreadable;
 use crate::app::Error;
+use crate::telemetry::{self, TEXT_MAX_BYTES};
 
 /// A parameter is missing or wrong.
 pub(super) const INVALID: i32 = 99400;
@@ -22,6 +25,8 @@ pub(super) struct Failing {
     pub(super) status: StatusCode,
     pub(super) code: i32,
     pub(super) message: String,
+    /// What the log says instead of the message, if the caller is not told everything.
+    pub(super) cause: Option<String>,
 }
 
 impl Failing {
@@ -30,6 +35,15 @@ impl Failing {
             status,
             code,
             message: message.into(),
+            cause: None,
+        }
+    }
+
+    /// An error of the application, with what only the log may say about it.
+    pub(super) fn caused_by(error: &Error) -> Self {
+        Self {
+            cause: cause(error),
+            ..Self::from(error)
         }
     }
 
@@ -48,6 +62,19 @@ impl Failing {
             INTERNAL,
             "internal server error; the server's log says more",
         )
+    }
+}
+
+/// What the caller is not told, in the log's words.
+fn cause(error: &Error) -> Option<String> {
+    match error {
+        Error::Unauthenticated(why) => Some((*why).to_owned()),
+        Error::Store(source) => {
+            let below = std::error::Error::source(source);
+            Some(below.map_or_else(|| source.to_string(), |below| format!("{source}: {below}")))
+        }
+        Error::Unavailable | Error::Internal(_) => Some(error.to_string()),
+        _ => None,
     }
 }
 
@@ -179,19 +206,19 @@ impl From<&Unreadable> for Failing {
     }
 }
 
-/// Writes the log line of a failure of the server's own, once; refusals are the caller's affair.
-pub(super) fn log(error: &Error, action: &str, request_id: &str) {
-    match error {
-        Error::Store(source) => {
-            let cause = std::error::Error::source(source).map(ToString::to_string);
-            tracing::error!(action, request = request_id, error = %source, cause, "a request failed in the store");
+/// Writes the log line of a call that was not done: of the server's own failures as errors, of refusals as information. One
+/// address is not heard of more than once a second (`telemetry`).
+pub(super) fn log(failing: &Failing, path: &str, request_id: &str, peer: Option<SocketAddr>) {
+    let why = telemetry::cut(failing.cause.as_ref().unwrap_or(&failing.message), TEXT_MAX_BYTES);
+    let (path, code) = (telemetry::cut(path, TEXT_MAX_BYTES), failing.code);
+    let peer = peer.map(tracing::field::display);
+    match failing.status {
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            tracing::error!(peer, path, code, request = request_id, why, "a call failed");
         }
-        Error::Unavailable | Error::Internal(_) => {
-            tracing::error!(action, request = request_id, %error, "a request failed");
+        StatusCode::SERVICE_UNAVAILABLE => {
+            tracing::warn!(peer, path, code, request = request_id, why, "a call was turned away");
         }
-        Error::Overloaded | Error::TooManyWait => {
-            tracing::warn!(action, request = request_id, "a request was turned away")
-        }
-        _ => tracing::debug!(action, request = request_id, %error, "a request was refused"),
+        _ => tracing::info!(peer, path, code, request = request_id, why, "a call was refused"),
     }
 }

@@ -11,7 +11,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::decode::decode;
-use super::error::Failing;
+use super::error::{self, Failing};
+use super::socket::Peer;
 use super::{body, envelope};
 use crate::app::tokens::{Denied, Granted};
 use crate::app::{App, Error, tokens};
@@ -71,6 +72,10 @@ enum NoToken {
 }
 
 pub(super) async fn answer(app: &App, request: Request, refresh: bool) -> Response {
+    let (peer, path) = (
+        request.extensions().get().and_then(Peer::address),
+        request.uri().path().to_owned(),
+    );
     let (http, status, msg, data) = match grant(app, request, refresh).await {
         Ok(granted) => {
             let token = Token {
@@ -80,8 +85,9 @@ pub(super) async fn answer(app: &App, request: Request, refresh: bool) -> Respon
             (StatusCode::OK, 0, "SUCCESS".to_owned(), Some(token))
         }
         Err(none) => {
-            let (http, status, msg) = none.describe();
-            (http, status, msg, None)
+            let failing = none.describe();
+            error::log(&failing, &path, "", peer);
+            (failing.status, failing.code, failing.message, None)
         }
     };
     envelope::response(
@@ -127,7 +133,7 @@ fn read(request: TokenRequest, refresh: bool) -> Result<tokens::Request, NoToken
 }
 
 impl NoToken {
-    fn describe(self) -> (StatusCode, i32, String) {
+    fn describe(self) -> Failing {
         let status = match &self {
             Self::Absent(_) => 1202,
             Self::Invalid(_) | Self::Denied(Denied::WrongTime) | Self::Unreadable(_) => 1004,
@@ -138,19 +144,21 @@ impl NoToken {
             Self::Denied(Denied::Failed(_)) => 1005,
         };
         match self {
-            Self::Absent(field) => (
+            Self::Absent(field) => Failing::new(
                 StatusCode::OK,
                 status,
                 format!("{field}: a value expected, found nothing"),
             ),
-            Self::Invalid(violation) => (StatusCode::OK, status, violation.to_string()),
-            Self::Unreadable(failing) => (failing.status, status, failing.message),
-            Self::Denied(Denied::Failed(error)) => {
-                super::error::log(&error, "token", "");
-                let failing = Failing::from(&error);
-                (failing.status, status, failing.message)
-            }
-            Self::Denied(denied) => (StatusCode::OK, status, denied.to_string()),
+            Self::Invalid(violation) => Failing::new(StatusCode::OK, status, violation.to_string()),
+            Self::Unreadable(failing) => Failing {
+                code: status,
+                ..failing
+            },
+            Self::Denied(Denied::Failed(error)) => Failing {
+                code: status,
+                ..Failing::caused_by(&error)
+            },
+            Self::Denied(denied) => Failing::new(StatusCode::OK, status, denied.to_string()),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Who may come in: the strings of CONNECT, checked against what is registered.
 
+use std::net::SocketAddr;
+
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::activation::ActivationInfo;
+use aldis_protocol::keys::{DEVICE_KEY_MAX_BYTES, PRODUCT_KEY_MAX_BYTES};
 use aldis_protocol::login::{Login, SecureMode, keys_in};
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
@@ -15,6 +18,7 @@ use super::visit::{Purpose, Visit};
 use super::visitors::{Kind, Seat};
 use crate::app::admit_device::{Claim, Denied, NotAdmitted, admit_device, holds_keys};
 use crate::app::admit_guest::{admit_channel, admit_to_activation};
+use crate::telemetry::{TEXT_MAX_BYTES, cut};
 use crate::trace::Event;
 
 /// Who has proved to be what.
@@ -52,12 +56,13 @@ impl Gateway {
         connect: &Connect,
         terms: Terms,
         shown: Option<&Shown>,
+        peer: SocketAddr,
     ) -> Result<Guest, ConnectAckReason> {
         let keys = connect.username.as_deref().and_then(keys_in);
         let (claim, manners) = match stated(connect, terms, shown) {
             Ok(stated) => stated,
             Err(why) => {
-                tell_why(keys, &why);
+                tell_why(peer, keys, &why);
                 if let Some((device_key, product_key)) = keys {
                     self.app.note_refused(product_key, device_key, why).await;
                 }
@@ -68,7 +73,7 @@ impl Gateway {
             Ok(guest) => Ok(guest),
             Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
             Err(NotAdmitted::NotAuthorized(Denied { why, device })) => {
-                tell_why(keys, why);
+                tell_why(peer, keys, why);
                 if let Some(device) = device {
                     self.sessions.note(device, Event::Refused(why.to_owned()));
                 }
@@ -166,7 +171,12 @@ fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Cla
 }
 
 /// Tells the operator what the client is not told. Never the password, which may be a secret that was put there by mistake.
-fn tell_why(keys: Option<(&str, &str)>, why: &str) {
+fn tell_why(peer: SocketAddr, keys: Option<(&str, &str)>, why: &str) {
     let (device, product) = keys.unwrap_or_default();
-    tracing::info!(product, device, why, "a login does not hold");
+    let (product, device, why) = (
+        cut(product, PRODUCT_KEY_MAX_BYTES),
+        cut(device, DEVICE_KEY_MAX_BYTES),
+        cut(why, TEXT_MAX_BYTES),
+    );
+    tracing::info!(%peer, product, device, why, "a login does not hold");
 }

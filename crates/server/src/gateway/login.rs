@@ -149,7 +149,10 @@ async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: b
     let (proved, terms) = match connect.await.ok()? {
         Ok((_, terms)) if !room => (Err(ConnectAckReason::ServiceUnavailable), terms),
         // What is said then is in the terms.
-        Ok((_, terms)) if terms.unmet.is_some() => (Err(ConnectAckReason::NotAuthorized), terms),
+        Ok((_, terms)) if terms.unmet.is_some() => {
+            tracing::info!(%peer, "a login asks for what is not served");
+            (Err(ConnectAckReason::NotAuthorized), terms)
+        }
         Ok((connect, terms)) => {
             claim = claimed(gateway, peer, &connect);
             if !gateway.throttle.hears(claim, Instant::now()) {
@@ -159,10 +162,12 @@ async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: b
             (prove(gateway, &mut caller, peer, (&connect, terms)).await?, terms)
         }
         Err(WireError::OtherVersion) => {
+            tracing::info!(%peer, "a login in a version of MQTT that is not served");
             let terms = Terms::of(caller.input.version());
             (Err(ConnectAckReason::UnacceptableProtocolVersion), terms)
         }
         Err(WireError::NoClientId) => {
+            tracing::info!(%peer, "a login without a client id");
             let terms = Terms::of(caller.input.version());
             (Err(ConnectAckReason::IdentifierRejected), terms)
         }
@@ -198,7 +203,9 @@ async fn prove(
     peer: SocketAddr,
     (connect, terms): (&Connect, Terms),
 ) -> Option<Result<Guest, ConnectAckReason>> {
-    let proved = gateway.admit(connect, terms, caller.transport.certificate()).await;
+    let proved = gateway
+        .admit(connect, terms, caller.transport.certificate(), peer)
+        .await;
     let device = match &proved {
         Ok(Guest::Device(admitted)) => admitted.entrant.device,
         Ok(Guest::Visitor(_)) | Err(_) => return Some(proved),
@@ -206,12 +213,17 @@ async fn prove(
     if !gateway.sessions.is_duel(device) {
         return Some(proved);
     }
-    tracing::warn!(device = device.0, %peer, "two clients with the keys of one device throw each other out");
+    // Not as `peer`: this is no stranger, and each line counts.
+    tracing::warn!(device = device.0, from = %peer, "two clients with the keys of one device throw each other out");
     if let Err(error) = caller.wait(IN_A_DUEL).await {
         tracing::debug!(device = device.0, %peer, %error, "a device was gone before its login was answered");
         return None;
     }
-    Some(gateway.admit(connect, terms, caller.transport.certificate()).await)
+    Some(
+        gateway
+            .admit(connect, terms, caller.transport.certificate(), peer)
+            .await,
+    )
 }
 
 /// Agrees on what is said over a socket; what has been said already is in the input.
@@ -260,7 +272,7 @@ async fn refuse(
             return;
         }
     };
-    tracing::info!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
+    tracing::debug!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
     tokio::time::sleep(wait).await;
     let mut output = Vec::new();
     let told = packets::put(&mut output, terms, connack(code)).is_ok() && transport.send(&mut output).is_ok();

@@ -8,6 +8,7 @@ use aldis_core::time::Clock;
 use parking_lot::{Condvar, Mutex};
 
 use super::StartError;
+use super::vital::Vital;
 use crate::engine::{Engine, Wake};
 use crate::writer::Inbox;
 
@@ -75,7 +76,7 @@ impl Signal {
 /// The running writer.
 pub(super) struct WriterThread {
     signal: Arc<Signal>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<bool>,
 }
 
 impl WriterThread {
@@ -84,12 +85,16 @@ impl WriterThread {
         clock: Arc<dyn Clock>,
         inbox: Arc<Inbox>,
         signal: Arc<Signal>,
+        vital: Vital,
     ) -> Result<Self, StartError> {
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn({
                 let signal = Arc::clone(&signal);
-                move || run(engine, &*clock, &inbox, &signal)
+                move || {
+                    let _reports_the_end = vital;
+                    run(engine, &*clock, &inbox, &signal)
+                }
             })
             .map_err(|source| StartError::System {
                 what: "cannot start the writer's thread".to_owned(),
@@ -110,16 +115,15 @@ impl WriterThread {
         }
     }
 
-    /// Records what is still in the inbox and ends. Blocks.
-    pub(super) fn finish(self) {
+    /// Records what is still in the inbox and ends; false if it had ended by itself. Blocks.
+    pub(super) fn finish(self) -> bool {
         self.signal.set(|state| state.finish = true);
-        if self.thread.join().is_err() {
-            tracing::error!("the writer's thread panicked");
-        }
+        self.thread.join().unwrap_or(false)
     }
 }
 
-fn run(mut engine: Engine, clock: &dyn Clock, inbox: &Inbox, signal: &Signal) {
+/// True if it ends because it was told to.
+fn run(mut engine: Engine, clock: &dyn Clock, inbox: &Inbox, signal: &Signal) -> bool {
     // Whatever ends this thread, nobody waits for it for ever.
     let _at_the_end = Quieting(signal);
     loop {
@@ -129,16 +133,19 @@ fn run(mut engine: Engine, clock: &dyn Clock, inbox: &Inbox, signal: &Signal) {
         }
         let crowded = inbox.is_crowded();
         let wake = engine.run_once(clock.now());
+        if engine.is_lost() {
+            return false;
+        }
         if stop {
             signal.set(|state| state.quiet = true);
         }
         // What cannot be stored is not acknowledged, so that its senders say it again after the next start.
         if finish && engine.is_failing() {
             tracing::warn!("the store fails: the last replies were not recorded, and not acknowledged");
-            return;
+            return true;
         }
         if finish && inbox.is_empty() && inbox.latest().is_empty() {
-            return;
+            return true;
         }
         if crowded && !engine.is_yielding() {
             std::thread::sleep(REST);
@@ -152,5 +159,59 @@ struct Quieting<'s>(&'s Signal);
 impl Drop for Quieting<'_> {
     fn drop(&mut self) {
         self.0.set(|state| state.quiet = true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aldis_core::ids::DeviceNo;
+    use aldis_core::time::Timestamp;
+    use aldis_store::memory::MemoryStore;
+    use aldis_store::{Presence, Write};
+
+    use super::*;
+    use crate::engine::tests::store::{FailingStore, Faults};
+    use crate::link::{DeviceLink, Order};
+    use crate::wiring::SystemClock;
+    use crate::wiring::vital;
+    use crate::writer::{Failure, Writer};
+
+    struct Nobody;
+
+    impl Presence for Nobody {
+        fn is_online(&self, _device: DeviceNo) -> bool {
+            false
+        }
+    }
+
+    struct Nowhere;
+
+    impl DeviceLink for Nowhere {
+        fn carry_out(&self, _orders: Vec<Order>) {}
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_panics_ends_the_writer_and_is_reported() {
+        let signal = Arc::new(Signal::default());
+        let inbox = Inbox::new({
+            let signal = Arc::clone(&signal);
+            move || signal.nudge()
+        });
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let store = FailingStore {
+            store: MemoryStore::new(Arc::new(Nobody)),
+            faults: Arc::clone(&faults),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let engine = Engine::start(Box::new(store), Arc::new(Nowhere), Arc::clone(&inbox), clock.now()).unwrap();
+        let (guards, mut ends) = vital::watch();
+        let thread = WriterThread::start(engine, clock, Arc::clone(&inbox), signal, guards.of("the writer")).unwrap();
+        faults.lock().meddling = Some(Box::new(|_, _| panic!("a fault of the program")));
+        let nothing = Write::Forget { before: Timestamp(0) };
+        let answered = Writer::new(inbox).write(vec![nothing]).await;
+        assert!(matches!(answered, Err(Failure::Unavailable)), "{answered:?}");
+        assert_eq!(ends.next().await, "the writer");
+        thread.quiet();
+        assert!(!thread.finish());
     }
 }

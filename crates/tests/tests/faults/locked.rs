@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::fleet::{Busy, create_as, jobs};
-use crate::harness::{Plan, World};
+use crate::harness::{Plan, World, eventually};
 use crate::refusals::told;
 
 fn stranger(world: &World) -> Connection {
@@ -40,8 +40,8 @@ async fn a_database_that_a_stranger_holds_is_waited_for_and_work_goes_on_by_itse
     let refused = create_as(&world, "key", &busy.plan()).await;
     refused.fails(500, 99500, "whether the change was made is not known");
     world.api.command("searchJob", &json!({})).await.data();
-    let log = world.server.log();
-    assert!(log.contains("database is locked"), "{log}");
+    let told = "database is locked";
+    eventually(told, || async { world.server.log().contains(told).then_some(()) }).await;
     drop(held);
     let created = create_as(&world, "key", &busy.plan()).await;
     busy.jobs.push(created.data().as_str().unwrap().to_owned());

@@ -10,8 +10,12 @@ mod harness;
 
 mod disk;
 mod failing_disk;
+mod few_files;
 mod fleet;
 mod locked;
+mod log;
 mod older_schema;
 mod refusals;
+mod removed;
+mod restored;
 mod stopped;

@@ -28,7 +28,7 @@ pub(crate) struct Faults {
     /// Reads fail from the one after so many on, until this is cleared.
     pub(crate) reads_after: Option<usize>,
     /// Happens before the next commit.
-    pub(super) meddling: Option<Meddling>,
+    pub(crate) meddling: Option<Meddling>,
     /// Commits tried so far.
     pub(super) tried: usize,
 }

@@ -126,7 +126,8 @@ impl Bench {
             password: Some(strings.password.into()),
             ..Connect::default()
         };
-        self.gateway.admit(&connect, Terms::default(), None).await
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        self.gateway.admit(&connect, Terms::default(), None, peer).await
     }
 
     pub(super) fn operator(&self) -> Caller {

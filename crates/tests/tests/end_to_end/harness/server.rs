@@ -26,6 +26,10 @@ pub(crate) struct Start {
     pub(crate) flags: Vec<String>,
     /// Variables of its environment.
     pub(crate) variables: Vec<(String, String)>,
+    /// Where its log goes, if not to a file that [`Server::log`] reads.
+    pub(crate) stderr: Option<PathBuf>,
+    /// How many files it may open, if not as many as this process.
+    pub(crate) open_files: Option<u32>,
 }
 
 impl Start {
@@ -85,7 +89,25 @@ impl Server {
     /// What all runs have written to standard error.
     pub(crate) fn log(&self) -> String {
         let runs = (1..=self.runs).map(|run| output(self.base.path(), run, "err"));
+        let runs = runs.filter(|_| self.start.stderr.is_none());
         runs.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "the server does not end:\n{}", self.log());
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// The key that the first start made.
@@ -207,12 +229,27 @@ fn output(base: &Path, run: usize, kind: &str) -> PathBuf {
 
 fn spawn(start: &Start, base: &Path, run: usize, http: SocketAddr, mqtt: SocketAddr) -> Child {
     let file = |kind| File::create(output(base, run, kind)).unwrap();
-    let mut command = Command::new(program());
+    let stderr = match &start.stderr {
+        Some(path) => File::options().append(true).open(path).unwrap(),
+        None => file("err"),
+    };
+    let mut command = limited(start.open_files);
     command.arg("serve").arg("--data-dir").arg(base.join("data"));
     command.args(["--http", &http.to_string(), "--mqtt", &mqtt.to_string()]);
     command.args(&start.flags).envs(start.variables.iter().cloned());
-    command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
+    command.stdin(Stdio::null()).stdout(file("out")).stderr(stderr);
     command.spawn().unwrap()
+}
+
+/// The program, with so many files that it may open.
+fn limited(open_files: Option<u32>) -> Command {
+    let Some(files) = open_files else {
+        return Command::new(program());
+    };
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]);
+    shell.arg(program());
+    shell
 }
 
 /// The present in epoch milliseconds.
