@@ -33,8 +33,8 @@ Examples:
       --tls-client-ca-file certs/ca.pem --tls-client-crl-file certs/revoked.pem
   aldis cert server --rsa --name gateway.example.org
   aldis cert device pump/pump-1
-  aldis cert revoke certs/pump.pump-1.pem && pkill -HUP aldis
-  aldis cert server --renew && pkill -HUP aldis
+  aldis cert revoke certs/pump.pump-1.pem && kill -HUP $(cat aldis-data/aldis.pid)
+  aldis cert server --renew && kill -HUP $(cat aldis-data/aldis.pid)
 
 A renewed certificate is for the same private key and replaces the old one at once; the old one is kept beside it, under its
 serial number, in case that it has to be revoked. No private key is ever overwritten: for a new one, move the old files away.")]

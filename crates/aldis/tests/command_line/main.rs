@@ -11,3 +11,4 @@ mod import;
 mod jobs;
 mod mistakes;
 mod objects;
+mod signals;
