@@ -98,7 +98,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to end.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -136,13 +136,7 @@ impl Server {
     pub(crate) fn signal(&mut self, signal: Signal) -> (ExitStatus, Duration) {
         let begun = Instant::now();
         kill_process(Pid::from_child(&self.child), signal).unwrap();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, begun.elapsed());
-            }
-            assert!(begun.elapsed() < PATIENCE, "the server does not stop:\n{}", self.log());
-            std::thread::sleep(LOOK_EVERY);
-        }
+        (self.ended(), begun.elapsed())
     }
 
     /// Starts the server again, on the same data and the same ports.
@@ -181,13 +175,13 @@ impl Server {
 
     /// Threads of the process.
     pub(crate) fn threads(&self) -> usize {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
         tasks.unwrap().count()
     }
 
     /// The most memory that the process has used so far, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
