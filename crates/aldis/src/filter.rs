@@ -51,9 +51,13 @@ impl<F: Field> Filter<F> {
     /// The expression; `None` without conditions.
     ///
     /// # Errors
-    /// The operator's own expression is wrong. It is checked here only where something is added to it: what the server says
-    /// counts characters of the whole, and parentheses could close those that are put around it.
+    /// A flag has a value that its field cannot have, or the operator's own expression is wrong. Both are checked here: what
+    /// the server says counts characters of the whole, and parentheses could close those that are put around the
+    /// expression. An expression alone is sent as it is.
     pub(crate) fn expression(&self) -> anyhow::Result<Option<String>> {
+        for condition in &self.conditions {
+            Checked::<F>::parse(condition).map_err(|error| usage(format!("{}, found `{condition}`", error.problem)))?;
+        }
         let Some(own) = &self.own else {
             return Ok((!self.conditions.is_empty()).then(|| self.conditions.join(" and ")));
         };
@@ -83,11 +87,10 @@ mod tests {
         let filter = filter(Some("jobId = '1' or taskId = '2'"))
             .equals("productKey", Some("p'1"))
             .equals("status", None)
-            .one_of("status", &["FAILED".to_owned(), "CANCELLED".to_owned()])
-            .contains("name", Some("reboot"));
+            .one_of("status", &["FAILED".to_owned(), "CANCELLED".to_owned()]);
         assert_eq!(
             filter.expression().unwrap().unwrap(),
-            "(jobId = '1' or taskId = '2') and productKey = 'p''1' and status in ('FAILED', 'CANCELLED') and name like 'reboot'"
+            "(jobId = '1' or taskId = '2') and productKey = 'p''1' and status in ('FAILED', 'CANCELLED')"
         );
     }
 
@@ -96,6 +99,21 @@ mod tests {
         assert_eq!(filter(None).expression().unwrap(), None);
         let blank = filter(Some(" ")).equals("jobId", Some("1")).expression().unwrap();
         assert_eq!(blank.as_deref(), Some("jobId = '1'"));
+    }
+
+    #[test]
+    fn a_value_that_a_field_cannot_have_is_named_by_its_field() {
+        for filter in [
+            filter(None).equals("status", Some("DONE")),
+            filter(Some("jobId = '1'")).one_of("status", &["FAILED".to_owned(), "DONE".to_owned()]),
+        ] {
+            let error = filter.expression().unwrap_err().to_string();
+            assert!(
+                error.starts_with("field 'status': expected") && error.contains("DONE"),
+                "{error}"
+            );
+            assert!(!error.contains("character"), "{error}");
+        }
     }
 
     #[test]

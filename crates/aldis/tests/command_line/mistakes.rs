@@ -80,6 +80,14 @@ fn positions_in_an_expression_count_what_the_operator_wrote() {
         let told = served.run(&words);
         assert!(told.err.contains("character 20"), "{told:?}");
     }
+    for words in [
+        &["job", "list", "--status", "done"],
+        &["task", "list", "--status", "done"],
+        &["device", "list", "--status", "done"],
+    ] {
+        let told = served.run(words).code(USAGE).complains("field 'status': expected");
+        assert!(!told.err.contains("character"), "{told:?}");
+    }
 }
 
 #[test]
