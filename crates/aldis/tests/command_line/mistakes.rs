@@ -197,7 +197,7 @@ fn an_authority_overwrites_no_key_and_knows_what_a_device_is() {
         .complains("--name");
     cert(&["revoke", certs.join("revoked.pem").to_str().unwrap()])
         .code(REFUSED)
-        .complains("is no certificate");
+        .complains("expected a block CERTIFICATE");
 }
 
 /// An authority in a directory, which does as it is told there.
@@ -231,7 +231,7 @@ fn what_an_authority_has_not_issued_it_does_not_revoke() {
     for (file, why) in [
         (other.path("pump.d1.pem"), "was not issued by"),
         (ours.path("ca.pem"), "an authority's own"),
-        (ours.path("ca-key.pem"), "is no certificate"),
+        (ours.path("ca-key.pem"), "expected a block CERTIFICATE"),
     ] {
         ours.cert(&["revoke", &file]).code(REFUSED).complains(why);
         assert_eq!(ours.read("revoked.pem"), list);

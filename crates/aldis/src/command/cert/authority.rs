@@ -158,12 +158,6 @@ impl Authority {
         let mut issued = blocks.iter().filter(|block| block.der != own_der);
         let der = &issued.next().or(blocks.first()).context("no certificate")?.der;
         let others = issued.count();
-        ensure!(
-            others == 0,
-            "{} has {} certificates besides the authority's own, expected one",
-            path.display(),
-            others + 1
-        );
         let (certificate, own) = (parsed(der, path)?, parsed(&own_der, path)?);
         let is_ours =
             certificate.issuer() == own.subject() && certificate.verify_signature(Some(own.public_key())).is_ok();
@@ -172,6 +166,12 @@ impl Authority {
             "{} was not issued by the authority in {}",
             path.display(),
             self.dir.display()
+        );
+        ensure!(
+            others == 0,
+            "{} has {} certificates besides the authority's own, expected one",
+            path.display(),
+            others + 1
         );
         ensure!(
             !certificate.is_ca(),
