@@ -211,7 +211,7 @@ impl Turn<'_> {
                     idempotency,
                     answer,
                 };
-                self.memory.bulk.push_back(Bulk::Retry(Box::new(retry)));
+                self.memory.push_bulk(Bulk::Retry(Box::new(retry)));
                 Ok(())
             }
         }

@@ -31,6 +31,18 @@ pub(super) enum Bulk {
     Retry(Box<RetryAll>),
 }
 
+impl Bulk {
+    /// What it is about.
+    pub(super) fn job(&self) -> JobNo {
+        match self {
+            Self::WriteMembers { job } | Self::Expire { job, .. } | Self::Settle { job, .. } | Self::Purge { job } => {
+                *job
+            }
+            Self::Retry(retry) => retry.job,
+        }
+    }
+}
+
 /// A retry of a whole job; its caller is answered after the last slice.
 #[derive(Debug)]
 pub(super) struct RetryAll {
@@ -43,10 +55,10 @@ pub(super) struct RetryAll {
 }
 
 impl Turn<'_> {
-    /// One slice of whatever has waited longest.
+    /// One slice of the work that has waited longest, of the organization whose turn it is.
     pub(super) fn bulk_slice(&mut self, devices_spoke: bool) -> Result<(), Error> {
         let limit = self.memory.pace.slice(devices_spoke);
-        match self.memory.bulk.pop_front() {
+        match self.memory.bulk.pop() {
             None => Ok(()),
             Some(Bulk::WriteMembers { job }) => self.write_members(job, limit),
             Some(Bulk::Expire { job, after }) => self.expire(job, after, limit),
@@ -120,7 +132,7 @@ impl Turn<'_> {
             let _refused = self.apply(*task, Event::WindowEnded(&condition));
         }
         if rows.more {
-            self.memory.bulk.push_back(Bulk::Expire {
+            self.memory.push_bulk(Bulk::Expire {
                 job: no,
                 after: rows.last(),
             });
@@ -136,7 +148,7 @@ impl Turn<'_> {
             self.settle_task(*task);
         }
         if rows.more {
-            self.memory.bulk.push_back(Bulk::Settle {
+            self.memory.push_bulk(Bulk::Settle {
                 job: no,
                 mark,
                 after: rows.last(),
@@ -182,7 +194,7 @@ impl Turn<'_> {
         }
         retry.after = rows.last().or(retry.after);
         if rows.more {
-            self.memory.bulk.push_back(Bulk::Retry(Box::new(retry)));
+            self.memory.push_bulk(Bulk::Retry(Box::new(retry)));
         } else {
             self.answer_retry(retry);
         }

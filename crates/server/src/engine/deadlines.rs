@@ -106,7 +106,7 @@ impl Turn<'_> {
         for job in self.memory.jobs.take_first_window_ends(self.now, MOMENTS_PER_TURN) {
             let Some(detail) = self.store.job(job)? else { continue };
             if detail.job.counters.of(State::Queued) > 0 {
-                self.memory.bulk.push_back(Bulk::Expire { job, after: None });
+                self.memory.push_bulk(Bulk::Expire { job, after: None });
             }
         }
         Ok(())

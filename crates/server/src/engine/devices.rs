@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aldis_core::command::Command;
-use aldis_core::ids::{DeviceNo, TaskNo, WireId};
+use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo, WireId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Slot;
 
 use super::gateways::Gateways;
 use super::maps::Map;
 use super::queue::{Place, Queue};
+use super::ready::Ready;
 use crate::link::{ConnectionNo, Gate, Kinds, SessionNo};
 
 /// Replies to attempts from before a start get at least this long: clients first have to come back and say them again.
@@ -102,7 +103,7 @@ pub(super) struct Devices {
     present: usize,
     deadlines: BTreeSet<(Timestamp, DeviceNo)>,
     /// Devices that may take their next task: dispatch looks at them.
-    look: BTreeSet<DeviceNo>,
+    pub(super) ready: Ready,
     /// Connections that sub-devices share.
     pub(super) gateways: Gateways,
     /// Slots freed since the last commit: what is known of them comes back if the next one fails.
@@ -165,7 +166,7 @@ impl Devices {
         session.closing = true;
         let no = session.no;
         self.closed.push((device, no));
-        self.look.remove(&device);
+        self.ready.remove(device);
         Some(no)
     }
 
@@ -187,9 +188,9 @@ impl Devices {
     /// Whether the device can take a task may have changed.
     fn note(&mut self, device: DeviceNo) {
         if self.next_for(device).is_some() {
-            self.look.insert(device);
+            self.ready.insert(device);
         } else {
-            self.look.remove(&device);
+            self.ready.remove(device);
         }
     }
 
@@ -240,7 +241,7 @@ impl Devices {
         if entry.session.is_some_and(|current| current.no == session) {
             (entry.session, entry.queue, entry.named) = (None, Queue::default(), Vec::new());
             self.present -= 1;
-            self.look.remove(&device);
+            self.ready.remove(device);
             if let Some(connection) = session.shared() {
                 self.gateways.leave(connection, device);
             }
@@ -290,7 +291,7 @@ impl Devices {
             self.gateways.taken(connection);
         }
         self.entries.entry(device).or_default().held = Some(held);
-        self.look.remove(&device);
+        self.ready.remove(device);
     }
 
     /// The slot is free again.
@@ -432,14 +433,10 @@ impl Devices {
         self.entries.get(&device)?.next()
     }
 
-    /// Devices to look at, at most `limit`.
-    pub(super) fn take_look(&mut self, limit: usize) -> Vec<DeviceNo> {
-        if self.look.len() <= limit {
-            return std::mem::take(&mut self.look).into_iter().collect();
-        }
-        let rest = self.look.iter().nth(limit).copied();
-        let later = rest.map(|first| self.look.split_off(&first)).unwrap_or_default();
-        std::mem::replace(&mut self.look, later).into_iter().collect()
+    /// The devices to look at in this turn; `org` says whose a job is.
+    pub(super) fn take_ready<'o>(&mut self, org: impl Fn(JobNo) -> Option<&'o OrgId>) -> Vec<DeviceNo> {
+        let Self { ready, entries, .. } = self;
+        ready.take(|device| org(entries.get(&device)?.next()?.1.1))
     }
 
     #[cfg(test)]
@@ -448,7 +445,7 @@ impl Devices {
         self.entries.len()
             + queued
             + self.deadlines.len()
-            + self.look.len()
+            + self.ready.size()
             + self.gateways.size()
             + self.freed.len()
             + self.written.len()
@@ -456,7 +453,7 @@ impl Devices {
     }
 
     pub(super) fn has_look(&self) -> bool {
-        !self.look.is_empty() || self.gateways.has_look()
+        !self.ready.is_empty() || self.gateways.has_look()
     }
 
     /// Everybody that can take a task is to be looked at.

@@ -8,12 +8,10 @@ use aldis_store::Error;
 use aldis_store::rows::Slot;
 
 use super::devices::{Held, Session};
+use super::memory::Memory;
 use super::queue::Place;
 use super::turn::Turn;
 use crate::link::{Gate, Order, Outgoing};
-
-/// Devices looked at in one turn: bounds a commit, and with it the wait of whoever replies meanwhile.
-const DEVICES_PER_TURN: usize = 4_096;
 
 /// A device that can take a task: its session, and the head of its queue.
 type Next = (DeviceNo, Session, Place);
@@ -24,7 +22,8 @@ impl Turn<'_> {
         if !self.memory.may_dispatch() {
             return Ok(());
         }
-        let mut devices = self.memory.devices.take_look(DEVICES_PER_TURN);
+        let Memory { devices, jobs, .. } = &mut *self.memory;
+        let mut devices = devices.take_ready(|job| jobs.get(job).map(|job| &job.org));
         loop {
             let next = self.in_turn(&devices);
             if next.is_empty() {

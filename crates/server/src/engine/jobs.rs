@@ -7,6 +7,7 @@ use aldis_core::job::JobState;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Job;
 
+use super::fair::Fair;
 use super::promises::Promises;
 
 /// Moments of jobs, the earliest first.
@@ -18,6 +19,10 @@ pub(super) struct Jobs {
     ranges: BTreeMap<TaskNo, JobNo>,
     /// Planned triggers.
     triggers: Timers,
+    /// Jobs whose trigger has come, and that wait for their turn.
+    due: Fair<JobNo>,
+    /// Those of them that still have to trigger.
+    to_trigger: HashSet<JobNo>,
     /// Places in devices' queues for single commands that have been accepted and have not triggered.
     promises: Promises,
     /// Ends of round 0's windows. Apart from the triggers: of those many may be due and wait for their turn.
@@ -47,6 +52,7 @@ impl Jobs {
             self.ranges.remove(&first);
         }
         self.triggers.remove(&(job.release, no));
+        self.to_trigger.remove(&no);
         self.first_window_ends.remove(&(job.rules().first_window_end(), no));
     }
 
@@ -76,19 +82,26 @@ impl Jobs {
         self.known.get(no).filter(|job| job.owns(task))
     }
 
-    /// Jobs whose trigger has come, the earliest first; their timers are taken out. At least one, if there is any, and no more
-    /// than have so many rows together.
+    /// Jobs whose trigger has come, the earliest of each organization first, one organization after the other. At least one,
+    /// if there is any, and no more than have so many rows together.
     pub(super) fn take_triggers(&mut self, now: Timestamp, rows_max: u64) -> Vec<JobNo> {
-        let (mut due, mut rows) = (Vec::new(), 0);
-        while let Some(&(at, job)) = self.triggers.first().filter(|(at, _)| *at <= now) {
-            rows += self.known.get(&job).map_or(0, |job| job.allocated.max(1));
-            if rows > rows_max && !due.is_empty() {
-                break;
+        while let Some((_, no)) = self.triggers.first().filter(|(at, _)| *at <= now).copied() {
+            self.triggers.pop_first();
+            if let Some(job) = self.known.get(&no) {
+                self.due.push(&job.org, no);
+                self.to_trigger.insert(no);
             }
-            self.triggers.remove(&(at, job));
-            due.push(job);
         }
-        due
+        let (mut taken, mut rows) = (Vec::new(), 0);
+        while rows < rows_max
+            && let Some(no) = self.due.pop()
+        {
+            if self.to_trigger.remove(&no) {
+                rows += self.known.get(&no).map_or(0, |job| job.allocated.max(1));
+                taken.push(no);
+            }
+        }
+        taken
     }
 
     /// Jobs whose first window has ended, at most `limit`; their timers are taken out.
@@ -124,11 +137,15 @@ impl Jobs {
 
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.promises.size() + self.known.len() + self.ranges.len() + self.triggers.len() + self.first_window_ends.len()
+        let due = self.due.len() + self.to_trigger.len();
+        let timers = self.triggers.len() + self.first_window_ends.len();
+        self.promises.size() + self.known.len() + self.ranges.len() + timers + due
     }
 
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
         let first = [self.triggers.first(), self.first_window_ends.first()];
-        first.into_iter().flatten().map(|(at, _)| *at).min()
+        let timers = first.into_iter().flatten().map(|(at, _)| *at);
+        let waits = (!self.due.is_empty()).then_some(Timestamp(0));
+        timers.chain(waits).min()
     }
 }

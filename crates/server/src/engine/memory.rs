@@ -1,9 +1,9 @@
 //! All that the engine keeps between turns. It can be read again from the store, but for the sessions themselves.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
+use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::JobState;
 use aldis_core::task::{State, Task, Visits};
 use aldis_core::time::Timestamp;
@@ -13,6 +13,7 @@ use aldis_store::{Committed, Done, Error, Read, Write, held_slots};
 use super::bulk::Bulk;
 use super::commands::kept_command;
 use super::devices::Devices;
+use super::fair::Fair;
 use super::jobs::Jobs;
 use super::known::Known;
 use super::pace::Pace;
@@ -31,7 +32,7 @@ pub(super) struct Memory {
     pub(super) jobs: Jobs,
     pub(super) devices: Devices,
     pub(super) known: Known,
-    pub(super) bulk: VecDeque<Bulk>,
+    pub(super) bulk: Fair<Bulk>,
     pub(super) pace: Pace,
     /// The earliest moment at which a task of its own has to be looked at.
     pub(super) next_due: Option<Timestamp>,
@@ -59,7 +60,7 @@ impl Memory {
             jobs: Jobs::default(),
             devices: Devices::default(),
             known: Known::default(),
-            bulk: VecDeque::new(),
+            bulk: Fair::default(),
             pace: Pace::default(),
             next_due: None,
             waiters: Arc::clone(inbox.waiters()),
@@ -133,23 +134,31 @@ impl Memory {
         Ok(())
     }
 
+    /// Work on a job, behind what its organization has waiting. That of a job which is not known any more has turns of its
+    /// own.
+    pub(super) fn push_bulk(&mut self, bulk: Bulk) {
+        let org = self.jobs.get(bulk.job()).map(|job| job.org.clone());
+        self.bulk.push(&org.unwrap_or_else(|| OrgId::from("")), bulk);
+    }
+
     /// A job as it is stored, with the bulk work that it still needs.
     fn take_up(&mut self, job: Job) {
         let no = job.no;
         if job.deleted {
-            self.bulk.push_back(Bulk::Purge { job: no });
+            self.bulk.push(&job.org, Bulk::Purge { job: no });
             return;
         }
         if job.cancel_mark > job.settled_mark {
-            self.bulk.push_back(Bulk::Settle {
+            let settle = Bulk::Settle {
                 job: no,
                 mark: job.cancel_mark,
                 after: None,
-            });
+            };
+            self.bulk.push(&job.org, settle);
         }
         let triggered = job.members.as_ref().is_some_and(|members| members.trigger.is_some());
         if triggered && !job.is_written() {
-            self.bulk.push_back(Bulk::WriteMembers { job: no });
+            self.bulk.push(&job.org, Bulk::WriteMembers { job: no });
         }
         self.jobs.add(job);
     }
@@ -196,7 +205,7 @@ impl Memory {
                 (Write::WriteTasks { job, .. }, Done::Yes) => self.refresh_job(store, *job)?,
                 (Write::CancelJob { job, .. }, Done::Count(_)) => self.settle_job(store, *job)?,
                 (Write::PurgeJob { job, limit }, Done::Count(removed)) if *removed >= *limit as u64 => {
-                    self.bulk.push_back(Bulk::Purge { job: *job });
+                    self.push_bulk(Bulk::Purge { job: *job });
                 }
                 (Write::DeleteJob { job, .. }, Done::Yes) => self.forget_deleted(*job),
                 (Write::DeleteJob { job, .. }, Done::Refused(_)) => self.remember_job(store, *job)?,
@@ -229,7 +238,7 @@ impl Memory {
     fn refresh_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
         let Some(detail) = store.job(no)? else { return Ok(()) };
         if !detail.job.is_written() {
-            self.bulk.push_back(Bulk::WriteMembers { job: no });
+            self.bulk.push(&detail.job.org, Bulk::WriteMembers { job: no });
         }
         self.jobs.add(detail.job);
         Ok(())
@@ -237,11 +246,12 @@ impl Memory {
 
     fn settle_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
         let Some(detail) = store.job(no)? else { return Ok(()) };
-        self.bulk.push_back(Bulk::Settle {
+        let settle = Bulk::Settle {
             job: no,
             mark: detail.job.cancel_mark,
             after: None,
-        });
+        };
+        self.bulk.push(&detail.job.org, settle);
         self.jobs.add(detail.job);
         Ok(())
     }
@@ -286,8 +296,8 @@ impl Memory {
     }
 
     fn forget_deleted(&mut self, no: JobNo) {
+        self.push_bulk(Bulk::Purge { job: no });
         self.jobs.forget(no);
-        self.bulk.push_back(Bulk::Purge { job: no });
     }
 
     fn sweep(&mut self, store: &dyn Read) -> Result<(), Error> {

@@ -14,6 +14,7 @@ mod commands;
 mod deadlines;
 mod devices;
 mod dispatch;
+mod fair;
 mod gateways;
 mod jobs;
 mod known;
@@ -24,6 +25,7 @@ mod pace;
 mod presence;
 mod promises;
 mod queue;
+mod ready;
 mod replies;
 mod trigger;
 mod turn;
@@ -134,6 +136,12 @@ impl Engine {
     /// only if it is small, too.
     pub fn share_at_most(&mut self, out_max: usize) {
         self.memory.devices.gateways.share_at_most(out_max);
+    }
+
+    /// A turn looks at so many devices that may take a task: small worlds meet the bound only if it is small, too.
+    #[cfg(test)]
+    fn dispatch_at_most(&mut self, per_turn: usize) {
+        self.memory.devices.ready.look_at_most(per_turn);
     }
 
     /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.

@@ -75,6 +75,11 @@ impl Bench {
         bench
     }
 
+    /// A turn sends no more than so many commands.
+    pub(super) fn dispatch_at_most(&mut self, per_turn: usize) {
+        self.engine.dispatch_at_most(per_turn);
+    }
+
     // ---- turns and time ----
 
     /// One turn, and what must hold after it.

@@ -15,6 +15,7 @@ mod clock;
 mod commands;
 mod devices;
 mod failures;
+mod fairness;
 mod gateways;
 mod jobs;
 mod logins;

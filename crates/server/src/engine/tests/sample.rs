@@ -15,6 +15,10 @@ pub(super) const ORG: &str = "wind";
 const MODEL: &str = "machine";
 /// The product of all devices.
 pub(super) const PRODUCT: &str = "turbine";
+/// A second tenant.
+pub(super) const OTHER_ORG: &str = "solar";
+/// The product of its devices.
+pub(super) const OTHER_PRODUCT: &str = "panel";
 /// When a bench begins.
 pub(super) const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 /// How long a device may take to reply, unless a test says otherwise.
@@ -84,6 +88,39 @@ pub(super) fn register(store: &mut MemoryStore, devices: usize) -> Vec<DeviceNo>
         Some(Done::Devices(numbers)) => numbers.into_iter().map(Result::unwrap).collect(),
         other => panic!("no devices were registered: {other:?}"),
     }
+}
+
+/// Another organization with its own product and so many devices; their registration is the last write.
+pub(super) fn another_organization(devices: usize) -> Vec<Write> {
+    let organization = Organization {
+        id: OTHER_ORG.into(),
+        name: String::new(),
+        disabled: false,
+        created: BEGIN,
+    };
+    let model = Model {
+        org: OTHER_ORG.into(),
+        id: MODEL.into(),
+        document: serde_json::json!({}),
+        created: BEGIN,
+        updated: BEGIN,
+    };
+    let product = Product {
+        org: OTHER_ORG.into(),
+        key: OTHER_PRODUCT.into(),
+        ..product()
+    };
+    let device = |number| NewDevice {
+        org: OTHER_ORG.into(),
+        product: OTHER_PRODUCT.into(),
+        ..new_device(&format!("other{number}"))
+    };
+    vec![
+        Write::CreateOrganization(organization),
+        Write::CreateModel(model),
+        Write::CreateProduct(product),
+        Write::CreateDevices((0..devices).map(device).collect()),
+    ]
 }
 
 fn product() -> Product {
