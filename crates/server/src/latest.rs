@@ -136,11 +136,17 @@ impl LatestValues {
 impl Waiting {
     fn take(&mut self, device: DeviceNo, value: Reported, now: Timestamp, full: &mut Option<Kind>) {
         let named = self.by_device.get(&device);
-        let key_known = named.is_some_and(|named| named.contains_key(&(value.kind, value.name.clone())));
+        let known = named.and_then(|named| named.get(&(value.kind, value.name.clone())));
+        let before = known.map_or(0, |(known, _)| bytes(&value.name, known.as_ref()));
+        let grown = cost(&value).saturating_sub(before);
         let of_kind = || named.map_or(0, |named| named.keys().filter(|(kind, _)| *kind == value.kind).count());
-        let is_full = || *full == Some(value.kind) || of_kind() >= NAMES_MAX;
-        if !key_known && (self.bytes >= WAITING_MAX_BYTES || is_full()) {
+        // A name that is known may have a longer value now: what counts is what would wait with it.
+        let too_large = grown > 0 && self.bytes + grown > WAITING_MAX_BYTES;
+        let one_too_many = known.is_none() && (*full == Some(value.kind) || !too_large && of_kind() >= NAMES_MAX);
+        if one_too_many {
             *full = Some(value.kind);
+        }
+        if too_large || one_too_many {
             self.leave_out();
             return;
         }
@@ -177,11 +183,10 @@ impl Waiting {
 
     fn next_due(&self) -> Option<Timestamp> {
         let (since, _) = self.order.front()?;
-        let moment = if self.bytes >= WAITING_MAX_BYTES / 2 {
-            *since
-        } else {
-            since.plus_ms(STORED_AFTER_MS)
-        };
+        if self.bytes >= WAITING_MAX_BYTES / 2 {
+            return Some(*since);
+        }
+        let moment = since.plus_ms(STORED_AFTER_MS);
         Some(Timestamp(next_multiple(moment.0, STORED_EVERY_MS)))
     }
 
@@ -223,7 +228,6 @@ impl Waiting {
 fn put(named: &mut Named, value: Reported) -> (usize, usize) {
     let after = cost(&value);
     let Reported { kind, name, value, at } = value;
-    let name_bytes = name.len();
     match named.entry((kind, name)) {
         Entry::Vacant(place) => {
             place.insert((value, at));
@@ -234,7 +238,7 @@ fn put(named: &mut Named, value: Reported) -> (usize, usize) {
             if *known_at > at {
                 return (0, 0);
             }
-            let before = name_bytes + known.as_ref().map_or(0, String::len) + VALUE_BYTES;
+            let before = bytes(&place.key().1, known.as_ref());
             place.insert((value, at));
             (before, after)
         }
@@ -242,7 +246,11 @@ fn put(named: &mut Named, value: Reported) -> (usize, usize) {
 }
 
 fn cost(value: &Reported) -> usize {
-    value.name.len() + value.value.as_ref().map_or(0, String::len) + VALUE_BYTES
+    bytes(&value.name, value.value.as_ref())
+}
+
+fn bytes(name: &str, value: Option<&String>) -> usize {
+    name.len() + value.map_or(0, String::len) + VALUE_BYTES
 }
 
 /// The least multiple that is not less.
@@ -416,6 +424,25 @@ mod tests {
         }
         let kept = all.0.lock().by_device.len();
         assert!(kept < fit && all.0.lock().left_out > 0, "{kept}");
-        assert!(all.next_due().unwrap().ms_since(NOW) < STORED_EVERY_MS);
+        assert_eq!(all.next_due(), Some(NOW), "nothing waits any longer");
+    }
+
+    #[test]
+    fn known_names_whose_values_grow_do_not_exceed_what_may_wait() {
+        let all = LatestValues::default();
+        let report = |value: &str| {
+            for device in 0..(WAITING_MAX_BYTES / (VALUE_BYTES + 3)) as u64 {
+                all.take(DeviceNo(device), vec![point("a", json!(value), None)], NOW);
+            }
+        };
+        report("");
+        assert_eq!(all.0.lock().left_out, 0);
+        report(&"x".repeat(VALUE_MAX_BYTES - 2));
+        let waiting = all.0.lock();
+        assert!(
+            waiting.bytes <= WAITING_MAX_BYTES && waiting.left_out > 0,
+            "{}",
+            waiting.bytes
+        );
     }
 }
