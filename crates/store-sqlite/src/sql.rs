@@ -1,5 +1,8 @@
-//! The two shapes of a query: at most one row, or a list.
+//! The shapes of a query: at most one row, a list, or a page of what passes a filter.
 
+use std::ops::ControlFlow;
+
+use aldis_store::{Found, Page, PageBytes, Weigh};
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use crate::failure::Result;
@@ -35,6 +38,48 @@ pub(crate) fn all_once<T>(
     read: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     collect(&mut conn.prepare(sql)?, params, read)
+}
+
+/// Visits the rows one by one until it is told to stop, with a statement that is made for this search alone.
+pub(crate) fn each_once(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut visit: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query(params)?;
+    while let Some(row) = rows.next()? {
+        if visit(row)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The page of those rows that pass; one row at a time is held beside the page's own.
+pub(crate) fn page<T: Weigh>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    page: Page,
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+    passes: impl Fn(&T) -> Result<bool>,
+) -> Result<Found<T>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut bytes = PageBytes::default();
+    let (mut found, mut total) = (Vec::new(), 0_u64);
+    while let Some(row) = rows.next()? {
+        let row = read(row)?;
+        if passes(&row)? {
+            if total >= page.skip && total - page.skip < page.take {
+                found.push(bytes.admit(row)?);
+            }
+            total += 1;
+        }
+    }
+    Ok(Found { rows: found, total })
 }
 
 /// A statement that is asked for one row again and again.

@@ -79,6 +79,9 @@ pub struct AccessKey {
     pub created: Timestamp,
 }
 
+/// Most thing models of an organization: a search with an expression reads every one of them.
+pub const MODELS_PER_ORG_MAX: usize = 1000;
+
 /// A thing model, kept as the document that `core::model` accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {

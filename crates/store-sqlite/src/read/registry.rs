@@ -1,14 +1,13 @@
-//! Organizations, access keys, thing models and products. They are few: searches read an organization's and filter them
-//! in memory.
+//! Organizations, access keys, thing models and products. They are few: searches read an organization's one after another
+//! and filter them here.
 
 use aldis_core::expression::{Filter, ModelField, ProductField};
 use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};
 use aldis_core::model::ThingModel;
 use aldis_store::rows::{AccessKey, Model, Organization, Product, Role};
-use aldis_store::{Found, Page, admitted};
-use rusqlite::{Connection, Row};
+use aldis_store::{Found, Page, PageBytes, Weigh};
+use rusqlite::{Connection, Row, params};
 
-use super::cut;
 use crate::cells::{Cells, int};
 use crate::db::Db;
 use crate::failure::{Failure, Result};
@@ -100,23 +99,39 @@ pub(super) fn search_models(
     filter: Option<&Filter<ModelField>>,
     page: Page,
 ) -> Result<Found<Model>> {
-    let mut found = Vec::new();
-    for model in sql::all(
-        conn,
-        &format!("{MODEL} WHERE org = ?1 ORDER BY no DESC"),
-        [&org.0],
-        read_model,
-    )? {
-        if passes(filter, &model)? {
-            found.push(model);
-        }
+    let of_org = format!("{MODEL} WHERE org = ?1 ORDER BY no DESC");
+    match filter {
+        Some(filter) => sql::page(conn, &of_org, [&org.0], page, read_model, |model| passes(filter, model)),
+        None => page_of_all(conn, "model", &of_org, org, page, read_model),
     }
-    Ok(admitted(cut(found, page))?)
+}
+
+/// A page of all rows of an organization, without a look at the others.
+fn page_of_all<T: Weigh>(
+    conn: &Connection,
+    table: &'static str,
+    of_org: &str,
+    org: &OrgId,
+    page: Page,
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Found<T>> {
+    let count = format!("SELECT count(*) FROM {table} WHERE org = ?1");
+    let total = sql::first(conn, &count, [&org.0], |row| Cells::new(row, table).number("count(*)"))?;
+    let mut bytes = PageBytes::default();
+    let rows = sql::all(
+        conn,
+        &format!("{of_org} LIMIT ?2 OFFSET ?3"),
+        params![org.0, int(page.take), int(page.skip)],
+        |row| Ok(bytes.admit(read(row)?)?),
+    )?;
+    Ok(Found {
+        rows,
+        total: total.unwrap_or(0),
+    })
 }
 
 /// A model passes by its document.
-fn passes(filter: Option<&Filter<ModelField>>, model: &Model) -> Result<bool> {
-    let Some(filter) = filter else { return Ok(true) };
+fn passes(filter: &Filter<ModelField>, model: &Model) -> Result<bool> {
     let document = ThingModel::read(&model.document);
     let document = document.map_err(|violation| Failure::corrupt("model", "document", violation))?;
     Ok(filter.matches(&document))
@@ -149,14 +164,13 @@ pub(super) fn search_products(
     page: Page,
 ) -> Result<Found<Product>> {
     let read = |row: &Row<'_>| read_product(&db.cipher, row);
-    let mut found = sql::all(
-        &db.conn,
-        &format!("{PRODUCT} WHERE org = ?1 ORDER BY no DESC"),
-        [&org.0],
-        read,
-    )?;
-    found.retain(|product| filter.is_none_or(|filter| filter.matches(product)));
-    Ok(admitted(cut(found, page))?)
+    let of_org = format!("{PRODUCT} WHERE org = ?1 ORDER BY no DESC");
+    match filter {
+        Some(filter) => sql::page(&db.conn, &of_org, [&org.0], page, read, |product| {
+            Ok(filter.matches(product))
+        }),
+        None => page_of_all(&db.conn, "product", &of_org, org, page, read),
+    }
 }
 
 fn read_product(cipher: &Cipher, row: &Row<'_>) -> Result<Product> {

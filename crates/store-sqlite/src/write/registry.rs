@@ -1,13 +1,13 @@
 //! Organizations, access keys, thing models and products.
 
 use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};
-use aldis_store::rows::{AccessKey, Model, Organization, Product};
+use aldis_store::rows::{AccessKey, MODELS_PER_ORG_MAX, Model, Organization, Product};
 use aldis_store::{Done, Refusal};
 use rusqlite::params;
 use serde_json::Value;
 
 use super::{Applied, Batch, changed, refuse_if};
-use crate::cells::json;
+use crate::cells::{Cells, json};
 use crate::failure::Result;
 use crate::read::role_number;
 use crate::secret::Owner;
@@ -94,14 +94,21 @@ impl Batch<'_> {
             created,
             updated,
         } = model;
-        let sql = "INSERT INTO model (org, id, document, created, updated) VALUES (?1, ?2, ?3, ?4, ?5)
-                   ON CONFLICT DO NOTHING";
-        let written = sql::run(
+        let known = "SELECT 1 FROM model WHERE org = ?1 AND id = ?2";
+        refuse_if(sql::exists(self.conn, known, params![org.0, id.0])?, Refusal::Taken)?;
+        let count = sql::first(
+            self.conn,
+            "SELECT count(*) FROM model WHERE org = ?1",
+            [&org.0],
+            |row| Cells::new(row, "model").number("count(*)"),
+        )?;
+        refuse_if(count.unwrap_or(0) >= MODELS_PER_ORG_MAX as u64, Refusal::Full)?;
+        let sql = "INSERT INTO model (org, id, document, created, updated) VALUES (?1, ?2, ?3, ?4, ?5)";
+        sql::run(
             self.conn,
             sql,
             params![org.0, id.0, json(document), created.0, updated.0],
         )?;
-        refuse_if(written == 0, Refusal::Taken)?;
         Ok(Done::Yes)
     }
 

@@ -65,6 +65,7 @@ macro_rules! conformance_tests {
                 access_keys_come_back_with_their_secrets,
                 access_keys_are_listed_by_organization,
                 models_belong_to_one_organization,
+                organization_has_no_more_models_than_it_may,
                 a_model_in_use_is_not_deleted,
                 products_come_back_with_their_secrets,
                 a_product_key_is_taken_over_the_whole_installation,

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::bench::{ALL, Bench, delete};
 use super::sample::{self, MODEL, ORG, OTHER_ORG, OTHER_PRODUCT, PRODUCT, device_job, org, texts};
-use crate::rows::{Model, Organization, Role, Secret};
-use crate::{Refusal, Write};
+use crate::rows::{MODELS_PER_ORG_MAX, Model, Organization, Role, Secret};
+use crate::{Done, Refusal, Write};
 
 pub fn organizations_are_created_disabled_and_deleted(bench: &mut Bench) {
     let (wind, solar) = (sample::organization(ORG), sample::organization(OTHER_ORG));
@@ -114,6 +114,21 @@ pub fn access_keys_are_listed_by_organization(bench: &mut Bench) {
     assert_eq!(of_org, owned(&[("a", false), ("b", true)]));
     let all = listed(bench.read().access_keys(None).unwrap());
     assert_eq!(all, owned(&[("a", false), ("b", true), ("c", false)]));
+}
+
+pub fn organization_has_no_more_models_than_it_may(bench: &mut Bench) {
+    let numbered = |org: &str, number: usize| Write::CreateModel(sample::model(org, &format!("m{number}")));
+    let all: Vec<Write> = (0..MODELS_PER_ORG_MAX).map(|number| numbered(ORG, number)).collect();
+    let done = bench.commit(&all);
+    assert!(done.iter().all(|done| *done == Done::Yes));
+    bench.refused(numbered(ORG, MODELS_PER_ORG_MAX), Refusal::Full);
+    bench.refused(numbered(ORG, 0), Refusal::Taken);
+    bench.done(numbered(OTHER_ORG, 0));
+    bench.done(Write::DeleteModel {
+        org: org(),
+        id: "m0".into(),
+    });
+    bench.done(numbered(ORG, MODELS_PER_ORG_MAX));
 }
 
 pub fn models_belong_to_one_organization(bench: &mut Bench) {

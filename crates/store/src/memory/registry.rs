@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Contents;
 use super::apply::Applied;
-use crate::rows::{AccessKey, Model, Organization, Product};
+use crate::rows::{AccessKey, MODELS_PER_ORG_MAX, Model, Organization, Product};
 use crate::{Done, Refusal};
 
 #[derive(Default)]
@@ -91,6 +91,10 @@ impl Contents {
     pub(super) fn create_model(&mut self, model: &Model) -> Applied {
         if self.registry.model(&model.org, &model.id).is_some() {
             return Err(Refusal::Taken);
+        }
+        let of_org = self.registry.models.iter().filter(|known| known.org == model.org);
+        if of_org.count() >= MODELS_PER_ORG_MAX {
+            return Err(Refusal::Full);
         }
         self.registry.models.push(model.clone());
         Ok(Done::Yes)

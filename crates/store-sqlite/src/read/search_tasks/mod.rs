@@ -12,6 +12,8 @@ mod blocks;
 mod by_rows;
 mod remainder;
 
+use std::ops::ControlFlow;
+
 use aldis_core::expression::{Filter, TaskField};
 use aldis_core::ids::{JobNo, OrgId, TaskNo};
 use aldis_core::job::Counters;
@@ -29,17 +31,89 @@ use crate::sql;
 use by_rows::Rows;
 use remainder::{Remainder, TaskRowField};
 
+/// Ranges that are searched as one, at most: what is kept of them is bounded however many jobs there are.
+const RANGES_MAX: usize = 1024;
+
 pub(super) fn search(db: &Db, org: &OrgId, filter: Option<&Filter<TaskField>>, page: Page) -> Result<Found<TaskInfo>> {
-    let mut window = Window { page, total: 0 };
-    let mut numbers = Vec::new();
-    let mut rows = Rows::new(db);
-    for stretch in stretches(db, org, filter)? {
-        stretch.search(&mut rows, &mut window, &mut numbers)?;
-    }
+    let (numbers, total) = match filter {
+        None => page_of_all(db, org, page)?,
+        Some(filter) => matching(db, org, filter, page)?,
+    };
     Ok(Found {
         rows: tasks::page(&db.conn, &numbers)?,
-        total: window.total,
+        total,
     })
+}
+
+/// Without a filter only the ranges up to the end of the page are looked at.
+fn page_of_all(db: &Db, org: &OrgId, page: Page) -> Result<(Vec<TaskNo>, u64)> {
+    let sum = "SELECT sum(written) FROM job INDEXED BY job_range
+               WHERE deleted = 0 AND first_task IS NOT NULL AND org = ?1";
+    let total = sql::first(&db.conn, sum, [&org.0], |row| {
+        Ok(row.get::<_, Option<i64>>(0)?.unwrap_or(0).cast_unsigned())
+    })?;
+    let mut window = Window { page, total: 0 };
+    let mut numbers = Vec::new();
+    each_range(db, org, None, |range| {
+        if window.is_past_the_page() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if range.written > 0 {
+            let high = range.first + range.written - 1;
+            numbers.extend(window.dense(range.first, high));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((numbers, total.unwrap_or(0)))
+}
+
+fn matching(db: &Db, org: &OrgId, filter: &Filter<TaskField>, page: Page) -> Result<(Vec<TaskNo>, u64)> {
+    let mut walk = Walk {
+        rows: Rows::new(db),
+        window: Window { page, total: 0 },
+        found: Vec::new(),
+        stretch: None,
+    };
+    each_range(db, org, Some(filter), |range| {
+        let remains = remainder::for_job(filter, range.job, range.created);
+        if range.written > 0 && !remainder::is_nothing(&remains) {
+            walk.pass(range, remains)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    walk.end_stretch()?;
+    Ok((walk.found, walk.window.total))
+}
+
+/// A search on its way over the ranges, newest first; of these it keeps the stretch that it is in.
+struct Walk<'d> {
+    rows: Rows<'d>,
+    window: Window,
+    found: Vec<TaskNo>,
+    stretch: Option<Stretch>,
+}
+
+impl Walk<'_> {
+    fn pass(&mut self, range: JobRange, remains: Filter<TaskRowField>) -> Result<()> {
+        if let Some(stretch) = self
+            .stretch
+            .as_mut()
+            .filter(|stretch| stretch.goes_on(&range, &remains))
+        {
+            stretch.add(range);
+            return Ok(());
+        }
+        self.end_stretch()?;
+        self.stretch = Some(Stretch::begun(range, remains));
+        Ok(())
+    }
+
+    fn end_stretch(&mut self) -> Result<()> {
+        match self.stretch.take() {
+            Some(stretch) => stretch.search(&mut self.rows, &mut self.window, &mut self.found),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The page, moving over the matches as they are counted.
@@ -55,6 +129,15 @@ impl Window {
         let on_page = place(self.page.skip)..place(self.page.skip.saturating_add(self.page.take));
         self.total += count;
         on_page
+    }
+
+    /// The same where all rows from `low` to `high` match: those on the page follow from numbers alone.
+    fn dense(&mut self, low: u64, high: u64) -> impl Iterator<Item = TaskNo> + use<> {
+        self.pass(high - low + 1).map(move |place| TaskNo(high - place))
+    }
+
+    fn is_past_the_page(&self) -> bool {
+        self.total >= self.page.skip.saturating_add(self.page.take)
     }
 }
 
@@ -73,17 +156,42 @@ struct Stretch {
     low: u64,
     high: u64,
     remains: Filter<TaskRowField>,
+    kind: Remainder,
+    /// Kept only where states are all that remains: then their counters tell where the page lies.
     ranges: Vec<JobRange>,
 }
 
 impl Stretch {
+    fn begun(range: JobRange, remains: Filter<TaskRowField>) -> Self {
+        let mut stretch = Self {
+            low: range.first,
+            high: range.first + range.written - 1,
+            kind: Remainder::of(&remains),
+            remains,
+            ranges: Vec::new(),
+        };
+        stretch.add(range);
+        stretch
+    }
+
+    fn goes_on(&self, range: &JobRange, remains: &Filter<TaskRowField>) -> bool {
+        self.low == range.first + range.written && self.ranges.len() < RANGES_MAX && self.remains == *remains
+    }
+
+    fn add(&mut self, range: JobRange) {
+        self.low = range.first;
+        if matches!(self.kind, Remainder::States(_)) {
+            self.ranges.push(range);
+        }
+    }
+
     fn search(&self, rows: &mut Rows<'_>, window: &mut Window, found: &mut Vec<TaskNo>) -> Result<()> {
-        match Remainder::of(&self.remains) {
-            Remainder::Everything => found.extend(self.dense(window)),
+        match &self.kind {
+            Remainder::Everything => found.extend(window.dense(self.low, self.high)),
             Remainder::States(states) => {
-                for block in blocks::of_ranges(&self.ranges, &states) {
+                for block in blocks::of_ranges(&self.ranges, states) {
                     let on_page = window.pass(block.matches);
-                    block.find(rows, &states, on_page, found)?;
+                    block.find(rows, states, on_page, found)?;
                 }
             }
             Remainder::Rows => {
@@ -96,41 +204,16 @@ impl Stretch {
         }
         Ok(())
     }
-
-    /// Every row matches: those on the page follow from numbers alone.
-    fn dense(&self, window: &mut Window) -> impl Iterator<Item = TaskNo> {
-        let high = self.high;
-        window.pass(high - self.low + 1).map(move |place| TaskNo(high - place))
-    }
 }
 
-fn stretches(db: &Db, org: &OrgId, filter: Option<&Filter<TaskField>>) -> Result<Vec<Stretch>> {
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for range in ranges(db, org, filter)? {
-        let remains = filter.map_or_else(Filter::everything, |filter| {
-            remainder::for_job(filter, range.job, range.created)
-        });
-        if range.written == 0 || remainder::is_nothing(&remains) {
-            continue;
-        }
-        match stretches.last_mut() {
-            Some(last) if last.low == range.first + range.written && last.remains == remains => {
-                last.low = range.first;
-                last.ranges.push(range);
-            }
-            _ => stretches.push(Stretch {
-                low: range.first,
-                high: range.first + range.written - 1,
-                remains,
-                ranges: vec![range],
-            }),
-        }
-    }
-    Ok(stretches)
-}
-
-/// The ranges of an organization's jobs, newest first; only of those that the filter can be about, if it names them.
-fn ranges(db: &Db, org: &OrgId, filter: Option<&Filter<TaskField>>) -> Result<Vec<JobRange>> {
+/// Visits the ranges of an organization's jobs, newest first; only those that the filter can be about, as far as it names
+/// jobs, tasks or the time of creation.
+fn each_range(
+    db: &Db,
+    org: &OrgId,
+    filter: Option<&Filter<TaskField>>,
+    mut visit: impl FnMut(JobRange) -> Result<ControlFlow<()>>,
+) -> Result<()> {
     const OF_ORG: &str = "WHERE deleted = 0 AND first_task IS NOT NULL AND org = ";
     let columns = "SELECT no, first_task, written, tasks_created";
     let mut query = Query::default();
@@ -143,20 +226,29 @@ fn ranges(db: &Db, org: &OrgId, filter: Option<&Filter<TaskField>>) -> Result<Ve
         query.push(columns).push(" FROM job INDEXED BY job_range ");
     }
     query.push(OF_ORG).bind(org.0.clone());
-    if let Some(jobs) = filter
-        .map(|filter| remainder::named_jobs(&db.conn, filter))
-        .transpose()?
-        .flatten()
-    {
+    if let Some(filter) = filter {
+        narrow(&mut query, db, filter)?;
+    }
+    query.push(" ORDER BY first_task DESC");
+    // No condition of it is asked of the connection: what is searched in between may set others.
+    let (sql, bound) = query.finish(&db.conditions);
+    sql::each_once(&db.conn, &sql, params_from_iter(bound), |row| {
+        visit(read_range(row, filter.is_some())?)
+    })
+}
+
+fn narrow(query: &mut Query, db: &Db, filter: &Filter<TaskField>) -> Result<()> {
+    if let Some(jobs) = remainder::named_jobs(&db.conn, filter)? {
         query
             .push(" AND no IN ")
             .list(jobs.into_iter().map(|no| crate::cells::int(no.0)));
     }
-    query.push(" ORDER BY first_task DESC");
-    let (sql, bound) = query.finish(&db.conditions);
-    sql::all_once(&db.conn, &sql, params_from_iter(bound), |row| {
-        read_range(row, filter.is_some())
-    })
+    for condition in remainder::conjuncts(filter) {
+        if remainder::is_about_creation(condition) {
+            query.push(" AND ").on_moment("tasks_created", condition);
+        }
+    }
+    Ok(())
 }
 
 fn read_range(row: &Row<'_>, counted: bool) -> Result<JobRange> {

@@ -147,6 +147,14 @@ pub(super) fn conjuncts<F>(filter: &Filter<F>) -> &[Filter<F>] {
     }
 }
 
+/// A single condition on the moment at which a job's tasks were created.
+pub(super) fn is_about_creation(condition: &Filter<TaskField>) -> bool {
+    match condition {
+        Filter::Compare { field, .. } | Filter::In { field, .. } => *field == TaskField::CreatedAt,
+        Filter::And(_) | Filter::Or(_) | Filter::Not(_) | Filter::Like { .. } | Filter::Exists { .. } => false,
+    }
+}
+
 /// The jobs that the filter is about, if it names them, or tasks: then the others need not be looked at.
 pub(super) fn named_jobs(conn: &Connection, filter: &Filter<TaskField>) -> Result<Option<BTreeSet<JobNo>>> {
     let mut owners = Owners::new(conn);
