@@ -53,6 +53,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The field of the request that the server refuses, if it names one: its words begin with the field (docs/api.md,
+    /// "Envelope").
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        let Self::Refused { msg, .. } = self else { return None };
+        let (field, _) = msg.split_once(": ")?;
+        Some(field).filter(|field| !field.contains(' '))
+    }
+
     /// The server's code, if the server spoke.
     #[must_use]
     pub fn code(&self) -> Option<i64> {

@@ -178,7 +178,8 @@ fn smaller(page_size: u64) -> u64 {
 
 /// The rows of a page would be too much for one answer.
 fn is_too_large(error: &Error) -> bool {
-    error.code() == Some(INVALID) && error.to_string().contains("pagination.pageSize")
+    // No size is asked for that could be wrong in itself.
+    error.code() == Some(INVALID) && error.field() == Some("pagination.pageSize")
 }
 
 /// A search, and what is said beside it.

@@ -92,9 +92,21 @@ impl Member {
         Answering(Arc::clone(self))
     }
 
+    /// Idle until `arrival` is done, although a request is being answered: nothing has been done for the peer yet.
+    pub(crate) async fn idle_while<T>(&self, arrival: impl Future<Output = T>) -> T {
+        self.rest();
+        let arrived = arrival.await;
+        self.busy();
+        arrived
+    }
+
     fn rest(&self) {
         let mut own = self.age.lock();
         let mut all = self.all.0.lock();
+        // What was awaited may have been given up: the old entry must not outlive it.
+        if let Some(before) = own.take() {
+            all.idle.remove(&before);
+        }
         let age = all.next;
         all.next += 1;
         let resting = Resting {
@@ -161,6 +173,20 @@ mod tests {
         drop(answering);
         all.give_one_up_after(Duration::ZERO);
         assert!(!is_wanted(&first) && is_wanted(&second), "it is the newest now");
+    }
+
+    #[test]
+    fn connection_that_waits_for_a_body_is_idle_until_the_body_is_there() {
+        let all = Arc::<Idle>::default();
+        let member = all.join();
+        let answering = member.answering();
+        assert!(member.idle_while(std::future::pending::<()>()).now_or_never().is_none());
+        assert!(all.give_one_up() && is_wanted(&member));
+        member.idle_while(std::future::ready(())).now_or_never().unwrap();
+        assert!(!all.give_one_up(), "it is being answered");
+        assert!(member.idle_while(std::future::pending::<()>()).now_or_never().is_none());
+        drop(answering);
+        assert_eq!(all.0.lock().idle.len(), 1, "no entry is left behind");
     }
 
     #[test]

@@ -39,10 +39,14 @@ use pid_file::PidFile;
 use vital::{Ends, Vital};
 use writer_thread::{Signal, WriterThread};
 
-/// Connections for reading: API calls read side by side, and a long search must not hold up a login.
-const READERS: usize = 4;
-/// Connections for looking up a few rows: such a question waits for no search.
+/// Connections for the questions of API calls, which read side by side.
+const READERS: usize = 3;
+/// Connections for the questions of devices: a login waits for no caller of the API.
+const DEVICE_READERS: usize = 4;
+/// Connections for looking up a few rows: such a question waits for no other.
 const ROW_READERS: usize = 2;
+/// Connections for searches with an expression, each of which may use its connection for seconds.
+const SEARCHERS: usize = 3;
 /// How long device connections may take to end after they were told to; all of a stop has to fit in ten seconds.
 const CONNECTIONS_END_WITHIN: Duration = Duration::from_secs(3);
 
@@ -105,6 +109,7 @@ pub struct Server {
     writer: WriterThread,
     ends: Ends,
     _pid_file: PidFile,
+    app: App,
 }
 
 /// A part of the server had ended before it was stopped.
@@ -133,7 +138,7 @@ impl Server {
         let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), Arc::clone(&clock));
         let options = Options {
             key: settings.secret_key,
-            readers: READERS + ROW_READERS,
+            readers: READERS + DEVICE_READERS + ROW_READERS + SEARCHERS,
         };
         let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
         // Before anything is made: certificates that cannot be used are a mistake of the settings.
@@ -160,6 +165,7 @@ impl Server {
         let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal, vital)?;
 
         let app = app(settings, reader, &inbox, &clock, presence)?;
+        let asked = app.clone();
         let connections = limits::connections(settings.http_connections_max);
         inbox.waiters().bound(connections.waiting());
         let (stop_http, http_stopped) = shutdown::channel();
@@ -191,6 +197,7 @@ impl Server {
             writer,
             ends,
             _pid_file: PidFile::write(&settings.data_dir),
+            app: asked,
         })
     }
 
@@ -216,8 +223,8 @@ impl Server {
         }
     }
 
-    /// Stops in order: no new calls or devices; attempts that have not left are taken back; replies read so far are
-    /// recorded and acknowledged; then the connections end, and with them the writer.
+    /// Stops in order: no new calls or devices; searches are given up; attempts that have not left are taken back; replies
+    /// read so far are recorded and acknowledged; then the connections end, and with them the writer.
     ///
     /// # Errors
     /// A part of the server had panicked: what it had to do was not done.
@@ -225,6 +232,7 @@ impl Server {
         self.inbox.health().stop();
         self.stop_http.stop();
         self.stop_mqtt.stop();
+        self.app.stop_searches();
         let writer = tokio::task::spawn_blocking(move || {
             self.writer.quiet();
             self.writer
@@ -298,11 +306,16 @@ fn app(
     clock: &Arc<dyn Clock>,
     presence: Arc<dyn Presence>,
 ) -> Result<App, StartError> {
-    let (store, rows) = reader.apart(ROW_READERS);
+    let (others, searches) = reader.apart(SEARCHERS);
+    let (others, rows) = others.apart(ROW_READERS);
+    let (store, devices) = others.apart(DEVICE_READERS);
     Ok(App::new(Parts {
         store: Arc::new(store),
+        devices: Arc::new(devices),
         rows: Arc::new(rows),
         blocking: Arc::new(BlockingPool),
+        search_reader: Arc::new(move |budget| Arc::new(searches.within(budget))),
+        searches_max: SEARCHERS,
         writer: Writer::new(Arc::clone(inbox)),
         clock: Arc::clone(clock),
         presence,
@@ -349,7 +362,7 @@ fn serve_devices(
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(READERS)
+        .max_blocking_threads(DEVICE_READERS)
         .build()
         .map_err(system("cannot start the devices' runtime"))?;
     let (stop, stopped) = shutdown::channel();

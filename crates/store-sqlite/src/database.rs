@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aldis_store::Error;
+use aldis_store::{Budget, Error};
 use parking_lot::Mutex;
 
 use crate::db::Db;
@@ -69,6 +69,8 @@ pub struct Pool {
     shared: Arc<Shared>,
     /// Those of the connections that are used.
     used: Range<usize>,
+    /// How long each question may go on.
+    budget: Option<Arc<Budget>>,
 }
 
 struct Shared {
@@ -87,7 +89,11 @@ impl Pool {
             next: AtomicUsize::new(0),
             _lock: lock,
         });
-        Self { shared, used }
+        Self {
+            shared,
+            used,
+            budget: None,
+        }
     }
 }
 
@@ -96,16 +102,26 @@ impl SqliteReader {
     /// at least one, if need be the same.
     #[must_use]
     pub fn apart(self, count: usize) -> (Self, Self) {
-        let Pool { shared, used } = self.access;
+        let Pool { shared, used, .. } = self.access;
         let middle = used.end.saturating_sub(count.max(1)).max(used.start);
         let of = |used| {
             Self::new(Pool {
                 shared: Arc::clone(&shared),
                 used,
+                budget: None,
             })
         };
         let first = used.start..middle.max(used.start + 1);
         (of(first), of(middle..used.end))
+    }
+
+    /// The same reader, whose questions fail with [`Error::GivenUp`] once `budget` is over.
+    #[must_use]
+    pub fn within(&self, budget: Arc<Budget>) -> Self {
+        Self::new(Pool {
+            budget: Some(budget),
+            ..self.access.clone()
+        })
     }
 }
 
@@ -116,7 +132,11 @@ impl Access for Pool {
         let turn = self.shared.next.fetch_add(1, Ordering::Relaxed) % connections.len();
         let (before, from) = connections.split_at(turn);
         let free = from.iter().chain(before).find_map(Mutex::try_lock);
-        use_it(&free.unwrap_or_else(|| connections[turn].lock()))
+        let db = free.unwrap_or_else(|| connections[turn].lock());
+        match &self.budget {
+            Some(budget) => db.within(budget, use_it),
+            None => use_it(&db),
+        }
     }
 }
 
@@ -135,6 +155,7 @@ mod tests {
         SqliteReader::new(Pool {
             shared,
             used: 0..connections,
+            budget: None,
         })
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aldis_store::Presence;
+use aldis_store::{Budget, Presence};
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
@@ -24,16 +25,44 @@ pub(crate) const WRITER_CACHE_KIB: i64 = 64 << 10;
 /// Page cache of each reader; what it lacks the operating system has.
 pub(crate) const READER_CACHE_KIB: i64 = 8 << 10;
 
+/// Steps of SQLite's machine between two looks at a budget: some ten rows with a few hundred conditions each.
+const STEPS_PER_LOOK: i32 = 1000;
+
+/// The budget of the search under way on a connection.
+#[derive(Clone, Default)]
+struct Limit(Arc<Mutex<Option<Arc<Budget>>>>);
+
+/// Takes the budget away when it is dropped: it holds for one search alone.
+struct Limited<'a>(&'a Limit);
+
+impl Limit {
+    fn set(&self, budget: &Arc<Budget>) -> Limited<'_> {
+        *self.0.lock() = Some(Arc::clone(budget));
+        Limited(self)
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.lock().as_ref().is_some_and(|budget| budget.is_over())
+    }
+}
+
+impl Drop for Limited<'_> {
+    fn drop(&mut self) {
+        *self.0.0.lock() = None;
+    }
+}
+
 /// A connection.
 pub(crate) struct Db {
     pub(crate) conn: Connection,
     pub(crate) cipher: Arc<Cipher>,
     pub(crate) conditions: Conditions,
+    limit: Limit,
 }
 
 impl Db {
     pub(crate) fn new(
-        conn: Connection,
+        mut conn: Connection,
         cache_kib: i64,
         cipher: Arc<Cipher>,
         presence: Arc<dyn Presence>,
@@ -50,11 +79,21 @@ impl Db {
         conn.pragma_update(None, "foreign_keys", true)?;
         let conditions = Conditions::default();
         filter::register(&conn, &conditions, presence)?;
+        let limit = Limit::default();
+        let looked_at = limit.clone();
+        conn.progress_handler(STEPS_PER_LOOK, Some(move || looked_at.is_over()))?;
         Ok(Self {
             conn,
             cipher,
             conditions,
+            limit,
         })
+    }
+
+    /// Lets SQLite interrupt whatever `use_it` asks once the budget is over.
+    pub(crate) fn within<T>(&self, budget: &Arc<Budget>, use_it: impl FnOnce(&Self) -> T) -> T {
+        let _spent = self.limit.set(budget);
+        use_it(self)
     }
 
     /// Lets `read` see one state throughout, whatever is committed meanwhile.

@@ -1,6 +1,7 @@
 //! What can go wrong inside the driver, and how it looks from outside.
 
 use aldis_store::Error;
+use rusqlite::ErrorCode;
 
 /// A failure on its way out of the driver.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl Failure {
     pub(crate) fn during(self, what: &str) -> Error {
         match self {
             Self::Store(error) => error,
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Error::GivenUp,
             Self::Sqlite(error) => Error::Unavailable {
                 what: what.to_owned(),
                 source: Some(Box::new(error)),

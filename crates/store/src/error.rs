@@ -34,6 +34,9 @@ pub enum Error {
     /// The rows of a page hold more than [`crate::PAGE_BYTES_MAX`] together: fewer have to be asked for.
     #[error("the page is too large")]
     PageTooLarge,
+    /// The search's [`crate::Budget`] was over before it had its result.
+    #[error("the search was given up")]
+    GivenUp,
 }
 
 fn rescue(saved: &bool) -> &'static str {

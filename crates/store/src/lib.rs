@@ -7,6 +7,7 @@
 //!
 //! [`memory`] is the model; every driver passes the same [`conformance`] suite.
 
+mod budget;
 pub mod conformance;
 mod error;
 pub mod memory;
@@ -18,8 +19,9 @@ mod slots;
 pub mod words;
 mod write;
 
+pub use budget::Budget;
 pub use error::Error;
-pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh, admitted};
+pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh};
 pub use presence::{DeviceStatus, Presence, device_status};
 pub use read::{DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, TaskInfo};
 pub use slots::held_slots;

@@ -9,7 +9,7 @@ use aldis_core::command::Command;
 use serde::Serialize;
 
 use crate::rows::{Device, JobDetail, Model, Product};
-use crate::{Error, Found, TaskInfo};
+use crate::{Error, TaskInfo};
 
 /// Most bytes of JSON in the rows of a page. Ten of the largest commands with their outputs fit three times over, a thousand
 /// rows of 16 KiB once.
@@ -40,23 +40,6 @@ impl PageBytes {
             false => Ok(row),
         }
     }
-}
-
-/// A page whose rows have been read.
-///
-/// # Errors
-/// [`Error::PageTooLarge`].
-pub fn admitted<T: Weigh>(found: Found<T>) -> Result<Found<T>, Error> {
-    let mut page = PageBytes::default();
-    let rows = found
-        .rows
-        .into_iter()
-        .map(|row| page.admit(row))
-        .collect::<Result<_, _>>()?;
-    Ok(Found {
-        rows,
-        total: found.total,
-    })
 }
 
 impl Weigh for TaskInfo {
@@ -135,11 +118,8 @@ mod tests {
     }
 
     fn fits(rows: &[usize]) -> bool {
-        let found = Found {
-            rows: rows.iter().map(|bytes| Row(*bytes)).collect(),
-            total: 0,
-        };
-        admitted(found).is_ok()
+        let mut page = PageBytes::default();
+        rows.iter().all(|bytes| page.admit(Row(*bytes)).is_ok())
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Reading a request's body: bounded in size, time and depth, and then as JSON.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
@@ -8,34 +7,59 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::Failing;
+use super::rooms::{Room, Share};
 
-/// Largest body: a batch of 1,000 devices with all their attributes fits in it.
+/// Largest body of a known caller: a batch of 1,000 devices with all their attributes fits in it.
 pub const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long a whole body may take.
+/// How long a whole body of a known caller may take.
 pub const RECEIVE_MAX: Duration = Duration::from_secs(30);
+/// Largest body of a caller that is not known yet: a request for a token has some 200 bytes. Such bodies need no room of
+/// their own: as many as there can be connections take a few MiB together.
+const STRANGER_BYTES_MAX: usize = 4 * 1024;
+/// How long a whole body of a caller that is not known yet may take: as long as the headers.
+const STRANGER_RECEIVE_MAX: Duration = Duration::from_secs(10);
 /// Deepest nesting of objects and lists: more than any thing model needs, less than any stack holds.
 pub const DEPTH_MAX: usize = 64;
-/// Bytes of bodies held at a time, over all requests.
-const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// What is read and thrown away of a body that is too large, so that its sender gets to see the answer.
 const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// For how long.
 const DISCARD_MAX: Duration = Duration::from_secs(5);
 
-static HELD: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(HELD_BYTES_MAX));
+/// What a body may cost, decided from the headers before any of it is read.
+pub(super) enum Budget {
+    /// Of a caller that is not known: little and soon.
+    Stranger,
+    /// Of a caller that is known: a large body, in the memory that is meant for it.
+    Caller(Room),
+}
+
+impl Budget {
+    fn bytes_max(&self) -> usize {
+        match self {
+            Self::Stranger => STRANGER_BYTES_MAX,
+            Self::Caller(_) => BYTES_MAX,
+        }
+    }
+
+    fn receive_max(&self) -> Duration {
+        match self {
+            Self::Stranger => STRANGER_RECEIVE_MAX,
+            Self::Caller(_) => RECEIVE_MAX,
+        }
+    }
+}
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
-    /// More than [`BYTES_MAX`].
-    #[error("body: at most {BYTES_MAX} bytes expected, found more")]
-    TooLarge,
-    /// It did not arrive in time.
-    #[error("body: all of it within {} s expected, not received in time", RECEIVE_MAX.as_secs())]
-    TooSlow,
+    /// More than this many bytes.
+    #[error("body: at most {0} bytes expected, found more")]
+    TooLarge(usize),
+    /// It did not arrive in this time.
+    #[error("body: all of it within {} s expected, not received in time", .0.as_secs())]
+    TooSlow(Duration),
     /// It broke off.
     #[error("body: all of it expected, received only a part")]
     BrokenOff,
@@ -50,56 +74,63 @@ pub(super) enum Unreadable {
     NotJson(String),
 }
 
-/// A body in memory; gives its share of the memory back when it is dropped.
+/// A body in memory.
 pub(super) struct Held {
     pub(super) bytes: Bytes,
-    _share: Option<SemaphorePermit<'static>>,
+    /// Its share of the memory; what is read from the body may live as long as it does.
+    pub(super) share: Option<Share>,
 }
 
 /// Receives a body.
-pub(super) async fn receive(body: Body) -> Result<Held, Unreadable> {
-    receive_within(RECEIVE_MAX, body).await
+pub(super) async fn receive(body: Body, budget: &Budget) -> Result<Held, Unreadable> {
+    receive_within(budget.receive_max(), body, budget).await
 }
 
-async fn receive_within(limit: Duration, mut body: Body) -> Result<Held, Unreadable> {
-    let received = tokio::time::timeout(limit, collect(&mut body)).await;
-    let received = received.unwrap_or(Err(Unreadable::TooSlow));
-    if matches!(received, Err(Unreadable::TooLarge)) {
-        // Whether the sender ever finishes is its own affair.
-        drop(tokio::time::timeout(DISCARD_MAX, discard(&mut body)).await);
+async fn receive_within(limit: Duration, mut body: Body, budget: &Budget) -> Result<Held, Unreadable> {
+    let received = tokio::time::timeout(limit, collect(&mut body, budget)).await;
+    let received = received.unwrap_or(Err(Unreadable::TooSlow(limit)));
+    if matches!(received, Err(Unreadable::TooLarge(_))) {
+        discard(body).await;
     }
     received
 }
 
-async fn collect(body: &mut Body) -> Result<Held, Unreadable> {
+async fn collect(body: &mut Body, budget: &Budget) -> Result<Held, Unreadable> {
+    let bytes_max = budget.bytes_max();
     // What announces to be too large need not be waited for.
-    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > BYTES_MAX) {
-        return Err(Unreadable::TooLarge);
+    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > bytes_max) {
+        return Err(Unreadable::TooLarge(bytes_max));
     }
     let mut bytes = BytesMut::new();
-    let mut share: Option<SemaphorePermit<'static>> = None;
+    let mut share = match budget {
+        Budget::Stranger => None,
+        Budget::Caller(room) => Some(room.share()),
+    };
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_cut| Unreadable::BrokenOff)?.into_data() else {
             continue;
         };
-        if bytes.len() + data.len() > BYTES_MAX {
-            return Err(Unreadable::TooLarge);
+        if bytes.len() + data.len() > bytes_max {
+            return Err(Unreadable::TooLarge(bytes_max));
         }
-        let more = u32::try_from(data.len()).map_err(|_beyond_u32| Unreadable::TooLarge)?;
-        let more = HELD.try_acquire_many(more).map_err(|_full| Unreadable::Overloaded)?;
-        match &mut share {
-            Some(share) => share.merge(more),
-            None => share = Some(more),
+        if share.as_mut().is_some_and(|share| !share.grow(data.len())) {
+            return Err(Unreadable::Overloaded);
         }
         bytes.extend_from_slice(&data);
     }
     Ok(Held {
         bytes: bytes.freeze(),
-        _share: share,
+        share,
     })
 }
 
-async fn discard(body: &mut Body) {
+/// Reads a body whose answer does not depend on it, so that its sender gets to see that answer.
+pub(super) async fn discard(mut body: Body) {
+    // Whether the sender ever finishes does not matter.
+    drop(tokio::time::timeout(DISCARD_MAX, drain(&mut body)).await);
+}
+
+async fn drain(body: &mut Body) {
     let mut left = DISCARD_BYTES_MAX;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, Bytes::len);
@@ -176,6 +207,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::rooms::Rooms;
     use super::*;
 
     #[test]
@@ -244,8 +276,36 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_does_not_arrive_in_time_is_given_up() {
         let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
-        let received = receive_within(Duration::from_millis(1), never).await;
-        assert_eq!(received.err(), Some(Unreadable::TooSlow));
+        let limit = Duration::from_millis(1);
+        let received = receive_within(limit, never, &Budget::Stranger).await;
+        assert_eq!(received.err(), Some(Unreadable::TooSlow(limit)));
+    }
+
+    #[tokio::test]
+    async fn body_of_a_stranger_is_bounded_to_4_kib_and_takes_no_room() {
+        let body = |length| Body::from(vec![b' '; length]);
+        let held = receive(body(STRANGER_BYTES_MAX), &Budget::Stranger).await;
+        assert!(held.is_ok_and(|held| held.share.is_none()));
+        for too_large in [body(STRANGER_BYTES_MAX + 1), unannounced(STRANGER_BYTES_MAX + 1)] {
+            let received = receive(too_large, &Budget::Stranger).await;
+            assert_eq!(received.err(), Some(Unreadable::TooLarge(STRANGER_BYTES_MAX)));
+        }
+    }
+
+    /// A body that comes in pieces and does not say how long it will be.
+    fn unannounced(length: usize) -> Body {
+        let pieces = (0..length).map(|_| Ok::<_, std::io::Error>(Bytes::from_static(b" ")));
+        Body::from_stream(futures_util::stream::iter(pieces))
+    }
+
+    #[tokio::test]
+    async fn body_of_a_caller_without_room_is_turned_away() {
+        let caller = Budget::Caller(Rooms::with_limits(3, 3).of(None));
+        let first = receive(Body::from("123"), &caller).await;
+        let second = receive(Body::from("1"), &caller).await;
+        assert_eq!(second.err(), Some(Unreadable::Overloaded));
+        drop(first);
+        assert!(receive(Body::from("1"), &caller).await.is_ok());
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use aldis_core::violation::Violation;
 use aldis_protocol::api_signature::SignedCall;
@@ -12,17 +13,23 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 
-use super::action::Action;
+use super::action::{Action, Running};
+use super::body::Budget;
 use super::call::Call;
 use super::envelope::{self, Answer};
 use super::error::{self, Failing};
 use super::health::{self, Probe};
 use super::query::Query;
 use super::rate_limit::RateLimit;
+use super::rooms::{Room, Rooms};
 use super::socket::Peer;
 use super::{body, local_only, openapi, strict, tokens};
 use crate::app::access::Signed;
 use crate::app::{App, Caller, Error};
+use crate::idle::Member;
+
+/// For this long after it has closed its side a caller is still answered.
+const GONE_AFTER: Duration = Duration::from_millis(200);
 
 /// The header that makes a call a signed one.
 const SIGNATURE: &str = "apim-signature";
@@ -62,13 +69,40 @@ pub(super) struct Entrance {
     app: App,
     limit: Option<Arc<RateLimit>>,
     probe: Arc<Probe>,
+    bodies: Arc<Rooms>,
+    answers: Arc<Rooms>,
+}
+
+/// The memory of one call.
+struct CallRooms {
+    body: Room,
+    answer: Room,
 }
 
 impl Entrance {
     pub(super) fn new(app: App) -> Self {
         let limit = app.settings().rate_limit_per_second.map(RateLimit::new).map(Arc::new);
-        let probe = Arc::default();
-        Self { app, limit, probe }
+        Self {
+            app,
+            limit,
+            probe: Arc::default(),
+            bodies: Rooms::new(),
+            answers: Rooms::new(),
+        }
+    }
+
+    /// Whose memory a call may use, from its headers alone. The signature covers the body, so the token decides before there
+    /// is a body to verify it with. Under `--no-auth` unsigned calls are known callers.
+    fn rooms(&self, headers: &HeaderMap) -> Result<CallRooms, Error> {
+        let key = match signed(headers, "", &[])? {
+            Some(signed) => Some(self.app.bearer(signed.call.token)?),
+            None if self.app.settings().no_auth => None,
+            None => return Err(Error::Unauthenticated("no access token")),
+        };
+        Ok(CallRooms {
+            body: self.bodies.of(key.clone()),
+            answer: self.answers.of(key),
+        })
     }
 
     fn charge(&self, caller: &Caller) -> Result<(), Failing> {
@@ -132,10 +166,17 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
     }
     body::check_encoding(request.headers())?;
     let (parts, body) = request.into_parts();
-    let held = body::receive(body)
+    let name = action.names.first().copied().unwrap_or_default();
+    let rooms = match entrance.rooms(&parts.headers) {
+        Ok(rooms) => rooms,
+        Err(refused) => {
+            idle_while(parts.extensions.get(), body::discard(body)).await;
+            return Err(Failing::caused_by(&refused));
+        }
+    };
+    let held = body::receive(body, &Budget::Caller(rooms.body))
         .await
         .map_err(|unreadable| Failing::from(&unreadable))?;
-    let name = action.names.first().copied().unwrap_or_default();
     let outcome = async {
         let signed = signed(&parts.headers, &query_text, &held.bytes)?;
         let caller = app.caller(signed, query.get("orgId"), request_id).await?;
@@ -147,7 +188,9 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             Ok(body) => body,
             Err(unreadable) => return Ok(Err(Failing::from(&unreadable))),
         };
-        drop(held);
+        // What was read from the body takes memory until the action has ended.
+        let _share = held.share;
+        drop(held.bytes);
         if !action.reads {
             strict::check(action, &parts.method, &query, &body)?;
         }
@@ -161,10 +204,15 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             idempotency_key,
             peer: parts.extensions.get().cloned(),
         };
-        (action.run)(app.clone(), call).await.map(Ok)
+        let left = call.peer.clone();
+        let running = (action.run)(app.clone(), call);
+        match left.filter(|_| action.reads) {
+            Some(peer) => unless_gone(peer, running).await.map(Ok),
+            None => running.await.map(Ok),
+        }
     };
     match outcome.await {
-        Ok(Ok(answer)) => Ok(Answer::into_response(answer, request_id)),
+        Ok(Ok(answer)) => Ok(answer.into_response(request_id, &rooms.answer)),
         Ok(Err(failing)) => Err(failing),
         Err(refused) => Err(Failing::caused_by(&refused)),
     }
@@ -187,6 +235,28 @@ fn unknown(path: &str, request_id: &str) -> Response {
          docs/api.md lists its paths"
     );
     envelope::failure_with_status(&Failing::gateway(StatusCode::NOT_FOUND, message), request_id)
+}
+
+/// Awaits the body of a caller that is not known. Until it is there the connection counts as idle, so that slow bodies of
+/// strangers take no place from other callers.
+pub(super) async fn idle_while<T>(connection: Option<&Arc<Member>>, body: impl Future<Output = T>) -> T {
+    match connection {
+        Some(member) => member.idle_while(body).await,
+        None => body.await,
+    }
+}
+
+/// Gives up what only reads when its caller has gone. A caller that closes its side alone gets its answer if that takes no
+/// longer than a moment: over TCP the two look the same.
+async fn unless_gone(peer: Peer, running: Running) -> Result<Answer, Error> {
+    let gone = async {
+        peer.left().await;
+        tokio::time::sleep(GONE_AFTER).await;
+    };
+    tokio::select! {
+        outcome = running => outcome,
+        () = gone => Err(Error::CallerGone),
+    }
 }
 
 fn on_get(request: &Request, answer: impl FnOnce() -> Response) -> Result<Response, Failing> {

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::error::Failing;
 use super::held;
 use super::rate_limit::RETRY_AFTER_S;
+use super::rooms::Room;
 use crate::app::Error;
 
 /// The one content type.
@@ -155,7 +156,7 @@ impl Answer {
         })
     }
 
-    pub(super) fn into_response(self, request_id: &str) -> Response {
+    pub(super) fn into_response(self, request_id: &str, room: &Room) -> Response {
         let warned = self.warning.map(|warning| format!("{OK}; {warning}"));
         let envelope = Envelope {
             code: 0,
@@ -166,7 +167,8 @@ impl Answer {
             success_size: self.sizes.map(|sizes| sizes.success),
             total_size: self.sizes.map(|sizes| sizes.total),
         };
-        match held::body(json(&envelope)) {
+        let length = self.data.as_ref().map_or(0, |data| data.get().len());
+        match held::body(json(&envelope, length), room) {
             Some(body) => with_body(StatusCode::OK, body),
             None => failure(&Failing::overloaded(), request_id),
         }
@@ -174,6 +176,8 @@ impl Answer {
 }
 
 const OK: &str = "OK";
+/// What stands around the data of an answer takes about this much.
+const ENVELOPE_BYTES: usize = 512;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -222,11 +226,14 @@ pub(super) fn failure(failing: &Failing, request_id: &str) -> Response {
 
 /// Any JSON with a status.
 pub(super) fn response(status: StatusCode, content: &impl Serialize) -> Response {
-    with_body(status, Body::from(json(content)))
+    with_body(status, Body::from(json(content, 0)))
 }
 
-fn json(content: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(content).expect("answers are texts, numbers and maps with text keys")
+/// `length` is about how long the largest part is: a buffer that grows step by step takes twice the memory for a moment.
+fn json(content: &impl Serialize, length: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(length + ENVELOPE_BYTES);
+    serde_json::to_writer(&mut text, content).expect("answers are texts, numbers and maps with text keys");
+    text
 }
 
 fn with_body(status: StatusCode, body: Body) -> Response {

@@ -7,7 +7,7 @@ use aldis_store::PAGE_BYTES_MAX;
 use axum::http::StatusCode;
 
 use super::body::Unreadable;
-use crate::app::Error;
+use crate::app::{Error, SEARCH_MAX};
 use crate::telemetry::{self, TEXT_MAX_BYTES};
 
 /// A parameter is missing or wrong.
@@ -166,6 +166,22 @@ impl From<&Error> for Failing {
                     PAGE_BYTES_MAX >> 20
                 ),
             ),
+            Error::SearchTooLong => Self::refusal(
+                INVALID,
+                format!(
+                    "expression: search of at most {} s expected, found one that takes longer; narrow it",
+                    SEARCH_MAX.as_secs()
+                ),
+            ),
+            Error::CallerGone => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                INTERNAL,
+                "the call was given up because its connection was closed",
+            ),
+            Error::TooManySearches => Self::gateway(
+                StatusCode::TOO_MANY_REQUESTS,
+                "expression: one search at a time expected for an access key, found too many; try again later",
+            ),
             Error::TooManyWait => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 INTERNAL,
@@ -197,9 +213,9 @@ impl From<&Unreadable> for Failing {
     fn from(unreadable: &Unreadable) -> Self {
         let message = unreadable.to_string();
         match unreadable {
-            Unreadable::TooLarge => Self::gateway(StatusCode::PAYLOAD_TOO_LARGE, message),
+            Unreadable::TooLarge(_) => Self::gateway(StatusCode::PAYLOAD_TOO_LARGE, message),
             Unreadable::Overloaded => Self::overloaded(),
-            Unreadable::TooSlow | Unreadable::BrokenOff | Unreadable::TooDeep | Unreadable::NotJson(_) => {
+            Unreadable::TooSlow(_) | Unreadable::BrokenOff | Unreadable::TooDeep | Unreadable::NotJson(_) => {
                 Self::new(StatusCode::BAD_REQUEST, INVALID, message)
             }
         }

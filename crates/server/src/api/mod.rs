@@ -35,6 +35,7 @@ mod projection;
 mod query;
 mod rate_limit;
 mod register_devices;
+mod rooms;
 mod serve;
 mod single_commands;
 mod small_devices;

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use aldis_core::expression::{Field, Filter};
 use aldis_core::violation::Violation;
-use aldis_store::{Found, Page};
+use aldis_store::Page;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use super::call::Call;
 use super::envelope::{Answer, Pagination, SortedBy};
 use super::numbers::whole;
 use super::projection::Projection;
-use crate::app::Error;
+use crate::app::{Error, Results};
 
 /// Most rows of a page.
 pub const PAGE_SIZE_MAX: u64 = 1000;
@@ -100,7 +100,7 @@ impl<F> Search<F> {
     /// The answer, each row as `describe` puts it.
     pub(super) fn answer<T, D: Serialize>(
         &self,
-        found: Found<T>,
+        found: Results<T>,
         describe: impl Fn(T) -> Result<D, Error>,
     ) -> Result<Answer, Error> {
         let rows = found.rows.into_iter().map(describe);

@@ -106,6 +106,7 @@ async fn connection(
     let service = service_fn(|mut request: Request<Incoming>| {
         let answering = member.answering();
         request.extensions_mut().insert(peer.clone());
+        request.extensions_mut().insert(Arc::clone(member));
         let answered = service.call(request);
         async move {
             let answer = answered.await;

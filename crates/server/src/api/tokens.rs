@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::body::Budget;
 use super::decode::decode;
+use super::entry::idle_while;
 use super::error::{self, Failing};
 use super::socket::Peer;
 use super::{body, envelope};
@@ -108,7 +110,9 @@ async fn grant(app: &App, request: Request, refresh: bool) -> Result<Granted, No
     }
     let unreadable = |unreadable: body::Unreadable| NoToken::Unreadable(Failing::from(&unreadable));
     body::check_encoding(request.headers()).map_err(NoToken::Unreadable)?;
-    let held = body::receive(request.into_body()).await.map_err(unreadable)?;
+    let (parts, body) = request.into_parts();
+    let received = idle_while(parts.extensions.get(), body::receive(body, &Budget::Stranger));
+    let held = received.await.map_err(unreadable)?;
     let body = body::parse(&held.bytes).map_err(unreadable)?;
     let request = read(decode(&body).map_err(NoToken::Invalid)?, refresh)?;
     app.grant_token(request).await.map_err(NoToken::Denied)

@@ -155,6 +155,19 @@ impl App {
         })
     }
 
+    /// Whose access token this is, if it and its key may be used at present. Whether the caller knows the key's secret shows
+    /// only once the body has been read: see [`App::caller`].
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::TokenExpired`]; the store failed.
+    pub fn bearer(&self, token: &str) -> Result<AppKey, Error> {
+        let app_key = self.tokens().owner(token, self.now())?;
+        match self.live_key(&app_key)? {
+            Some(key) => Ok(key.app_key),
+            None => Err(Error::Unauthenticated("unknown or disabled key")),
+        }
+    }
+
     /// An access key that may be used: it exists, and neither it nor its organization is disabled.
     pub(crate) fn live_key(&self, app_key: &AppKey) -> Result<Option<AccessKey>, Error> {
         self.look_up(|store| {

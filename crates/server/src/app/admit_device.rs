@@ -97,7 +97,7 @@ pub enum NotAdmitted {
 /// # Errors
 /// See [`NotAdmitted`].
 pub async fn admit_device(app: &App, claim: Claim) -> Result<Welcome, NotAdmitted> {
-    let found = app.read(move |store| claim.check(store)).await;
+    let found = app.read_for_devices(move |store| claim.check(store)).await;
     let (device, qos) = known(found)?;
     if device.activated.is_none() {
         activate(app, device.no).await?;
@@ -108,7 +108,7 @@ pub async fn admit_device(app: &App, claim: Claim) -> Result<Welcome, NotAdmitte
 /// Whether these keys still name this device; not if nobody can tell.
 pub async fn holds_keys(app: &App, device: DeviceNo, product_key: &str, device_key: &str) -> bool {
     let keys = DeviceRef::Keys(product_key.into(), device_key.into());
-    let found = app.read(move |store| store.devices(&[keys])).await;
+    let found = app.read_for_devices(move |store| store.devices(&[keys])).await;
     match found {
         Ok(mut found) => found.pop().flatten().is_some_and(|found| found.no == device),
         Err(error) => {

@@ -13,7 +13,7 @@ use super::admit_device::{Claim, Denied, NotAdmitted, known};
 /// # Errors
 /// See [`NotAdmitted`].
 pub async fn admit_to_activation(app: &App, claim: Claim) -> Result<Device, NotAdmitted> {
-    known(app.read(move |store| activation(store, claim)).await)
+    known(app.read_for_devices(move |store| activation(store, claim)).await)
 }
 
 fn activation(store: &dyn Read, claim: Claim) -> Result<Result<Device, Denied>, StoreError> {
@@ -43,7 +43,7 @@ fn activation(store: &dyn Read, claim: Claim) -> Result<Result<Device, Denied>, 
 /// # Errors
 /// See [`NotAdmitted`].
 pub async fn admit_channel(app: &App, claim: Claim) -> Result<Product, NotAdmitted> {
-    known(app.read(move |store| channel(store, &claim)).await)
+    known(app.read_for_devices(move |store| channel(store, &claim)).await)
 }
 
 fn channel(store: &dyn Read, claim: &Claim) -> Result<Result<Product, Denied>, StoreError> {

@@ -10,11 +10,11 @@ use aldis_core::reported::Kind;
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
 use aldis_store::rows::{Device, Product};
-use aldis_store::{DeviceRef, DeviceStatus, Found, Page, Read, Refusal, Write, device_status};
+use aldis_store::{DeviceRef, DeviceStatus, Page, Read, Refusal, Write, device_status};
 use serde_json::Value;
 
 use super::text::{check_desc, check_device_key};
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, Results};
 use crate::writer::Failure;
 
 /// The names by which a caller means a device.
@@ -109,6 +109,12 @@ impl DeviceName {
             && fits(&self.key, device.is.key.as_str())
     }
 
+    /// The device that was found by the reference, if the caller may mean it.
+    fn meant(&self, caller: &Caller, found: Option<Device>) -> Result<Device, Error> {
+        let own = found.filter(|device| device.is.org == caller.org && !device.deleted);
+        own.filter(|device| self.fits(device)).ok_or_else(|| self.missing())
+    }
+
     fn missing(&self) -> Error {
         let keys = |product: &String| format!("{product}/{}", self.key.as_deref().unwrap_or_default());
         let id = self.asset.clone().or_else(|| self.product.as_ref().map(keys));
@@ -123,12 +129,19 @@ impl App {
     /// The name is incomplete; there is no such device.
     pub async fn find_device(&self, caller: &Caller, name: &DeviceName) -> Result<Device, Error> {
         let reference = name.reference()?;
-        let mut found = self.look_up(|store| store.devices(&[reference]))?;
-        let device = found
-            .pop()
-            .flatten()
-            .filter(|device| device.is.org == caller.org && !device.deleted);
-        device.filter(|device| name.fits(device)).ok_or_else(|| name.missing())
+        let found = self.look_up(|store| store.devices(&[reference]))?;
+        name.meant(caller, found.into_iter().next().flatten())
+    }
+
+    /// Devices of the caller's organization, in the order of their names.
+    ///
+    /// # Errors
+    /// A name is incomplete; there is no such device.
+    pub(super) async fn find_devices(&self, caller: &Caller, names: &[DeviceName]) -> Result<Vec<Device>, Error> {
+        let references = names.iter().map(DeviceName::reference).collect::<Result<Vec<_>, _>>()?;
+        let found = self.read(move |store| store.devices(&references)).await?;
+        let each = names.iter().zip(found);
+        each.map(|(name, device)| name.meant(caller, device)).collect()
     }
 
     /// A device with its product and status.
@@ -150,15 +163,14 @@ impl App {
         caller: &Caller,
         filter: Option<Filter<DeviceField>>,
         page: Page,
-    ) -> Result<Found<DeviceView>, Error> {
+    ) -> Result<Results<DeviceView>, Error> {
         let org = caller.org.clone();
         let found = self
-            .read(move |store| store.search_devices(&org, filter.as_ref(), page))
+            .search(caller, filter.is_some(), move |store| {
+                store.search_devices(&org, filter.as_ref(), page)
+            })
             .await?;
-        Ok(Found {
-            rows: self.views(found.rows).await?,
-            total: found.total,
-        })
+        found.try_with_rows(|rows| self.views(rows)).await
     }
 
     /// How many devices of the organization, or of one product, are in which status.

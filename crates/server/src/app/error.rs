@@ -138,6 +138,15 @@ pub enum Error {
     /// The rows of a page would be too much for one answer.
     #[error("the page is too large")]
     PageTooLarge,
+    /// A search would take longer than a search may.
+    #[error("the search takes too long")]
+    SearchTooLong,
+    /// The caller hung up before it had its answer.
+    #[error("the caller has gone")]
+    CallerGone,
+    /// Other searches of the caller's key run and wait.
+    #[error("too many searches of one key")]
+    TooManySearches,
     /// The writer could not say whether something was done.
     #[error("the store is unavailable")]
     Unavailable,
@@ -176,6 +185,7 @@ impl From<aldis_store::Error> for Error {
     fn from(error: aldis_store::Error) -> Self {
         match error {
             aldis_store::Error::PageTooLarge => Self::PageTooLarge,
+            aldis_store::Error::GivenUp => Self::SearchTooLong,
             failed @ (aldis_store::Error::Unavailable { .. }
             | aldis_store::Error::Corrupt { .. }
             | aldis_store::Error::Replaced { .. }) => Self::Store(failed),

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
-use aldis_core::ids::{DeviceNo, ProductKey};
+use aldis_core::ids::DeviceNo;
 use aldis_protocol::sub_devices::{Known, Named, NewSubDevice, Refused, SubLogin};
 use aldis_store::rows::{Activity, Device, NewDevice, Product, Role};
 use aldis_store::{DeviceRef, Done, Error as StoreError, Read, Refusal, Write};
 
 use super::register_devices::DeviceDraft;
-use super::sub_devices::SUB_DEVICES_MAX;
+use super::sub_devices::{SUB_DEVICES_MAX, product_of};
 use super::{App, Caller, Error};
 use crate::takeovers::{Takeovers, Way};
 use crate::trace::Event;
@@ -104,7 +104,7 @@ impl App {
     /// Takes note of refused logins, for those of the devices that there are.
     pub async fn note_refused_logins(&self, refused: Vec<(Named, Refused)>) {
         let refs: Vec<DeviceRef> = refused.iter().map(|(named, _)| reference(named)).collect();
-        let found = self.read(move |store| store.devices(&refs)).await;
+        let found = self.read_for_devices(move |store| store.devices(&refs)).await;
         for (device, (_, why)) in found.into_iter().flatten().zip(refused) {
             if let Some(device) = device {
                 let why = Event::Refused(format!("over a gateway: {why}"));
@@ -119,7 +119,7 @@ impl App {
     /// [`Refused::Unavailable`].
     pub async fn sub_device(&self, gateway: DeviceNo, named: Named) -> Result<Option<DeviceNo>, Refused> {
         let found = self
-            .read(move |store| {
+            .read_for_devices(move |store| {
                 let Some(device) = store.devices(&[reference(&named)])?.pop().flatten() else {
                     return Ok(None);
                 };
@@ -136,7 +136,7 @@ impl App {
     /// [`Refused::Unavailable`].
     pub async fn topology(&self, gateway: DeviceNo) -> Result<Vec<Named>, Refused> {
         let devices = self
-            .read(move |store| {
+            .read_for_devices(move |store| {
                 let under = store.sub_devices(gateway)?.into_iter().map(DeviceRef::No);
                 store.devices(&under.collect::<Vec<_>>())
             })
@@ -212,7 +212,7 @@ impl App {
     /// [`Refused::Unavailable`].
     pub async fn remove_from_topology(&self, gateway: DeviceNo, devices: Vec<Named>) -> Result<Each<()>, Refused> {
         let refs: Vec<DeviceRef> = devices.iter().map(reference).collect();
-        let found = self.read(move |store| store.devices(&refs)).await;
+        let found = self.read_for_devices(move |store| store.devices(&refs)).await;
         let found: Vec<Option<DeviceNo>> = found
             .map_err(|error| unavailable(&error))?
             .into_iter()
@@ -275,13 +275,15 @@ impl App {
     }
 
     async fn proved(&self, gateway: DeviceNo, logins: Vec<SubLogin>, place: Place) -> Result<Each<Proved>, Refused> {
-        let proved = self.read(move |store| prove(store, gateway, &logins, place)).await;
+        let proved = self
+            .read_for_devices(move |store| prove(store, gateway, &logins, place))
+            .await;
         proved.map_err(|error| unavailable(&error))
     }
 
     async fn own_gateway(&self, gateway: DeviceNo) -> Result<Device, Refused> {
         let found = self
-            .read(move |store| {
+            .read_for_devices(move |store| {
                 let Some(device) = store.devices(&[DeviceRef::No(gateway)])?.pop().flatten() else {
                     return Ok(None);
                 };
@@ -353,17 +355,6 @@ fn prove(store: &dyn Read, gateway: DeviceNo, logins: &[SubLogin], place: Place)
         proved.push(proof.map_err(|refused| (login.named(), refused)));
     }
     Ok(proved)
-}
-
-fn product_of<'p>(
-    store: &dyn Read,
-    known: &'p mut HashMap<ProductKey, Option<Product>>,
-    key: &ProductKey,
-) -> Result<Option<&'p Product>, StoreError> {
-    if !known.contains_key(key) {
-        known.insert(key.clone(), store.product(key)?);
-    }
-    Ok(known.get(key).and_then(Option::as_ref))
 }
 
 /// The order tells a gateway first what it can change. The device's secret is told at its first login only: what it has used

@@ -25,6 +25,7 @@ mod query_jobs;
 pub mod query_tasks;
 pub mod register_devices;
 mod retry_tasks;
+mod searches;
 pub mod single_commands;
 pub mod sub_devices;
 mod text;
@@ -43,6 +44,8 @@ pub use self::access::Caller;
 pub use self::blocking::{Blocking, BlockingPool, Work};
 pub use self::chance::{Chance, SystemChance};
 pub use self::error::Error;
+use self::searches::Searches;
+pub use self::searches::{Results, SEARCH_MAX, SearchReader};
 use self::tokens::Tokens;
 use crate::writer::Writer;
 
@@ -61,11 +64,17 @@ pub struct Settings {
 
 /// What an [`App`] is made of.
 pub struct Parts {
-    /// Answers questions.
+    /// Answers the questions of callers.
     pub store: Arc<dyn Read>,
+    /// Answers those of devices, and never waits for the others.
+    pub devices: Arc<dyn Read>,
     /// Answers those about a few rows, and never waits for the others.
     pub rows: Arc<dyn Read>,
-    /// Runs the questions to `store`, which take time.
+    /// Makes readers for searches with an expression, which the others never wait for.
+    pub search_reader: SearchReader,
+    /// How many such searches may run at a time.
+    pub searches_max: usize,
+    /// Runs the questions that take time: all but those to `rows`.
     pub blocking: Arc<dyn Blocking>,
     /// Makes changes.
     pub writer: Writer,
@@ -83,6 +92,7 @@ pub struct Parts {
 
 struct Inner {
     parts: Parts,
+    searches: Searches,
     tokens: Tokens,
 }
 
@@ -95,7 +105,12 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let tokens = Tokens::new(parts.token_key);
-        Self(Arc::new(Inner { parts, tokens }))
+        let searches = Searches::new(Arc::clone(&parts.search_reader), parts.searches_max);
+        Self(Arc::new(Inner {
+            parts,
+            searches,
+            tokens,
+        }))
     }
 
     /// Asks the store for a few rows by their keys, on this very thread: a change of threads costs more than such an answer.
@@ -118,11 +133,37 @@ impl App {
         T: Send + 'static,
         E: Into<Error> + Send + 'static,
     {
+        self.ask(Arc::clone(&self.0.parts.store), question).await
+    }
+
+    /// Asks the store in the name of a device: however much callers ask, logins do not wait for them.
+    ///
+    /// # Errors
+    /// As [`App::read`].
+    pub(crate) async fn read_for_devices<T, E>(
+        &self,
+        question: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        E: Into<Error> + Send + 'static,
+    {
+        self.ask(Arc::clone(&self.0.parts.devices), question).await
+    }
+
+    async fn ask<T, E>(
+        &self,
+        store: Arc<dyn Read>,
+        question: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        E: Into<Error> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        let app = self.clone();
         self.0.parts.blocking.run(Box::new(move || {
             // A caller that has hung up takes no answer.
-            drop(answer.send(question(app.0.parts.store.as_ref())));
+            drop(answer.send(question(store.as_ref())));
         }));
         answered
             .await

@@ -7,10 +7,10 @@ use aldis_core::expression::{Filter, ProductField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{ModelId, ProductKey};
 use aldis_store::rows::{Product, Secret};
-use aldis_store::{Found, Page, Refusal, Write};
+use aldis_store::{Page, Refusal, Write};
 
 use super::text::{check_desc, check_product_key, check_secret};
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, Results};
 
 /// Characters of a generated product key.
 const KEY_CHARS: usize = 8;
@@ -170,10 +170,12 @@ impl App {
         caller: &Caller,
         filter: Option<Filter<ProductField>>,
         page: Page,
-    ) -> Result<Found<Product>, Error> {
+    ) -> Result<Results<Product>, Error> {
         let org = caller.org.clone();
-        self.read(move |store| store.search_products(&org, filter.as_ref(), page))
-            .await
+        self.search(caller, filter.is_some(), move |store| {
+            store.search_products(&org, filter.as_ref(), page)
+        })
+        .await
     }
 
     /// Deletes a product that has no devices.

@@ -2,10 +2,10 @@
 
 use aldis_core::expression::{Filter, JobField};
 use aldis_core::ids::JobNo;
+use aldis_store::Page;
 use aldis_store::rows::JobDetail;
-use aldis_store::{Found, Page};
 
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, Results};
 
 impl App {
     /// A job of the caller's organization.
@@ -30,9 +30,11 @@ impl App {
         caller: &Caller,
         filter: Option<Filter<JobField>>,
         page: Page,
-    ) -> Result<Found<JobDetail>, Error> {
+    ) -> Result<Results<JobDetail>, Error> {
         let org = caller.org.clone();
-        self.read(move |store| store.search_jobs(&org, filter.as_ref(), page))
-            .await
+        self.search(caller, filter.is_some(), move |store| {
+            store.search_jobs(&org, filter.as_ref(), page)
+        })
+        .await
     }
 }

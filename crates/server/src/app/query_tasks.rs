@@ -3,9 +3,9 @@
 use aldis_core::expression::{Filter, TaskField};
 use aldis_core::ids::{AttemptNo, TaskNo};
 use aldis_core::task::{AttemptTimes, Ended, How, Outcome, State, Task};
-use aldis_store::{Found, Page, TaskInfo};
+use aldis_store::{Page, TaskInfo};
 
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, Results};
 
 /// One attempt of a task, or a late reply to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +54,12 @@ impl App {
         caller: &Caller,
         filter: Option<Filter<TaskField>>,
         page: Page,
-    ) -> Result<Found<TaskInfo>, Error> {
+    ) -> Result<Results<TaskInfo>, Error> {
         let org = caller.org.clone();
-        self.read(move |store| store.search_tasks(&org, filter.as_ref(), page))
-            .await
+        self.search(caller, filter.is_some(), move |store| {
+            store.search_tasks(&org, filter.as_ref(), page)
+        })
+        .await
     }
 
     /// A task with its attempts, by number; late replies after the attempt that they belong to.

@@ -17,7 +17,7 @@ use aldis_store::rows::{Device, Idempotency, JobText, NewJob, TargetEntry, Targe
 use aldis_store::{DeviceRef, Error as StoreError, Found, Page, Read, TaskInfo};
 
 use super::devices::DeviceName;
-use super::{App, Caller, Error, job_command};
+use super::{App, Caller, Error, Results, job_command};
 use crate::writer::{Place, Waiting};
 
 /// Longest time to wait for a reply, in seconds.
@@ -215,11 +215,11 @@ impl App {
         device: &DeviceName,
         filter: Option<Filter<CommandField>>,
         page: Page,
-    ) -> Result<Found<SingleCommand>, Error> {
+    ) -> Result<Results<SingleCommand>, Error> {
         let device = self.find_device(caller, device).await?.no;
-        self.read(move |store| {
+        self.search(caller, filter.is_some(), move |store| {
             let found = store.search_commands(device, filter.as_ref(), page)?;
-            Ok::<_, StoreError>(Found {
+            Ok(Found {
                 rows: described(store, found.rows)?,
                 total: found.total,
             })

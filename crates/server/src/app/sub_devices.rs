@@ -1,12 +1,14 @@
 //! Which devices are under which gateway, as operators arrange it.
 
+use std::collections::HashMap;
+
 use aldis_core::expression::{DeviceField, Filter};
-use aldis_core::ids::DeviceNo;
-use aldis_store::rows::Device;
-use aldis_store::{DeviceRef, Error as StoreError, Found, Page, Refusal, Write};
+use aldis_core::ids::{DeviceNo, ProductKey};
+use aldis_store::rows::{Device, Product};
+use aldis_store::{DeviceRef, Error as StoreError, Page, Read, Refusal, Write};
 
 use super::devices::{DeviceName, DeviceView};
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, Results};
 
 /// Most devices under one gateway. At most [`ONLINE_MAX`] of them are online at a time; the others are spares.
 pub const SUB_DEVICES_MAX: usize = 1000;
@@ -55,7 +57,8 @@ impl App {
         devices: &[DeviceName],
     ) -> Result<(), Error> {
         let gateway = self.find_gateway(caller, gateway).await?;
-        let devices: Vec<DeviceNo> = self.find_devices(caller, devices).await?;
+        let devices = self.find_devices(caller, devices).await?;
+        let devices: Vec<DeviceNo> = devices.iter().map(|device| device.no).collect();
         let write = Write::RemoveSubDevices {
             gateway: gateway.no,
             devices,
@@ -78,15 +81,14 @@ impl App {
         gateway: &DeviceName,
         filter: Option<Filter<DeviceField>>,
         page: Page,
-    ) -> Result<Found<DeviceView>, Error> {
+    ) -> Result<Results<DeviceView>, Error> {
         let gateway = self.find_gateway(caller, gateway).await?.no;
         let found = self
-            .read(move |store| store.search_sub_devices(gateway, filter.as_ref(), page))
+            .search(caller, filter.is_some(), move |store| {
+                store.search_sub_devices(gateway, filter.as_ref(), page)
+            })
             .await?;
-        Ok(Found {
-            rows: self.views(found.rows).await?,
-            total: found.total,
-        })
+        found.try_with_rows(|rows| self.views(rows)).await
     }
 
     /// The gateway that a device is under.
@@ -114,24 +116,31 @@ impl App {
         }
     }
 
-    async fn find_devices(&self, caller: &Caller, names: &[DeviceName]) -> Result<Vec<DeviceNo>, Error> {
-        let mut found = Vec::with_capacity(names.len());
-        for name in names {
-            found.push(self.find_device(caller, name).await?.no);
-        }
-        Ok(found)
-    }
-
     /// Devices that can be under a gateway: those that are none themselves.
     async fn find_sub_devices(&self, caller: &Caller, names: &[DeviceName]) -> Result<Vec<Device>, Error> {
-        let mut found = Vec::with_capacity(names.len());
-        for name in names {
-            let device = self.find_device(caller, name).await?;
-            if self.product(caller, device.is.product.as_str()).await?.gateway {
-                return Err(Error::Topology("a gateway cannot be a sub-device"));
+        let devices = self.find_devices(caller, names).await?;
+        self.read(move |store| {
+            let mut products = HashMap::new();
+            for device in &devices {
+                let product = product_of(store, &mut products, &device.is.product)?;
+                if product.is_some_and(|product| product.gateway) {
+                    return Err(Error::Topology("a gateway cannot be a sub-device"));
+                }
             }
-            found.push(device);
-        }
-        Ok(found)
+            Ok(devices)
+        })
+        .await
     }
+}
+
+/// A device's product; the devices of a batch share a few, each of which is read once.
+pub(super) fn product_of<'p>(
+    store: &dyn Read,
+    known: &'p mut HashMap<ProductKey, Option<Product>>,
+    key: &ProductKey,
+) -> Result<Option<&'p Product>, StoreError> {
+    if !known.contains_key(key) {
+        known.insert(key.clone(), store.product(key)?);
+    }
+    Ok(known.get(key).and_then(Option::as_ref))
 }

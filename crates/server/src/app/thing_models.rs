@@ -3,23 +3,50 @@
 use aldis_core::expression::{Filter, ModelField};
 use aldis_core::ids::ModelId;
 use aldis_core::model::ThingModel;
-use aldis_store::rows::Model;
-use aldis_store::{Found, Page, Refusal, Write};
+use aldis_core::violation::Violation;
+use aldis_store::rows::{MODELS_PER_ORG_MAX, Model};
+use aldis_store::{Page, Refusal, Write};
 use serde_json::Value;
 
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, Results};
+
+/// Most bytes of a thing model as JSON: a thousand services and measurement points with their names fit in it. Whatever
+/// looks at a model reads all of it.
+const MODEL_BYTES_MAX: usize = 256 * 1024;
+
+/// A model's document, if it is not too large to be kept.
+fn bounded(model: &ThingModel) -> Result<Value, Violation> {
+    let document = model.to_document();
+    let bytes = document.to_string().len();
+    if bytes > MODEL_BYTES_MAX {
+        return Err(Violation {
+            path: "body".to_owned(),
+            expected: format!("thing model of at most {MODEL_BYTES_MAX} bytes of JSON"),
+            found: bytes.to_string(),
+        });
+    }
+    Ok(document)
+}
+
+fn too_many() -> Violation {
+    Violation {
+        path: "modelId".to_owned(),
+        expected: format!("at most {MODELS_PER_ORG_MAX} thing models of an organization"),
+        found: "one more".to_owned(),
+    }
+}
 
 impl App {
     /// Creates a thing model; its id.
     ///
     /// # Errors
-    /// It is no thing model; its id is in use.
+    /// It is no thing model, or too large a one; its id is in use; there are [`MODELS_PER_ORG_MAX`].
     pub async fn create_model(&self, caller: &Caller, document: &Value) -> Result<ModelId, Error> {
         let mut model = ThingModel::read(document)?;
         model.org_id = Some(caller.org.to_string());
         let id = ModelId::from(model.model_id.as_str());
         let now = self.now();
-        let document = model.to_document();
+        let document = bounded(&model)?;
         let row = Model {
             org: caller.org.clone(),
             id: id.clone(),
@@ -31,6 +58,7 @@ impl App {
         match self.write_one(write).await? {
             Ok(_) => Ok(id),
             Err(Refusal::Taken) => Err(Error::taken("modelId", id.as_str())),
+            Err(Refusal::Full) => Err(Error::Invalid(too_many())),
             Err(refusal) => Err(Error::unexpected(refusal)),
         }
     }
@@ -58,7 +86,7 @@ impl App {
         let write = Write::UpdateModel {
             org: stored.org,
             id: stored.id,
-            document: document.to_document(),
+            document: bounded(&document)?,
         };
         match self.write_one(caller.asks("model.update", id, write)).await? {
             Ok(_) => Ok(()),
@@ -76,10 +104,12 @@ impl App {
         caller: &Caller,
         filter: Option<Filter<ModelField>>,
         page: Page,
-    ) -> Result<Found<Model>, Error> {
+    ) -> Result<Results<Model>, Error> {
         let org = caller.org.clone();
-        self.read(move |store| store.search_models(&org, filter.as_ref(), page))
-            .await
+        self.search(caller, filter.is_some(), move |store| {
+            store.search_models(&org, filter.as_ref(), page)
+        })
+        .await
     }
 
     /// Deletes a thing model that no product has.

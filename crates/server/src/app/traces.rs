@@ -69,7 +69,7 @@ impl App {
     /// Takes note of a refused login, if there is a device with these keys.
     pub async fn note_refused(&self, product_key: &str, device_key: &str, why: String) {
         let keys = DeviceRef::Keys(product_key.into(), device_key.into());
-        let found = self.read(move |store| store.devices(&[keys])).await;
+        let found = self.read_for_devices(move |store| store.devices(&[keys])).await;
         if let Some(device) = found.ok().and_then(|mut found| found.pop().flatten()) {
             self.writer().traces().note(device.no, self.now(), Event::Refused(why));
         }

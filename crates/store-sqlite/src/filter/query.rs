@@ -15,6 +15,8 @@ pub(crate) struct Query {
     sql: String,
     bound: Vec<Bound>,
     conditions: Vec<Condition>,
+    /// The JSON columns that the conditions are about.
+    columns: Vec<String>,
 }
 
 impl Query {
@@ -57,7 +59,7 @@ impl Query {
 
     /// The statement, what is to be bound to it, and the conditions, made known to the connection.
     pub(crate) fn finish(self, conditions: &Conditions) -> (String, Vec<Bound>) {
-        conditions.set(self.conditions);
+        conditions.set(self.conditions, self.columns.len());
         (self.sql, self.bound)
     }
 
@@ -163,7 +165,16 @@ impl Query {
     fn on_json(&mut self, column: &str, condition: Condition) {
         let place = self.conditions.len() as u64;
         self.conditions.push(condition);
-        self.push(&format!("holds({column}, ")).number(place).push(")");
+        let known = self.columns.iter().position(|known| known == column);
+        let number = known.unwrap_or_else(|| {
+            self.columns.push(column.to_owned());
+            self.columns.len() - 1
+        }) as u64;
+        self.push(&format!("holds({column}, "))
+            .number(place)
+            .push(", ")
+            .number(number)
+            .push(")");
     }
 
     /// Equality and order on a column that is never NULL. A value that it cannot have equals none of its values.

@@ -210,8 +210,12 @@ impl World {
         let link = Arc::<Wires>::clone(&self.link);
         let mut engine = Engine::start(store, link, Arc::clone(&inbox), self.now()).expect("the disk is well");
         engine.share_at_most(SHARED_MAX);
+        let searched = Arc::clone(&reader);
         let app = App::new(Parts {
             rows: Arc::clone(&reader),
+            devices: Arc::clone(&reader),
+            search_reader: Arc::new(move |_budget| Arc::clone(&searched)),
+            searches_max: 1,
             store: reader,
             blocking: Arc::new(AtOnce),
             writer: Writer::new(Arc::clone(&inbox)),

@@ -10,8 +10,10 @@
 #[path = "../end_to_end/harness/mod.rs"]
 mod harness;
 
+mod bodies;
 mod device_topics;
 mod encodings;
+mod expressions;
 mod floods;
 mod fuzzing;
 mod idle;

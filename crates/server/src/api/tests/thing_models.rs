@@ -124,3 +124,29 @@ async fn a_model_that_a_product_has_stays() {
     let verbs: Vec<&str> = actions.iter().map(|action| action.verb.as_str()).collect();
     assert_eq!(verbs, ["model.create", "model.delete"]);
 }
+
+#[tokio::test]
+async fn model_that_is_too_large_is_refused() {
+    let world = World::open().await;
+    call(&world, "create", model()).await.data();
+    let many = |count: usize| -> Value {
+        let point = |n: usize| {
+            let id = format!("point{n}");
+            let definition = json!({"identifier": id, "name": {"defaultValue": "x".repeat(100)}, "dataType": "INT"});
+            (id, definition)
+        };
+        json!({"measurepoints": (0..count).map(point).collect::<serde_json::Map<_, _>>()})
+    };
+    let expected = "body: thing model of at most 262144 bytes of JSON expected";
+    call(&world, "update&modelId=pump", many(2000))
+        .await
+        .fails(200, 99400, expected);
+    let mut large = many(2000);
+    large["modelId"] = json!("large");
+    large["name"] = json!({"defaultValue": "Large"});
+    call(&world, "create", large).await.fails(200, 99400, expected);
+    call(&world, "get&modelId=large", json!({}))
+        .await
+        .fails(200, 99404, "large");
+    call(&world, "update&modelId=pump", many(500)).await.data();
+}

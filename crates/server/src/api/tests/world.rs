@@ -165,8 +165,14 @@ impl World {
         let writer = writer(store, Arc::clone(&clock));
         let app = App::new(Parts {
             store: Arc::clone(&reader),
+            devices: Arc::clone(&reader),
             rows: Arc::clone(&reader),
             blocking: Arc::new(BlockingPool),
+            search_reader: Arc::new({
+                let reader = Arc::clone(&reader);
+                move |_budget| Arc::clone(&reader)
+            }),
+            searches_max: 1,
             writer,
             clock: Arc::<Hands>::clone(&clock),
             presence,

@@ -70,8 +70,12 @@ impl Bench {
             store: store.clone(),
             faults: Arc::clone(&faults),
         });
+        let searched = Arc::clone(&reader);
         let app = App::new(Parts {
             store: Arc::clone(&reader) as _,
+            devices: Arc::clone(&reader) as _,
+            search_reader: Arc::new(move |_budget| Arc::clone(&searched) as _),
+            searches_max: 1,
             rows: reader,
             blocking: Arc::new(BlockingPool),
             writer: Writer::new(Arc::clone(&inbox)),
