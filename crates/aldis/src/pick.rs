@@ -14,6 +14,26 @@ pub(crate) struct Pick {
     /// Only rows that match this expression of the API
     #[arg(long = "where", value_name = "EXPRESSION")]
     pub(crate) expression: Option<String>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+}
+
+impl Pick {
+    /// Walks through the rows and prints them, as [`Rows::print`] does.
+    pub(crate) async fn print<T: DeserializeOwned>(
+        &self,
+        screen: Screen,
+        pages: Pages<T>,
+        head: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> anyhow::Result<()> {
+        self.rows.print(screen, pages, head, row).await
+    }
+}
+
+/// How many rows are shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Rows {
     /// Show at most this many rows
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u64,
@@ -22,7 +42,7 @@ pub(crate) struct Pick {
     all: bool,
 }
 
-impl Pick {
+impl Rows {
     fn limit(&self) -> u64 {
         if self.all { u64::MAX } else { self.limit }
     }

@@ -1,5 +1,6 @@
 //! Access keys, for keys with the role admin (docs/api.md, "Keys and organizations").
 
+use aldis_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
@@ -27,7 +28,7 @@ pub struct NewKey {
     pub app_key: Option<String>,
     /// A secret half that is in use already; absent: the server makes one.
     #[serde(default)]
-    pub app_secret: Option<String>,
+    pub app_secret: Option<Secret>,
 }
 
 impl NewKey {
@@ -51,7 +52,7 @@ pub struct KeyInfo {
     pub app_key: String,
     /// Its secret half; shown at creation only.
     #[serde(default)]
-    pub app_secret: Option<String>,
+    pub app_secret: Option<Secret>,
     /// The organization it belongs to.
     pub org_id: String,
     /// `admin`, `operator` or `reader`.

@@ -1,11 +1,10 @@
 //! Who calls.
 
-use std::fmt;
-
+use aldis_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// An application's access key, as the server writes it to `admin-key.json`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessKey {
     /// The organization it belongs to.
@@ -13,17 +12,7 @@ pub struct AccessKey {
     /// Its public half.
     pub app_key: String,
     /// Its secret half.
-    pub app_secret: String,
-}
-
-impl fmt::Debug for AccessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKey")
-            .field("org_id", &self.org_id)
-            .field("app_key", &self.app_key)
-            .field("app_secret", &"***")
-            .finish()
-    }
+    pub app_secret: Secret,
 }
 
 /// How calls are made: signed with an access key, or unsigned to a server that was started with `--no-auth`.

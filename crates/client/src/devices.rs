@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aldis_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,10 +15,8 @@ use crate::paging::{Pages, Search};
 
 /// What this server adds.
 const EXTENSION: &str = "/aldis/v1/devices";
-/// Version 2.1 gives device secrets in clear; later ones encrypt them for a key pair that few applications have.
+/// Version 2.1 gives secrets in clear; later ones encrypt them for a key pair that few applications have.
 const DEVICES: &str = "/connect-service/v2.1/devices";
-/// The same, where answers show no secret.
-const DEVICES_WITHOUT_SECRETS: &str = "/connect-service/v2.4/devices";
 
 /// How a device is named.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,7 +76,7 @@ pub struct NewDevice {
     pub device_tags: Option<BTreeMap<String, String>>,
     /// A secret that is burnt in already; absent: the server makes one.
     #[serde(default)]
-    pub device_secret: Option<String>,
+    pub device_secret: Option<Secret>,
     /// An asset id that is in use already; absent: the server makes one.
     #[serde(default)]
     pub asset_id: Option<String>,
@@ -105,7 +104,8 @@ impl NewDevice {
 #[serde(rename_all = "camelCase")]
 pub struct DeviceUpdate {
     /// What people call it.
-    pub device_name: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_name: Option<Name>,
     /// A remark.
     #[serde(default)]
     pub device_desc: Option<String>,
@@ -129,7 +129,7 @@ pub struct DeviceIds {
     pub device_key: String,
     /// Its secret; absent after a replacement.
     #[serde(default)]
-    pub device_secret: Option<String>,
+    pub device_secret: Option<Secret>,
 }
 
 /// A device as the server knows it. All moments in epoch milliseconds.
@@ -164,7 +164,7 @@ pub struct Device {
     pub device_name: Name,
     /// Its secret.
     #[serde(default)]
-    pub device_secret: Option<String>,
+    pub device_secret: Option<Secret>,
     /// A remark.
     #[serde(default)]
     pub device_desc: Option<String>,
@@ -249,16 +249,17 @@ impl Client {
         self.search(DEVICES, "search", search).await
     }
 
-    /// All devices that match, page by page.
+    /// All devices that match, page by page, without their secrets.
     #[must_use]
     pub fn devices(&self, expression: Option<&str>) -> Pages<Device> {
         Pages::new(self, DEVICES, "search", expression)
     }
 
-    /// As [`Client::devices`], but without their secrets.
+    /// As [`Client::devices`], with their secrets; refused for keys with the role reader.
     #[must_use]
-    pub fn devices_without_secrets(&self, expression: Option<&str>) -> Pages<Device> {
-        self.devices(expression).from(DEVICES_WITHOUT_SECRETS)
+    pub fn devices_with_secrets(&self, expression: Option<&str>) -> Pages<Device> {
+        let asked = [("requireSecret".to_owned(), Value::Bool(true))];
+        self.devices(expression).with(asked.into_iter().collect())
     }
 
     /// Changes the fields of a device that are present.
@@ -312,6 +313,19 @@ impl Client {
             .await
     }
 
+    /// Gives a device another secret; the one before stays good for the grace.
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn rotate_device_secret(
+        &self,
+        device: &DeviceRef,
+        rotation: &DeviceRotation,
+    ) -> Result<Answer<RotatedDevice>, Error> {
+        let call = Call::post(EXTENSION, "rotateSecret").query_all(device.query());
+        self.send(call.json(rotation)).await
+    }
+
     /// Gives a device's place and asset to new hardware with another device key.
     ///
     /// # Errors
@@ -320,6 +334,35 @@ impl Client {
         let call = Call::post(DEVICES, "replace").query_all(device.query());
         self.send(call.json(&Replacement { new_device_key })).await
     }
+}
+
+/// How a device is to get another secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceRotation {
+    /// The secret it is to have; absent: the server makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_secret: Option<Secret>,
+    /// Seconds that the one before is still good; absent: a day; 0: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<i64>,
+}
+
+/// A device with another secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotatedDevice {
+    /// Its asset.
+    pub asset_id: String,
+    /// Its product.
+    pub product_key: String,
+    /// Its key within the product.
+    pub device_key: String,
+    /// Its secret from now on.
+    pub device_secret: Secret,
+    /// Until when the one before is good, epoch milliseconds; absent: it is not.
+    #[serde(default)]
+    pub former_secret_until: Option<i64>,
 }
 
 /// Something that happened between a device and the server.

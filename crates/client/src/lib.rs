@@ -18,9 +18,12 @@
 //! # }
 //! ```
 
+pub use aldis_core::secret::Secret;
+
 mod access_keys;
 mod answer;
 mod attempts;
+mod audit;
 mod call;
 mod client;
 mod commands;
@@ -42,11 +45,15 @@ mod transport;
 pub use self::access_keys::{KeyInfo, NewKey};
 pub use self::answer::{Answer, BatchEntry};
 pub use self::attempts::Attempt;
+pub use self::audit::{AuditFilter, AuditRecord};
 pub use self::call::{Call, Method};
 pub use self::client::Client;
 pub use self::commands::{CommandLimits, CommandSent, SingleCommand};
 pub use self::credentials::{AccessKey, Credentials};
-pub use self::devices::{Device, DeviceIds, DeviceRef, DeviceUpdate, LatestValue, LatestValues, NewDevice, TraceEntry};
+pub use self::devices::{
+    Device, DeviceIds, DeviceRef, DeviceRotation, DeviceUpdate, LatestValue, LatestValues, NewDevice, RotatedDevice,
+    TraceEntry,
+};
 pub use self::error::Error;
 pub use self::jobs::{
     CommandInfo, CommandType, DESC_CHARS_MAX, DisposableSchedule, Job, JobStatus, MeasurepointSet, NewJob, RetryPolicy,
@@ -55,6 +62,6 @@ pub use self::jobs::{
 pub use self::name::Name;
 pub use self::organizations::{NewOrganization, OrganizationInfo};
 pub use self::paging::{PAGE_SIZE_MAX, PageInfo, PageRequest, Pages, Search};
-pub use self::products::{NewProduct, Product, ProductChange};
+pub use self::products::{NewProduct, Product, ProductChange, ProductRotation, RotatedProduct};
 pub use self::tasks::{Task, TaskResult, TaskStatus, quoted};
 pub use self::thing_models::ThingModel;

@@ -22,6 +22,7 @@ const INVALID: i64 = 99400;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Search {
     /// Which rows (docs/api.md, "Expressions"); absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
     /// Which page; absent: the first, of 10 rows.
     pub pagination: Option<PageRequest>,
@@ -99,12 +100,6 @@ impl<T: DeserializeOwned> Pages<T> {
     #[must_use]
     pub fn page_size(mut self, rows: u64) -> Self {
         self.page_size = rows.clamp(1, PAGE_SIZE_MAX);
-        self
-    }
-
-    /// Asks elsewhere.
-    pub(crate) fn from(mut self, path: &'static str) -> Self {
-        self.path = path;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aldis_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
@@ -12,8 +13,8 @@ use crate::name::Name;
 use crate::paging::{Pages, Search};
 
 const PRODUCTS: &str = "/connect-service/v2.1/products";
-/// The same, where answers show no secret.
-const PRODUCTS_WITHOUT_SECRETS: &str = "/connect-service/v2.4/products";
+/// What this server adds.
+const EXTENSION: &str = "/aldis/v1/products";
 
 /// A product to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct NewProduct {
     /// Whether devices may fetch their secret with the product's.
     #[serde(default)]
     pub dynamic_activate_enabled: Option<bool>,
+    /// Whether gateways may register devices in it.
+    #[serde(default)]
+    pub gateway_register_enabled: Option<bool>,
     /// Whether commands are sent with QoS 0 or 1.
     #[serde(default)]
     pub command_qos: Option<i64>,
@@ -50,7 +54,7 @@ pub struct NewProduct {
     pub product_key: Option<String>,
     /// A secret of one's own.
     #[serde(default)]
-    pub product_secret: Option<String>,
+    pub product_secret: Option<Secret>,
 }
 
 impl NewProduct {
@@ -64,6 +68,7 @@ impl NewProduct {
             bi_directional_auth: Some(false),
             product_desc: None,
             dynamic_activate_enabled: None,
+            gateway_register_enabled: None,
             command_qos: None,
             product_tags: None,
             product_key: None,
@@ -88,12 +93,40 @@ pub struct ProductChange {
     /// Whether devices may fetch their secret with the product's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dynamic_activate_enabled: Option<bool>,
+    /// Whether gateways may register devices in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_register_enabled: Option<bool>,
     /// Whether commands are sent with QoS 0 or 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_qos: Option<i64>,
     /// All its labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub product_tags: Option<BTreeMap<String, String>>,
+}
+
+/// How a product is to get another secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductRotation {
+    /// The secret it is to have; absent: the server makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_secret: Option<Secret>,
+    /// Seconds that the one before is still good; absent: a day; 0: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<i64>,
+}
+
+/// A product with another secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotatedProduct {
+    /// Its key.
+    pub product_key: String,
+    /// Its secret from now on.
+    pub product_secret: Secret,
+    /// Until when the one before is good, epoch milliseconds; absent: it is not.
+    #[serde(default)]
+    pub former_secret_until: Option<i64>,
 }
 
 /// A product as the server knows it.
@@ -108,7 +141,7 @@ pub struct Product {
     pub product_name: Name,
     /// Its secret.
     #[serde(default)]
-    pub product_secret: Option<String>,
+    pub product_secret: Option<Secret>,
     /// A remark.
     #[serde(default)]
     pub product_desc: Option<String>,
@@ -130,6 +163,9 @@ pub struct Product {
     /// Whether devices must present a certificate.
     #[serde(default)]
     pub bi_directional_auth: Option<bool>,
+    /// Whether gateways may register devices in it.
+    #[serde(default)]
+    pub gateway_register_enabled: Option<bool>,
     /// Whether commands are sent with QoS 0 or 1.
     #[serde(default)]
     pub command_qos: Option<i64>,
@@ -179,16 +215,23 @@ impl Client {
         self.search(PRODUCTS, "search", search).await
     }
 
-    /// All products that match, page by page.
+    /// All products that match, page by page, without their secrets.
     #[must_use]
     pub fn products(&self, expression: Option<&str>) -> Pages<Product> {
         Pages::new(self, PRODUCTS, "search", expression)
     }
 
-    /// As [`Client::products`], but without their secrets.
-    #[must_use]
-    pub fn products_without_secrets(&self, expression: Option<&str>) -> Pages<Product> {
-        self.products(expression).from(PRODUCTS_WITHOUT_SECRETS)
+    /// Gives a product another secret; the one before stays good for the grace.
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn rotate_product_secret(
+        &self,
+        product_key: &str,
+        rotation: &ProductRotation,
+    ) -> Result<Answer<RotatedProduct>, Error> {
+        let call = Call::post(EXTENSION, "rotateSecret").query("productKey", product_key);
+        self.send(call.json(rotation)).await
     }
 
     /// Changes what a [`ProductChange`], or a JSON document of that shape, names.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use aldis_core::secret::Secret;
 use aldis_protocol::api_signature;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ pub(crate) struct TokenKeeper {
 
 #[derive(Debug, Clone)]
 struct Token {
-    value: String,
+    value: Secret,
     ends: Instant,
 }
 
@@ -68,7 +69,7 @@ impl TokenKeeper {
     }
 
     /// A token with time left. Concurrent callers wait for one another, so that one of them asks for all.
-    pub(crate) async fn token(&self, http: &reqwest::Client, base: &Url) -> Result<String, Error> {
+    pub(crate) async fn token(&self, http: &reqwest::Client, base: &Url) -> Result<Secret, Error> {
         let mut current = self.current.lock().await;
         if let Some(token) = current.as_ref() {
             let left = token.ends.saturating_duration_since(Instant::now());
@@ -86,7 +87,7 @@ impl TokenKeeper {
     /// Drops a token that the server refused, unless another caller has replaced it already.
     pub(crate) async fn forget(&self, refused: &str) {
         let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|token| token.value == refused) {
+        if current.as_ref().is_some_and(|token| *token.value == refused) {
             *current = None;
         }
     }
@@ -145,7 +146,7 @@ fn read(status: u16, body: &[u8], asked: Instant) -> Result<Token, Error> {
     })?;
     match answer.data {
         Some(data) if answer.status == 0 => Ok(Token {
-            value: data.access_token,
+            value: Secret(data.access_token),
             ends: asked + Duration::from_secs(data.expire),
         }),
         _ if answer.status == 0 => Err(Error::BadAnswer {
@@ -180,6 +181,6 @@ mod tests {
     #[test]
     fn the_vendors_misspelled_answer_is_read() {
         let body = br#"{"stauts":0,"msg":"SUCCESS","data":{"accessToken":"t","expire":7200}}"#;
-        assert_eq!(read(200, body, Instant::now()).unwrap().value, "t");
+        assert_eq!(read(200, body, Instant::now()).unwrap().value, "t".into());
     }
 }

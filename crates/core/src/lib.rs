@@ -11,6 +11,7 @@ pub mod job;
 pub mod model;
 pub mod number;
 pub mod reported;
+pub mod secret;
 pub mod tags;
 pub mod task;
 pub mod text_file;

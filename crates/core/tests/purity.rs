@@ -142,6 +142,53 @@ fn crates_know_each_other_only_as_agreed() {
     }
 }
 
+/// What can hold a secret in clear; a path, a flag or a moment cannot.
+const CLEAR: [&str; 4] = ["String", "str", "u8", "Bytes"];
+
+#[test]
+fn fields_that_hold_secrets_have_a_type_that_debug_does_not_show() {
+    let mut shown = Vec::new();
+    let crates = std::fs::read_dir(workspace().join("crates")).unwrap();
+    for source in crates.flat_map(|member| sources(&member.unwrap().path().join("src"))) {
+        if source.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&source).unwrap();
+        let mut derives = "";
+        for line in text.lines().map(str::trim) {
+            match line {
+                line if line.starts_with("#[derive(") => derives = line,
+                "}" => derives = "",
+                line if names(derives, "Debug") && holds_a_secret(line) => {
+                    shown.push(format!("{}: {line}", source.display()));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(
+        shown.is_empty(),
+        "wrap these in core::secret::Secret:\n{}",
+        shown.join("\n")
+    );
+}
+
+/// Whether a line declares a field whose name says that it holds a secret, of a type that prints it.
+fn holds_a_secret(line: &str) -> bool {
+    let declared = code_of(line)
+        .trim_start_matches("pub(super) ")
+        .trim_start_matches("pub(crate) ");
+    let Some((name, kind)) = declared.trim_start_matches("pub ").split_once(": ") else {
+        return false;
+    };
+    let is_field = line.ends_with(',') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let secret = ["secret", "token", "password", "encryption"];
+    is_field
+        && secret.iter().any(|word| name.contains(word))
+        && CLEAR.iter().any(|clear| names(kind, clear))
+        && !names(kind, "Secret")
+}
+
 /// A crate's own dependencies and theirs, as they are built here, without those of tests and build scripts.
 fn dependencies(crate_name: &str) -> BTreeSet<String> {
     let tree = cargo(&[

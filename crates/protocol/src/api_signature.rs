@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::digest::{hex_digest, same_hex};
 
 /// What a call's signature covers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct SignedCall<'a> {
     /// The access token, as in the header.
     pub token: &'a str,

@@ -5,11 +5,11 @@
 //! without regard to case. Signatures cover the text of a value as it stands.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceKey, ProductKey};
 use aldis_core::number;
+use aldis_core::secret::Secret;
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Answer, encode};
@@ -89,15 +89,15 @@ pub struct NewSubDevice {
     pub timezone: Option<String>,
 }
 
-/// A device as its gateway is told of it. `Debug` does not show its secret.
-#[derive(Clone, PartialEq, Eq)]
+/// A device as its gateway is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Its id on the server.
     pub asset_id: String,
     /// Its keys.
     pub named: Named,
     /// Its secret, if the gateway is to know it.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
 }
 
 /// What an operator did to a sub-device, as its gateway is told.
@@ -479,12 +479,6 @@ impl Named {
 
     fn to_json(&self) -> Value {
         json!({"productKey": self.product_key.as_str(), "deviceKey": self.device_key.as_str()})
-    }
-}
-
-impl fmt::Debug for Known {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Known({}, {:?})", self.asset_id, self.named)
     }
 }
 

@@ -296,7 +296,7 @@ fn answers_have_the_shape_that_libraries_insist_on() {
     let known = Known {
         asset_id: "a1".to_owned(),
         named: named(),
-        secret: Some("hush".to_owned()),
+        secret: Some("hush".into()),
     };
     let plain = Known {
         secret: None,

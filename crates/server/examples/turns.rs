@@ -184,6 +184,8 @@ fn register(store: &mut SqliteStore, devices: u64) {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        gateway_registers: false,
+        former_secret: None,
         command_qos: Qos::default(),
         created: moment,
         created_by: None,
@@ -208,7 +210,7 @@ fn register(store: &mut SqliteStore, devices: u64) {
     let numbers: Vec<u64> = (0..devices).collect();
     for slice in numbers.chunks(1000) {
         let devices = slice.iter().map(|number| new(*number)).collect();
-        store.commit(moment, &[Write::CreateDevices(devices)]).unwrap();
+        store.commit(moment, &[Write::register(devices)]).unwrap();
     }
 }
 
@@ -241,6 +243,7 @@ fn job() -> NewJob {
         idempotency: None,
         by: Actor {
             app_key: None,
+            address: None,
             request_id: "measure".to_owned(),
         },
     }

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
+use aldis_core::secret::Secret;
 use aldis_core::text_file;
 use serde::Deserialize;
 
@@ -99,7 +100,7 @@ pub struct Settings {
     /// Unsigned API calls are accepted.
     pub no_auth: bool,
     /// The key that encrypts secrets, if it does not lie in the data directory.
-    pub secret_key: Option<[u8; 32]>,
+    pub secret_key: Option<Secret<[u8; 32]>>,
     /// Most tasks of a job.
     pub tasks_per_job_max: Option<u64>,
     /// Most devices of a product.
@@ -166,7 +167,7 @@ impl Given {
             http,
             mqtt,
             no_auth,
-            secret_key: self.secret_key_file.as_deref().map(secret_key).transpose()?,
+            secret_key: self.secret_key_file.as_deref().map(secret_key).transpose()?.map(Secret),
             tasks_per_job_max: self.tasks_per_job_max,
             devices_per_product_max: self.devices_per_product_max,
             rate_limit_per_second: self.rate_limit_per_second,
@@ -332,7 +333,7 @@ mod tests {
         std::fs::write(&key, format!("\u{feff}{}\r\n", "0f".repeat(32))).unwrap();
         std::fs::write(&settings, format!("\u{feff}secret_key_file = '{}'\n", key.display())).unwrap();
         let settled = Given::from_file(&settings).unwrap().settle().unwrap();
-        assert_eq!(settled.secret_key, Some([0x0f; 32]));
+        assert_eq!(settled.secret_key, Some(Secret([0x0f; 32])));
         std::fs::write(
             &settings,
             "\u{feff}no_auth = true"

@@ -137,7 +137,7 @@ impl Server {
         });
         let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), Arc::clone(&clock));
         let options = Options {
-            key: settings.secret_key,
+            key: settings.secret_key.map(|key| key.0),
             readers: READERS + DEVICE_READERS + ROW_READERS + SEARCHERS,
         };
         let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
@@ -334,7 +334,7 @@ fn app(
 /// about what seals the secrets.
 fn token_key(settings: &Settings) -> Result<[u8; 32], StartError> {
     let path = settings.data_dir.join("secret.key");
-    let secret = match settings.secret_key {
+    let secret = match settings.secret_key.map(|key| key.0) {
         Some(key) => key.to_vec(),
         None => std::fs::read(&path).map_err(|source| StartError::System {
             what: format!("cannot read {}", path.display()),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aldis_core::secret::Secret;
 use aldis_protocol::login::{self as protocol, Compression, ConnectStrings, SecureMode, SignMethod};
 use rmqtt_codec::v3::Connect;
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ pub struct Login {
     /// `<device key>&<product key>`.
     pub user_name: String,
     /// The digest, as hexadecimal text.
-    pub password: String,
+    pub password: Secret,
     /// Whether the server shall forget the session with the connection.
     pub clean_session: bool,
     /// The longest silence of the client in seconds; 0 for any.
@@ -111,7 +112,7 @@ impl From<ConnectStrings> for Login {
         Self {
             client_id: strings.client_id,
             user_name: strings.user_name,
-            password: strings.password,
+            password: strings.password.into(),
             clean_session: true,
             keep_alive_secs: KEEP_ALIVE_SECS,
         }
@@ -125,7 +126,7 @@ impl Login {
             keep_alive: self.keep_alive_secs,
             client_id: self.client_id.as_str().into(),
             username: Some(self.user_name.as_str().into()),
-            password: Some(self.password.clone().into_bytes().into()),
+            password: Some(self.password.0.clone().into_bytes().into()),
             ..Connect::default()
         }
     }
@@ -144,7 +145,7 @@ mod tests {
         );
         assert_eq!(login.user_name, "dk1&pk1");
         assert_eq!(
-            login.password,
+            *login.password,
             "be9f690032df7609d9804e7b0c534ce1369eadde5fe3e7c74b3626537238acda"
         );
         assert!(login.clean_session);

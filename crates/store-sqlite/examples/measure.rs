@@ -94,6 +94,7 @@ fn size(dir: &tempfile::TempDir) -> f64 {
 fn by() -> Actor {
     Actor {
         app_key: None,
+        address: None,
         request_id: "measure".to_owned(),
     }
 }
@@ -119,6 +120,8 @@ fn register(store: &mut SqliteStore, devices: usize) {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        gateway_registers: false,
+        former_secret: None,
         command_qos: Qos::default(),
         created: NOW,
         created_by: None,
@@ -145,7 +148,7 @@ fn register(store: &mut SqliteStore, devices: usize) {
         store
             .commit(
                 NOW,
-                &[Write::CreateDevices(slice.iter().map(|number| new(*number)).collect())],
+                &[Write::register(slice.iter().map(|number| new(*number)).collect())],
             )
             .unwrap();
     }

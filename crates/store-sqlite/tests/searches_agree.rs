@@ -64,6 +64,7 @@ fn both() -> &'static Both {
 fn content() -> Vec<Vec<Write>> {
     let by = || Actor {
         app_key: None,
+        address: None,
         request_id: "r".to_owned(),
     };
     let mut commits = vec![
@@ -73,7 +74,7 @@ fn content() -> Vec<Vec<Write>> {
             product("o", "gw", true),
             product("other", "foreign", false),
         ],
-        vec![Write::CreateDevices((1..=DEVICES).map(device).collect())],
+        vec![Write::register((1..=DEVICES).map(device).collect())],
         vec![Write::Activity((4..=8).map(|no| seen(DeviceNo(no))).collect())],
     ];
     commits.extend((1..=JOBS).map(|number| vec![job(number)]));
@@ -104,7 +105,7 @@ fn content() -> Vec<Vec<Write>> {
         name: I18nText::plain("again"),
         ..device(2)
     };
-    commits.push(vec![Write::CreateDevices(vec![again])]);
+    commits.push(vec![Write::register(vec![again])]);
     commits
 }
 
@@ -132,6 +133,8 @@ fn product(org: &str, key: &str, gateway: bool) -> Write {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        gateway_registers: false,
+        former_secret: None,
         command_qos: Qos::default(),
         created: Timestamp(1),
         created_by: None,
@@ -214,6 +217,7 @@ fn job(number: u64) -> Write {
         idempotency: None,
         by: Actor {
             app_key: None,
+            address: None,
             request_id: "r".to_owned(),
         },
     })

@@ -44,7 +44,7 @@ fn content() -> Vec<Vec<Write>> {
     let mut commits = vec![
         vec![Write::CreateModel(model())],
         vec![Write::CreateProduct(product())],
-        vec![Write::CreateDevices(devices)],
+        vec![Write::register(devices)],
     ];
     commits.extend(sizes.map(|size| vec![job(size)]));
     commits.extend((1..=5).map(|number| vec![Write::TriggerJob { job: JobNo(number) }]));
@@ -98,6 +98,8 @@ fn product() -> Product {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        gateway_registers: false,
+        former_secret: None,
         command_qos: Qos::default(),
         created: Timestamp(1),
         created_by: None,
@@ -132,6 +134,7 @@ fn job(size: u64) -> Write {
         idempotency: None,
         by: Actor {
             app_key: None,
+            address: None,
             request_id: "r".to_owned(),
         },
     })

@@ -86,6 +86,8 @@ fn foundation() -> Vec<Write> {
             model: "m".into(),
             dynamic_activation: false,
             certificates: false,
+            gateway_registers: false,
+            former_secret: None,
             command_qos: Qos::default(),
             created,
             created_by: None,
@@ -144,6 +146,7 @@ fn writes(number: u64) -> Vec<Write> {
         idempotency: None,
         by: Actor {
             app_key: None,
+            address: None,
             request_id: "r".to_owned(),
         },
     };
@@ -155,7 +158,7 @@ fn writes(number: u64) -> Vec<Write> {
         acked: false,
     };
     vec![
-        Write::CreateDevices((first..first + DEVICES).map(device).collect()),
+        Write::register((first..first + DEVICES).map(device).collect()),
         Write::CreateJob(job),
         Write::TriggerJob {
             job: aldis_core::ids::JobNo(number),

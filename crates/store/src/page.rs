@@ -8,7 +8,7 @@ use std::io;
 use aldis_core::command::Command;
 use serde::Serialize;
 
-use crate::rows::{Device, JobDetail, Model, Product};
+use crate::rows::{Device, JobDetail, Model, PastAction, Product};
 use crate::{Error, TaskInfo};
 
 /// Most bytes of JSON in the rows of a page. Ten of the largest commands with their outputs fit three times over, a thousand
@@ -67,6 +67,12 @@ impl Weigh for Device {
 impl Weigh for Model {
     fn bytes(&self) -> usize {
         json_bytes(&self.document)
+    }
+}
+
+impl Weigh for PastAction {
+    fn bytes(&self) -> usize {
+        self.subject.len() + self.by.request_id.len()
     }
 }
 

@@ -11,7 +11,8 @@ use aldis_core::time::Timestamp;
 
 use crate::Error;
 use crate::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
+    Reported, Slot,
 };
 
 /// One page of a search, newest first.
@@ -214,8 +215,9 @@ pub trait Read: Send + Sync {
     /// The slots that were written. All that are held: [`crate::held_slots`].
     fn slots(&self) -> Result<Vec<Slot>, Error>;
 
-    /// What was answered to a request with this idempotency key.
-    fn remembered(&self, scope: &str, key: &str) -> Result<Option<Remembered>, Error>;
-    /// What operators did to a subject, oldest first.
-    fn actions(&self, org: &OrgId, subject: &str) -> Result<Vec<PastAction>, Error>;
+    /// What was answered to a request with this idempotency key, unless that was [`crate::rows::ANSWER_KEPT_MS`] before
+    /// `now`.
+    fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error>;
+    /// What was done in an organization, newest first.
+    fn search_actions(&self, org: &OrgId, filter: &ActionFilter, page: Page) -> Result<Found<PastAction>, Error>;
 }

@@ -1,7 +1,7 @@
 //! What is kept: plain rows, one struct each.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aldis_core::command::{Command, Qos};
@@ -9,19 +9,10 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, AssetId, AttemptNo, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::{Counters, JobState, Policy, Rules};
 use aldis_core::reported::Kind;
+pub use aldis_core::secret::Secret;
 use aldis_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-/// A secret that must be recoverable. Encrypted at rest, shown by no `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// A commit's number; later commits have larger ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -30,10 +21,31 @@ pub struct CommitNo(pub u64);
 /// Who asked for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// The access key; `None` for unsigned calls.
+    /// The access key; `None` for unsigned calls, gateways and the server itself.
     pub app_key: Option<AppKey>,
+    /// The address that the request came from, if it is known.
+    pub address: Option<IpAddr>,
     /// The request's id, as answered.
     pub request_id: String,
+}
+
+/// A secret that was replaced and is still good for a while, so that what holds it can be given the new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// From then on it is good no more.
+    pub until: Timestamp,
+}
+
+/// The secrets that are good at `now`, the present one first.
+fn good_secrets<'a>(
+    secret: &'a Secret,
+    former: Option<&'a FormerSecret>,
+    now: Timestamp,
+) -> impl Iterator<Item = &'a Secret> {
+    let former = former.filter(move |former| now < former.until);
+    std::iter::once(secret).chain(former.map(|former| &former.secret))
 }
 
 /// A tenant.
@@ -108,6 +120,8 @@ pub struct Product {
     pub name: I18nText,
     /// Its secret.
     pub secret: Secret,
+    /// The secret before that, if it was replaced with a grace.
+    pub former_secret: Option<FormerSecret>,
     /// Its description.
     pub desc: String,
     /// Its devices hold connections for others.
@@ -122,6 +136,8 @@ pub struct Product {
     pub dynamic_activation: bool,
     /// Devices must present certificates.
     pub certificates: bool,
+    /// Gateways may register devices in it; never if its own devices are gateways.
+    pub gateway_registers: bool,
     /// How commands are sent to its devices.
     pub command_qos: Qos,
     /// When it was created, and by which key.
@@ -132,6 +148,33 @@ pub struct Product {
     pub updated: Timestamp,
     /// The key that changed it last.
     pub updated_by: Option<AppKey>,
+}
+
+impl Product {
+    /// The secrets that are good at `now`, the present one first.
+    pub fn secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
+        good_secrets(&self.secret, self.former_secret.as_ref(), now)
+    }
+}
+
+/// What a change of a product sets. Absent parts stay as the commit finds them, so that two changes of different parts
+/// both last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProductChange {
+    /// Its name.
+    pub name: Option<I18nText>,
+    /// Its description.
+    pub desc: Option<String>,
+    /// All its tags.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Devices may fetch their secret with the product's.
+    pub dynamic_activation: Option<bool>,
+    /// Devices must present certificates.
+    pub certificates: Option<bool>,
+    /// Gateways may register devices in it.
+    pub gateway_registers: Option<bool>,
+    /// How commands are sent to its devices.
+    pub command_qos: Option<Qos>,
 }
 
 /// A device as it is registered.
@@ -159,6 +202,19 @@ pub struct NewDevice {
     pub tags: BTreeMap<String, String>,
 }
 
+/// What a change of a device sets. Absent parts stay as the commit finds them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeviceChange {
+    /// Its name.
+    pub name: Option<I18nText>,
+    /// Its description.
+    pub desc: Option<String>,
+    /// All its attributes.
+    pub attributes: Option<BTreeMap<String, Value>>,
+    /// All its tags.
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
 /// One thing. A deleted device keeps its row, so that nothing of it is taken for another's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Device {
@@ -166,6 +222,8 @@ pub struct Device {
     pub no: DeviceNo,
     /// What was registered, with later changes.
     pub is: NewDevice,
+    /// The secret before the present one, if it was replaced with a grace.
+    pub former_secret: Option<FormerSecret>,
     /// It may not log in.
     pub disabled: bool,
     /// It is gone: found by number only.
@@ -180,6 +238,22 @@ pub struct Device {
     pub last_online: Option<Timestamp>,
     /// The end of its last session.
     pub last_offline: Option<Timestamp>,
+}
+
+impl Device {
+    /// The secrets that are good at `now`, the present one first.
+    pub fn secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
+        good_secrets(&self.is.secret, self.former_secret.as_ref(), now)
+    }
+}
+
+/// The gateway that registers devices, which are put under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registrar {
+    /// The gateway.
+    pub gateway: DeviceNo,
+    /// Most devices that it may have registered, as far as they are not deleted, and that may be under it.
+    pub most: usize,
 }
 
 /// What happened to a device's presence; written in batches.
@@ -398,6 +472,9 @@ pub struct Idempotency {
     pub digest: [u8; 32],
 }
 
+/// How long the answer to a request with an idempotency key is kept, in milliseconds: 24 h, as docs/api.md says.
+pub const ANSWER_KEPT_MS: i64 = 24 * 3_600_000;
+
 /// What was answered to a request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
@@ -407,6 +484,14 @@ pub struct Remembered {
     pub answer: String,
     /// When.
     pub at: Timestamp,
+}
+
+impl Remembered {
+    /// Whether a request at `now` is still answered from it.
+    #[must_use]
+    pub fn holds_at(&self, now: Timestamp) -> bool {
+        self.at >= now.plus_ms(-ANSWER_KEPT_MS)
+    }
 }
 
 /// A device's place for an attempt in flight, held until that attempt's reply, its deadline, or certainty that it never left.
@@ -440,6 +525,10 @@ pub struct Action {
 /// An [`Action`] as it is read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastAction {
+    /// Its number; later actions have larger ones.
+    pub no: u64,
+    /// In which organization.
+    pub org: OrgId,
     /// When.
     pub at: Timestamp,
     /// What was done.
@@ -448,4 +537,19 @@ pub struct PastAction {
     pub subject: String,
     /// Who did it.
     pub by: Actor,
+}
+
+/// Which actions are wanted; absent parts want all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ActionFilter {
+    /// From this moment on.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+    /// What was done.
+    pub verb: Option<String>,
+    /// Who did it.
+    pub app_key: Option<AppKey>,
+    /// To what it was done.
+    pub subject: Option<String>,
 }

@@ -1,15 +1,13 @@
 //! Everything that can be written, by intent.
 
-use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, AttemptNo, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey};
 use aldis_core::task::{Ended, State, Task};
 use aldis_core::time::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 use crate::rows::{
-    AccessKey, Action, Activity, Actor, CommitNo, Idempotency, Model, NewDevice, NewJob, Organization, Product,
-    Reported, Slot,
+    AccessKey, Action, Activity, Actor, CommitNo, DeviceChange, Idempotency, Model, NewDevice, NewJob, Organization,
+    Product, ProductChange, Registrar, Reported, Secret, Slot,
 };
 
 /// One intent. Applied whole or refused whole, except where its answer has an entry per element.
@@ -33,29 +31,51 @@ pub enum Write {
 
     /// A new thing model. Refused: `Taken`.
     CreateModel(Model),
-    /// Replace a thing model's document; `updated` becomes the commit's moment. Refused: `Missing`.
-    UpdateModel { org: OrgId, id: ModelId, document: Value },
+    /// Replace a thing model's document, if it still is `from`; `updated` becomes the commit's moment. Refused: `Missing`;
+    /// `Changed` if it is another by now.
+    UpdateModel {
+        org: OrgId,
+        id: ModelId,
+        from: Value,
+        document: Value,
+    },
     /// Delete a thing model. Refused: `Missing`; `InUse` while a product has it.
     DeleteModel { org: OrgId, id: ModelId },
 
     /// A new product. Refused: `Taken`; `Missing` model.
     CreateProduct(Product),
-    /// Replace a product's row, found by key. Refused: `Missing` product or model.
-    UpdateProduct(Product),
+    /// Change parts of a product; `updated` becomes the commit's moment, and `by` the key that changed it last. Refused:
+    /// `Missing`.
+    UpdateProduct {
+        org: OrgId,
+        key: ProductKey,
+        change: ProductChange,
+        by: Option<AppKey>,
+    },
+    /// Give a product another secret. The one before stays good until `former_until`, and no longer than this commit without
+    /// it; one that was replaced earlier is good no more. `updated` and `by` as with `UpdateProduct`. Refused: `Missing`.
+    RotateProductSecret {
+        org: OrgId,
+        key: ProductKey,
+        secret: Secret,
+        former_until: Option<Timestamp>,
+        by: Option<AppKey>,
+    },
     /// Delete a product. Refused: `Missing`; `InUse` while it has devices.
     DeleteProduct { org: OrgId, key: ProductKey },
 
-    /// New devices; the answer is `Done::Devices`, an entry each (`Missing` product, `Taken`, `AssetTaken`, in this order).
-    /// Numbers are given out from 1 without gaps; a refused entry uses none.
-    CreateDevices(Vec<NewDevice>),
-    /// Change what an operator may change. Refused: `Missing`.
-    UpdateDevice {
-        device: DeviceNo,
-        name: I18nText,
-        desc: String,
-        attributes: BTreeMap<String, Value>,
-        tags: BTreeMap<String, String>,
+    /// New devices; the answer is `Done::Devices`, an entry each (`Missing` product, `Taken`, `AssetTaken`, `Full` if the
+    /// product would have more than `most`, in this order). Numbers are given out from 1 without gaps; a refused entry uses
+    /// none. With a registrar they are put under it; refused is then also: `Missing` if it is not there or of another
+    /// organization, if the product does not let gateways register, or if the product's devices are gateways; `Full` if the
+    /// gateway would have registered, or have under it, more than it may.
+    CreateDevices {
+        devices: Vec<NewDevice>,
+        most: Option<u64>,
+        registrar: Option<Registrar>,
     },
+    /// Change parts of a device; `updated` becomes the commit's moment. Refused: `Missing`.
+    UpdateDevice { device: DeviceNo, change: DeviceChange },
     /// Disable or enable devices. The history of this is kept, because it fixes who is a member of a product job.
     /// Refused: `Missing`; `Unchanged` if it already is so.
     DisableDevice {
@@ -71,6 +91,12 @@ pub enum Write {
         device: DeviceNo,
         key: DeviceKey,
         by: Actor,
+    },
+    /// Give a device another secret, as `RotateProductSecret` does. Refused: `Missing`.
+    RotateDeviceSecret {
+        device: DeviceNo,
+        secret: Secret,
+        former_until: Option<Timestamp>,
     },
     /// Put devices under a gateway. One that is under another gateway moves if `moves`; one that is under this gateway
     /// stays. Refused: `Missing` gateway or device, or one of another organization than the gateway's; `InUse` by another
@@ -131,16 +157,27 @@ pub enum Write {
     /// The numbers of jobs and tasks go on from `least`, or, where they have come that far, after `gap` that are left out.
     SkipNumbers { least: u64, gap: u64 },
 
-    /// Remember an answer. Refused: `Taken` if the key is remembered.
+    /// Remember an answer, and forget those that have been kept for [`crate::rows::ANSWER_KEPT_MS`]. Refused: `Taken` if
+    /// the key is still remembered.
     Remember { idempotency: Idempotency, answer: String },
-    /// Forget answers older than this.
-    Forget { before: Timestamp },
     /// What an operator did, where no other write carries it.
     Note(Action),
     /// A write that does not say by itself who asked for it, together with that: nothing is kept of a refused write. Where
     /// the answer is `Done::Devices`, the first action belongs to the first device, and so on; otherwise all belong to the
     /// whole. The answer is the write's own.
     Noted { write: Box<Write>, actions: Vec<Action> },
+}
+
+impl Write {
+    /// New devices, however many their products have.
+    #[must_use]
+    pub const fn register(devices: Vec<NewDevice>) -> Self {
+        Self::CreateDevices {
+            devices,
+            most: None,
+            registrar: None,
+        }
+    }
 }
 
 /// One task's step, with the row it started from.
@@ -171,6 +208,8 @@ pub enum Refusal {
     InUse,
     /// It already is so.
     Unchanged,
+    /// It is no longer as the write expects it.
+    Changed,
     /// The same idempotency key came with another request.
     Mismatch,
     /// There would be more than there may be.

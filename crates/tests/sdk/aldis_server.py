@@ -129,7 +129,7 @@ class Operator:
             "measurepoints": {"temperature": named("temperature", dataType="DOUBLE")},
         }
         self.call("/model-service/v2.1/thing-models", "create", model)
-        self.create_product(PRODUCT)
+        self.create_product(PRODUCT, gatewayRegisterEnabled=True)
         self.create_product(GATEWAYS, productType="Gateway")
         self.create_product(DYNAMIC, dynamicActivateEnabled=True)
 

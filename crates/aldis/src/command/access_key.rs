@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aldis_client::{KeyInfo, NewKey};
+use aldis_client::{KeyInfo, NewKey, Secret};
 use aldis_server::config::Given;
 use aldis_server::wiring::reset_admin;
 use clap::{Args, Subcommand, ValueEnum};
@@ -84,17 +84,17 @@ pub(crate) struct Create {
     app_key: Option<String>,
     /// The secret of --app-key
     #[arg(long, requires = "app_key")]
-    app_secret: Option<String>,
+    app_secret: Option<Secret>,
 }
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Role {
-    /// Everything, also keys and organizations
+    /// Everything, also the keys and organizations of all tenants: only for who runs the installation
     Admin,
-    /// Everything but keys and organizations
+    /// Everything in its organization but keys and organizations
     Operator,
-    /// Only what changes nothing
+    /// Only what changes nothing in its organization; secrets of devices and products are not shown
     Reader,
 }
 
@@ -168,7 +168,7 @@ fn row(key: &KeyInfo) -> Vec<String> {
 fn whole(key: &KeyInfo) -> String {
     facts([
         ("appKey", Some(key.app_key.clone())),
-        ("appSecret", key.app_secret.clone()),
+        ("appSecret", key.app_secret.clone().map(String::from)),
         ("organization", Some(key.org_id.clone())),
         ("role", Some(key.role.clone())),
         ("name", key.name.clone()),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aldis_client::{Client, DeviceIds, DeviceRef, DeviceUpdate, LatestValues, NewDevice, TraceEntry};
+use aldis_client::{
+    Client, DeviceIds, DeviceRef, DeviceRotation, DeviceUpdate, LatestValues, NewDevice, RotatedDevice, Secret,
+    TraceEntry,
+};
 use aldis_core::expression::DeviceField;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -10,7 +13,7 @@ use serde_json::Value;
 use super::device_export::Export;
 use super::device_import::Import;
 use super::document::pair;
-use super::product::tags_text;
+use super::product::{GRACE_DEFAULT_S, tags_text};
 use crate::context::Context;
 use crate::exit::{Outcome, name_flag, usage};
 use crate::filter::Filter;
@@ -29,7 +32,7 @@ pub(crate) enum Device {
     Import(Import),
     /// Write devices to a CSV file that `import` reads back, without their secrets unless asked
     Export(Export),
-    /// One device, with its secret
+    /// One device; its secret too, for keys with the role admin or operator
     Get {
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
@@ -72,6 +75,17 @@ pub(crate) enum Device {
         device: DeviceRef,
         new_device_key: String,
     },
+    /// Give a device another secret; the one before stays good for a while
+    RotateSecret {
+        #[arg(value_name = REF, value_parser = device_ref)]
+        device: DeviceRef,
+        /// How long the secret before stays good, at most 30 days; 0: not at all, and its session ends
+        #[arg(long, value_name = "SECONDS", default_value_t = GRACE_DEFAULT_S)]
+        grace: i64,
+        /// The secret it is to have
+        #[arg(long = "secret", value_name = "SECRET")]
+        device_secret: Option<Secret>,
+    },
     /// The latest values that a device has reported: measurement points, attributes, tags
     Latest {
         #[arg(value_name = REF, value_parser = device_ref)]
@@ -97,7 +111,7 @@ pub(crate) struct Create {
     device_key: Option<String>,
     /// The secret that is burnt in already
     #[arg(long = "secret", value_name = "SECRET")]
-    device_secret: Option<String>,
+    device_secret: Option<Secret>,
     /// The asset id it is to have
     #[arg(long = "asset", value_name = "ID")]
     asset_id: Option<String>,
@@ -128,9 +142,15 @@ pub(crate) struct Update {
     /// A label; all of them together replace the old ones
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
+    /// Remove all labels
+    #[arg(long, conflicts_with = "tags")]
+    no_tags: bool,
     /// An attribute; all of them together replace the old ones
     #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
+    /// Remove all attributes
+    #[arg(long, conflicts_with = "attributes")]
+    no_attributes: bool,
 }
 
 /// Reads `PRODUCT/DEVICE` or an asset id; clap's form of a parser.
@@ -171,21 +191,22 @@ impl Create {
 
 impl Update {
     async fn request(&self, client: &Client) -> anyhow::Result<DeviceUpdate> {
-        // The API demands the name with every change: without a new one the old one is sent again.
-        let known = match (&self.name, &*self.attributes) {
-            (Some(_), []) => None,
-            _ => Some(client.get_device(&self.device).await?.data),
-        };
-        let product = known.as_ref().map(|device| device.product_key.clone());
-        let device_name = match (&self.name, known) {
-            (Some(name), _) => name.as_str().into(),
-            (None, known) => known.map(|device| device.device_name).unwrap_or_default(),
+        // What an attribute's text means is for the product's thing model to say.
+        let product = match &*self.attributes {
+            [] => None,
+            _ => Some(client.get_device(&self.device).await?.data.product_key),
         };
         Ok(DeviceUpdate {
-            device_name,
+            device_name: self.name.as_deref().map(Into::into),
             device_desc: self.desc.clone(),
-            device_attributes: attributes(client, product.as_deref(), &self.attributes).await?,
-            device_tags: tags(&self.tags),
+            device_attributes: match self.no_attributes {
+                true => Some(serde_json::Map::new()),
+                false => attributes(client, product.as_deref(), &self.attributes).await?,
+            },
+            device_tags: match self.no_tags {
+                true => Some(BTreeMap::new()),
+                false => tags(&self.tags),
+            },
         })
     }
 }
@@ -248,7 +269,7 @@ impl Device {
                     .equals("productKey", product.as_deref())
                     .equals("status", status.as_deref())
                     .contains("deviceName", name.as_deref());
-                let devices = client.devices_without_secrets(filter.expression()?.as_deref());
+                let devices = client.devices(filter.expression()?.as_deref());
                 pick.print(screen, devices, &HEAD, row).await?;
             }
             Self::Update(update) => {
@@ -267,6 +288,18 @@ impl Device {
             Self::Disable { device } => {
                 let disabled = client.disable_device(&device).await?;
                 screen.answer(&disabled, |()| format!("{} disabled", shown(&device)))?;
+            }
+            Self::RotateSecret {
+                device,
+                grace,
+                device_secret,
+            } => {
+                let rotation = DeviceRotation {
+                    device_secret,
+                    grace_seconds: Some(grace),
+                };
+                let rotated = client.rotate_device_secret(&device, &rotation).await?;
+                screen.answer(&rotated, rotated_device)?;
             }
             Self::Replace { device, new_device_key } => {
                 screen.answer(&client.replace_device(&device, &new_device_key).await?, ids)?;
@@ -349,7 +382,17 @@ fn ids(device: &DeviceIds) -> String {
         ("product", Some(device.product_key.clone())),
         ("device", Some(device.device_key.clone())),
         ("asset", Some(device.asset_id.clone())),
-        ("secret", device.device_secret.clone()),
+        ("secret", device.device_secret.clone().map(String::from)),
+    ])
+}
+
+fn rotated_device(device: &RotatedDevice) -> String {
+    facts([
+        ("product", Some(device.product_key.clone())),
+        ("device", Some(device.device_key.clone())),
+        ("asset", Some(device.asset_id.clone())),
+        ("secret", Some(device.device_secret.0.clone())),
+        ("old secret until", moment(device.former_secret_until)),
     ])
 }
 
@@ -361,7 +404,7 @@ pub(super) fn whole(device: &aldis_client::Device) -> String {
         ("asset", Some(device.asset_id.clone())),
         ("name", Some(device.device_name.default_value.clone())),
         ("status", device.status.clone()),
-        ("secret", device.device_secret.clone()),
+        ("secret", device.device_secret.clone().map(String::from)),
         ("description", device.device_desc.clone()),
         ("model", device.model_id.clone()),
         ("time zone", device.timezone.clone()),

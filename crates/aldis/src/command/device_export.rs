@@ -52,9 +52,9 @@ impl Export {
             .equals("productKey", self.product.as_deref());
         let expression = filter.expression()?;
         let devices = if self.secrets {
-            client.devices(expression.as_deref())
+            client.devices_with_secrets(expression.as_deref())
         } else {
-            client.devices_without_secrets(expression.as_deref())
+            client.devices(expression.as_deref())
         };
         let mut spool = tempfile::tempfile()?;
         let (named, count) = collect(devices, &mut spool).await?;
@@ -108,7 +108,7 @@ impl Named {
     fn cells(&self, device: &Device, secrets: bool) -> Vec<String> {
         let optional = |value: &Option<String>| value.clone().unwrap_or_default();
         let mut cells = vec![device.product_key.clone(), device.device_key.clone()];
-        cells.extend(secrets.then(|| optional(&device.device_secret)));
+        cells.extend(secrets.then(|| device.device_secret.clone().map(String::from).unwrap_or_default()));
         cells.extend([
             device.asset_id.clone(),
             device.device_name.default_value.clone(),

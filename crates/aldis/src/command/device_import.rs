@@ -226,7 +226,7 @@ impl Tally {
                 Some(ids) if entry.code == 0 => {
                     self.registered += 1;
                     if let Some(output) = output {
-                        let secret = ids.device_secret.as_deref().unwrap_or_default();
+                        let secret = ids.device_secret.as_deref().map(String::as_str).unwrap_or_default();
                         output.row([&*ids.product_key, &ids.device_key, secret, &ids.asset_id])?;
                     }
                 }

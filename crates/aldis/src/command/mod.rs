@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod access_key;
+mod audit;
 mod bench;
 mod cert;
 mod demo;
@@ -68,10 +69,12 @@ pub(crate) enum Command {
     Task(task::Task),
     /// What a code of the API means, and what to do
     Explain(explain::Explain),
-    /// Access keys (for keys with the role admin)
+    /// What was done, and who did it
+    Audit(audit::Audit),
+    /// Access keys of all organizations (for keys with the role admin)
     #[command(subcommand)]
     Key(access_key::Key),
-    /// Organizations (for keys with the role admin)
+    /// All organizations (for keys with the role admin)
     #[command(subcommand)]
     Org(organization::Organization),
 }
@@ -93,6 +96,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Job(job) => wait_for(job.run(&context)),
         Command::Task(task) => wait_for(task.run(&context)),
         Command::Explain(explain) => explain.run(&context),
+        Command::Audit(audit) => wait_for(audit.run(&context)),
         Command::Key(key) => wait_for(key.run(&context)),
         Command::Org(organization) => wait_for(organization.run(&context)),
     }

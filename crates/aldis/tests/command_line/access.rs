@@ -17,6 +17,15 @@ fn a_reader_key_reads_and_nothing_else_until_it_is_disabled() {
         served.run(&words)
     };
     as_reader(&["device", "list"]).code(DONE).says("d0");
+    for words in [["device", "get", "lamp/d0"], ["product", "get", "lamp"]] {
+        let field = format!("{}Secret", words[0]);
+        let secret = served.json(&words)[&field].as_str().unwrap().to_owned();
+        let shown = as_reader(&[words[0], words[1], words[2], "--json"]).code(DONE).json();
+        assert_eq!(shown[&field], json!(null), "{secret} is not a reader's");
+    }
+    as_reader(&["simulate", "--product", "lamp"])
+        .code(REFUSED)
+        .complains("requireSecret");
     let create = [
         "job",
         "create",

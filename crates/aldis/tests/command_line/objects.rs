@@ -116,6 +116,123 @@ fn a_product_is_created_shown_found_changed_and_deleted() {
 }
 
 #[test]
+fn product_update_sets_what_its_flags_name() {
+    let served = Served::with_devices(0);
+    let update = |flags: &[&str]| served.run(&[&["product", "update", "lamp"], flags].concat()).code(DONE);
+    let shown = || served.json(&["product", "get", "lamp"]);
+    let before = shown();
+    update(&[
+        "--dynamic-activation",
+        "true",
+        "--certificates",
+        "true",
+        "--gateway-register",
+        "true",
+    ]);
+    update(&["--command-qos", "0"]);
+    update(&["--name", "Lantern", "--desc", "for the cellar", "--tag", "colour=red"]);
+    let changed = shown();
+    for (field, value) in [
+        ("dynamicActivateEnabled", json!(true)),
+        ("biDirectionalAuth", json!(true)),
+        ("gatewayRegisterEnabled", json!(true)),
+        ("commandQos", json!(0)),
+        ("productDesc", json!("for the cellar")),
+        ("productTags", json!({"colour": "red"})),
+    ] {
+        assert_eq!(changed[field], value, "{field}");
+        assert_ne!(before[field], value, "{field}");
+    }
+    assert_eq!(changed["productName"]["defaultValue"], "Lantern");
+    update(&[
+        "--dynamic-activation",
+        "false",
+        "--certificates",
+        "false",
+        "--gateway-register",
+        "false",
+        "--no-tags",
+    ]);
+    let back = shown();
+    assert_eq!(
+        (&back["biDirectionalAuth"], &back["productTags"]),
+        (&json!(false), &json!({}))
+    );
+    assert_eq!(back["dynamicActivateEnabled"], false);
+    assert_eq!(back["gatewayRegisterEnabled"], false);
+}
+
+#[test]
+fn device_update_can_remove_all_labels_and_attributes() {
+    let served = Served::with_devices(1);
+    let update = |flags: &[&str]| {
+        served
+            .run(&[&["device", "update", "lamp/d0"], flags].concat())
+            .code(DONE)
+    };
+    update(&["--tag", "floor=1", "--attribute", "watts=5"]);
+    let shown = served.json(&["device", "get", "lamp/d0"]);
+    assert_eq!(
+        (&shown["deviceTags"], &shown["deviceAttributes"]),
+        (&json!({"floor": "1"}), &json!({"watts": 5}))
+    );
+    update(&["--no-tags", "--no-attributes"]);
+    let shown = served.json(&["device", "get", "lamp/d0"]);
+    assert_eq!(
+        (&shown["deviceTags"], &shown["deviceAttributes"]),
+        (&json!({}), &json!({}))
+    );
+}
+
+#[test]
+fn a_secret_is_rotated_and_the_record_says_who_did_it() {
+    let served = Served::with_devices(1);
+    let before = served.json(&["device", "get", "lamp/d0"])["deviceSecret"].clone();
+    let rotated = served.json(&["device", "rotate-secret", "lamp/d0", "--grace", "60"]);
+    assert_ne!(rotated["deviceSecret"], before);
+    assert!(rotated["formerSecretUntil"].is_i64());
+    assert_eq!(
+        served.json(&["device", "get", "lamp/d0"])["deviceSecret"],
+        rotated["deviceSecret"]
+    );
+    let words = [
+        "device",
+        "rotate-secret",
+        "lamp/d0",
+        "--grace",
+        "0",
+        "--secret",
+        "s3cret",
+    ];
+    served.run(&words).code(DONE).says("s3cret");
+    served
+        .run(&["product", "rotate-secret", "lamp", "--secret", "of-all"])
+        .code(DONE)
+        .says("of-all")
+        .says("old secret until");
+    assert_eq!(served.json(&["product", "get", "lamp"])["productSecret"], "of-all");
+    served
+        .run(&["device", "rotate-secret", "lamp/d0", "--grace", "2592001"])
+        .code(REFUSED)
+        .complains("graceSeconds");
+    let records = served.json(&["audit", "--action", "device.rotateSecret"]);
+    let asset = rotated["assetId"].clone();
+    let records = records.as_array().unwrap();
+    assert_eq!(records.len(), 2);
+    assert!(records.iter().all(|record| record["object"] == asset), "{records:?}");
+    assert_eq!(records[0]["address"], "127.0.0.1");
+    served
+        .run(&["audit", "--object", "lamp", "--limit", "1"])
+        .code(DONE)
+        .says("ACTION")
+        .says("product.rotateSecret");
+    served
+        .run(&["audit", "--from", "1700000000"])
+        .code(REFUSED)
+        .complains("from");
+}
+
+#[test]
 fn devices_are_put_under_a_gateway_and_taken_away() {
     let served = Served::with_devices(0);
     let product = ["product", "create", "--name", "Box", "--model", "lamp", "--gateway"];

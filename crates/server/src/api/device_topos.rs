@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::action::{Action, Doc};
 use super::call::Call;
-use super::devices::{Device, REQUIRE_SECRET};
+use super::devices::{Device, REQUIRE_SECRET, REQUIRE_SECRETS};
 use super::envelope::Answer;
 use super::paging::PageRequest;
 use crate::app::devices::DeviceName;
@@ -41,7 +41,7 @@ pub(super) fn actions() -> Vec<Action> {
             &["searchSubDevice"],
             |app, call| Box::pin(search(app, call)),
             Doc::new("Search the devices under a gateway")
-                .takes("requireSecret", REQUIRE_SECRET)
+                .takes("requireSecret", REQUIRE_SECRETS)
                 .body::<SearchSubDevices>()
                 .page::<Device>(),
         ),
@@ -149,7 +149,7 @@ async fn remove(app: App, call: Call) -> Result<Answer, Error> {
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {
-    let with_secret = call.shows_secrets()?;
+    let with_secret = call.shows_secrets_in_list()?;
     let gateway = call.decode::<SearchSubDevices>()?.gateway.name();
     let mut search = call.search::<DeviceField>()?;
     let found = app
@@ -159,7 +159,7 @@ async fn search(app: App, call: Call) -> Result<Answer, Error> {
 }
 
 async fn get_gateway(app: App, call: Call) -> Result<Answer, Error> {
-    let with_secret = call.shows_secrets()?;
+    let with_secret = call.shows_secret()?;
     let device = call.decode::<OneSubDevice>()?.sub_device.name();
     match app.gateway_of(&call.caller, &device).await? {
         Some(view) => Answer::data(&Device::whole(&app, view, with_secret).await?),

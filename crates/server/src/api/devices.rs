@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aldis_core::expression::DeviceField;
+use aldis_core::secret::Secret;
 use aldis_core::violation::Violation;
+use aldis_store::rows::DeviceChange;
 use aldis_store::words;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,10 +15,10 @@ use super::action::{Action, Doc};
 use super::call::Call;
 use super::envelope::Answer;
 use super::latest_values::LatestValues;
-use super::names::StringI18n;
+use super::names::{StringI18n, read_name};
 use super::paging::SearchRequest;
 use super::products::{format_word, read_tags};
-use crate::app::devices::{DeviceChange, DeviceName, DeviceView};
+use crate::app::devices::{DeviceName, DeviceView};
 use crate::app::{App, Error};
 
 /// All versions do the same, except for secrets on v2.4.
@@ -26,8 +28,10 @@ pub(super) const PATHS: &[&str] = &[
     "/connect-service/v2.0/devices",
 ];
 
-pub(super) const REQUIRE_SECRET: &str =
-    "On v2.4: whether the secret is wanted; refused, since there are no key pairs to encrypt it for";
+pub(super) const REQUIRE_SECRET: &str = "true or false: whether the secret is wanted; true if absent. Never shown to the \
+    role reader. On v2.4 true is refused, since there are no key pairs to encrypt it for";
+pub(super) const REQUIRE_SECRETS: &str = "true or false: whether secrets are wanted; false if absent. Refused for the role \
+    reader, and on v2.4, since there are no key pairs to encrypt them for";
 
 pub(super) fn actions() -> Vec<Action> {
     let named = |summary| {
@@ -50,7 +54,7 @@ pub(super) fn actions() -> Vec<Action> {
             &["search"],
             |app, call| Box::pin(search(app, call)),
             Doc::new("Search devices")
-                .takes("requireSecret", REQUIRE_SECRET)
+                .takes("requireSecret", REQUIRE_SECRETS)
                 .body::<SearchRequest>()
                 .page::<Device>(),
         ),
@@ -102,8 +106,8 @@ pub(super) fn actions() -> Vec<Action> {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"deviceName": {"defaultValue": "North 7"}, "deviceTags": {"floor": "2"}}))]
 struct UpdateDevice {
-    /// Its name.
-    device_name: StringI18n,
+    /// Extension: stays if absent.
+    device_name: Option<StringI18n>,
     /// Stays if absent.
     device_desc: Option<String>,
     /// All its attributes; they stay if absent.
@@ -150,8 +154,9 @@ pub(super) struct Device {
     data_format: &'static str,
     device_key: String,
     device_name: StringI18n,
-    /// Null on v2.4.
-    device_secret: Option<String>,
+    /// Null for the role reader, on v2.4, and in lists unless `requireSecret` is true.
+    #[schema(value_type = Option<String>)]
+    device_secret: Option<Secret>,
     device_desc: String,
     timezone: String,
     device_attributes: BTreeMap<String, Value>,
@@ -210,7 +215,7 @@ impl Device {
             data_format: format_word(&product),
             device_key: device.is.key.0,
             device_name: device.is.name.into(),
-            device_secret: with_secret.then_some(device.is.secret.0),
+            device_secret: with_secret.then_some(device.is.secret),
             device_desc: device.is.desc,
             timezone: device.is.timezone,
             device_attributes: device.is.attributes,
@@ -240,32 +245,54 @@ impl Call {
         }
     }
 
-    /// Whether the answer shows secrets. On v2.4 they would have to be encrypted for a key pair of the caller's.
-    pub(super) fn shows_secrets(&self) -> Result<bool, Error> {
-        let in_query = match self.query.get("requireSecret") {
-            None => false,
-            Some(text) if text.eq_ignore_ascii_case("false") => false,
-            Some(text) if text.eq_ignore_ascii_case("true") => true,
-            Some(text) => return Err(Violation::of_text(text, "true or false").within("requireSecret").into()),
+    /// Whether an answer about one device or product shows its secret.
+    pub(super) fn shows_secret(&self) -> Result<bool, Error> {
+        Ok(self.asks_for_secrets()?.unwrap_or_else(|| !self.hides_secrets()) && self.caller.sees_secrets())
+    }
+
+    /// Whether a list shows secrets: only if they are asked for.
+    pub(super) fn shows_secrets_in_list(&self) -> Result<bool, Error> {
+        let asked = self.asks_for_secrets()?.unwrap_or_default();
+        match asked && !self.caller.sees_secrets() {
+            true => Err(Error::RoleTooLow("requireSecret".to_owned())),
+            false => Ok(asked),
+        }
+    }
+
+    /// What `requireSecret` says. On v2.4 secrets would have to be encrypted for a key pair of the caller's.
+    fn asks_for_secrets(&self) -> Result<Option<bool>, Error> {
+        let in_query = self.query.get("requireSecret").map(str::to_ascii_lowercase);
+        let asked = match (in_query.as_deref(), self.body.get("requireSecret")) {
+            (Some("true"), _) => Some(true),
+            (Some("false"), _) => Some(false),
+            (Some(other), _) => return Err(no_flag(&other.into())),
+            (None, None | Some(Value::Null)) => None,
+            (None, Some(Value::Bool(asked))) => Some(*asked),
+            (None, Some(other)) => return Err(no_flag(other)),
         };
-        if !self.path.contains("/v2.4/") {
-            return Ok(true);
+        match asked == Some(true) && self.hides_secrets() {
+            true => Err(Error::NoPublicKey),
+            false => Ok(asked),
         }
-        if in_query || self.body.get("requireSecret") == Some(&Value::Bool(true)) {
-            return Err(Error::NoPublicKey);
-        }
-        Ok(false)
+    }
+
+    fn hides_secrets(&self) -> bool {
+        self.path.contains("/v2.4/")
     }
 }
 
+fn no_flag(found: &Value) -> Error {
+    Error::Invalid(Violation::of(found, "true or false").within("requireSecret"))
+}
+
 async fn get(app: App, call: Call) -> Result<Answer, Error> {
-    let with_secret = call.shows_secrets()?;
+    let with_secret = call.shows_secret()?;
     let view = app.view_device(&call.caller, &call.device_name()).await?;
     Answer::data(&Device::whole(&app, view, with_secret).await?)
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {
-    let with_secret = call.shows_secrets()?;
+    let with_secret = call.shows_secrets_in_list()?;
     let mut search = call.search::<DeviceField>()?;
     let found = app
         .search_devices(&call.caller, search.filter.take(), search.page())
@@ -298,7 +325,7 @@ async fn stats(app: App, call: Call) -> Result<Answer, Error> {
 async fn update(app: App, call: Call) -> Result<Answer, Error> {
     let body: UpdateDevice = call.decode()?;
     let change = DeviceChange {
-        name: body.device_name.read("deviceName")?,
+        name: read_name("deviceName", body.device_name)?,
         desc: body.device_desc,
         attributes: body.device_attributes,
         tags: read_tags("deviceTags", body.device_tags)?,

@@ -179,7 +179,14 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
         .map_err(|unreadable| Failing::from(&unreadable))?;
     let outcome = async {
         let signed = signed(&parts.headers, &query_text, &held.bytes)?;
-        let caller = app.caller(signed, query.get("orgId"), request_id).await?;
+        let peer: Option<Peer> = parts.extensions.get().cloned();
+        let caller = Caller {
+            address: peer
+                .as_ref()
+                .and_then(Peer::address)
+                .map(|peer| peer.ip().to_canonical()),
+            ..app.caller(signed, query.get("orgId"), request_id).await?
+        };
         if let Err(refused) = entrance.charge(&caller) {
             return Ok(Err(refused));
         }
@@ -202,7 +209,7 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             query,
             body,
             idempotency_key,
-            peer: parts.extensions.get().cloned(),
+            peer,
         };
         let left = call.peer.clone();
         let running = (action.run)(app.clone(), call);

@@ -120,6 +120,11 @@ impl From<&Error> for Failing {
                 format!("newDeviceKey: another key than the device's own expected, found {key}"),
             ),
             Error::NoFreeKey => Self::refusal(11714, "no unused key could be generated; try again"),
+            Error::ChangedMeanwhile(id) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                INTERNAL,
+                format!("{id} is being changed by too many callers at once; nothing was changed; try again"),
+            ),
             Error::DeviceAlready(state) => Self::refusal(11721, format!("the device already is {state}")),
             Error::TooManyDevices { product, max } => Self::refusal(
                 11739,

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use aldis_core::time::Timestamp;
 use aldis_store::Write;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -90,7 +89,7 @@ impl Probe {
 
 /// A commit that changes nothing: a store that fails shows it only when it is written to.
 async fn ask(app: &App) -> Turn {
-    let nothing = Write::Forget { before: Timestamp(0) };
+    let nothing = Write::Activity(Vec::new());
     match timeout(TURN_WITHIN, app.writer().write(vec![nothing])).await {
         Ok(Ok(_)) => Turn::Committed,
         Ok(Err(Failure::Overloaded | Failure::TooManyWait)) => Turn::TurnedAway,

@@ -1,5 +1,6 @@
 //! `/aldis/v1/keys`, an extension (docs/api.md, "Keys and organizations").
 
+use aldis_core::secret::Secret;
 use aldis_core::violation::Violation;
 use aldis_store::rows::{AccessKey, Role};
 use serde::{Deserialize, Serialize};
@@ -71,7 +72,8 @@ struct CreateKey {
     /// Its public half, if it has one already; generated if absent.
     app_key: Option<String>,
     /// Its secret half, if it has one already; generated if absent.
-    app_secret: Option<String>,
+    #[schema(value_type = Option<String>)]
+    app_secret: Option<Secret>,
 }
 
 /// An access key.
@@ -82,7 +84,8 @@ struct CreateKey {
 struct Key {
     app_key: String,
     /// Null except in the answer of `create`.
-    app_secret: Option<String>,
+    #[schema(value_type = Option<String>)]
+    app_secret: Option<Secret>,
     /// The organization that it belongs to.
     org_id: String,
     /// `admin`, `operator` or `reader`.
@@ -97,7 +100,7 @@ impl Key {
     fn new(key: AccessKey, with_secret: bool) -> Self {
         Self {
             app_key: key.app_key.0,
-            app_secret: with_secret.then_some(key.secret.0),
+            app_secret: with_secret.then_some(key.secret),
             org_id: key.org.0,
             role: role_word(key.role),
             name: key.name,

@@ -6,6 +6,7 @@
 //! that call `app`. docs/api.md tells the facts in prose.
 
 mod action;
+mod audit;
 mod body;
 mod call;
 mod command_info;
@@ -36,6 +37,7 @@ mod query;
 mod rate_limit;
 mod register_devices;
 mod rooms;
+mod rotate_secrets;
 mod serve;
 mod single_commands;
 mod small_devices;
@@ -75,6 +77,8 @@ fn actions() -> Vec<action::Action> {
         measurepoints::actions(),
         keys::actions(),
         organizations::actions(),
+        rotate_secrets::actions(),
+        audit::actions(),
     ];
     resources.into_iter().flatten().collect()
 }

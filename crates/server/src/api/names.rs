@@ -31,6 +31,11 @@ impl StringI18n {
     }
 }
 
+/// A name that a change may leave out.
+pub(super) fn read_name(field: &str, given: Option<StringI18n>) -> Result<Option<I18nText>, Violation> {
+    given.map(|name| name.read(field)).transpose()
+}
+
 impl From<I18nText> for StringI18n {
     fn from(name: I18nText) -> Self {
         Self {

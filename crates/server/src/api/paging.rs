@@ -67,17 +67,33 @@ impl Call {
     /// The same with another number of rows where the caller names none.
     pub(super) fn search_paged<F: Field>(&self, page_size: u64) -> Result<Search<F>, Error> {
         let request: SearchRequest = self.decode()?;
-        let text = request.expression.filter(|text| !text.trim().is_empty());
-        let filter = text.map(|text| Filter::parse(&text)).transpose()?;
-        let (no, size) = request
-            .pagination
-            .map_or((None, None), |page| (page.page_no, page.page_size));
+        let text = request.expression.as_deref().filter(|text| !text.trim().is_empty());
+        let filter = text.map(Filter::parse).transpose()?;
+        request.page_of(filter, page_size)
+    }
+
+    /// Reads which page is wanted where rows are not chosen by an expression.
+    pub(super) fn paged(&self) -> Result<Search<()>, Error> {
+        let request: SearchRequest = self.decode()?;
+        match &request.expression {
+            Some(text) => Err(Violation::of_text(text, "no such parameter")
+                .within("expression")
+                .into()),
+            None => request.page_of(None, PAGE_SIZE_DEFAULT),
+        }
+    }
+}
+
+impl SearchRequest {
+    fn page_of<F>(&self, filter: Option<Filter<F>>, page_size: u64) -> Result<Search<F>, Error> {
+        let page = self.pagination.as_ref();
+        let (no, size) = page.map_or((None, None), |page| (page.page_no.as_ref(), page.page_size.as_ref()));
         Ok(Search {
             filter,
             sorted: None,
-            no: number(no.as_ref(), "pagination.pageNo", 1..=PAGE_NO_MAX)?.unwrap_or(1),
-            size: number(size.as_ref(), "pagination.pageSize", 0..=PAGE_SIZE_MAX)?.unwrap_or(page_size),
-            projection: Projection::read(request.projection.as_deref().unwrap_or_default())?,
+            no: number(no, "pagination.pageNo", 1..=PAGE_NO_MAX)?.unwrap_or(1),
+            size: number(size, "pagination.pageSize", 0..=PAGE_SIZE_MAX)?.unwrap_or(page_size),
+            projection: Projection::read(self.projection.as_deref().unwrap_or_default())?,
         })
     }
 }

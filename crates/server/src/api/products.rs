@@ -5,19 +5,22 @@ use std::collections::BTreeMap;
 use aldis_core::command::Qos;
 use aldis_core::expression::ProductField;
 use aldis_core::ids::ModelId;
+use aldis_core::secret::Secret;
+use aldis_core::tags;
 use aldis_core::violation::Violation;
-use aldis_core::{i18n::I18nText, tags};
-use aldis_store::{rows, words};
+use aldis_store::rows::{self, ProductChange};
+use aldis_store::words;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::action::{Action, Doc};
 use super::call::Call;
+use super::devices::{REQUIRE_SECRET, REQUIRE_SECRETS};
 use super::envelope::Answer;
-use super::names::StringI18n;
+use super::names::{StringI18n, read_name};
 use super::paging::SearchRequest;
-use crate::app::products::{ProductDetails, ProductDraft};
+use crate::app::products::ProductDraft;
 use crate::app::{App, Error};
 
 const PATH: &[&str] = &["/connect-service/v2.1/products"];
@@ -25,8 +28,6 @@ const READ_PATHS: &[&str] = &["/connect-service/v2.1/products", "/connect-servic
 
 pub(super) fn actions() -> Vec<Action> {
     const KEY: &str = "The product's key";
-    const SECRET: &str =
-        "On v2.4: whether the secret is wanted; refused, since there are no key pairs to encrypt it for";
     vec![
         Action::change(
             PATH,
@@ -42,7 +43,7 @@ pub(super) fn actions() -> Vec<Action> {
             |app, call| Box::pin(get(app, call)),
             Doc::new("A product")
                 .needs("productKey", KEY)
-                .takes("requireSecret", SECRET)
+                .takes("requireSecret", REQUIRE_SECRET)
                 .answer::<Product>(),
         ),
         Action::read(
@@ -50,7 +51,7 @@ pub(super) fn actions() -> Vec<Action> {
             &["search"],
             |app, call| Box::pin(search(app, call)),
             Doc::new("Search products")
-                .takes("requireSecret", SECRET)
+                .takes("requireSecret", REQUIRE_SECRETS)
                 .body::<SearchRequest>()
                 .page::<Product>(),
         ),
@@ -91,6 +92,8 @@ struct CreateProduct {
     product_desc: Option<String>,
     /// Devices may fetch their secret with the product's; false if absent.
     dynamic_activate_enabled: Option<bool>,
+    /// Extension: gateways may register devices in it; false if absent. Refused for productType Gateway.
+    gateway_register_enabled: Option<bool>,
     /// Extension: 0 or 1, how commands are sent to its devices; 1 if absent.
     #[schema(minimum = 0, maximum = 1)]
     command_qos: Option<i64>,
@@ -101,8 +104,8 @@ struct CreateProduct {
     #[schema(max_length = 20)]
     product_key: Option<String>,
     /// Extension: its secret; generated if absent.
-    #[schema(max_length = 64)]
-    product_secret: Option<String>,
+    #[schema(value_type = Option<String>, max_length = 64)]
+    product_secret: Option<Secret>,
 }
 
 /// The body of `update`.
@@ -110,7 +113,7 @@ struct CreateProduct {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"productName": {"defaultValue": "Turbine"}, "productTags": {"floor": "2"}}))]
 struct UpdateProduct {
-    /// Its name; stays if absent.
+    /// Extension: stays if absent.
     product_name: Option<StringI18n>,
     /// Stays if absent.
     product_desc: Option<String>,
@@ -118,6 +121,8 @@ struct UpdateProduct {
     bi_directional_auth: Option<bool>,
     /// Stays if absent.
     dynamic_activate_enabled: Option<bool>,
+    /// Extension: gateways may register devices in it; stays if absent. Refused for productType Gateway.
+    gateway_register_enabled: Option<bool>,
     /// Extension: 0 or 1; stays if absent.
     #[schema(minimum = 0, maximum = 1)]
     command_qos: Option<i64>,
@@ -133,8 +138,9 @@ struct Product {
     org_id: String,
     product_key: String,
     product_name: StringI18n,
-    /// Null on v2.4.
-    product_secret: Option<String>,
+    /// Null for the role reader, on v2.4, and in lists unless `requireSecret` is true.
+    #[schema(value_type = Option<String>)]
+    product_secret: Option<Secret>,
     product_desc: String,
     /// `Device` or `Gateway`.
     product_type: &'static str,
@@ -143,6 +149,8 @@ struct Product {
     product_tags: BTreeMap<String, String>,
     model_id: String,
     dynamic_activate_enabled: bool,
+    /// Extension: gateways may register devices in it.
+    gateway_register_enabled: bool,
     bi_directional_auth: bool,
     /// Extension: 0 or 1.
     command_qos: i64,
@@ -175,11 +183,12 @@ impl Product {
             org_id: row.org.0,
             product_key: row.key.0,
             product_name: row.name.into(),
-            product_secret: with_secret.then_some(row.secret.0),
+            product_secret: with_secret.then_some(row.secret),
             product_desc: row.desc,
             product_tags: row.tags,
             model_id: row.model.0,
             dynamic_activate_enabled: row.dynamic_activation,
+            gateway_register_enabled: row.gateway_registers,
             bi_directional_auth: row.certificates,
             command_qos: row.command_qos.number(),
             create_time: row.created.0,
@@ -219,19 +228,19 @@ fn read_qos(given: Option<i64>) -> Result<Option<Qos>, Violation> {
 
 async fn create(app: App, call: Call) -> Result<Answer, Error> {
     let body: CreateProduct = call.decode()?;
-    let name: I18nText = body.product_name.read("productName")?;
     let draft = ProductDraft {
         key: body.product_key,
         secret: body.product_secret,
         model: ModelId(body.model_id),
         gateway: is_second("productType", &body.product_type, ["Device", "Gateway"])?,
         json: is_second("dataFormat", &body.data_format, ["Custom", "Json"])?,
-        name,
-        details: ProductDetails {
+        details: ProductChange {
+            name: Some(body.product_name.read("productName")?),
             desc: body.product_desc,
             tags: read_tags("productTags", body.product_tags)?,
             dynamic_activation: body.dynamic_activate_enabled,
             certificates: Some(body.bi_directional_auth),
+            gateway_registers: body.gateway_register_enabled,
             command_qos: read_qos(body.command_qos)?,
         },
     };
@@ -240,13 +249,13 @@ async fn create(app: App, call: Call) -> Result<Answer, Error> {
 
 async fn get(app: App, call: Call) -> Result<Answer, Error> {
     let key = call.required("productKey")?;
-    let with_secret = call.shows_secrets()?;
+    let with_secret = call.shows_secret()?;
     let product = app.product(&call.caller, key).await?;
     Answer::data(&Product::new(product, with_secret))
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {
-    let with_secret = call.shows_secrets()?;
+    let with_secret = call.shows_secrets_in_list()?;
     let mut search = call.search::<ProductField>()?;
     let found = app
         .search_products(&call.caller, search.filter.take(), search.page())
@@ -257,15 +266,16 @@ async fn search(app: App, call: Call) -> Result<Answer, Error> {
 async fn update(app: App, call: Call) -> Result<Answer, Error> {
     let key = call.required("productKey")?;
     let body: UpdateProduct = call.decode()?;
-    let name = body.product_name.map(|name| name.read("productName")).transpose()?;
-    let details = ProductDetails {
+    let change = ProductChange {
+        name: read_name("productName", body.product_name)?,
         desc: body.product_desc,
         tags: read_tags("productTags", body.product_tags)?,
         dynamic_activation: body.dynamic_activate_enabled,
         certificates: body.bi_directional_auth,
+        gateway_registers: body.gateway_register_enabled,
         command_qos: read_qos(body.command_qos)?,
     };
-    app.update_product(&call.caller, key, name, details).await?;
+    app.update_product(&call.caller, key, change).await?;
     Ok(Answer::done())
 }
 

@@ -89,6 +89,7 @@ mod tests {
             org: org.into(),
             role: Role::Reader,
             app_key: app_key.map(AppKey::from),
+            address: None,
             request_id: String::new(),
         }
     }

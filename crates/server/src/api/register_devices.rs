@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aldis_core::ids::ProductKey;
+use aldis_core::secret::Secret;
 use aldis_core::violation::Violation;
 use aldis_store::rows::NewDevice;
 use serde::{Deserialize, Serialize};
@@ -68,8 +69,8 @@ struct CreateDevice {
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     device_tags: Option<Value>,
     /// Extension: its secret; generated if absent.
-    #[schema(max_length = 64)]
-    device_secret: Option<String>,
+    #[schema(value_type = Option<String>, max_length = 64)]
+    device_secret: Option<Secret>,
     /// Extension: its asset id; generated if absent.
     #[schema(max_length = 64)]
     asset_id: Option<String>,
@@ -85,8 +86,9 @@ struct BatchCreateDevices {
     /// The devices, 1 to 1000.
     #[schema(value_type = Vec<CreateDevice>)]
     device_list: Vec<Value>,
-    /// On v2.4: whether the secrets are wanted; refused, since there are no key pairs to encrypt them for.
-    #[expect(dead_code, reason = "read by Call::shows_secrets, which also looks into the query")]
+    /// Whether the secrets are wanted; true if absent. On v2.4 true is refused, since there are no key pairs to encrypt
+    /// them for.
+    #[expect(dead_code, reason = "read by Call::shows_secret, which also looks into the query")]
     require_secret: Option<bool>,
 }
 
@@ -100,7 +102,8 @@ struct RegisteredDevice {
     product_key: String,
     device_key: String,
     /// Null on v2.4.
-    device_secret: Option<String>,
+    #[schema(value_type = Option<String>)]
+    device_secret: Option<Secret>,
 }
 
 /// What became of one element of a batch.
@@ -124,7 +127,7 @@ impl RegisteredDevice {
             asset_id: device.asset.0,
             product_key: device.product.0,
             device_key: device.key.0,
-            device_secret: with_secret.then_some(device.secret.0),
+            device_secret: with_secret.then_some(device.secret),
         }
     }
 }
@@ -134,7 +137,7 @@ fn draft(body: CreateDevice) -> Result<DeviceDraft, Error> {
         product: ProductKey(body.product_key),
         key: body.device_key.filter(|key| !key.is_empty()),
         asset: body.asset_id.filter(|asset| !asset.is_empty()),
-        secret: body.device_secret.filter(|secret| !secret.is_empty()),
+        secret: body.device_secret.filter(|secret| !secret.0.is_empty()),
         name: body.device_name.read("deviceName")?,
         desc: body.device_desc.unwrap_or_default(),
         timezone: body.timezone,
@@ -144,7 +147,7 @@ fn draft(body: CreateDevice) -> Result<DeviceDraft, Error> {
 }
 
 async fn create(app: App, call: Call) -> Result<Answer, Error> {
-    let with_secret = call.shows_secrets()?;
+    let with_secret = call.shows_secret()?;
     let draft = draft(call.decode()?)?;
     let mut entries = app.register_devices(&call.caller, vec![Ok(draft)]).await?;
     let device = entries
@@ -154,7 +157,7 @@ async fn create(app: App, call: Call) -> Result<Answer, Error> {
 }
 
 async fn batch_create(app: App, call: Call) -> Result<Answer, Error> {
-    let with_secret = call.shows_secrets()?;
+    let with_secret = call.shows_secret()?;
     let body: BatchCreateDevices = call.decode()?;
     let length = body.device_list.len();
     if !(1..=BATCH_MAX).contains(&length) {

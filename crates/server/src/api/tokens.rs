@@ -2,6 +2,7 @@
 
 use aldis_core::ids::AppKey;
 use aldis_core::number;
+use aldis_core::secret::Secret;
 use aldis_core::violation::Violation;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
@@ -23,7 +24,7 @@ pub(super) const GET: &str = "/apim-token-service/v2.0/token/get";
 pub(super) const REFRESH: &str = "/apim-token-service/v2.0/token/refresh";
 
 /// The body of both.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"appKey": "demo-app-key", "timestamp": 1_700_000_000_000_i64,
     "encryption": "aa3dbd256274525928efdc00818d2254c70e20945bd4b5d93dce11c31aecf403"}))]
@@ -57,7 +58,8 @@ pub(super) struct TokenAnswer {
 #[serde(rename_all = "camelCase")]
 struct Token {
     /// Goes into the header `apim-accesstoken`.
-    access_token: String,
+    #[schema(value_type = String)]
+    access_token: Secret,
     /// Seconds.
     expire: i64,
 }

@@ -2,6 +2,8 @@
 //!
 //! A key and its organization are looked up on every call, so that disabling or deleting either holds at once.
 
+use std::net::IpAddr;
+
 use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
@@ -24,6 +26,8 @@ pub struct Caller {
     pub role: Role,
     /// The access key; `None` for an unsigned call.
     pub app_key: Option<AppKey>,
+    /// The address that the call came from, if it is known; a proxy's, where there is one.
+    pub address: Option<IpAddr>,
     /// The id of this request.
     pub request_id: String,
 }
@@ -34,6 +38,7 @@ impl Caller {
     pub fn actor(&self) -> Actor {
         Actor {
             app_key: self.app_key.clone(),
+            address: self.address,
             request_id: self.request_id.clone(),
         }
     }
@@ -80,6 +85,15 @@ pub enum Needs {
     SignedAdmin,
 }
 
+impl Caller {
+    /// Whether the secrets of devices and products are shown to this caller: a key that only reads must not log in as
+    /// a device.
+    #[must_use]
+    pub fn sees_secrets(&self) -> bool {
+        Needs::Change.met_by(self.role)
+    }
+}
+
 impl Needs {
     /// Whether a role is enough.
     #[must_use]
@@ -107,7 +121,7 @@ impl Needs {
 }
 
 /// What a signed call carries.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Signed<'a> {
     /// What the signature covers.
     pub call: SignedCall<'a>,
@@ -151,6 +165,7 @@ impl App {
             org: key.org,
             role: key.role,
             app_key: Some(key.app_key),
+            address: None,
             request_id: request_id.to_owned(),
         })
     }
@@ -193,6 +208,7 @@ impl App {
             org: OrgId::from(org),
             role: Role::Admin,
             app_key: None,
+            address: None,
             request_id: request_id.to_owned(),
         };
         if known.is_none() {

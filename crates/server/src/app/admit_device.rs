@@ -2,6 +2,8 @@
 
 use aldis_core::command::Qos;
 use aldis_core::ids::DeviceNo;
+use aldis_core::secret::Secret;
+use aldis_core::time::Timestamp;
 use aldis_protocol::login::Login;
 use aldis_store::rows::{Activity, Device, Product};
 use aldis_store::{DeviceRef, Error as StoreError, Read, Write};
@@ -14,7 +16,7 @@ pub struct Claim {
     /// What the client says about itself.
     pub login: Login,
     /// The proof that it knows a secret.
-    pub password: Vec<u8>,
+    pub password: Secret<Vec<u8>>,
     /// It has presented the certificate of this very device.
     pub certified: bool,
 }
@@ -29,18 +31,22 @@ impl Claim {
         }
     }
 
-    fn check(&self, store: &dyn Read) -> Result<Result<(Device, Qos), Denied>, StoreError> {
+    fn check(&self, store: &dyn Read, now: Timestamp) -> Result<Result<(Device, Qos, Secret), Denied>, StoreError> {
         let Self { login, password, .. } = self;
         let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
         let Some(device) = store.devices(&[keys])?.pop().flatten() else {
             return Ok(Err(Denied::nobody("there is no such device")));
         };
         let denied = |why| Denied::device(device.no, why);
-        if !login.verify(password, &device.is.secret.0) {
-            return Ok(Err(denied(
-                "the signature is wrong: another secret, or other texts than those that were signed",
-            )));
-        }
+        let Some(secret) = device.secrets_at(now).find(|secret| login.verify(password, secret)) else {
+            let outdated = device.former_secret.as_ref();
+            let outdated = outdated.is_some_and(|former| login.verify(password, &former.secret));
+            return Ok(Err(denied(match outdated {
+                true => "the secret was replaced, and the grace of the one that has signed is over",
+                false => "the signature is wrong: another secret, or other texts than those that were signed",
+            })));
+        };
+        let secret = secret.clone();
         if device.disabled {
             return Ok(Err(denied("the device is disabled")));
         }
@@ -48,17 +54,20 @@ impl Claim {
             return Ok(Err(denied("there is no such product")));
         };
         let qos = product.command_qos;
-        Ok(self.check_certificate(&product).map_err(denied).map(|()| (device, qos)))
+        let checked = self.check_certificate(&product).map_err(denied);
+        Ok(checked.map(|()| (device, qos, secret)))
     }
 }
 
 /// A device that is let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Welcome {
     /// Which.
     pub device: DeviceNo,
     /// How commands are sent to it.
     pub qos: Qos,
+    /// The secret that has signed.
+    pub signed_with: Secret,
 }
 
 /// Why somebody is not let in, which only operators are told.
@@ -97,20 +106,31 @@ pub enum NotAdmitted {
 /// # Errors
 /// See [`NotAdmitted`].
 pub async fn admit_device(app: &App, claim: Claim) -> Result<Welcome, NotAdmitted> {
-    let found = app.read_for_devices(move |store| claim.check(store)).await;
-    let (device, qos) = known(found)?;
+    let now = app.now();
+    let found = app.read_for_devices(move |store| claim.check(store, now)).await;
+    let (device, qos, signed_with) = known(found)?;
     if device.activated.is_none() {
         activate(app, device.no).await?;
     }
-    Ok(Welcome { device: device.no, qos })
+    Ok(Welcome {
+        device: device.no,
+        qos,
+        signed_with,
+    })
 }
 
-/// Whether these keys still name this device; not if nobody can tell.
-pub async fn holds_keys(app: &App, device: DeviceNo, product_key: &str, device_key: &str) -> bool {
-    let keys = DeviceRef::Keys(product_key.into(), device_key.into());
+/// Whether these keys still name this device, and this secret is still good; not if the store cannot tell.
+pub async fn is_still_admitted(
+    app: &App,
+    device: DeviceNo,
+    (product_key, device_key): (&str, &str),
+    signed_with: Secret,
+) -> bool {
+    let (keys, now) = (DeviceRef::Keys(product_key.into(), device_key.into()), app.now());
     let found = app.read_for_devices(move |store| store.devices(&[keys])).await;
+    let is_good = |found: &Device| found.no == device && found.secrets_at(now).any(|secret| *secret == signed_with);
     match found {
-        Ok(mut found) => found.pop().flatten().is_some_and(|found| found.no == device),
+        Ok(mut found) => found.pop().flatten().is_some_and(|found| is_good(&found)),
         Err(error) => {
             tracing::warn!(%error, "a login could not be checked again");
             false

@@ -15,7 +15,7 @@ use aldis_store::rows::{Idempotency, JobText, NewJob, TargetScope};
 use aldis_store::{Done, Read, Refusal, Write};
 use serde_json::Value;
 
-use super::{App, Caller, Error, idempotency, job_command, job_targets};
+use super::{App, Caller, Error, job_command, job_targets};
 use crate::writer::Failure;
 
 /// Longest description of a job, in characters (Unicode scalar values).
@@ -88,9 +88,7 @@ impl App {
 
     /// Stores a job that was checked; its number, or that of an earlier one with the same idempotency key.
     pub(super) async fn store_job(&self, job: NewJob) -> Result<JobNo, Error> {
-        let forget = job.idempotency.as_ref().map(|_| idempotency::forget(self.now()));
-        let writes = forget.into_iter().chain([Write::CreateJob(job)]).collect();
-        let mut done = match self.writer().write(writes).await {
+        let mut done = match self.writer().write(vec![Write::CreateJob(job)]).await {
             Err(Failure::Refused(Refusal::Full)) => return Err(queue_full()),
             done => done?,
         };
@@ -103,9 +101,8 @@ impl App {
 
     /// The job that this very request created before. Asked first, because what it names may have changed since.
     pub(super) fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
-        let oldest = self.now().plus_ms(-idempotency::KEPT_MS);
-        let before = self.look_up(|store| store.remembered(&mark.scope, &mark.key))?;
-        let Some(before) = before.filter(|before| before.at >= oldest) else {
+        let now = self.now();
+        let Some(before) = self.look_up(|store| store.remembered(&mark.scope, &mark.key, now))? else {
             return Ok(None);
         };
         if before.digest != mark.digest {

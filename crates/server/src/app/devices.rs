@@ -1,15 +1,14 @@
 //! Devices that are registered: read, change, search, enable, disable, replace, delete.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aldis_core::expression::{Comparison, DeviceField, Filter, Value as Operand};
-use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, ProductKey};
 use aldis_core::reported::Kind;
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
-use aldis_store::rows::{Device, Product};
+use aldis_store::rows::{Device, DeviceChange, Product};
 use aldis_store::{DeviceRef, DeviceStatus, Page, Read, Refusal, Write, device_status};
 use serde_json::Value;
 
@@ -65,19 +64,6 @@ fn equals(field: DeviceField, value: &str) -> Filter<DeviceField> {
         op: Comparison::Eq,
         value: Operand::Text(value.to_owned()),
     }
-}
-
-/// What changes about a device; absent parts stay.
-#[derive(Debug, Clone)]
-pub struct DeviceChange {
-    /// Its name.
-    pub name: I18nText,
-    /// Its description.
-    pub desc: Option<String>,
-    /// All its attributes.
-    pub attributes: Option<BTreeMap<String, Value>>,
-    /// All its tags.
-    pub tags: Option<BTreeMap<String, String>>,
 }
 
 impl DeviceName {
@@ -231,7 +217,7 @@ impl App {
         .await
     }
 
-    /// Changes a device's name, and what else is given.
+    /// Changes what is given of a device.
     ///
     /// # Errors
     /// As [`App::find_device`]; a description that is too long.
@@ -243,10 +229,7 @@ impl App {
         let device = self.find_device(caller, name).await?;
         let write = Write::UpdateDevice {
             device: device.no,
-            name: change.name,
-            desc: change.desc.unwrap_or(device.is.desc),
-            attributes: change.attributes.unwrap_or(device.is.attributes),
-            tags: change.tags.unwrap_or(device.is.tags),
+            change,
         };
         let write = caller.asks("device.update", device.is.asset.as_str(), write);
         match self.write_one(write).await? {

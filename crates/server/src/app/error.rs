@@ -56,6 +56,9 @@ pub enum Error {
     /// A device is to get the key that it has.
     #[error("device key {0} is the device's own")]
     SameDeviceKey(String),
+    /// Something was changed by others again and again while this change was prepared.
+    #[error("{0} was changed again and again meanwhile")]
+    ChangedMeanwhile(String),
     /// No unused key was found.
     #[error("no unused key was found")]
     NoFreeKey,

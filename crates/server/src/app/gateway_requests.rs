@@ -7,8 +7,9 @@ use std::time::Instant;
 use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::DeviceNo;
+use aldis_core::time::Timestamp;
 use aldis_protocol::sub_devices::{Known, Named, NewSubDevice, Refused, SubLogin};
-use aldis_store::rows::{Activity, Device, NewDevice, Product, Role};
+use aldis_store::rows::{Activity, Device, NewDevice, Product, Registrar, Role, Secret};
 use aldis_store::{DeviceRef, Done, Error as StoreError, Read, Refusal, Write};
 
 use super::register_devices::DeviceDraft;
@@ -31,6 +32,8 @@ pub struct Proved {
     activated: bool,
     /// Its product's secret has signed, which all devices of the product may know.
     by_product: bool,
+    /// The secret that has signed.
+    signed_with: Secret,
 }
 
 impl Proved {
@@ -111,6 +114,17 @@ impl App {
                 self.writer().traces().note(device.no, self.now(), why);
             }
         }
+    }
+
+    /// Whether a device that has proved itself still does: it is under the gateway, has its keys, and what has signed for it
+    /// is good. Asked when its session can be found, if something has changed since it was proved.
+    ///
+    /// # Errors
+    /// [`Refused::NotASubDevice`], [`Refused::WrongSignature`], [`Refused::Unavailable`].
+    pub async fn prove_again(&self, gateway: DeviceNo, proved: Proved) -> Result<(), Refused> {
+        let now = self.now();
+        let found = self.read(move |store| proves(store, gateway, &proved, now)).await;
+        found.map_err(|error| unavailable(&error))?
     }
 
     /// The device with these keys, if it is under this gateway.
@@ -234,7 +248,8 @@ impl App {
         Ok(removed)
     }
 
-    /// Registers devices in the gateway's organization: those that could be, and why the first of the others could not.
+    /// Registers devices in products that let gateways register, and puts them under the gateway: those that could be, and
+    /// why the first of the others could not.
     ///
     /// # Errors
     /// [`Refused::Unavailable`]; [`Refused::NotPermitted`] if it is no gateway.
@@ -248,15 +263,23 @@ impl App {
             org: gateway.is.org.clone(),
             role: Role::Operator,
             app_key: None,
+            address: None,
             request_id: format!("gateway {}", gateway.is.asset),
         };
         let drafts = devices.into_iter().map(|new| Ok(draft(new, &gateway))).collect();
-        let registered = self.register_devices(&caller, drafts).await;
+        let registrar = Registrar {
+            gateway: gateway.no,
+            most: SUB_DEVICES_MAX,
+        };
+        let registered = self.register(&caller, drafts, Some(registrar)).await;
         let (mut known, mut refused) = (Vec::new(), None);
         for entry in registered.map_err(|error| unavailable(&error))? {
             match entry {
                 Ok(device) => known.push(registered_as(device)),
-                Err(error) => refused = refused.or_else(|| Some(why(&error))),
+                Err(error) => {
+                    tracing::info!(gateway = gateway.no.0, %error, "a gateway may not register a device");
+                    refused = refused.or_else(|| Some(why(&error)));
+                }
             }
         }
         Ok((known, refused))
@@ -275,8 +298,9 @@ impl App {
     }
 
     async fn proved(&self, gateway: DeviceNo, logins: Vec<SubLogin>, place: Place) -> Result<Each<Proved>, Refused> {
+        let now = self.now();
         let proved = self
-            .read_for_devices(move |store| prove(store, gateway, &logins, place))
+            .read_for_devices(move |store| prove(store, gateway, &logins, place, now))
             .await;
         proved.map_err(|error| unavailable(&error))
     }
@@ -321,7 +345,13 @@ fn named(device: &Device) -> Named {
     }
 }
 
-fn prove(store: &dyn Read, gateway: DeviceNo, logins: &[SubLogin], place: Place) -> Result<Each<Proved>, StoreError> {
+fn prove(
+    store: &dyn Read,
+    gateway: DeviceNo,
+    logins: &[SubLogin],
+    place: Place,
+    now: Timestamp,
+) -> Result<Each<Proved>, StoreError> {
     let mut refs: Vec<DeviceRef> = logins.iter().map(|login| reference(&login.named())).collect();
     refs.push(DeviceRef::No(gateway));
     let mut devices = store.devices(&refs)?;
@@ -346,7 +376,7 @@ fn prove(store: &dyn Read, gateway: DeviceNo, logins: &[SubLogin], place: Place)
                 let under = under.get(&device.no).copied();
                 let standing = Standing { gateway, under };
                 match place == Place::Anywhere || standing.is_there() {
-                    true => check(login, device, product, standing),
+                    true => check(login, device, product, standing, now),
                     false => Err(Refused::NotASubDevice),
                 }
             }
@@ -357,9 +387,35 @@ fn prove(store: &dyn Read, gateway: DeviceNo, logins: &[SubLogin], place: Place)
     Ok(proved)
 }
 
+fn proves(
+    store: &dyn Read,
+    gateway: DeviceNo,
+    proved: &Proved,
+    now: Timestamp,
+) -> Result<Result<(), Refused>, StoreError> {
+    let found = store.devices(&[reference(&proved.known.named)])?.pop().flatten();
+    let under = store.gateways_of(&[proved.device])?.pop().flatten();
+    let Some(device) = found.filter(|device| device.no == proved.device && under == Some(gateway)) else {
+        return Ok(Err(Refused::NotASubDevice));
+    };
+    let is_good = match proved.by_product {
+        false => device.secrets_at(now).any(|secret| *secret == proved.signed_with),
+        true => store
+            .product(&device.is.product)?
+            .is_some_and(|product| product.secrets_at(now).any(|secret| *secret == proved.signed_with)),
+    };
+    Ok(is_good.then_some(()).ok_or(Refused::WrongSignature))
+}
+
 /// The order tells a gateway first what it can change. The device's secret is told at its first login only: what it has used
 /// since is nothing for those who merely know its product's.
-fn check(login: &SubLogin, device: Device, product: &Product, standing: Standing) -> Result<Proved, Refused> {
+fn check(
+    login: &SubLogin,
+    device: Device,
+    product: &Product,
+    standing: Standing,
+    now: Timestamp,
+) -> Result<Proved, Refused> {
     if device.disabled {
         return Err(Refused::Disabled);
     }
@@ -373,10 +429,12 @@ fn check(login: &SubLogin, device: Device, product: &Product, standing: Standing
     if by_product && !product.dynamic_activation {
         return Err(Refused::NoActivation);
     }
-    let secret = if by_product { &product.secret } else { &device.is.secret };
-    if !login.verify(&secret.0) {
-        return Err(Refused::WrongSignature);
-    }
+    let signed = |secret: &&Secret| login.verify(secret);
+    let signed_with = match by_product {
+        true => product.secrets_at(now).find(signed),
+        false => device.secrets_at(now).find(signed),
+    };
+    let signed_with = signed_with.cloned().ok_or(Refused::WrongSignature)?;
     if by_product {
         standing.is_vouched_for(&device)?;
     }
@@ -386,12 +444,13 @@ fn check(login: &SubLogin, device: Device, product: &Product, standing: Standing
         known: Known {
             asset_id: device.is.asset.to_string(),
             named: named(&device),
-            secret: (by_product && !activated).then_some(device.is.secret.0),
+            secret: (by_product && !activated).then_some(device.is.secret),
         },
         qos: product.command_qos,
         under: standing.under,
         activated,
         by_product,
+        signed_with,
     })
 }
 
@@ -417,7 +476,7 @@ fn registered_as(device: NewDevice) -> Known {
             product_key: device.product,
             device_key: device.key,
         },
-        secret: Some(device.secret.0),
+        secret: Some(device.secret),
     }
 }
 

@@ -1,8 +1,6 @@
 //! What makes a repeated request recognisable (docs/api.md, "Repeated requests").
 
-use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
-use aldis_store::Write;
 use aldis_store::rows::Idempotency;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,16 +9,6 @@ use super::Caller;
 
 /// Longest accepted key, in characters: room for two UUIDs and a prefix.
 pub const KEY_CHARS_MAX: usize = 128;
-
-/// How long an answer is remembered: 24 h.
-pub const KEPT_MS: i64 = 24 * 3_600_000;
-
-/// Forgets what is no longer to be remembered; goes before every write that looks for a key.
-pub(super) fn forget(now: Timestamp) -> Write {
-    Write::Forget {
-        before: now.plus_ms(-KEPT_MS),
-    }
-}
 
 /// The mark of a request: whose it is, the caller's key for it, and a digest of all that it says.
 ///
@@ -60,6 +48,7 @@ mod tests {
             org: "o1".into(),
             role: Role::Operator,
             app_key,
+            address: None,
             request_id: "r".to_owned(),
         }
     }

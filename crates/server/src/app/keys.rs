@@ -19,7 +19,7 @@ pub struct KeyDraft {
     /// Its public half, if it has one already.
     pub app_key: Option<String>,
     /// Its secret half, if it has one already.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
 }
 
 impl App {
@@ -34,12 +34,12 @@ impl App {
             .map_or(Ok(()), |key| check_key("appKey", key))?;
         draft
             .secret
-            .as_deref()
+            .as_ref()
             .map_or(Ok(()), |secret| check_secret("appSecret", secret))?;
         // Both halves are UUIDs: the vendor's Python client takes them apart at `-` and reads the second group as hexadecimal.
         let key = AccessKey {
             app_key: AppKey(draft.app_key.unwrap_or_else(|| self.chance().uuid())),
-            secret: Secret(draft.secret.unwrap_or_else(|| self.chance().uuid())),
+            secret: draft.secret.unwrap_or_else(|| Secret(self.chance().uuid())),
             org: draft.org.map_or_else(|| caller.org.clone(), OrgId),
             role: draft.role,
             name: draft.name,

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod admit_device;
 pub mod admit_guest;
+pub mod audit;
 mod blocking;
 mod cancel_tasks;
 mod chance;
@@ -25,6 +26,7 @@ mod query_jobs;
 pub mod query_tasks;
 pub mod register_devices;
 mod retry_tasks;
+pub mod rotate_secrets;
 mod searches;
 pub mod single_commands;
 pub mod sub_devices;

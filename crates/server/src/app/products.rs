@@ -1,12 +1,9 @@
 //! Products: create, read, change, search, delete.
 
-use std::collections::BTreeMap;
-
-use aldis_core::command::Qos;
 use aldis_core::expression::{Filter, ProductField};
-use aldis_core::i18n::I18nText;
 use aldis_core::ids::{ModelId, ProductKey};
-use aldis_store::rows::{Product, Secret};
+use aldis_core::violation::Violation;
+use aldis_store::rows::{Product, ProductChange, Secret};
 use aldis_store::{Page, Refusal, Write};
 
 use super::text::{check_desc, check_product_key, check_secret};
@@ -15,7 +12,7 @@ use super::{App, Caller, Error, Results};
 /// Characters of a generated product key.
 const KEY_CHARS: usize = 8;
 /// Characters of a generated secret.
-pub(super) const SECRET_CHARS: usize = 32;
+const SECRET_CHARS: usize = 32;
 /// How often another key is drawn when one is in use: with 10^14 keys, more than once means broken chance.
 pub(super) const DRAWS_MAX: usize = 5;
 
@@ -25,35 +22,23 @@ pub struct ProductDraft {
     /// Its key, if the caller chose one.
     pub key: Option<String>,
     /// Its secret, if the caller has one.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
     /// Its thing model.
     pub model: ModelId,
     /// Its devices hold connections for others.
     pub gateway: bool,
     /// Its devices speak JSON.
     pub json: bool,
-    /// What can be changed later.
-    pub name: I18nText,
-    /// The rest of it.
-    pub details: ProductDetails,
-}
-
-/// What can be left out, at creation and in a change.
-#[derive(Debug, Clone, Default)]
-pub struct ProductDetails {
-    /// Its description.
-    pub desc: Option<String>,
-    /// Free tags.
-    pub tags: Option<BTreeMap<String, String>>,
-    /// Devices may fetch their secret with the product's.
-    pub dynamic_activation: Option<bool>,
-    /// Devices must present certificates.
-    pub certificates: Option<bool>,
-    /// How commands are sent to its devices, from their next login on.
-    pub command_qos: Option<Qos>,
+    /// What can be changed later; absent parts have their defaults.
+    pub details: ProductChange,
 }
 
 impl App {
+    /// The secret that was given, or a new one.
+    pub(super) fn secret(&self, given: Option<&Secret>) -> Secret {
+        given.map_or_else(|| Secret(self.chance().text(SECRET_CHARS)), Secret::clone)
+    }
+
     /// Creates a product; its key.
     ///
     /// # Errors
@@ -65,13 +50,16 @@ impl App {
             .map_or(Ok(()), |key| check_product_key("productKey", key))?;
         draft
             .secret
-            .as_deref()
+            .as_ref()
             .map_or(Ok(()), |secret| check_secret("productSecret", secret))?;
         draft
             .details
             .desc
             .as_deref()
             .map_or(Ok(()), |desc| check_desc("productDesc", desc))?;
+        if draft.gateway && draft.details.gateway_registers == Some(true) {
+            return Err(no_gateways_through_gateways());
+        }
         for _ in 0..DRAWS_MAX {
             let product = self.new_product(caller, &draft);
             let key = product.key.clone();
@@ -93,8 +81,9 @@ impl App {
         Product {
             org: caller.org.clone(),
             key: ProductKey(draw(&draft.key, KEY_CHARS)),
-            name: draft.name.clone(),
-            secret: Secret(draw(&draft.secret, SECRET_CHARS)),
+            name: draft.details.name.clone().unwrap_or_default(),
+            secret: self.secret(draft.secret.as_ref()),
+            former_secret: None,
             desc: draft.details.desc.clone().unwrap_or_default(),
             gateway: draft.gateway,
             json: draft.json,
@@ -102,6 +91,7 @@ impl App {
             model: draft.model.clone(),
             dynamic_activation: draft.details.dynamic_activation.unwrap_or_default(),
             certificates: draft.details.certificates.unwrap_or_default(),
+            gateway_registers: draft.details.gateway_registers.unwrap_or_default(),
             command_qos: draft.details.command_qos.unwrap_or_default(),
             created: now,
             created_by: caller.app_key.clone(),
@@ -122,43 +112,36 @@ impl App {
             .ok_or_else(|| Error::NoProduct(key.to_owned()))
     }
 
-    /// Changes a product's name, and what else is given.
+    /// Changes what is given of a product.
     ///
     /// # Errors
-    /// [`Error::NoProductToUpdate`]; a description that is too long.
-    pub async fn update_product(
-        &self,
-        caller: &Caller,
-        key: &str,
-        name: Option<I18nText>,
-        details: ProductDetails,
-    ) -> Result<(), Error> {
-        details
+    /// [`Error::NoProductToUpdate`]; a description that is too long; gateways are to register gateways.
+    pub async fn update_product(&self, caller: &Caller, key: &str, change: ProductChange) -> Result<(), Error> {
+        change
             .desc
             .as_deref()
             .map_or(Ok(()), |desc| check_desc("productDesc", desc))?;
-        let missing = || Error::NoProductToUpdate(key.to_owned());
-        let stored = self.product(caller, key).await.map_err(|error| match error {
-            Error::NoProduct(_) => missing(),
-            other => other,
-        })?;
-        let changed = Product {
-            name: name.unwrap_or(stored.name),
-            desc: details.desc.unwrap_or(stored.desc),
-            tags: details.tags.unwrap_or(stored.tags),
-            dynamic_activation: details.dynamic_activation.unwrap_or(stored.dynamic_activation),
-            certificates: details.certificates.unwrap_or(stored.certificates),
-            command_qos: details.command_qos.unwrap_or(stored.command_qos),
-            updated: self.now(),
-            updated_by: caller.app_key.clone(),
-            ..stored
+        if change.gateway_registers == Some(true) && self.product_to_update(caller, key).await?.gateway {
+            return Err(no_gateways_through_gateways());
+        }
+        let write = Write::UpdateProduct {
+            org: caller.org.clone(),
+            key: ProductKey::from(key),
+            change,
+            by: caller.app_key.clone(),
         };
-        let write = caller.asks("product.update", key, Write::UpdateProduct(changed));
-        match self.write_one(write).await? {
+        match self.write_one(caller.asks("product.update", key, write)).await? {
             Ok(_) => Ok(()),
-            Err(Refusal::Missing) => Err(missing()),
+            Err(Refusal::Missing) => Err(Error::NoProductToUpdate(key.to_owned())),
             Err(refusal) => Err(Error::unexpected(refusal)),
         }
+    }
+
+    async fn product_to_update(&self, caller: &Caller, key: &str) -> Result<Product, Error> {
+        self.product(caller, key).await.map_err(|error| match error {
+            Error::NoProduct(key) => Error::NoProductToUpdate(key),
+            other => other,
+        })
     }
 
     /// Products of the caller's organization.
@@ -194,4 +177,9 @@ impl App {
             Err(refusal) => Err(Error::unexpected(refusal)),
         }
     }
+}
+
+fn no_gateways_through_gateways() -> Error {
+    let expected = "false for a product with productType Gateway";
+    Error::Invalid(Violation::of(&true.into(), expected).within("gatewayRegisterEnabled"))
 }

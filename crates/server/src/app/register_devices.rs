@@ -1,16 +1,15 @@
 //! New devices, one or many: each stands or falls by itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use aldis_core::expression::{Comparison, DeviceField, Filter, Value as Operand};
 use aldis_core::i18n::I18nText;
-use aldis_core::ids::{AssetId, DeviceKey, OrgId, ProductKey};
+use aldis_core::ids::{AssetId, DeviceKey, ProductKey};
 use aldis_core::timezone;
-use aldis_store::rows::{NewDevice, Secret};
-use aldis_store::{Done, Page, Read, Refusal, Write};
+use aldis_store::rows::{NewDevice, Registrar, Secret};
+use aldis_store::{Done, Refusal, Write};
 use serde_json::Value;
 
-use super::products::{DRAWS_MAX, SECRET_CHARS};
+use super::products::DRAWS_MAX;
 use super::text::{check_desc, check_device_key, check_key, check_secret};
 use super::{App, Caller, Error};
 
@@ -27,7 +26,7 @@ pub struct DeviceDraft {
     /// Its asset id, if the caller has one.
     pub asset: Option<String>,
     /// Its secret, if it has one already.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
     /// Its name.
     pub name: I18nText,
     /// Its description.
@@ -39,9 +38,6 @@ pub struct DeviceDraft {
     /// Free tags.
     pub tags: BTreeMap<String, String>,
 }
-
-/// How many more devices each product may have; absent: it does not exist for the caller.
-type Rooms = HashMap<ProductKey, u64>;
 
 /// What became of each draft; `None` while it is not decided.
 type Decided = Vec<Option<Result<NewDevice, Error>>>;
@@ -56,11 +52,20 @@ impl App {
         caller: &Caller,
         drafts: Vec<Result<DeviceDraft, Error>>,
     ) -> Result<Vec<Result<NewDevice, Error>>, Error> {
-        let mut rooms = self.rooms(caller, &drafts).await?;
+        self.register(caller, drafts, None).await
+    }
+
+    /// The same for a gateway, under which they are put.
+    pub(super) async fn register(
+        &self,
+        caller: &Caller,
+        drafts: Vec<Result<DeviceDraft, Error>>,
+        registrar: Option<Registrar>,
+    ) -> Result<Vec<Result<NewDevice, Error>>, Error> {
         let mut decided: Decided = drafts.iter().map(|_| None).collect();
         let mut waiting: Vec<(usize, DeviceDraft)> = Vec::new();
         for (index, draft) in drafts.into_iter().enumerate() {
-            match draft.and_then(|draft| admit(draft, &mut rooms, self.settings().devices_per_product_max)) {
+            match draft.and_then(checked) {
                 Ok(draft) => waiting.push((index, draft)),
                 Err(refused) => decided[index] = Some(Err(refused)),
             }
@@ -69,7 +74,7 @@ impl App {
             if waiting.is_empty() {
                 break;
             }
-            waiting = self.register_once(caller, waiting, &mut decided).await?;
+            waiting = self.register_once(caller, waiting, registrar, &mut decided).await?;
         }
         Ok(decided
             .into_iter()
@@ -77,39 +82,23 @@ impl App {
             .collect())
     }
 
-    async fn rooms(&self, caller: &Caller, drafts: &[Result<DeviceDraft, Error>]) -> Result<Rooms, Error> {
-        let mut products: Vec<ProductKey> = drafts.iter().flatten().map(|draft| draft.product.clone()).collect();
-        products.sort();
-        products.dedup();
-        let (org, max) = (caller.org.clone(), self.settings().devices_per_product_max);
-        self.read(move |store| {
-            let mut rooms = Rooms::new();
-            for key in products {
-                if store.product(&key)?.is_some_and(|product| product.org == org) {
-                    let room = max.map(|max| room(store, &org, &key, max)).transpose()?;
-                    rooms.insert(key, room.unwrap_or(u64::MAX));
-                }
-            }
-            Ok::<_, aldis_store::Error>(rooms)
-        })
-        .await
-    }
-
     /// One round; the drafts whose drawn key or id was in use.
     async fn register_once(
         &self,
         caller: &Caller,
         drafts: Vec<(usize, DeviceDraft)>,
+        registrar: Option<Registrar>,
         decided: &mut Decided,
     ) -> Result<Vec<(usize, DeviceDraft)>, Error> {
         let devices: Vec<NewDevice> = drafts.iter().map(|(_, draft)| self.new_device(caller, draft)).collect();
         let assets = devices.iter().map(|device| device.asset.to_string());
-        let write = caller.asks_in(
-            &caller.org,
-            "device.create",
-            assets,
-            Write::CreateDevices(devices.clone()),
-        );
+        let most = self.settings().devices_per_product_max;
+        let create = Write::CreateDevices {
+            devices: devices.clone(),
+            most,
+            registrar,
+        };
+        let write = caller.asks_in(&caller.org, "device.create", assets, create);
         let outcomes = match self.write_one(write).await? {
             Ok(Done::Devices(outcomes)) if outcomes.len() == devices.len() => outcomes,
             other => return Err(Error::Internal(format!("devices were answered with {other:?}"))),
@@ -129,6 +118,10 @@ impl App {
                 Err(Refusal::Taken) => Err(Error::DeviceKeyTaken(device.key.to_string())),
                 Err(Refusal::AssetTaken) => Err(Error::taken("assetId", device.asset.as_str())),
                 Err(Refusal::Missing) => Err(Error::missing("product", device.product.as_str())),
+                Err(Refusal::Full) => Err(Error::TooManyDevices {
+                    product: device.product.to_string(),
+                    max: most.unwrap_or_default(),
+                }),
                 Err(refusal) => Err(Error::unexpected(refusal)),
             });
         }
@@ -142,7 +135,7 @@ impl App {
             product: draft.product.clone(),
             key: DeviceKey(draw(&draft.key, KEY_CHARS)),
             asset: AssetId(draw(&draft.asset, KEY_CHARS)),
-            secret: Secret(draw(&draft.secret, SECRET_CHARS)),
+            secret: self.secret(draft.secret.as_ref()),
             name: draft.name.clone(),
             desc: draft.desc.clone(),
             timezone: draft.timezone.clone(),
@@ -152,20 +145,8 @@ impl App {
     }
 }
 
-fn room(store: &dyn Read, org: &OrgId, key: &ProductKey, max: u64) -> Result<u64, aldis_store::Error> {
-    let value = Operand::Text(key.to_string());
-    let of_product = Filter::Compare {
-        field: DeviceField::ProductKey,
-        sub: None,
-        op: Comparison::Eq,
-        value,
-    };
-    let found = store.search_devices(org, Some(&of_product), Page { skip: 0, take: 0 })?;
-    Ok(max.saturating_sub(found.total))
-}
-
-/// Checks a draft and gives it a place in its product.
-fn admit(draft: DeviceDraft, rooms: &mut Rooms, max: Option<u64>) -> Result<DeviceDraft, Error> {
+/// Checks a draft as far as that needs no look at what is stored.
+fn checked(draft: DeviceDraft) -> Result<DeviceDraft, Error> {
     draft
         .key
         .as_deref()
@@ -176,18 +157,9 @@ fn admit(draft: DeviceDraft, rooms: &mut Rooms, max: Option<u64>) -> Result<Devi
         .map_or(Ok(()), |asset| check_key("assetId", asset))?;
     draft
         .secret
-        .as_deref()
+        .as_ref()
         .map_or(Ok(()), |secret| check_secret("deviceSecret", secret))?;
     check_desc("deviceDesc", &draft.desc)?;
     timezone::validate(&draft.timezone).map_err(|violation| violation.within("timezone"))?;
-    let product = draft.product.as_str();
-    let room = rooms
-        .get_mut(&draft.product)
-        .ok_or_else(|| Error::missing("product", product))?;
-    let full = || Error::TooManyDevices {
-        product: product.to_owned(),
-        max: max.unwrap_or_default(),
-    };
-    *room = room.checked_sub(1).ok_or_else(full)?;
     Ok(draft)
 }

@@ -6,7 +6,7 @@ use aldis_store::rows::Idempotency;
 
 use super::cancel_tasks::refused;
 use super::create_job::other_request;
-use super::{App, Caller, Error, idempotency};
+use super::{App, Caller, Error};
 use crate::writer::{Entry, Failure, Retried, WholeJob};
 
 impl App {
@@ -52,9 +52,6 @@ impl App {
         mark: Option<Idempotency>,
     ) -> Result<Retried, Error> {
         let no = self.job(caller, job).await?.job.no;
-        if mark.is_some() {
-            self.writer().write(vec![idempotency::forget(self.now())]).await?;
-        }
         let retried = self.writer().retry(no, tasks, caller.actor(), mark).await;
         retried.map_err(|failure| match failure {
             Failure::Refused(Refusal::Mismatch) => other_request(),

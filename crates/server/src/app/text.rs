@@ -1,5 +1,6 @@
 //! Checks of texts that callers choose themselves.
 
+use aldis_core::secret::Secret;
 use aldis_core::violation::Violation;
 use aldis_protocol::keys::{self, BadKey};
 
@@ -43,7 +44,7 @@ fn wrong_key(field: &str, key: &str, rule: String, bad: BadKey) -> Violation {
 }
 
 /// Checks a secret that a caller chose; the message does not repeat it.
-pub(crate) fn check_secret(field: &str, secret: &str) -> Result<(), Violation> {
+pub(crate) fn check_secret(field: &str, secret: &Secret) -> Result<(), Violation> {
     keys::check_secret(secret).map_err(|bad| {
         let expected = format!("1 to {} bytes without control characters", keys::SECRET_MAX_BYTES);
         Violation {
@@ -74,8 +75,10 @@ mod tests {
         for bad in ["", "a/b", "a+b", "a#", "a&b", "a b", "é", &"k".repeat(65)] {
             assert!(check_key("assetId", bad).is_err(), "{bad}");
         }
-        assert_eq!(check_secret("deviceSecret", "s3cr&t/+"), Ok(()));
-        let refusal = check_secret("deviceSecret", "top\nsecret").unwrap_err().to_string();
+        assert_eq!(check_secret("deviceSecret", &"s3cr&t/+".into()), Ok(()));
+        let refusal = check_secret("deviceSecret", &"top\nsecret".into())
+            .unwrap_err()
+            .to_string();
         assert!(
             refusal.starts_with("deviceSecret: 1 to 64") && !refusal.contains("top"),
             "{refusal}"

@@ -36,6 +36,10 @@ fn too_many() -> Violation {
     }
 }
 
+/// How often a change starts again because another was faster. Each time another change was stored, so the limit is only
+/// met by more than 50 callers that change one thing model at the same moment.
+const TRIES_MAX: usize = 50;
+
 impl App {
     /// Creates a thing model; its id.
     ///
@@ -76,23 +80,28 @@ impl App {
     /// Changes the parts of a thing model that `patch` names. Jobs that exist keep what was accepted with them.
     ///
     /// # Errors
-    /// There is none; it would be no thing model.
+    /// There is none; it would be no thing model; [`Error::ChangedMeanwhile`].
     pub async fn update_model(&self, caller: &Caller, id: &str, patch: &Value) -> Result<(), Error> {
-        let stored = self.model(caller, id).await?;
-        let model = ThingModel::read(&stored.document)
-            .map_err(|violation| Error::Internal(format!("stored thing model {id}: {violation}")))?;
-        let mut document = model.patched(patch)?;
-        document.org_id = Some(caller.org.to_string());
-        let write = Write::UpdateModel {
-            org: stored.org,
-            id: stored.id,
-            document: bounded(&document)?,
-        };
-        match self.write_one(caller.asks("model.update", id, write)).await? {
-            Ok(_) => Ok(()),
-            Err(Refusal::Missing) => Err(Error::missing("thing model", id)),
-            Err(refusal) => Err(Error::unexpected(refusal)),
+        for _ in 0..TRIES_MAX {
+            let stored = self.model(caller, id).await?;
+            let model = ThingModel::read(&stored.document)
+                .map_err(|violation| Error::Internal(format!("stored thing model {id}: {violation}")))?;
+            let mut document = model.patched(patch)?;
+            document.org_id = Some(caller.org.to_string());
+            let write = Write::UpdateModel {
+                org: stored.org,
+                id: stored.id,
+                from: stored.document,
+                document: bounded(&document)?,
+            };
+            match self.write_one(caller.asks("model.update", id, write)).await? {
+                Ok(_) => return Ok(()),
+                Err(Refusal::Changed) => {}
+                Err(Refusal::Missing) => return Err(Error::missing("thing model", id)),
+                Err(refusal) => return Err(Error::unexpected(refusal)),
+            }
         }
+        Err(Error::ChangedMeanwhile(id.to_owned()))
     }
 
     /// Thing models of the caller's organization.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use aldis_core::ids::AppKey;
+use aldis_core::secret::Secret;
 use aldis_core::time::Timestamp;
 use aldis_protocol::api_signature::verify_token_request;
 use parking_lot::Mutex;
@@ -29,7 +30,7 @@ const NO_SECRET: &str = "00000000000000000000000000000000";
 const SEAL_CHARS: usize = 32;
 
 /// A request for a token.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Request {
     /// The key that asks.
     pub app_key: AppKey,
@@ -45,7 +46,7 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
     /// The token.
-    pub token: String,
+    pub token: Secret,
     /// Seconds that it is still good for.
     pub expires_in_s: i64,
 }
@@ -125,7 +126,7 @@ struct Sealed {
 impl Sealed {
     fn granted(&self, now: Timestamp) -> Granted {
         Granted {
-            token: self.text.clone(),
+            token: Secret(self.text.clone()),
             expires_in_s: self.ends.ms_since(now) / 1000,
         }
     }
@@ -294,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_forged_token_is_nobodys() {
-        let token = tokens().current(&AppKey::from("app"), NOW, &SystemChance).token;
+        let token = tokens().current(&AppKey::from("app"), NOW, &SystemChance).token.0;
         let forged = [
             token.replacen("app", "apq", 1),
             format!("{token}0"),

@@ -11,36 +11,52 @@ use super::turn::Turn;
 use crate::link::{Cause, SessionNo};
 use crate::writer::Ask;
 
-/// The sessions to be looked at after these writes; `committed` is absent if the commit failed or its answer was lost.
-pub(crate) fn to_check(writes: &[Write], committed: Option<&Committed>) -> Vec<Ask> {
+/// The sessions to be looked at after these writes, or `None` if they change nothing about who may log in; `committed` is absent
+/// if the commit failed or its answer was lost.
+pub(crate) fn to_check(writes: &[Write], committed: Option<&Committed>) -> Option<Vec<Ask>> {
     let done = |index: usize| committed.and_then(|committed| committed.done.get(index));
     let refused = |index: usize| matches!(done(index), Some(Done::Refused(_)));
     let applied = writes.iter().enumerate().filter(|(index, _)| !refused(*index));
-    applied.flat_map(|(_, write)| of(write)).collect()
+    applied.filter_map(|(_, write)| of(write)).reduce(|mut all, more| {
+        all.extend(more);
+        all
+    })
 }
 
-/// The sessions that may not go on after this write. Every kind of write is named, so that a new one has to say.
-fn of(write: &Write) -> Vec<Ask> {
+/// The sessions that may not go on after this write; `None` if it changes nothing about who may log in. Every kind of write
+/// is named, so that a new one has to say.
+fn of(write: &Write) -> Option<Vec<Ask>> {
     match write {
         Write::Noted { write, .. } => of(write),
-        Write::DisableDevice { device, .. } | Write::DeleteDevice { device, .. } => vec![Ask::CheckSession(*device)],
-        Write::ReplaceDevice { device, .. } => vec![Ask::EndSession(*device)],
-        Write::AddSubDevices { devices, .. } | Write::RemoveSubDevices { devices, .. } => {
-            devices.iter().copied().map(Ask::CheckSession).collect()
+        Write::DisableDevice { device, .. } | Write::DeleteDevice { device, .. } => {
+            Some(vec![Ask::CheckSession(*device)])
         }
+        Write::ReplaceDevice { device, .. }
+        | Write::RotateDeviceSecret {
+            device,
+            former_until: None,
+            ..
+        } => Some(vec![Ask::EndSession(*device)]),
+        Write::AddSubDevices { devices, .. } | Write::RemoveSubDevices { devices, .. } => {
+            Some(devices.iter().copied().map(Ask::CheckSession).collect())
+        }
+        // What has logged in with a product's secret has no session here: it looks for itself.
+        Write::RotateProductSecret { former_until: None, .. } => Some(Vec::new()),
+        // The secret before is good for a while, and a session may outlive its grace.
+        Write::RotateDeviceSecret { .. } | Write::RotateProductSecret { .. } => None,
         // A product that still has devices cannot be deleted, and that certificates are demanded holds from the next login on.
-        Write::CreateProduct(_) | Write::UpdateProduct(_) | Write::DeleteProduct { .. } => Vec::new(),
+        Write::CreateProduct(_) | Write::UpdateProduct { .. } | Write::DeleteProduct { .. } => None,
         // Callers have no sessions: their key and organization are looked up at every call.
         Write::CreateOrganization(_)
         | Write::DisableOrganization { .. }
         | Write::DeleteOrganization { .. }
         | Write::CreateKey(_)
         | Write::DisableKey { .. }
-        | Write::DeleteKey { .. } => Vec::new(),
+        | Write::DeleteKey { .. } => None,
         Write::CreateModel(_)
         | Write::UpdateModel { .. }
         | Write::DeleteModel { .. }
-        | Write::CreateDevices(_)
+        | Write::CreateDevices { .. }
         | Write::UpdateDevice { .. }
         | Write::Activity(_)
         | Write::Report { .. }
@@ -56,8 +72,7 @@ fn of(write: &Write) -> Vec<Ask> {
         | Write::PurgeJob { .. }
         | Write::SkipNumbers { .. }
         | Write::Remember { .. }
-        | Write::Forget { .. }
-        | Write::Note(_) => Vec::new(),
+        | Write::Note(_) => None,
     }
 }
 

@@ -278,8 +278,8 @@ impl Engine {
     }
 
     /// Sessions that may have to end are looked at in the next turn that reads what is stored.
-    fn check_sessions(&self, asks: Vec<Ask>) {
-        if !asks.is_empty() {
+    fn check_sessions(&self, asks: Option<Vec<Ask>>) {
+        if let Some(asks) = asks {
             self.inbox.check_sessions(asks);
         }
     }

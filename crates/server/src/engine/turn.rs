@@ -261,7 +261,7 @@ impl<'a> Turn<'a> {
             }
             _ => false,
         };
-        Ok(self.batch.writes.iter().any(same) || self.store.remembered(&asked.scope, &asked.key)?.is_some())
+        Ok(self.batch.writes.iter().any(same) || self.store.remembered(&asked.scope, &asked.key, self.now)?.is_some())
     }
 
     /// The only way in which a task changes during a turn.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use aldis_core::ids::DeviceNo;
+use aldis_core::secret::Secret;
 use aldis_protocol::activation::ActivationInfo;
 use aldis_protocol::keys::{DEVICE_KEY_MAX_BYTES, PRODUCT_KEY_MAX_BYTES};
 use aldis_protocol::login::{Login, SecureMode, keys_in};
@@ -16,8 +17,8 @@ use super::packing::Packing;
 use super::terms::Terms;
 use super::visit::{Purpose, Visit};
 use super::visitors::{Kind, Seat};
-use crate::app::admit_device::{Claim, Denied, NotAdmitted, admit_device, holds_keys};
-use crate::app::admit_guest::{admit_channel, admit_to_activation};
+use crate::app::admit_device::{Claim, Denied, NotAdmitted, admit_device, is_still_admitted};
+use crate::app::admit_guest::{Proof, admit_channel, admit_to_activation};
 use crate::telemetry::{TEXT_MAX_BYTES, cut};
 use crate::trace::Event;
 
@@ -44,7 +45,9 @@ pub(super) struct Manners {
 pub(super) struct Admitted {
     pub(super) entrant: Entrant,
     pub(super) manners: Manners,
-    /// How often keys had changed when this one was checked.
+    /// The secret that has signed.
+    pub(super) signed_with: Secret,
+    /// How often keys or secrets had changed when these were checked.
     pub(super) logins_changed: u64,
 }
 
@@ -102,12 +105,14 @@ impl Gateway {
                 qos: welcome.qos,
             },
             manners,
+            signed_with: welcome.signed_with,
             logins_changed,
         }))
     }
 
     async fn admit_to_activation(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
-        let device = admit_to_activation(&self.app, claim).await?;
+        let logins_changed = self.app.writer().logins_changed();
+        let (device, signed_with) = admit_to_activation(&self.app, claim).await?;
         let seat = self.seat(device.is.product.as_str(), Kind::Activation)?;
         tracing::info!(device = device.no.0, "a device is told its secret");
         let info = ActivationInfo {
@@ -117,14 +122,17 @@ impl Gateway {
             device_secret: &device.is.secret.0,
         };
         let purpose = Purpose::Activation(device.no, info.message());
-        Ok(Guest::Visitor(Visit::new(purpose, manners, seat)))
+        let proof = Proof::new(device.is.product, signed_with, logins_changed);
+        Ok(Guest::Visitor(Visit::new(purpose, proof, manners, seat)))
     }
 
     async fn admit_channel(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
-        let product = admit_channel(&self.app, claim).await?;
+        let logins_changed = self.app.writer().logins_changed();
+        let (product, signed_with) = admit_channel(&self.app, claim).await?;
         let seat = self.seat(product.key.as_str(), Kind::Channel)?;
+        let proof = Proof::new(product.key.clone(), signed_with, logins_changed);
         let purpose = Purpose::Channel(product.key);
-        Ok(Guest::Visitor(Visit::new(purpose, manners, seat)))
+        Ok(Guest::Visitor(Visit::new(purpose, proof, manners, seat)))
     }
 
     fn seat(&self, product: &str, kind: Kind) -> Result<Seat, NotAdmitted> {
@@ -135,11 +143,19 @@ impl Gateway {
         })
     }
 
-    /// Whether the keys that a device has logged in with are still its own. Asked when its session can be found: a key that is
-    /// replaced from then on ends the session. A device that is disabled or deleted meanwhile is shown out by the engine.
-    pub(super) async fn still_admits(&self, device: DeviceNo, keys: &Keys, logins_changed: u64) -> bool {
+    /// Whether the keys and the secret that a device has logged in with are still its own. Asked when its session can be
+    /// found: a replacement from then on ends the session. A device that is disabled or deleted meanwhile is shown out by
+    /// the engine.
+    pub(super) async fn still_admits(
+        &self,
+        device: DeviceNo,
+        keys: &Keys,
+        signed_with: Secret,
+        logins_changed: u64,
+    ) -> bool {
+        let keys = (keys.product(), keys.device());
         self.app.writer().logins_changed() == logins_changed
-            || holds_keys(&self.app, device, keys.product(), keys.device()).await
+            || is_still_admitted(&self.app, device, keys, signed_with).await
     }
 }
 
@@ -147,7 +163,8 @@ impl Gateway {
 fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Claim, Manners), String> {
     let user_name = connect.username.as_deref().ok_or("there is no user name")?;
     let login = Login::parse(&connect.client_id, user_name).map_err(|error| error.to_string())?;
-    let password = connect.password.as_ref().ok_or("there is no password")?.to_vec();
+    let password = connect.password.as_ref().ok_or("there is no password")?;
+    let password = Secret(password.to_vec());
     let packing = Packing::announced(login.compression).ok_or("the compression that it announces is not served")?;
     let certified = match shown {
         Some(shown) => shown.proves(&login.product_key.0, &login.device_key.0)?,

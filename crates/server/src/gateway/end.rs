@@ -21,6 +21,9 @@ pub(super) enum End {
     /// Its certificate has been revoked.
     #[error("the device's certificate has been revoked")]
     Revoked,
+    /// The product's secret that it has logged in with is good no more.
+    #[error("the product's secret was replaced")]
+    Replaced,
     /// The device promised signs of life and gave none.
     #[error("the device was silent for too long")]
     Silent,

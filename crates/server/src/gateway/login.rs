@@ -120,7 +120,7 @@ async fn begin(
             if let Purpose::Activation(device, _) = visitor.purpose {
                 gateway.sessions.note(device, Event::ToldSecret(peer));
             }
-            visit::live(&visitor, &caller.transport, caller.input, &gateway.sessions).await;
+            visit::live(&visitor, &caller.transport, caller.input, &gateway).await;
             None
         }
     }
@@ -292,16 +292,20 @@ async fn enter(
     let Admitted {
         entrant,
         manners,
+        signed_with,
         logins_changed,
     } = admitted;
     let device = entrant.device;
     let Caller { transport, input } = caller;
     let present = gateway.sessions.enter(entrant, transport, manners, peer);
-    // From now on whoever revokes its certificate or replaces its key finds it; who did so before has to be looked for.
+    // A revocation, a new key or a new secret from now on finds the session; one from before has to be looked for.
     let why = if present.line.transport.is_revoked() {
         "its certificate was revoked during its login"
-    } else if !gateway.still_admits(device, &present.line.keys, logins_changed).await {
-        "its key was replaced during its login"
+    } else if !gateway
+        .still_admits(device, &present.line.keys, signed_with, logins_changed)
+        .await
+    {
+        "its key or its secret was replaced during its login"
     } else {
         return Some((Connection::new(gateway, present, manners.keep_alive), input));
     };

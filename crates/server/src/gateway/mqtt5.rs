@@ -181,7 +181,7 @@ fn reason(end: &End) -> Option<DisconnectReasonCode> {
         End::Ordered(_) => DisconnectReasonCode::AdministrativeAction,
         End::Unavailable => DisconnectReasonCode::ImplementationSpecificError,
         End::TakenOver => DisconnectReasonCode::SessionTakenOver,
-        End::Revoked => DisconnectReasonCode::NotAuthorized,
+        End::Revoked | End::Replaced => DisconnectReasonCode::NotAuthorized,
         End::Silent => DisconnectReasonCode::KeepAliveTimeout,
         End::Misbehaved(_) => DisconnectReasonCode::ProtocolError,
         End::Link(WireError::Breach(breach)) => breached(*breach),

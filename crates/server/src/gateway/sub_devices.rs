@@ -203,7 +203,8 @@ impl Gateway {
     }
 
     async fn let_in(&self, line: &Arc<Line>, proved: Proved, logins_changed: u64) -> Result<Known, (Named, Refused)> {
-        let Proved { device, known, qos, .. } = proved;
+        let (device, qos) = (proved.device, proved.qos);
+        let known = proved.known.clone();
         let named = known.named.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
         if self.sessions.is_duel_for(device, Way::Over(line.device)) {
@@ -219,18 +220,17 @@ impl Gateway {
         let Some(session) = self.sessions.enter_over(line, Entrant { device, keys, qos }) else {
             return Err((named, Refused::Unavailable));
         };
-        // Whoever moves the device from now on ends the session; who did so during the check has to be looked for.
+        // A move or a new secret from now on ends the session; one that came during the check has to be looked for.
         if self.app.writer().logins_changed() == logins_changed {
             return Ok(known);
         }
-        let why = match self.app.sub_device(line.device, named.clone()).await {
-            Ok(Some(found)) if found == device => return Ok(known),
-            Ok(_) => Refused::NotASubDevice,
-            Err(refused) => refused,
+        let Err(why) = self.app.prove_again(line.device, proved).await else {
+            return Ok(known);
         };
-        tracing::info!(device = device.0, %why, "a sub-device was moved during its login");
+        tracing::info!(device = device.0, %why, "a sub-device was moved or got another secret during its login");
         if let Some(member) = line.outward().remove_member(session) {
-            self.sessions.left(line, &member, "it was moved during its login");
+            self.sessions
+                .left(line, &member, "it was moved or got another secret during its login");
         }
         Err((named, why))
     }

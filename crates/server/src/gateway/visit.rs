@@ -12,6 +12,7 @@ use aldis_protocol::topic::Upstream;
 use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{ConnectAckReason, Packet};
 
+use super::Gateway;
 use super::admission::Manners;
 use super::connection::{NOT_IN_A_TOPIC, silent_at, suback};
 use super::end::{Breach, End, WireError};
@@ -21,11 +22,11 @@ use super::mqtt5;
 use super::pace::Pace;
 use super::packets::{Incoming, Message, packet_length, publish_length, put, put_puback, put_publish, put_unsuback};
 use super::packing::Unpackable;
-use super::sessions::Sessions;
 use super::socket;
 use super::terms::{Terms, Version};
 use super::transport::Transport;
 use super::visitors::Seat;
+use crate::app::admit_guest::Proof;
 
 /// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
 /// whoever stays longer takes a place that others need.
@@ -34,6 +35,7 @@ const ACTIVATION_MAX: Duration = Duration::from_secs(60);
 /// Somebody with a product's secret.
 pub(super) struct Visit {
     pub(super) purpose: Purpose,
+    proof: Proof,
     manners: Manners,
     _seat: Seat,
 }
@@ -47,14 +49,15 @@ pub(super) enum Purpose {
 }
 
 /// Lives the connection.
-pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input, sessions: &Sessions) {
+pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input, gateway: &Gateway) {
     if visit.manners.keep_alive == 0 {
         socket::probe_when_silent(transport.socket());
     }
     let mut output = Vec::new();
     let end = tokio::select! {
         biased;
-        () = sessions.until_revoked(transport) => End::Revoked,
+        () = gateway.sessions.until_revoked(transport) => End::Revoked,
+        () = visit.proof.until_replaced(&gateway.app) => End::Replaced,
         talked = visit.talk(transport, &mut input, &mut output) => match talked {
             Ok(never) => match never {},
             Err(end) => end,
@@ -80,9 +83,10 @@ impl Purpose {
 }
 
 impl Visit {
-    pub(super) fn new(purpose: Purpose, manners: Manners, seat: Seat) -> Self {
+    pub(super) fn new(purpose: Purpose, proof: Proof, manners: Manners, seat: Seat) -> Self {
         Self {
             purpose,
+            proof,
             manners,
             _seat: seat,
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::text_file;
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{AccessKey, Organization, Role, Secret};
+use aldis_store::rows::{AccessKey, Action, Actor, Organization, Role, Secret};
 use aldis_store::{Done, Error as StoreError, Store, Write};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ const KEY_FILE: &str = "admin-key.json";
 pub(super) struct KeyFile {
     pub(super) org_id: String,
     pub(super) app_key: String,
-    pub(super) app_secret: String,
+    pub(super) app_secret: Secret,
 }
 
 /// Why the first start failed.
@@ -79,8 +79,30 @@ pub(super) fn prepare(
         disabled: false,
         created: now,
     };
+    let org = organization.id.clone();
     let key = access_key(&file, Role::Admin, "first key", now);
-    let committed = store.commit(now, &[Write::CreateOrganization(organization), Write::CreateKey(key)])?;
+    let noted = |verb, subject: String, write| Write::Noted {
+        write: Box::new(write),
+        actions: vec![Action {
+            org: org.clone(),
+            verb,
+            subject,
+            by: Actor {
+                app_key: None,
+                address: None,
+                request_id: "first start".to_owned(),
+            },
+        }],
+    };
+    let writes = [
+        noted(
+            "organization.create",
+            org.0.clone(),
+            Write::CreateOrganization(organization),
+        ),
+        noted("key.create", key.app_key.0.clone(), Write::CreateKey(key)),
+    ];
+    let committed = store.commit(now, &writes)?;
     if committed.done.iter().any(|done| matches!(done, Done::Refused(_))) {
         return Err(FirstStartError::Store(None));
     }
@@ -111,7 +133,7 @@ fn parse(bytes: Vec<u8>) -> Result<KeyFile, String> {
 pub(super) fn access_key(file: &KeyFile, role: Role, name: &str, now: Timestamp) -> AccessKey {
     AccessKey {
         app_key: AppKey(file.app_key.clone()),
-        secret: Secret(file.app_secret.clone()),
+        secret: file.app_secret.clone(),
         org: OrgId(file.org_id.clone()),
         role,
         name: name.to_owned(),
@@ -141,7 +163,7 @@ fn create(dir: &Path, path: &Path, org: &OrgId, chance: &dyn Chance) -> Result<K
     let file = KeyFile {
         org_id: org.0.clone(),
         app_key: chance.uuid(),
-        app_secret: chance.uuid(),
+        app_secret: Secret(chance.uuid()),
     };
     save(dir, path, &file).map_err(|source| FirstStartError::File {
         path: path.to_owned(),
@@ -195,11 +217,11 @@ mod tests {
         let path = dir.path().join(KEY_FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let made = read(&path).unwrap().unwrap();
-        for drawn in [&made.app_key, &made.app_secret] {
+        for drawn in [made.app_key.as_str(), &made.app_secret] {
             assert_eq!(drawn.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
         }
         let key = store.access_key(&AppKey(made.app_key.clone())).unwrap().unwrap();
-        assert_eq!((key.role, key.secret.0), (Role::Admin, made.app_secret));
+        assert_eq!((key.role, key.secret), (Role::Admin, made.app_secret));
         prepare(&mut store, dir.path(), Timestamp(2), &SystemChance).unwrap();
         assert_eq!(read(&path).unwrap().unwrap().app_key, made.app_key);
     }

@@ -60,7 +60,7 @@ pub fn reset_admin(settings: &Settings, organization: Option<&str>) -> Result<Ne
         return Err(ResetAdminError::NoDatabase(dir.clone()));
     }
     let options = Options {
-        key: settings.secret_key,
+        key: settings.secret_key.map(|key| key.0),
         readers: 1,
     };
     let (mut store, _reader) = aldis_store_sqlite::open(dir, &options, Arc::new(Stopped))?;
@@ -97,6 +97,7 @@ fn writes(org: &Organization, file: &first_start::KeyFile, now: Timestamp) -> Ve
             subject: subject.to_owned(),
             by: Actor {
                 app_key: None,
+                address: None,
                 request_id: REQUEST_ID.to_owned(),
             },
         };

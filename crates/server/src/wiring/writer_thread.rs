@@ -165,7 +165,6 @@ impl Drop for Quieting<'_> {
 #[cfg(test)]
 mod tests {
     use aldis_core::ids::DeviceNo;
-    use aldis_core::time::Timestamp;
     use aldis_store::memory::MemoryStore;
     use aldis_store::{Presence, Write};
 
@@ -207,7 +206,7 @@ mod tests {
         let (guards, mut ends) = vital::watch();
         let thread = WriterThread::start(engine, clock, Arc::clone(&inbox), signal, guards.of("the writer")).unwrap();
         faults.lock().meddling = Some(Box::new(|_, _| panic!("a fault of the program")));
-        let nothing = Write::Forget { before: Timestamp(0) };
+        let nothing = Write::Activity(Vec::new());
         let answered = Writer::new(inbox).write(vec![nothing]).await;
         assert!(matches!(answered, Err(Failure::Unavailable)), "{answered:?}");
         assert_eq!(ends.next().await, "the writer");

@@ -7,7 +7,7 @@ use aldis_core::task::Refused;
 use aldis_store::rows::{Actor, Idempotency};
 use aldis_store::{Done, Refusal, Write};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{Inbox, Place};
 use crate::health::Health;
@@ -240,6 +240,12 @@ impl Writer {
     #[must_use]
     pub fn logins_changed(&self) -> u64 {
         self.0.logins_changed()
+    }
+
+    /// The same count, to wait for its next change.
+    #[must_use]
+    pub fn login_changes(&self) -> watch::Receiver<u64> {
+        self.0.login_changes()
     }
 
     /// Reports what came from a device. False: the inbox is full; the event is in, but the sender has to pause until

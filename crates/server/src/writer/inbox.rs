@@ -1,10 +1,9 @@
 //! Where everything for the writer arrives, bounded, in the order of arrival per kind.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{Ask, Waiters};
 use crate::health::Health;
@@ -40,7 +39,7 @@ pub struct Inbox {
     waiting: Mutex<Waiting>,
     wake: Box<dyn Fn() + Send + Sync>,
     room: Notify,
-    logins_changed: AtomicU64,
+    logins_changed: watch::Sender<u64>,
     waiters: Arc<Waiters>,
     traces: Arc<Traces>,
     latest: Arc<LatestValues>,
@@ -55,7 +54,7 @@ impl Inbox {
             waiting: Mutex::new(Waiting::default()),
             wake: Box::new(wake),
             room: Notify::new(),
-            logins_changed: AtomicU64::new(0),
+            logins_changed: watch::Sender::new(0),
             waiters: Arc::default(),
             traces: Arc::default(),
             latest: Arc::default(),
@@ -110,14 +109,19 @@ impl Inbox {
     /// The count goes up before the questions are in: a login that was checked before the commit either finds the count
     /// changed once its session is reported, and is checked again, or has reported the session before these questions.
     pub fn check_sessions(&self, asks: Vec<Ask>) {
-        self.logins_changed.fetch_add(1, Ordering::SeqCst);
+        self.logins_changed.send_modify(|changes| *changes += 1);
         self.waiting.lock().received.asks.extend(asks);
         (self.wake)();
     }
 
     /// How many commits since the start have changed who may be logged in.
     pub fn logins_changed(&self) -> u64 {
-        self.logins_changed.load(Ordering::SeqCst)
+        *self.logins_changed.borrow()
+    }
+
+    /// The same count, to wait for its next change.
+    pub fn login_changes(&self) -> watch::Receiver<u64> {
+        self.logins_changed.subscribe()
     }
 
     /// Takes an event in; false if its sender should now pause. A PUBACK alone does not wake an idle writer: it waits

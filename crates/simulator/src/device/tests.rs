@@ -23,7 +23,7 @@ async fn pair() -> (Device, Accepted) {
 async fn connecting_says_the_login_and_gives_the_code() {
     let peer = Peer::bind().await;
     let mut device = Device::new(&identity());
-    device.login_mut().password = "wrong".to_owned();
+    device.login_mut().password = "wrong".into();
     let refuse = async {
         let mut accepted = peer.accept().await;
         accepted.connack(ConnectAckReason::NotAuthorized).await;

@@ -7,6 +7,7 @@ use aldis_store::{DeviceFacts, DeviceRef};
 use rusqlite::{Connection, Row};
 
 use super::owners;
+use super::registry::former_secret;
 use crate::cells::{Cells, int};
 use crate::db::Db;
 use crate::failure::Result;
@@ -16,7 +17,8 @@ use crate::task_row::state_number;
 
 const DEVICE: &str =
     "SELECT no, disabled, deleted, activated, last_online, last_offline, created, updated, org, product,
-                             key, asset, secret, timezone, description, name, attributes, tags
+                             key, asset, secret, timezone, description, name, attributes, tags,
+                             former_secret, former_secret_until
                       FROM device";
 
 pub(super) fn find(db: &Db, by: &DeviceRef) -> Result<Option<Device>> {
@@ -62,6 +64,7 @@ fn read_device(cipher: &Cipher, row: &Row<'_>) -> Result<Device> {
     Ok(Device {
         no: DeviceNo(no),
         is,
+        former_secret: former_secret(&mut cells, cipher, Owner::Device(no))?,
         disabled,
         deleted,
         created,

@@ -2,10 +2,12 @@
 
 use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{Actor, CommitNo, PastAction, Remembered};
-use rusqlite::Connection;
+use aldis_store::rows::{ActionFilter, Actor, CommitNo, PastAction, Remembered};
+use aldis_store::{Found, Page, PageBytes};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
 
-use crate::cells::Cells;
+use crate::cells::{Cells, int};
 use crate::failure::{Failure, Result};
 use crate::sql;
 
@@ -17,28 +19,83 @@ pub(super) fn last_commit(conn: &Connection) -> Result<(CommitNo, Timestamp)> {
     last.ok_or_else(|| Failure::corrupt("meta", "one", "no row"))
 }
 
-pub(crate) fn remembered(conn: &Connection, scope: &str, key: &str) -> Result<Option<Remembered>> {
+pub(crate) fn remembered(conn: &Connection, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>> {
     let sql = "SELECT digest, answer, at FROM remembered WHERE scope = ?1 AND key = ?2";
-    sql::first(conn, sql, [scope, key], |row| {
+    let found = sql::first(conn, sql, [scope, key], |row| {
         let mut cells = Cells::new(row, "remembered");
         Ok(Remembered {
             digest: cells.get("digest")?,
             answer: cells.get("answer")?,
             at: cells.time("at")?,
         })
+    })?;
+    Ok(found.filter(|remembered: &Remembered| remembered.holds_at(now)))
+}
+
+pub(super) fn search_actions(
+    conn: &Connection,
+    org: &OrgId,
+    filter: &ActionFilter,
+    page: Page,
+) -> Result<Found<PastAction>> {
+    let moment = |at: Option<Timestamp>| at.map(|at| Value::Integer(at.0));
+    let text = |text: Option<&str>| text.map(|text| Value::Text(text.to_owned()));
+    let given = [
+        ("at >= ?", moment(filter.from)),
+        ("at < ?", moment(filter.until)),
+        ("verb = ?", text(filter.verb.as_deref())),
+        ("app_key = ?", text(filter.app_key.as_ref().map(AppKey::as_str))),
+        ("subject = ?", text(filter.subject.as_deref())),
+    ];
+    let mut matching = "FROM action WHERE org = ?".to_owned();
+    let mut values = vec![Value::Text(org.0.clone())];
+    for (condition, value) in given {
+        if let Some(value) = value {
+            matching.push_str(&format!(" AND {condition}"));
+            values.push(value);
+        }
+    }
+    let total = sql::first(
+        conn,
+        &format!("SELECT count(*) {matching}"),
+        params_from_iter(&values),
+        |row| Cells::new(row, "action").number("count(*)"),
+    )?;
+    values.extend([page.take, page.skip].map(|number| Value::Integer(int(number))));
+    let select = "SELECT no, org, at, verb, subject, app_key, request_id, address";
+    let rows = sql::all(
+        conn,
+        &format!("{select} {matching} ORDER BY at DESC, no DESC LIMIT ? OFFSET ?"),
+        params_from_iter(&values),
+        read_action,
+    )?;
+    let mut bytes = PageBytes::default();
+    let rows: std::result::Result<Vec<_>, aldis_store::Error> = rows.into_iter().map(|row| bytes.admit(row)).collect();
+    Ok(Found {
+        rows: rows?,
+        total: total.unwrap_or_default(),
     })
 }
 
-pub(super) fn actions(conn: &Connection, org: &OrgId, subject: &str) -> Result<Vec<PastAction>> {
-    let sql = "SELECT at, verb, subject, app_key, request_id FROM action WHERE org = ?1 AND subject = ?2 ORDER BY no";
-    sql::all(conn, sql, [org.as_str(), subject], |row| {
-        let mut cells = Cells::new(row, "action");
-        let (at, verb, subject) = (cells.time("at")?, cells.get("verb")?, cells.get("subject")?);
-        let app_key = cells.get::<Option<String>>("app_key")?.map(AppKey);
-        let by = Actor {
-            app_key,
-            request_id: cells.get("request_id")?,
-        };
-        Ok(PastAction { at, verb, subject, by })
+fn read_action(row: &Row<'_>) -> Result<PastAction> {
+    let mut cells = Cells::new(row, "action");
+    let (no, org, at) = (cells.number("no")?, OrgId(cells.get("org")?), cells.time("at")?);
+    let (verb, subject) = (cells.get("verb")?, cells.get("subject")?);
+    let app_key = cells.get::<Option<String>>("app_key")?.map(AppKey);
+    let request_id = cells.get("request_id")?;
+    let address: Option<String> = cells.get("address")?;
+    let address = address.map(|text| text.parse().map_err(|error| cells.unfit("address", error)));
+    let by = Actor {
+        app_key,
+        address: address.transpose()?,
+        request_id,
+    };
+    Ok(PastAction {
+        no,
+        org,
+        at,
+        verb,
+        subject,
+        by,
     })
 }

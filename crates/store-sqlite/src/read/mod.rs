@@ -15,7 +15,7 @@ mod sub_devices;
 mod tasks;
 
 pub(crate) use journal::remembered;
-pub(crate) use registry::role_number;
+pub(crate) use registry::{model, role_number};
 pub(crate) use reported::number as kind_number;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
@@ -25,7 +25,8 @@ use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
+    Reported, Slot,
 };
 use aldis_store::{DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo};
 
@@ -255,15 +256,16 @@ impl<A: Access> Read for Database<A> {
         self.access.read("reading slots", |db| tasks::slots(&db.conn))
     }
 
-    fn remembered(&self, scope: &str, key: &str) -> Result<Option<Remembered>, Error> {
+    fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error> {
         self.access.read("reading a remembered answer", |db| {
-            journal::remembered(&db.conn, scope, key)
+            journal::remembered(&db.conn, scope, key, now)
         })
     }
 
-    fn actions(&self, org: &OrgId, subject: &str) -> Result<Vec<PastAction>, Error> {
-        self.access
-            .read("reading actions", |db| journal::actions(&db.conn, org, subject))
+    fn search_actions(&self, org: &OrgId, filter: &ActionFilter, page: Page) -> Result<Found<PastAction>, Error> {
+        self.access.read("searching what was done", |db| {
+            journal::search_actions(&db.conn, org, filter, page)
+        })
     }
 }
 

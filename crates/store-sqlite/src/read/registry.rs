@@ -4,7 +4,7 @@
 use aldis_core::expression::{Filter, ModelField, ProductField};
 use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};
 use aldis_core::model::ThingModel;
-use aldis_store::rows::{AccessKey, Model, Organization, Product, Role};
+use aldis_store::rows::{AccessKey, FormerSecret, Model, Organization, Product, Role};
 use aldis_store::{Found, Page, PageBytes, Weigh};
 use rusqlite::{Connection, Row, params};
 
@@ -84,7 +84,7 @@ fn read_access_key(cipher: &Cipher, row: &Row<'_>) -> Result<AccessKey> {
 
 const MODEL: &str = "SELECT org, id, document, created, updated FROM model";
 
-pub(super) fn model(conn: &Connection, org: &OrgId, id: &ModelId) -> Result<Option<Model>> {
+pub(crate) fn model(conn: &Connection, org: &OrgId, id: &ModelId) -> Result<Option<Model>> {
     sql::first(
         conn,
         &format!("{MODEL} WHERE org = ?1 AND id = ?2"),
@@ -149,7 +149,8 @@ fn read_model(row: &Row<'_>) -> Result<Model> {
 }
 
 const PRODUCT: &str = "SELECT key, org, name, secret, description, gateway, json, tags, model, dynamic_activation,
-                              certificates, created, created_by, updated, updated_by, command_qos
+                              certificates, created, created_by, updated, updated_by, command_qos,
+                              gateway_registers, former_secret, former_secret_until
                        FROM product";
 
 pub(super) fn product(db: &Db, key: &ProductKey) -> Result<Option<Product>> {
@@ -173,6 +174,21 @@ pub(super) fn search_products(
     }
 }
 
+/// A secret that was replaced, with the moment at which its grace ends.
+pub(super) fn former_secret(
+    cells: &mut Cells<'_, '_>,
+    cipher: &Cipher,
+    owner: Owner<'_>,
+) -> Result<Option<FormerSecret>> {
+    let sealed: Option<Vec<u8>> = cells.get("former_secret")?;
+    let until = cells.optional_time("former_secret_until")?;
+    let Some((sealed, until)) = sealed.zip(until) else {
+        return Ok(None);
+    };
+    let secret = cipher.open(owner, &sealed)?;
+    Ok(Some(FormerSecret { secret, until }))
+}
+
 fn read_product(cipher: &Cipher, row: &Row<'_>) -> Result<Product> {
     let mut cells = Cells::new(row, "product");
     let key: String = cells.get("key")?;
@@ -182,7 +198,6 @@ fn read_product(cipher: &Cipher, row: &Row<'_>) -> Result<Product> {
         org,
         name,
         secret: cipher.open(Owner::Product(&key), &sealed)?,
-        key: ProductKey(key),
         desc: cells.get("description")?,
         gateway: cells.flag("gateway")?,
         json: cells.flag("json")?,
@@ -195,6 +210,9 @@ fn read_product(cipher: &Cipher, row: &Row<'_>) -> Result<Product> {
         updated: cells.time("updated")?,
         updated_by: cells.get::<Option<String>>("updated_by")?.map(AppKey),
         command_qos: cells.number("command_qos")?,
+        gateway_registers: cells.flag("gateway_registers")?,
+        former_secret: former_secret(&mut cells, cipher, Owner::Product(&key))?,
+        key: ProductKey(key),
     })
 }
 

@@ -1,15 +1,14 @@
 //! Devices, and the history of their being disabled and deleted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceKey, DeviceNo, OrgId, ProductKey};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{Activity, Actor, NewDevice};
+use aldis_store::rows::{Activity, Actor, DeviceChange, NewDevice, Registrar, Secret};
 use aldis_store::words::verb;
 use aldis_store::{Done, Refusal};
-use rusqlite::params;
-use serde_json::Value;
+use rusqlite::{Params, params};
 
 use super::{Applied, Batch, Stop, refuse_if};
 use crate::cells::{Cells, int, json};
@@ -26,29 +25,73 @@ struct Standing {
 }
 
 impl Batch<'_> {
-    pub(super) fn create_devices(&mut self, devices: &[NewDevice]) -> Applied {
-        let mut products = HashMap::new();
+    pub(super) fn create_devices(
+        &mut self,
+        devices: &[NewDevice],
+        most: Option<u64>,
+        registrar: Option<Registrar>,
+    ) -> Applied {
+        let mut rooms = HashMap::new();
         let mut numbers = Vec::with_capacity(devices.len());
         for new in devices {
             let of = (new.org.as_str(), new.product.as_str());
-            let known = match products.get(&of) {
-                Some(known) => *known,
-                None => *products.entry(of).or_insert(self.has_product(&new.org, &new.product)?),
+            let room = match rooms.entry(of) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.room(&new.org, &new.product, most, registrar)?),
             };
-            numbers.push(if known {
-                self.create_device(new)?
-            } else {
-                Err(Refusal::Missing)
+            numbers.push(match room {
+                Some(room) => self.create_device(new, room, registrar)?,
+                None => Err(Refusal::Missing),
             });
         }
         Ok(Done::Devices(numbers))
     }
 
-    fn create_device(&mut self, new: &NewDevice) -> Result<Result<DeviceNo, Refusal>> {
+    /// How many more devices a product may have; `None`: there is no such product for this registrar.
+    fn room(
+        &self,
+        org: &OrgId,
+        product: &ProductKey,
+        most: Option<u64>,
+        registrar: Option<Registrar>,
+    ) -> Result<Option<u64>> {
+        let is_open = match registrar {
+            None => self.has_product(org, product)?,
+            Some(Registrar { gateway, .. }) => self.is_open_to(org, product, gateway)?,
+        };
+        if !is_open {
+            return Ok(None);
+        }
+        let Some(most) = most else {
+            return Ok(Some(u64::MAX));
+        };
+        let sql = "SELECT count(*) FROM device INDEXED BY device_member WHERE product = ?1 AND deleted = 0";
+        Ok(Some(most.saturating_sub(self.count(sql, params![product.0])?)))
+    }
+
+    /// Whether a gateway may register devices in a product.
+    fn is_open_to(&self, org: &OrgId, product: &ProductKey, gateway: DeviceNo) -> Result<bool> {
+        let sql = "SELECT 1 FROM product JOIN device AS gateway ON gateway.org = product.org
+                   WHERE product.key = ?1 AND product.org = ?2 AND product.gateway_registers = 1 AND product.gateway = 0
+                         AND gateway.no = ?3 AND gateway.deleted = 0";
+        sql::exists(self.conn, sql, params![product.0, org.0, int(gateway.0)])
+    }
+
+    /// Takes a place in `room`, which is how many more devices its product may have.
+    fn create_device(
+        &mut self,
+        new: &NewDevice,
+        room: &mut u64,
+        registrar: Option<Registrar>,
+    ) -> Result<Result<DeviceNo, Refusal>> {
+        let has_room = *room > 0 && registrar.map_or(Ok(true), |registrar| self.has_room_under(registrar))?;
+        if !has_room {
+            return self.taken(new).map(|taken| Err(taken.unwrap_or(Refusal::Full)));
+        }
         let no = self.next.device;
         let sql = "INSERT INTO device (no, disabled, deleted, created, updated, org, product, key, asset, secret,
-                                       timezone, description, name, attributes, tags)
-                   VALUES (?1, 0, 0, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING";
+                                       timezone, description, name, attributes, tags, registered_by)
+                   VALUES (?1, 0, 0, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING";
         let row = params![
             int(no),
             self.now.0,
@@ -62,13 +105,41 @@ impl Batch<'_> {
             json(&new.name),
             json(&new.attributes),
             json(&new.tags),
+            registrar.map(|registrar| int(registrar.gateway.0)),
         ];
         if sql::run(self.conn, sql, row)? == 0 {
-            let taken = self.is_taken(&new.product, &new.key)?;
-            return Ok(Err(if taken { Refusal::Taken } else { Refusal::AssetTaken }));
+            return self.taken(new).map(|taken| Err(taken.unwrap_or(Refusal::AssetTaken)));
         }
         self.next.device += 1;
+        *room -= 1;
+        if let Some(Registrar { gateway, .. }) = registrar {
+            self.put_under(gateway, DeviceNo(no))?;
+        }
         Ok(Ok(DeviceNo(no)))
+    }
+
+    /// Why a new device cannot have its keys, if it cannot.
+    fn taken(&self, new: &NewDevice) -> Result<Option<Refusal>> {
+        if self.is_taken(&new.product, &new.key)? {
+            return Ok(Some(Refusal::Taken));
+        }
+        let sql = "SELECT 1 FROM device WHERE asset = ?1 AND deleted = 0";
+        let asset = sql::exists(self.conn, sql, [&new.asset.0])?;
+        Ok(asset.then_some(Refusal::AssetTaken))
+    }
+
+    fn has_room_under(&self, Registrar { gateway, most }: Registrar) -> Result<bool> {
+        let sql = "SELECT count(*) FROM device INDEXED BY device_registered_by
+                   WHERE registered_by = ?1 AND deleted = 0";
+        let registered = self.count(sql, params![int(gateway.0)])?;
+        Ok(registered < most as u64 && self.count_under(gateway)? < most)
+    }
+
+    fn count(&self, sql: &str, parameters: impl Params) -> Result<u64> {
+        let count = sql::first(self.conn, sql, parameters, |row| {
+            Cells::new(row, "device").number("count(*)")
+        })?;
+        Ok(count.unwrap_or_default())
     }
 
     fn is_taken(&self, product: &ProductKey, key: &DeviceKey) -> Result<bool> {
@@ -91,17 +162,32 @@ impl Batch<'_> {
         found.ok_or_else(|| Refusal::Missing.into())
     }
 
-    pub(super) fn update_device(
+    pub(super) fn update_device(&mut self, no: DeviceNo, change: &DeviceChange) -> Applied {
+        let sql = "UPDATE device SET name = coalesce(?2, name), description = coalesce(?3, description),
+                          attributes = coalesce(?4, attributes), tags = coalesce(?5, tags), updated = ?6
+                   WHERE no = ?1 AND deleted = 0";
+        let row = params![
+            int(no.0),
+            change.name.as_ref().map(json),
+            change.desc,
+            change.attributes.as_ref().map(json),
+            change.tags.as_ref().map(json),
+            self.now.0
+        ];
+        super::changed(sql::run(self.conn, sql, row)?)
+    }
+
+    pub(super) fn rotate_device_secret(
         &mut self,
         no: DeviceNo,
-        name: &I18nText,
-        desc: &str,
-        attributes: &BTreeMap<String, Value>,
-        tags: &BTreeMap<String, String>,
+        secret: &Secret,
+        former_until: Option<Timestamp>,
     ) -> Applied {
-        let sql = "UPDATE device SET name = ?2, description = ?3, attributes = ?4, tags = ?5, updated = ?6
+        let sql = "UPDATE device SET former_secret = CASE WHEN ?3 IS NULL THEN NULL ELSE secret END,
+                          former_secret_until = ?3, secret = ?2, updated = ?4
                    WHERE no = ?1 AND deleted = 0";
-        let row = params![int(no.0), json(name), desc, json(attributes), json(tags), self.now.0];
+        let sealed = self.cipher.seal(Owner::Device(no.0), secret)?;
+        let row = params![int(no.0), sealed, former_until.map(|until| until.0), self.now.0];
         super::changed(sql::run(self.conn, sql, row)?)
     }
 

@@ -54,7 +54,8 @@ impl Batch<'_> {
         let Some(idempotency) = idempotency else {
             return Ok(None);
         };
-        let Some(remembered) = crate::read::remembered(self.conn, &idempotency.scope, &idempotency.key)? else {
+        let Some(remembered) = crate::read::remembered(self.conn, &idempotency.scope, &idempotency.key, self.now)?
+        else {
             return Ok(None);
         };
         let same = remembered.digest == idempotency.digest;

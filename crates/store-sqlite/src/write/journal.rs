@@ -1,8 +1,7 @@
 //! Remembered answers, and who did what.
 
 use aldis_core::ids::OrgId;
-use aldis_core::time::Timestamp;
-use aldis_store::rows::{Action, Actor, Idempotency};
+use aldis_store::rows::{ANSWER_KEPT_MS, Action, Actor, Idempotency};
 use aldis_store::{Done, Refusal, Write};
 use rusqlite::params;
 
@@ -14,15 +13,12 @@ use crate::sql;
 impl Batch<'_> {
     pub(super) fn remember(&mut self, idempotency: &Idempotency, answer: &str) -> Applied {
         let Idempotency { scope, key, digest } = idempotency;
+        let oldest = self.now.plus_ms(-ANSWER_KEPT_MS);
+        sql::run(self.conn, "DELETE FROM remembered WHERE at < ?1", [oldest.0])?;
         let sql = "INSERT INTO remembered (scope, key, digest, answer, at) VALUES (?1, ?2, ?3, ?4, ?5)
                    ON CONFLICT DO NOTHING";
         let written = sql::run(self.conn, sql, params![scope, key, digest, answer, self.now.0])?;
         refuse_if(written == 0, Refusal::Taken)?;
-        Ok(Done::Yes)
-    }
-
-    pub(super) fn forget(&mut self, before: Timestamp) -> Applied {
-        sql::run(self.conn, "DELETE FROM remembered WHERE at < ?1", [before.0])?;
         Ok(Done::Yes)
     }
 
@@ -40,8 +36,8 @@ impl Batch<'_> {
     }
 
     pub(super) fn act(&self, org: &OrgId, verb: &str, subject: &str, by: &Actor) -> Result<()> {
-        let sql = "INSERT INTO action (commit_no, at, org, verb, subject, app_key, request_id)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT INTO action (commit_no, at, org, verb, subject, app_key, request_id, address)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let app_key = by.app_key.as_ref().map(|key| key.as_str());
         let row = params![
             int(self.number.0),
@@ -50,7 +46,8 @@ impl Batch<'_> {
             verb,
             subject,
             app_key,
-            by.request_id
+            by.request_id,
+            by.address.map(|address| address.to_string()),
         ];
         sql::run(self.conn, sql, row).map(drop)
     }

@@ -1,7 +1,9 @@
 //! Organizations, access keys, thing models and products.
 
+use aldis_core::command::Qos;
 use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};
-use aldis_store::rows::{AccessKey, MODELS_PER_ORG_MAX, Model, Organization, Product};
+use aldis_core::time::Timestamp;
+use aldis_store::rows::{AccessKey, MODELS_PER_ORG_MAX, Model, Organization, Product, ProductChange, Secret};
 use aldis_store::{Done, Refusal};
 use rusqlite::params;
 use serde_json::Value;
@@ -112,7 +114,9 @@ impl Batch<'_> {
         Ok(Done::Yes)
     }
 
-    pub(super) fn update_model(&mut self, org: &OrgId, id: &ModelId, document: &Value) -> Applied {
+    pub(super) fn update_model(&mut self, org: &OrgId, id: &ModelId, from: &Value, document: &Value) -> Applied {
+        let stored = crate::read::model(self.conn, org, id)?.ok_or(Refusal::Missing)?;
+        refuse_if(stored.document != *from, Refusal::Changed)?;
         let sql = "UPDATE model SET document = ?3, updated = ?4 WHERE org = ?1 AND id = ?2";
         changed(sql::run(
             self.conn,
@@ -146,22 +150,8 @@ impl Batch<'_> {
         refuse_if(!self.has_model(&product.org, &product.model)?, Refusal::Missing)?;
         let sql = "INSERT INTO product (key, org, name, secret, description, gateway, json, tags, model,
                                         dynamic_activation, certificates, created, created_by, updated, updated_by,
-                                        command_qos)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
-        self.write_product(sql, product)?;
-        Ok(Done::Yes)
-    }
-
-    pub(super) fn update_product(&mut self, product: &Product) -> Applied {
-        refuse_if(!self.has_model(&product.org, &product.model)?, Refusal::Missing)?;
-        let sql = "UPDATE product SET name = ?3, secret = ?4, description = ?5, gateway = ?6, json = ?7, tags = ?8,
-                          model = ?9, dynamic_activation = ?10, certificates = ?11, created = ?12, created_by = ?13,
-                          updated = ?14, updated_by = ?15, command_qos = ?16
-                   WHERE key = ?1 AND org = ?2";
-        changed(self.write_product(sql, product)?)
-    }
-
-    fn write_product(&self, sql: &str, product: &Product) -> Result<usize> {
+                                        command_qos, gateway_registers)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
         let row = params![
             product.key.0,
             product.org.0,
@@ -179,8 +169,60 @@ impl Batch<'_> {
             product.updated.0,
             product.updated_by.as_ref().map(|key| key.as_str()),
             product.command_qos.number(),
+            product.gateway_registers,
         ];
-        sql::run(self.conn, sql, row)
+        sql::run(self.conn, sql, row)?;
+        Ok(Done::Yes)
+    }
+
+    pub(super) fn update_product(
+        &mut self,
+        org: &OrgId,
+        key: &ProductKey,
+        change: &ProductChange,
+        by: Option<&AppKey>,
+    ) -> Applied {
+        let sql = "UPDATE product SET name = coalesce(?3, name), description = coalesce(?4, description),
+                          tags = coalesce(?5, tags), dynamic_activation = coalesce(?6, dynamic_activation),
+                          certificates = coalesce(?7, certificates), command_qos = coalesce(?8, command_qos),
+                          gateway_registers = coalesce(?9, gateway_registers), updated = ?10, updated_by = ?11
+                   WHERE key = ?1 AND org = ?2";
+        let row = params![
+            key.0,
+            org.0,
+            change.name.as_ref().map(json),
+            change.desc,
+            change.tags.as_ref().map(json),
+            change.dynamic_activation,
+            change.certificates,
+            change.command_qos.map(Qos::number),
+            change.gateway_registers,
+            self.now.0,
+            by.map(AppKey::as_str),
+        ];
+        changed(sql::run(self.conn, sql, row)?)
+    }
+
+    pub(super) fn rotate_product_secret(
+        &mut self,
+        org: &OrgId,
+        key: &ProductKey,
+        secret: &Secret,
+        former_until: Option<Timestamp>,
+        by: Option<&AppKey>,
+    ) -> Applied {
+        let sql = "UPDATE product SET former_secret = CASE WHEN ?4 IS NULL THEN NULL ELSE secret END,
+                          former_secret_until = ?4, secret = ?3, updated = ?5, updated_by = ?6
+                   WHERE key = ?1 AND org = ?2";
+        let row = params![
+            key.0,
+            org.0,
+            self.cipher.seal(Owner::Product(&key.0), secret)?,
+            former_until.map(|until| until.0),
+            self.now.0,
+            by.map(AppKey::as_str),
+        ];
+        changed(sql::run(self.conn, sql, row)?)
     }
 
     pub(super) fn delete_product(&mut self, org: &OrgId, key: &ProductKey) -> Applied {

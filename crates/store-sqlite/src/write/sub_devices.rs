@@ -29,12 +29,24 @@ impl Batch<'_> {
         let count = self.count_under(gateway)? + new.len();
         refuse_if(count > most, Refusal::Full)?;
         for device in new {
-            let sql = "INSERT INTO sub_device (device, gateway) VALUES (?1, ?2)
-                       ON CONFLICT (device) DO UPDATE SET gateway = excluded.gateway";
-            sql::run(self.conn, sql, [int(device.0), int(gateway.0)])?;
+            self.set_gateway(device, gateway)?;
         }
         self.under = Some((gateway, count));
         Ok(Done::Yes)
+    }
+
+    /// Puts a new device under a gateway, for which there is room.
+    pub(super) fn put_under(&mut self, gateway: DeviceNo, device: DeviceNo) -> Result<()> {
+        let count = self.count_under(gateway)? + 1;
+        self.set_gateway(device, gateway)?;
+        self.under = Some((gateway, count));
+        Ok(())
+    }
+
+    fn set_gateway(&self, device: DeviceNo, gateway: DeviceNo) -> Result<()> {
+        let sql = "INSERT INTO sub_device (device, gateway) VALUES (?1, ?2)
+                   ON CONFLICT (device) DO UPDATE SET gateway = excluded.gateway";
+        sql::run(self.conn, sql, [int(device.0), int(gateway.0)]).map(drop)
     }
 
     pub(super) fn remove_sub_devices(&mut self, gateway: DeviceNo, removed: &[DeviceNo]) -> Applied {
@@ -76,7 +88,7 @@ impl Batch<'_> {
     }
 
     /// How many are under the gateway: a commit may add a thousand devices one by one, and must not count them all each time.
-    fn count_under(&self, gateway: DeviceNo) -> Result<usize> {
+    pub(super) fn count_under(&self, gateway: DeviceNo) -> Result<usize> {
         if let Some((_, count)) = self.under.filter(|(known, _)| *known == gateway) {
             return Ok(count);
         }

@@ -88,6 +88,11 @@ impl Bench {
         self.now.plus_ms(BETWEEN_COMMITS_MS)
     }
 
+    /// Lets time pass until the next commit will have this moment.
+    pub(super) fn pass_until(&mut self, moment: Timestamp) {
+        self.now = moment.plus_ms(-BETWEEN_COMMITS_MS);
+    }
+
     /// Commits and checks what holds for every commit.
     pub(super) fn commit(&mut self, writes: &[Write]) -> Vec<Done> {
         self.now = self.next_moment();
@@ -124,7 +129,7 @@ impl Bench {
     }
 
     pub(super) fn register(&mut self, devices: Vec<NewDevice>) -> Vec<DeviceNo> {
-        match self.one(Write::CreateDevices(devices)) {
+        match self.one(Write::register(devices)) {
             Done::Devices(answers) => answers.into_iter().map(Result::unwrap).collect(),
             other => panic!("devices expected, not {other:?}"),
         }

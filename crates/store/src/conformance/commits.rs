@@ -45,7 +45,7 @@ pub fn the_writes_of_a_commit_see_each_other_in_order(bench: &mut Bench) {
         Write::CreateProduct(sample::product(ORG, PRODUCT)),
         Write::CreateModel(sample::model(ORG, MODEL)),
         Write::CreateProduct(sample::product(ORG, PRODUCT)),
-        Write::CreateDevices(vec![sample::new_device(ORG, PRODUCT, "d1")]),
+        Write::register(vec![sample::new_device(ORG, PRODUCT, "d1")]),
         Write::CreateJob(device_job(&[DeviceNo(1)])),
         Write::TriggerJob { job: JobNo(1) },
         Write::DeleteProduct {

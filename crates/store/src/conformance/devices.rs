@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::bench::{Bench, delete, disable};
 use super::sample::{self, ORG, OTHER_ORG, OTHER_PRODUCT, PRODUCT, device_job, new_device, texts};
-use crate::rows::{Activity, Device};
+use crate::rows::{Activity, Device, DeviceChange, ProductChange, Registrar, Secret};
 use crate::{DeviceFacts, DeviceRef, Done, Refusal, Write};
 
 fn keys(key: &str) -> DeviceRef {
@@ -29,6 +29,7 @@ pub fn a_device_comes_back_as_registered(bench: &mut Bench) {
     let expected = Device {
         no,
         is: new,
+        former_secret: None,
         disabled: false,
         deleted: false,
         created: bench.now,
@@ -63,7 +64,7 @@ pub fn every_device_of_a_batch_has_an_answer_of_its_own(bench: &mut Bench) {
         Err(Refusal::Missing),
         Ok(DeviceNo(3)),
     ];
-    assert_eq!(bench.one(Write::CreateDevices(batch)), Done::Devices(expected));
+    assert_eq!(bench.one(Write::register(batch)), Done::Devices(expected));
 }
 
 pub fn devices_are_found_in_the_order_asked_for(bench: &mut Bench) {
@@ -88,10 +89,12 @@ pub fn a_change_replaces_what_an_operator_may_change(bench: &mut Bench) {
     let before = bench.device(no);
     let change = |device| Write::UpdateDevice {
         device,
-        name: I18nText::plain("changed"),
-        desc: String::new(),
-        attributes: BTreeMap::from([("new".to_owned(), json!(false))]),
-        tags: texts(&[("a", "b")]),
+        change: DeviceChange {
+            name: Some(I18nText::plain("changed")),
+            desc: Some(String::new()),
+            attributes: Some(BTreeMap::from([("new".to_owned(), json!(false))])),
+            tags: Some(texts(&[("a", "b")])),
+        },
     };
     bench.done(change(no));
     let mut expected = before;
@@ -104,6 +107,176 @@ pub fn a_change_replaces_what_an_operator_may_change(bench: &mut Bench) {
     bench.refused(change(DeviceNo(99)), Refusal::Missing);
     bench.delete_device(no);
     bench.refused(change(no), Refusal::Missing);
+}
+
+pub fn device_changes_of_different_parts_both_last(bench: &mut Bench) {
+    let no = bench.with_devices(&["d1"])[0];
+    let mut expected = bench.device(no);
+    let change = |change| Write::UpdateDevice { device: no, change };
+    let name = DeviceChange {
+        name: Some(I18nText::plain("changed")),
+        ..DeviceChange::default()
+    };
+    let desc = DeviceChange {
+        desc: Some("changed".to_owned()),
+        ..DeviceChange::default()
+    };
+    let attributes = DeviceChange {
+        attributes: Some(BTreeMap::new()),
+        ..DeviceChange::default()
+    };
+    let tags = DeviceChange {
+        tags: Some(BTreeMap::new()),
+        ..DeviceChange::default()
+    };
+    let none = DeviceChange::default();
+    let done = bench.commit(&[name, desc, attributes, tags, none].map(change));
+    assert!(done.iter().all(|done| *done == Done::Yes), "{done:?}");
+    expected.is.name = I18nText::plain("changed");
+    expected.is.desc = "changed".to_owned();
+    (expected.is.attributes, expected.is.tags) = (BTreeMap::new(), BTreeMap::new());
+    expected.updated = bench.now;
+    assert_eq!(bench.device(no), expected);
+}
+
+pub fn a_product_has_no_more_devices_than_it_may(bench: &mut Bench) {
+    let first = bench.with_devices(&["d1", "d2"])[0];
+    let register = |keys: &[&str]| Write::CreateDevices {
+        devices: keys.iter().map(|key| new_device(ORG, PRODUCT, key)).collect(),
+        most: Some(3),
+        registrar: None,
+    };
+    let other = Write::CreateDevices {
+        devices: vec![new_device(OTHER_ORG, OTHER_PRODUCT, "d1")],
+        most: Some(1),
+        registrar: None,
+    };
+    let done = bench.commit(&[register(&["d2", "d3", "d4"]), register(&["d5"]), other]);
+    let (taken, full) = (Err(Refusal::Taken), Err(Refusal::Full));
+    let expected = [vec![taken, Ok(DeviceNo(3)), full], vec![full], vec![Ok(DeviceNo(4))]];
+    assert_eq!(done, expected.map(Done::Devices));
+    bench.delete_device(first);
+    assert_eq!(
+        bench.one(register(&["d4", "d5"])),
+        Done::Devices(vec![Ok(DeviceNo(5)), full])
+    );
+}
+
+/// Registers devices of the usual product through a gateway that may have two.
+fn through(gateway: DeviceNo, keys: &[&str]) -> Write {
+    Write::CreateDevices {
+        devices: keys.iter().map(|key| new_device(ORG, PRODUCT, key)).collect(),
+        most: None,
+        registrar: Some(Registrar { gateway, most: 2 }),
+    }
+}
+
+fn let_gateways_register(bench: &mut Bench, allowed: bool) {
+    bench.done(Write::UpdateProduct {
+        org: ORG.into(),
+        key: PRODUCT.into(),
+        change: ProductChange {
+            gateway_registers: Some(allowed),
+            ..ProductChange::default()
+        },
+        by: None,
+    });
+}
+
+pub fn a_gateway_registers_where_the_product_lets_it_and_has_them_under_it(bench: &mut Bench) {
+    let gateway = bench.with_devices(&["gateway"])[0];
+    let missing = Done::Devices(vec![Err(Refusal::Missing)]);
+    assert_eq!(bench.one(through(gateway, &["d1"])), missing, "it is off at first");
+    let_gateways_register(bench, true);
+    assert_eq!(bench.one(through(DeviceNo(99), &["d1"])), missing);
+    let foreign = bench.register(vec![new_device(OTHER_ORG, OTHER_PRODUCT, "gateway")])[0];
+    assert_eq!(bench.one(through(foreign, &["d1"])), missing);
+    let registered = DeviceNo(3);
+    assert_eq!(
+        bench.one(through(gateway, &["d1"])),
+        Done::Devices(vec![Ok(registered)])
+    );
+    assert_eq!(bench.read().sub_devices(gateway).unwrap(), [registered]);
+    let_gateways_register(bench, false);
+    assert_eq!(bench.one(through(gateway, &["d2"])), missing);
+    bench.delete_device(gateway);
+    let_gateways_register(bench, true);
+    assert_eq!(bench.one(through(gateway, &["d2"])), missing);
+}
+
+pub fn a_gateway_registers_no_gateways(bench: &mut Bench) {
+    let gateway = bench.with_devices(&["gateway"])[0];
+    let product = crate::rows::Product {
+        gateway: true,
+        gateway_registers: true,
+        ..sample::product(ORG, "boxes")
+    };
+    bench.done(Write::CreateProduct(product));
+    let write = Write::CreateDevices {
+        devices: vec![new_device(ORG, "boxes", "d1")],
+        most: None,
+        registrar: Some(Registrar { gateway, most: 9 }),
+    };
+    assert_eq!(bench.one(write), Done::Devices(vec![Err(Refusal::Missing)]));
+}
+
+pub fn a_gateway_registers_no_more_devices_than_it_may(bench: &mut Bench) {
+    let gateway = bench.with_devices(&["gateway"])[0];
+    let_gateways_register(bench, true);
+    let done = bench.commit(&[through(gateway, &["d1"]), through(gateway, &["gateway", "d2", "d3"])]);
+    let (first, second) = (DeviceNo(2), DeviceNo(3));
+    let expected = [
+        vec![Ok(first)],
+        vec![Err(Refusal::Taken), Ok(second), Err(Refusal::Full)],
+    ];
+    assert_eq!(done, expected.map(Done::Devices));
+    let full = Done::Devices(vec![Err(Refusal::Full)]);
+    bench.done(Write::RemoveSubDevices {
+        gateway,
+        devices: vec![first, second],
+    });
+    assert_eq!(
+        bench.one(through(gateway, &["d3"])),
+        full,
+        "they are its own, wherever they are"
+    );
+    bench.delete_device(first);
+    assert_eq!(
+        bench.one(through(gateway, &["d3"])),
+        Done::Devices(vec![Ok(DeviceNo(4))])
+    );
+    bench.delete_device(second);
+    let others = bench.devices(&["d4"]);
+    bench.done(Write::AddSubDevices {
+        gateway,
+        devices: others,
+        moves: false,
+        most: 2,
+    });
+    assert_eq!(bench.one(through(gateway, &["d5"])), full, "no more can be under it");
+}
+
+pub fn a_replaced_secret_of_a_device_is_good_until_its_grace_ends(bench: &mut Bench) {
+    let no = bench.with_devices(&["d1"])[0];
+    let rotate = |secret: &str, former_until| Write::RotateDeviceSecret {
+        device: no,
+        secret: secret.into(),
+        former_until,
+    };
+    let first = bench.device(no).is.secret;
+    let until = bench.now.plus_ms(60_000);
+    bench.done(rotate("second", Some(until)));
+    let device = bench.device(no);
+    let good = |device: &Device, now| -> Vec<Secret> { device.secrets_at(now).cloned().collect() };
+    assert_eq!(good(&device, until.plus_ms(-1)), ["second".into(), first]);
+    assert_eq!(good(&device, until), ["second".into()]);
+    assert_eq!(device.updated, bench.now);
+    bench.done(rotate("third", Some(until)));
+    assert_eq!(good(&bench.device(no), bench.now), ["third".into(), "second".into()]);
+    bench.done(rotate("fourth", None));
+    assert_eq!(good(&bench.device(no), bench.now), ["fourth".into()]);
+    bench.delete_device(no);
+    bench.refused(rotate("fifth", None), Refusal::Missing);
 }
 
 pub fn disabling_twice_changes_nothing(bench: &mut Bench) {

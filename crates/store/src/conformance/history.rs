@@ -1,6 +1,8 @@
 //! Makes up what could happen next: writes as application and engine would make them, with names from a small pool, so
 //! that they collide, and with steps that the core decided.
 
+use aldis_core::command::Qos;
+use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::{JobState, Policy, Retry};
 use aldis_core::reported::Kind;
@@ -12,7 +14,7 @@ use super::bench::{ALL, delete, disable};
 use super::sample::{self, ORG, OTHER_ORG, PRESENT, device_job, idempotency, new_device, product_job, reply, texts};
 use super::snapshot::{APP_KEYS, DEVICE_KEYS, MODELS, PRODUCTS, REQUESTS};
 use crate::memory::MemoryStore;
-use crate::rows::{Action, Activity, Job, NewDevice, Reported, Slot};
+use crate::rows::{Action, Activity, DeviceChange, Job, NewDevice, ProductChange, Registrar, Reported, Secret, Slot};
 use crate::{DeviceRef, JobTasks, Page, Read, StepWrite, Write};
 
 /// Numbers that look random; the same seed gives the same ones on every machine (splitmix64).
@@ -74,7 +76,7 @@ impl History {
             }
             writes.push(Write::CreateProduct(sample::product(org, product)));
             let devices = DEVICE_KEYS[..5].iter().map(|key| new_device(org, product, key));
-            writes.push(Write::CreateDevices(devices.collect()));
+            writes.push(Write::register(devices.collect()));
         }
         writes
     }
@@ -145,7 +147,7 @@ impl History {
         let disabled = self.chance.one_in(2);
         let (model, key) = (self.chance.name(&MODELS), self.chance.name(&APP_KEYS));
         let product = self.chance.name(&PRODUCTS);
-        Some(match self.chance.below(12) {
+        Some(match self.chance.below(13) {
             0 => Write::CreateOrganization(sample::organization(org)),
             1 => Write::DisableOrganization {
                 org: org.into(),
@@ -166,6 +168,7 @@ impl History {
             7 => Write::UpdateModel {
                 org: org.into(),
                 id: model.into(),
+                from: self.model_as_read(org, model),
                 document: json!({"modelId": model, "name": {"defaultValue": format!("at {}", self.now.0)}}),
             },
             8 => Write::DeleteModel {
@@ -173,15 +176,19 @@ impl History {
                 id: model.into(),
             },
             9 => Write::CreateProduct(self.product(org, product, model)),
-            10 => {
-                // The order of creation is no change's business.
-                let stored = self.model.product(&product.into()).unwrap()?;
-                let changed = self.product(org, product, model);
-                Write::UpdateProduct(crate::rows::Product {
-                    created: stored.created,
-                    ..changed
-                })
-            }
+            12 => Write::RotateProductSecret {
+                org: org.into(),
+                key: product.into(),
+                secret: Secret(format!("at {}", self.now.0)),
+                former_until: self.grace(),
+                by: self.some("changer".into()),
+            },
+            10 => Write::UpdateProduct {
+                org: org.into(),
+                key: product.into(),
+                change: self.product_change(),
+                by: self.some("changer".into()),
+            },
             _ => Write::DeleteProduct {
                 org: org.into(),
                 key: product.into(),
@@ -189,28 +196,45 @@ impl History {
         })
     }
 
+    /// Now and then as it was before it was changed.
+    fn model_as_read(&mut self, org: &str, id: &str) -> serde_json::Value {
+        let stored = self.model.model(&org.into(), &id.into()).unwrap();
+        let stored = stored.filter(|_| !self.chance.one_in(4));
+        stored.map_or_else(|| sample::model(org, id).document, |model| model.document)
+    }
+
     fn product(&mut self, org: &str, key: &str, model: &str) -> crate::rows::Product {
         crate::rows::Product {
             model: model.into(),
             created: self.next_created(),
             gateway: self.chance.one_in(3),
+            gateway_registers: self.chance.one_in(2),
             ..sample::product(org, key)
         }
     }
 
     fn devices(&mut self) -> Vec<Write> {
         let device = self.any_device();
-        let write = match self.chance.below(13) {
+        let write = match self.chance.below(14) {
+            13 => Write::RotateDeviceSecret {
+                device,
+                secret: Secret(format!("at {}", self.now.0)),
+                former_until: self.grace(),
+            },
             11 | 12 => self.report(device),
             9 | 10 => self.topology(),
             8 => Write::EndSessions { at: self.now },
-            0 | 1 => Write::CreateDevices((0..=self.chance.below(4)).map(|_| self.new_device()).collect()),
+            0 | 1 => Write::CreateDevices {
+                devices: (0..=self.chance.below(4)).map(|_| self.new_device()).collect(),
+                most: self.chance.one_in(3).then_some(6),
+                registrar: self.chance.one_in(3).then_some(Registrar {
+                    gateway: device,
+                    most: 3,
+                }),
+            },
             2 => Write::UpdateDevice {
                 device,
-                name: aldis_core::i18n::I18nText::plain(format!("at {}", self.now.0)),
-                desc: String::new(),
-                attributes: [("power".to_owned(), json!(self.chance.below(6)))].into(),
-                tags: texts(&[("a", "b")]),
+                change: self.device_change(),
             },
             3 | 4 => disable(device, self.chance.one_in(2)),
             5 => delete(device),
@@ -230,6 +254,38 @@ impl History {
             }
         };
         vec![write]
+    }
+
+    fn device_change(&mut self) -> DeviceChange {
+        let power = json!(self.chance.below(6));
+        DeviceChange {
+            name: self.some(I18nText::plain(format!("at {}", self.now.0))),
+            desc: self.some(String::new()),
+            attributes: self.some([("power".to_owned(), power)].into()),
+            tags: self.some(texts(&[("a", "b")])),
+        }
+    }
+
+    fn product_change(&mut self) -> ProductChange {
+        let (one, other) = (self.chance.one_in(2), self.chance.one_in(2));
+        ProductChange {
+            name: self.some(I18nText::plain(format!("at {}", self.now.0))),
+            desc: self.some(format!("since {}", self.now.0)),
+            tags: self.some(texts(&[("a", "b")])),
+            dynamic_activation: self.some(one),
+            certificates: self.some(other),
+            gateway_registers: self.some(one),
+            command_qos: self.some(Qos::AtMostOnce),
+        }
+    }
+
+    fn grace(&mut self) -> Option<Timestamp> {
+        let until = self.now.plus_ms(60_000);
+        self.some(until)
+    }
+
+    fn some<T>(&mut self, part: T) -> Option<T> {
+        self.chance.one_in(2).then_some(part)
     }
 
     /// Few names and moments, so that values meet.
@@ -494,9 +550,6 @@ impl History {
             0 => Write::Remember {
                 idempotency: idempotency(self.chance.name(&REQUESTS), 9),
                 answer: "a text".to_owned(),
-            },
-            1 => Write::Forget {
-                before: self.now.plus_ms(-60_000),
             },
             _ => Write::Note(self.action()),
         }

@@ -1,12 +1,12 @@
 //! Remembered answers, and who did what.
 
-use aldis_core::ids::{DeviceNo, OrgId};
+use aldis_core::ids::{DeviceNo, JobNo};
 
-use super::bench::{Bench, delete, disable};
+use super::bench::{ALL, Bench, delete, disable};
 use super::sample::{self, ORG, OTHER_ORG, PRODUCT, device_job, idempotency, new_device, org};
-use crate::rows::{Action, Actor, Idempotency, PastAction, Remembered};
+use crate::rows::{ANSWER_KEPT_MS, Action, ActionFilter, Actor, Idempotency, NewJob, PastAction, Remembered};
 use crate::words::verb;
-use crate::{Done, Refusal, Write};
+use crate::{Done, Page, Refusal, Write};
 
 fn remember(key: &str, digest: u8, answer: &str) -> Write {
     Write::Remember {
@@ -16,7 +16,8 @@ fn remember(key: &str, digest: u8, answer: &str) -> Write {
 }
 
 fn remembered(bench: &mut Bench, key: &str) -> Option<Remembered> {
-    bench.read().remembered("wind/console", key).unwrap()
+    let now = bench.now;
+    bench.read().remembered("wind/console", key, now).unwrap()
 }
 
 pub fn an_answer_is_remembered_until_it_is_forgotten(bench: &mut Bench) {
@@ -31,15 +32,43 @@ pub fn an_answer_is_remembered_until_it_is_forgotten(bench: &mut Bench) {
     assert_eq!(remembered(bench, "a"), Some(expected.clone()));
     bench.refused(remember("a", 255, "another"), Refusal::Taken);
     assert_eq!(remembered(bench, "a"), Some(expected.clone()));
+    let until = first.plus_ms(ANSWER_KEPT_MS);
+    let at = |bench: &mut Bench, key: &str, now| bench.read().remembered("wind/console", key, now).unwrap();
+    assert_eq!(
+        at(bench, "a", until),
+        Some(expected),
+        "it is kept to the last millisecond"
+    );
+    assert_eq!(
+        at(bench, "a", until.plus_ms(1)),
+        None,
+        "it is too old without any write"
+    );
+
+    bench.pass_until(until);
+    bench.refused(remember("a", 3, "again"), Refusal::Taken);
+    bench.pass_until(until.plus_ms(1));
     bench.done(remember("b", 2, "later"));
-    bench.done(Write::Forget { before: first });
-    assert_eq!(remembered(bench, "a"), Some(expected), "it is not older than that");
-    bench.done(Write::Forget {
-        before: first.plus_ms(1),
-    });
-    assert_eq!(remembered(bench, "a"), None);
-    assert!(remembered(bench, "b").is_some());
+    assert_eq!(at(bench, "a", first), None, "the next write with a key forgets it");
     bench.done(remember("a", 3, "again"));
+    assert!(remembered(bench, "b").is_some());
+}
+
+pub fn a_job_is_created_anew_when_the_answer_is_forgotten(bench: &mut Bench) {
+    let devices = bench.with_devices(&["d1"]);
+    let create = |digest| {
+        Write::CreateJob(NewJob {
+            idempotency: Some(idempotency("a", digest)),
+            ..device_job(&devices)
+        })
+    };
+    let created = |no, created| Done::Job { no: JobNo(no), created };
+    assert_eq!(bench.one(create(1)), created(1, true));
+    let until = bench.now.plus_ms(ANSWER_KEPT_MS);
+    bench.pass_until(until);
+    assert_eq!(bench.one(create(1)), created(1, false), "the last millisecond");
+    bench.pass_until(until.plus_ms(1));
+    assert_eq!(bench.one(create(2)), created(2, true));
 }
 
 pub fn the_same_key_of_another_caller_is_another_key(bench: &mut Bench) {
@@ -53,7 +82,8 @@ pub fn the_same_key_of_another_caller_is_another_key(bench: &mut Bench) {
         answer: "second".to_owned(),
     });
     assert_eq!(remembered(bench, "a").unwrap().answer, "first");
-    let second = bench.read().remembered("wind", "a").unwrap().unwrap();
+    let now = bench.now;
+    let second = bench.read().remembered("wind", "a", now).unwrap().unwrap();
     assert_eq!(second.answer, "second");
 }
 
@@ -64,6 +94,7 @@ pub fn what_operators_did_is_kept(bench: &mut Bench) {
     bench.one(Write::CancelJob { job, by: sample::by() });
     let unsigned = Actor {
         app_key: None,
+        address: None,
         request_id: "r2".to_owned(),
     };
     bench.done(Write::Note(Action {
@@ -85,11 +116,11 @@ pub fn what_operators_did_is_kept(bench: &mut Bench) {
     let deleted_at = bench.now;
 
     let verbs = |actions: &[PastAction]| -> Vec<String> { actions.iter().map(|action| action.verb.clone()).collect() };
-    let of_job = bench.read().actions(&org(), &job.to_job_id()).unwrap();
+    let of_job = actions(bench, ORG, &job.to_job_id());
     let expected = [verb::CREATE_JOB, verb::CANCEL_JOB, "job.look", verb::DELETE_JOB];
     assert_eq!(verbs(&of_job), expected);
     assert_eq!((&of_job[0].by, &of_job[2].by), (&sample::by(), &unsigned));
-    let of_device = bench.read().actions(&org(), &asset).unwrap();
+    let of_device = actions(bench, ORG, &asset);
     let expected = [
         verb::DISABLE_DEVICE,
         verb::ENABLE_DEVICE,
@@ -98,14 +129,118 @@ pub fn what_operators_did_is_kept(bench: &mut Bench) {
     ];
     assert_eq!(verbs(&of_device), expected);
     let last = PastAction {
+        no: of_device.last().unwrap().no,
+        org: org(),
         at: deleted_at,
         verb: verb::DELETE_DEVICE.to_owned(),
         subject: asset.clone(),
         by: sample::by(),
     };
     assert_eq!(of_device.last(), Some(&last));
-    assert_eq!(bench.read().actions(&OrgId::from(OTHER_ORG), &asset).unwrap(), []);
+    assert_eq!(actions(bench, OTHER_ORG, &asset), []);
     assert_eq!(device, DeviceNo(1));
+}
+
+/// What was done to a subject, oldest first.
+fn actions(bench: &mut Bench, org: &str, subject: &str) -> Vec<PastAction> {
+    let filter = ActionFilter {
+        subject: Some(subject.to_owned()),
+        ..ActionFilter::default()
+    };
+    let mut found = bench.read().search_actions(&org.into(), &filter, ALL).unwrap().rows;
+    found.reverse();
+    found
+}
+
+pub fn what_was_done_is_searched_newest_first(bench: &mut Bench) {
+    let mut moments = Vec::new();
+    for (verb, key, subject, of) in [
+        ("a.one", Some("k1"), "s1", ORG),
+        ("a.one", Some("k2"), "s2", ORG),
+        ("b.two", None, "s1", ORG),
+        ("b.two", Some("k1"), "s1", OTHER_ORG),
+        ("b.two", Some("k1"), "s2", ORG),
+    ] {
+        bench.done(Write::Note(Action {
+            org: of.into(),
+            verb,
+            subject: subject.to_owned(),
+            by: Actor {
+                app_key: key.map(Into::into),
+                address: key.map(|_| std::net::IpAddr::from([127, 0, 0, 1])),
+                request_id: subject.to_owned(),
+            },
+        }));
+        moments.push(bench.now);
+        bench.now = bench.now.plus_ms(10);
+    }
+    let all = ActionFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    let mut found = |filter: ActionFilter, page| {
+        let found = bench.read().search_actions(&org(), &filter, page).unwrap();
+        let numbers: Vec<u64> = found.rows.iter().map(|action| action.no).collect();
+        (numbers, found.total)
+    };
+    assert_eq!(found(all(), ALL), (vec![5, 3, 2, 1], 4));
+    assert_eq!(found(all(), Page { skip: 1, take: 2 }), (vec![3, 2], 4));
+    assert_eq!(found(all(), Page { skip: 0, take: 0 }), (vec![], 4));
+    let cases = [
+        (
+            ActionFilter {
+                from: Some(moments[1]),
+                ..all()
+            },
+            vec![5, 3, 2],
+        ),
+        (
+            ActionFilter {
+                until: Some(moments[1]),
+                ..all()
+            },
+            vec![1],
+        ),
+        (
+            ActionFilter {
+                verb: text("b.two"),
+                ..all()
+            },
+            vec![5, 3],
+        ),
+        (
+            ActionFilter {
+                app_key: Some("k1".into()),
+                ..all()
+            },
+            vec![5, 1],
+        ),
+        (
+            ActionFilter {
+                subject: text("s1"),
+                ..all()
+            },
+            vec![3, 1],
+        ),
+        (
+            ActionFilter {
+                subject: text("s1"),
+                verb: text("a.one"),
+                from: Some(moments[0]),
+                ..all()
+            },
+            vec![1],
+        ),
+        (
+            ActionFilter {
+                subject: text("unknown"),
+                ..all()
+            },
+            vec![],
+        ),
+    ];
+    for (filter, expected) in cases {
+        let total = expected.len() as u64;
+        assert_eq!(found(filter.clone(), ALL), (expected, total), "{filter:?}");
+    }
 }
 
 pub fn who_asked_is_kept_with_what_was_done_and_with_that_alone(bench: &mut Bench) {
@@ -121,7 +256,7 @@ pub fn who_asked_is_kept_with_what_was_done_and_with_that_alone(bench: &mut Benc
     };
     let devices = ["n1", "n2", "n1"].map(|key| new_device(ORG, PRODUCT, key)).to_vec();
     bench.with_devices(&["n2"]);
-    let done = bench.one(noted(Write::CreateDevices(devices), &["first", "taken", "twice"]));
+    let done = bench.one(noted(Write::register(devices), &["first", "taken", "twice"]));
     assert!(matches!(done, Done::Devices(entries) if entries.iter().filter(|entry| entry.is_ok()).count() == 1));
     let delete = || Write::DeleteModel {
         org: org(),
@@ -133,7 +268,7 @@ pub fn who_asked_is_kept_with_what_was_done_and_with_that_alone(bench: &mut Benc
         disabled: false,
     };
     bench.done(noted(disable, &["whole", "whole too"]));
-    let kept = |subject: &str| bench.read().actions(&org(), subject).unwrap().len();
+    let kept = |subject: &str| actions(bench, ORG, subject).len();
     let subjects = ["first", "taken", "twice", "refused", "whole", "whole too"];
     assert_eq!(subjects.map(kept), [1, 0, 0, 0, 1, 1]);
 }

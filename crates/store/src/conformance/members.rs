@@ -145,7 +145,7 @@ pub fn changes_in_the_triggers_own_commit_count_in_their_order(bench: &mut Bench
         Write::TriggerJob { job: first },
         disable(devices[1], true),
         disable(devices[0], false),
-        Write::CreateDevices(vec![new_device(ORG, PRODUCT, "new")]),
+        Write::register(vec![new_device(ORG, PRODUCT, "new")]),
         Write::TriggerJob { job: second },
         delete(devices[3]),
     ]);

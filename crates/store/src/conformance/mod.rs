@@ -69,6 +69,8 @@ macro_rules! conformance_tests {
                 a_model_in_use_is_not_deleted,
                 products_come_back_with_their_secrets,
                 a_product_key_is_taken_over_the_whole_installation,
+                product_changes_of_different_parts_both_last,
+                a_replaced_secret_of_a_product_is_good_until_its_grace_ends,
                 a_product_is_changed_by_its_own_organization_alone,
                 a_product_with_devices_is_not_deleted,
             }
@@ -77,6 +79,12 @@ macro_rules! conformance_tests {
                 every_device_of_a_batch_has_an_answer_of_its_own,
                 devices_are_found_in_the_order_asked_for,
                 a_change_replaces_what_an_operator_may_change,
+                device_changes_of_different_parts_both_last,
+                a_gateway_registers_where_the_product_lets_it_and_has_them_under_it,
+                a_gateway_registers_no_gateways,
+                a_gateway_registers_no_more_devices_than_it_may,
+                a_replaced_secret_of_a_device_is_good_until_its_grace_ends,
+                a_product_has_no_more_devices_than_it_may,
                 disabling_twice_changes_nothing,
                 a_deleted_device_is_found_by_number_alone,
                 keys_of_a_deleted_device_name_another_device,
@@ -166,8 +174,10 @@ macro_rules! conformance_tests {
             }
             journal {
                 an_answer_is_remembered_until_it_is_forgotten,
+                a_job_is_created_anew_when_the_answer_is_forgotten,
                 the_same_key_of_another_caller_is_another_key,
                 what_operators_did_is_kept,
+                what_was_done_is_searched_newest_first,
                 who_asked_is_kept_with_what_was_done_and_with_that_alone,
             }
             random {

@@ -1,11 +1,12 @@
 //! Organizations, access keys, thing models, products.
 
 use aldis_core::command::Qos;
-use serde_json::json;
+use aldis_core::i18n::I18nText;
+use serde_json::{Value, json};
 
 use super::bench::{ALL, Bench, delete};
 use super::sample::{self, MODEL, ORG, OTHER_ORG, OTHER_PRODUCT, PRODUCT, device_job, org, texts};
-use crate::rows::{MODELS_PER_ORG_MAX, Model, Organization, Role, Secret};
+use crate::rows::{MODELS_PER_ORG_MAX, Model, Organization, ProductChange, Role, Secret};
 use crate::{Done, Refusal, Write};
 
 pub fn organizations_are_created_disabled_and_deleted(bench: &mut Bench) {
@@ -137,26 +138,32 @@ pub fn models_belong_to_one_organization(bench: &mut Bench) {
     bench.done(Write::CreateModel(solar.clone()));
     bench.refused(Write::CreateModel(wind.clone()), Refusal::Taken);
     let document = json!({"modelId": MODEL, "name": {"defaultValue": "changed"}, "n": [1, 2.5, null]});
-    bench.done(Write::UpdateModel {
+    let update = |from: &Value| Write::UpdateModel {
         org: org(),
         id: MODEL.into(),
+        from: from.clone(),
         document: document.clone(),
-    });
+    };
+    bench.refused(update(&json!({"modelId": MODEL})), Refusal::Changed);
+    assert_eq!(bench.read().model(&org(), &MODEL.into()).unwrap(), Some(wind.clone()));
+    bench.done(update(&wind.document));
     let changed = Model {
         document: document.clone(),
         updated: bench.now,
-        ..wind
+        ..wind.clone()
     };
     assert_eq!(bench.read().model(&org(), &MODEL.into()).unwrap(), Some(changed));
     assert_eq!(
         bench.read().model(&OTHER_ORG.into(), &MODEL.into()).unwrap(),
         Some(solar)
     );
+    bench.refused(update(&wind.document), Refusal::Changed);
     bench.refused(
         Write::UpdateModel {
             org: org(),
             id: "unknown".into(),
-            document,
+            from: wind.document.clone(),
+            document: document.clone(),
         },
         Refusal::Missing,
     );
@@ -186,14 +193,102 @@ pub fn products_come_back_with_their_secrets(bench: &mut Bench) {
     bench.done(Write::CreateProduct(product.clone()));
     let key = PRODUCT.into();
     assert_eq!(bench.read().product(&key).unwrap(), Some(product.clone()));
+    bench.done(Write::DeleteProduct {
+        org: org(),
+        key: PRODUCT.into(),
+    });
     (product.gateway, product.json) = (true, false);
     (product.dynamic_activation, product.certificates) = (false, true);
+    product.gateway_registers = true;
     product.command_qos = Qos::AtMostOnce;
     (product.created_by, product.updated_by) = (None, Some("other".into()));
     product.tags = texts(&[]);
     product.secret = Secret("another".to_owned());
-    bench.done(Write::UpdateProduct(product.clone()));
+    bench.done(Write::CreateProduct(product.clone()));
     assert_eq!(bench.read().product(&key).unwrap(), Some(product));
+}
+
+pub fn product_changes_of_different_parts_both_last(bench: &mut Bench) {
+    bench.found();
+    let name = ProductChange {
+        name: Some(I18nText::plain("changed")),
+        ..ProductChange::default()
+    };
+    let desc = ProductChange {
+        desc: Some(String::new()),
+        ..ProductChange::default()
+    };
+    let tags = ProductChange {
+        tags: Some(texts(&[("a", "b")])),
+        ..ProductChange::default()
+    };
+    let activation = ProductChange {
+        dynamic_activation: Some(false),
+        ..ProductChange::default()
+    };
+    let certificates = ProductChange {
+        certificates: Some(true),
+        ..ProductChange::default()
+    };
+    let registers = ProductChange {
+        gateway_registers: Some(true),
+        ..ProductChange::default()
+    };
+    let qos = ProductChange {
+        command_qos: Some(Qos::AtMostOnce),
+        ..ProductChange::default()
+    };
+    let update = |change| update_product(ORG, PRODUCT, change);
+    let none = ProductChange::default();
+    let changes = [name, desc, tags, activation, certificates, registers, qos, none];
+    let done = bench.commit(&changes.map(update));
+    assert!(done.iter().all(|done| *done == Done::Yes), "{done:?}");
+    let expected = crate::rows::Product {
+        name: I18nText::plain("changed"),
+        desc: String::new(),
+        tags: texts(&[("a", "b")]),
+        dynamic_activation: false,
+        certificates: true,
+        gateway_registers: true,
+        command_qos: Qos::AtMostOnce,
+        updated: bench.now,
+        updated_by: Some("changer".into()),
+        ..sample::product(ORG, PRODUCT)
+    };
+    assert_eq!(bench.read().product(&PRODUCT.into()).unwrap(), Some(expected));
+}
+
+fn update_product(of: &str, key: &str, change: ProductChange) -> Write {
+    Write::UpdateProduct {
+        org: of.into(),
+        key: key.into(),
+        change,
+        by: Some("changer".into()),
+    }
+}
+
+pub fn a_replaced_secret_of_a_product_is_good_until_its_grace_ends(bench: &mut Bench) {
+    bench.found();
+    let rotate = |org: &str, former_until| Write::RotateProductSecret {
+        org: org.into(),
+        key: PRODUCT.into(),
+        secret: "second".into(),
+        former_until,
+        by: Some("changer".into()),
+    };
+    bench.refused(rotate(OTHER_ORG, None), Refusal::Missing);
+    let first = sample::product(ORG, PRODUCT).secret;
+    let until = bench.now.plus_ms(60_000);
+    bench.done(rotate(ORG, Some(until)));
+    let product = bench.read().product(&PRODUCT.into()).unwrap().unwrap();
+    let good = |now| -> Vec<Secret> { product.secrets_at(now).cloned().collect() };
+    assert_eq!(good(until.plus_ms(-1)), ["second".into(), first]);
+    assert_eq!(good(until), ["second".into()]);
+    let expected = (bench.now, Some("changer".into()));
+    assert_eq!((product.updated, product.updated_by), expected);
+    bench.done(rotate(ORG, None));
+    let product = bench.read().product(&PRODUCT.into()).unwrap().unwrap();
+    assert_eq!(product.former_secret, None);
 }
 
 pub fn a_product_key_is_taken_over_the_whole_installation(bench: &mut Bench) {
@@ -215,7 +310,11 @@ pub fn a_product_key_is_taken_over_the_whole_installation(bench: &mut Bench) {
 pub fn a_product_is_changed_by_its_own_organization_alone(bench: &mut Bench) {
     bench.found();
     bench.refused(
-        Write::UpdateProduct(sample::product(ORG, OTHER_PRODUCT)),
+        update_product(ORG, OTHER_PRODUCT, ProductChange::default()),
+        Refusal::Missing,
+    );
+    bench.refused(
+        update_product(ORG, "unknown", ProductChange::default()),
         Refusal::Missing,
     );
     let deletion = Write::DeleteProduct {
@@ -223,9 +322,6 @@ pub fn a_product_is_changed_by_its_own_organization_alone(bench: &mut Bench) {
         key: OTHER_PRODUCT.into(),
     };
     bench.refused(deletion, Refusal::Missing);
-    let mut without_model = sample::product(ORG, PRODUCT);
-    without_model.model = "unknown".into();
-    bench.refused(Write::UpdateProduct(without_model), Refusal::Missing);
     let found = bench.read().search_products(&OTHER_ORG.into(), None, ALL).unwrap();
     assert_eq!(found.rows, [sample::product(OTHER_ORG, OTHER_PRODUCT)]);
 }

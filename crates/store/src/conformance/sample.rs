@@ -1,6 +1,7 @@
 //! Rows to try things with.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
@@ -40,6 +41,7 @@ pub(super) fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 pub(super) fn by() -> Actor {
     Actor {
         app_key: Some("console".into()),
+        address: Some(IpAddr::from([192, 0, 2, 7])),
         request_id: "request-1".to_owned(),
     }
 }
@@ -81,6 +83,7 @@ pub(super) fn product(org: &str, key: &str) -> Product {
         key: key.into(),
         name: I18nText::plain(format!("Product {key}")),
         secret: Secret(format!("secret of {key}")),
+        former_secret: None,
         desc: "stands in the wind".to_owned(),
         gateway: false,
         json: true,
@@ -88,6 +91,7 @@ pub(super) fn product(org: &str, key: &str) -> Product {
         model: MODEL.into(),
         dynamic_activation: true,
         certificates: false,
+        gateway_registers: false,
         command_qos: Qos::default(),
         created: Timestamp(1_700_000_000_003),
         created_by: Some("console".into()),

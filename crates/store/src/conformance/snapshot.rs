@@ -9,8 +9,9 @@ use aldis_core::reported::Kind;
 use aldis_core::task::Task;
 use aldis_core::time::Timestamp;
 
+use super::bench::ALL;
 use super::sample::{ORG, OTHER_ORG};
-use crate::rows::{Device, Job, Secret};
+use crate::rows::{ActionFilter, Device, Job, Secret};
 use crate::{DeviceRef, Error, Found, JobTasks, Page, Read};
 
 /// Numbers beyond the last one given out that are asked for all the same.
@@ -98,7 +99,10 @@ impl Lines<'_> {
         }
         for key in PRODUCTS.map(ProductKey::from) {
             let found = read.product(&key)?;
-            self.add("product", found.map(|product| (shown(&product.secret), product)));
+            self.add(
+                "product",
+                found.map(|product| (all_shown(product.secrets_at(ALWAYS)), product)),
+            );
         }
         Ok(())
     }
@@ -115,7 +119,10 @@ impl Lines<'_> {
             }
         }
         for (by, found) in refs.iter().zip(read.devices(&refs)?) {
-            self.add("device", (by, found.map(|device| (shown(&device.is.secret), device))));
+            self.add(
+                "device",
+                (by, found.map(|device| (all_shown(device.secrets_at(ALWAYS)), device))),
+            );
         }
         let all: Vec<DeviceNo> = numbers(last_device(read)?).map(DeviceNo).collect();
         for facts in read.device_facts(&all)? {
@@ -232,7 +239,10 @@ impl Lines<'_> {
     fn journal(&mut self) -> Result<(), Error> {
         let read = self.read;
         for key in REQUESTS {
-            self.add("remembered", (key, read.remembered("wind/console", key)?));
+            self.add(
+                "remembered",
+                (key, read.remembered("wind/console", key, read.last_commit()?.1)?),
+            );
         }
         let jobs = numbers(last_job(read)?).map(|no| JobNo(no).to_job_id());
         let devices = PRODUCTS
@@ -241,11 +251,22 @@ impl Lines<'_> {
         let subjects: Vec<String> = jobs.chain(devices).collect();
         for org in [ORG, OTHER_ORG].map(OrgId::from) {
             for subject in &subjects {
-                self.add("actions", (subject, read.actions(&org, subject)?));
+                let filter = ActionFilter {
+                    subject: Some(subject.to_owned()),
+                    ..ActionFilter::default()
+                };
+                self.add("actions", (subject, read.search_actions(&org, &filter, ALL)?));
             }
         }
         Ok(())
     }
+}
+
+/// Before the end of every grace.
+const ALWAYS: Timestamp = Timestamp(i64::MIN);
+
+fn all_shown<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Vec<String> {
+    secrets.map(shown).collect()
 }
 
 fn shown(secret: &Secret) -> String {

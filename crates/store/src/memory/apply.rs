@@ -20,22 +20,37 @@ impl Contents {
             Write::DisableKey { key, disabled } => self.disable_key(key, *disabled),
             Write::DeleteKey { key } => self.delete_key(key),
             Write::CreateModel(model) => self.create_model(model),
-            Write::UpdateModel { org, id, document } => self.update_model(org, id, document),
+            Write::UpdateModel {
+                org,
+                id,
+                from,
+                document,
+            } => self.update_model(org, id, from, document),
             Write::DeleteModel { org, id } => self.delete_model(org, id),
             Write::CreateProduct(product) => self.create_product(product),
-            Write::UpdateProduct(product) => self.update_product(product),
+            Write::UpdateProduct { org, key, change, by } => self.update_product(org, key, change, by.as_ref()),
+            Write::RotateProductSecret {
+                org,
+                key,
+                secret,
+                former_until,
+                by,
+            } => self.rotate_product_secret(org, key, secret, *former_until, by.as_ref()),
             Write::DeleteProduct { org, key } => self.delete_product(org, key),
-            Write::CreateDevices(devices) => Ok(self.create_devices(devices)),
-            Write::UpdateDevice {
-                device,
-                name,
-                desc,
-                attributes,
-                tags,
-            } => self.update_device(*device, name, desc, attributes, tags),
+            Write::CreateDevices {
+                devices,
+                most,
+                registrar,
+            } => Ok(self.create_devices(devices, *most, *registrar)),
+            Write::UpdateDevice { device, change } => self.update_device(*device, change),
             Write::DisableDevice { device, disabled, by } => self.disable_device(*device, *disabled, by),
             Write::DeleteDevice { device, by } => self.delete_device(*device, by),
             Write::ReplaceDevice { device, key, by } => self.replace_device(*device, key, by),
+            Write::RotateDeviceSecret {
+                device,
+                secret,
+                former_until,
+            } => self.rotate_device_secret(*device, secret, *former_until),
             Write::AddSubDevices {
                 gateway,
                 devices,
@@ -65,7 +80,6 @@ impl Contents {
                 self.jobs.skip_numbers(*least, *gap);
                 Ok(Done::Yes)
             }
-            Write::Forget { before } => Ok(self.forget(*before)),
             Write::Note(action) => Ok(self.note(action)),
             Write::Noted { write, actions } => self.noted(write, actions),
         }

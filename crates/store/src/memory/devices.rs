@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, OrgId, ProductKey};
 use aldis_core::time::Timestamp;
-use serde_json::Value;
 
 use super::Contents;
 use super::apply::Applied;
-use crate::rows::{Activity, Actor, Device, NewDevice};
+use super::registry::{rotate, set};
+use crate::rows::{Activity, Actor, Device, DeviceChange, NewDevice, Registrar, Secret};
 use crate::words::verb;
 use crate::{DeviceRef, Done, Refusal};
 
@@ -21,6 +20,8 @@ pub(super) struct Devices {
     by_asset: BTreeMap<AssetId, DeviceNo>,
     /// The gateway of each device that is under one.
     gateways: BTreeMap<DeviceNo, DeviceNo>,
+    /// The gateway that registered each device that one did.
+    registrars: BTreeMap<DeviceNo, DeviceNo>,
     /// Whether a device could be a member after each change of that; before its first change it could.
     changes: Vec<(DeviceNo, bool)>,
 }
@@ -90,20 +91,44 @@ impl Devices {
             .ok_or(Refusal::Missing)
     }
 
+    fn has_room_under(&self, registrar: Registrar) -> bool {
+        let Registrar { gateway, most } = registrar;
+        let registered = self
+            .live()
+            .filter(|device| self.registrars.get(&device.no) == Some(&gateway));
+        registered.count() < most && self.under(gateway).count() < most
+    }
+
     fn is_taken(&self, product: &ProductKey, key: &DeviceKey) -> bool {
         self.by_keys.contains_key(&(product.clone(), key.clone()))
     }
 }
 
 impl Contents {
-    pub(super) fn create_devices(&mut self, devices: &[NewDevice]) -> Done {
-        Done::Devices(devices.iter().map(|device| self.create_device(device)).collect())
+    pub(super) fn create_devices(
+        &mut self,
+        devices: &[NewDevice],
+        most: Option<u64>,
+        registrar: Option<Registrar>,
+    ) -> Done {
+        let created = devices.iter().map(|device| self.create_device(device, most, registrar));
+        Done::Devices(created.collect())
     }
 
-    fn create_device(&mut self, new: &NewDevice) -> Result<DeviceNo, Refusal> {
-        self.registry
-            .product_of(&new.org, &new.product)
-            .ok_or(Refusal::Missing)?;
+    fn create_device(
+        &mut self,
+        new: &NewDevice,
+        most: Option<u64>,
+        registrar: Option<Registrar>,
+    ) -> Result<DeviceNo, Refusal> {
+        let product = self.registry.product_of(&new.org, &new.product);
+        let product = product.ok_or(Refusal::Missing)?;
+        if let Some(registrar) = registrar {
+            let gateway = self.devices.live_mut(registrar.gateway)?;
+            if gateway.is.org != new.org || !product.gateway_registers || product.gateway {
+                return Err(Refusal::Missing);
+            }
+        }
         let devices = &mut self.devices;
         if devices.is_taken(&new.product, &new.key) {
             return Err(Refusal::Taken);
@@ -111,12 +136,20 @@ impl Contents {
         if devices.by_asset.contains_key(&new.asset) {
             return Err(Refusal::AssetTaken);
         }
+        let count = || devices.live().filter(|device| device.is.product == new.product).count();
+        if most.is_some_and(|most| count() as u64 >= most) {
+            return Err(Refusal::Full);
+        }
+        if registrar.is_some_and(|registrar| !devices.has_room_under(registrar)) {
+            return Err(Refusal::Full);
+        }
         let no = DeviceNo(devices.last_no().0 + 1);
         devices.by_keys.insert((new.product.clone(), new.key.clone()), no);
         devices.by_asset.insert(new.asset.clone(), no);
         let device = Device {
             no,
             is: new.clone(),
+            former_secret: None,
             disabled: false,
             deleted: false,
             created: self.clock,
@@ -126,22 +159,31 @@ impl Contents {
             last_offline: None,
         };
         devices.rows.insert(no, device);
+        if let Some(Registrar { gateway, .. }) = registrar {
+            devices.registrars.insert(no, gateway);
+            devices.gateways.insert(no, gateway);
+        }
         Ok(no)
     }
 
-    pub(super) fn update_device(
+    pub(super) fn update_device(&mut self, no: DeviceNo, change: &DeviceChange) -> Applied {
+        let device = self.devices.live_mut(no)?;
+        set(&mut device.is.name, change.name.as_ref());
+        set(&mut device.is.desc, change.desc.as_ref());
+        set(&mut device.is.attributes, change.attributes.as_ref());
+        set(&mut device.is.tags, change.tags.as_ref());
+        device.updated = self.clock;
+        Ok(Done::Yes)
+    }
+
+    pub(super) fn rotate_device_secret(
         &mut self,
         no: DeviceNo,
-        name: &I18nText,
-        desc: &str,
-        attributes: &BTreeMap<String, Value>,
-        tags: &BTreeMap<String, String>,
+        secret: &Secret,
+        former_until: Option<Timestamp>,
     ) -> Applied {
         let device = self.devices.live_mut(no)?;
-        device.is.name = name.clone();
-        desc.clone_into(&mut device.is.desc);
-        device.is.attributes.clone_from(attributes);
-        device.is.tags.clone_from(tags);
+        rotate(&mut device.is.secret, &mut device.former_secret, secret, former_until);
         device.updated = self.clock;
         Ok(Done::Yes)
     }

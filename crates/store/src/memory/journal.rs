@@ -7,33 +7,45 @@ use aldis_core::time::Timestamp;
 
 use super::Contents;
 use super::apply::Applied;
-use crate::rows::{Action, Actor, Idempotency, PastAction, Remembered};
+use crate::rows::{Action, ActionFilter, Actor, Idempotency, PastAction, Remembered};
 use crate::{Done, Refusal, Write};
 
 #[derive(Default)]
 pub(super) struct Journal {
     remembered: BTreeMap<(String, String), Remembered>,
     /// In the order in which they were done.
-    actions: Vec<(OrgId, PastAction)>,
+    actions: Vec<PastAction>,
 }
 
 impl Journal {
-    pub(super) fn remembered(&self, scope: &str, key: &str) -> Option<&Remembered> {
-        self.remembered.get(&(scope.to_owned(), key.to_owned()))
+    pub(super) fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Option<&Remembered> {
+        let found = self.remembered.get(&(scope.to_owned(), key.to_owned()));
+        found.filter(|remembered| remembered.holds_at(now))
     }
 
-    pub(super) fn actions(&self, org: &OrgId, subject: &str) -> Vec<PastAction> {
-        let of_subject = self
-            .actions
-            .iter()
-            .filter(|(of, action)| of == org && action.subject == subject);
-        of_subject.map(|(_, action)| action.clone()).collect()
+    /// Newest first.
+    pub(super) fn actions<'a>(
+        &'a self,
+        org: &'a OrgId,
+        filter: &'a ActionFilter,
+    ) -> impl Iterator<Item = &'a PastAction> {
+        let passes = |action: &&PastAction| {
+            action.org == *org
+                && filter.from.is_none_or(|from| action.at >= from)
+                && filter.until.is_none_or(|until| action.at < until)
+                && filter.verb.as_ref().is_none_or(|verb| action.verb == *verb)
+                && filter.subject.as_ref().is_none_or(|subject| action.subject == *subject)
+                && (filter.app_key.is_none() || action.by.app_key == filter.app_key)
+        };
+        self.actions.iter().rev().filter(passes)
     }
 }
 
 impl Contents {
     pub(super) fn remember(&mut self, idempotency: &Idempotency, answer: &str) -> Applied {
+        let now = self.clock;
         let place = (idempotency.scope.clone(), idempotency.key.clone());
+        self.journal.remembered.retain(|_, remembered| remembered.holds_at(now));
         if self.journal.remembered.contains_key(&place) {
             return Err(Refusal::Taken);
         }
@@ -44,11 +56,6 @@ impl Contents {
         };
         self.journal.remembered.insert(place, remembered);
         Ok(Done::Yes)
-    }
-
-    pub(super) fn forget(&mut self, before: Timestamp) -> Done {
-        self.journal.remembered.retain(|_, remembered| remembered.at >= before);
-        Done::Yes
     }
 
     pub(super) fn note(&mut self, action: &Action) -> Done {
@@ -66,11 +73,13 @@ impl Contents {
 
     pub(super) fn act(&mut self, org: OrgId, verb: &str, subject: String, by: &Actor) {
         let action = PastAction {
+            no: self.journal.actions.len() as u64 + 1,
+            org,
             at: self.clock,
             verb: verb.to_owned(),
             subject,
             by: by.clone(),
         };
-        self.journal.actions.push((org, action));
+        self.journal.actions.push(action);
     }
 }

@@ -14,7 +14,8 @@ use aldis_core::time::Timestamp;
 use super::records::{CommandRecord, DeviceRecord, JobRecord, TaskRecord, cut, model_passes, passes};
 use super::{Contents, MemoryStore};
 use crate::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
+    Reported, Slot,
 };
 use crate::{DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo, device_status};
 
@@ -379,11 +380,12 @@ impl Read for MemoryStore {
         Ok(self.contents.read().slots.values().copied().collect())
     }
 
-    fn remembered(&self, scope: &str, key: &str) -> Result<Option<Remembered>, Error> {
-        Ok(self.contents.read().journal.remembered(scope, key).cloned())
+    fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error> {
+        Ok(self.contents.read().journal.remembered(scope, key, now).cloned())
     }
 
-    fn actions(&self, org: &OrgId, subject: &str) -> Result<Vec<PastAction>, Error> {
-        Ok(self.contents.read().journal.actions(org, subject))
+    fn search_actions(&self, org: &OrgId, filter: &ActionFilter, page: Page) -> Result<Found<PastAction>, Error> {
+        let contents = self.contents.read();
+        cut(contents.journal.actions(org, filter).cloned(), page)
     }
 }

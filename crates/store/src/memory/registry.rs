@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};
+use aldis_core::time::Timestamp;
 use serde_json::Value;
 
 use super::Contents;
 use super::apply::Applied;
-use crate::rows::{AccessKey, MODELS_PER_ORG_MAX, Model, Organization, Product};
+use crate::rows::{AccessKey, FormerSecret, MODELS_PER_ORG_MAX, Model, Organization, Product, ProductChange, Secret};
 use crate::{Done, Refusal};
 
 #[derive(Default)]
@@ -100,11 +101,14 @@ impl Contents {
         Ok(Done::Yes)
     }
 
-    pub(super) fn update_model(&mut self, org: &OrgId, id: &ModelId, document: &Value) -> Applied {
+    pub(super) fn update_model(&mut self, org: &OrgId, id: &ModelId, from: &Value, document: &Value) -> Applied {
         let mut models = self.registry.models.iter_mut();
         let model = models
             .find(|model| model.org == *org && model.id == *id)
             .ok_or(Refusal::Missing)?;
+        if model.document != *from {
+            return Err(Refusal::Changed);
+        }
         model.document = document.clone();
         model.updated = self.clock;
         Ok(Done::Yes)
@@ -134,14 +138,44 @@ impl Contents {
         Ok(Done::Yes)
     }
 
-    pub(super) fn update_product(&mut self, product: &Product) -> Applied {
-        let registry = &mut self.registry;
-        registry.model(&product.org, &product.model).ok_or(Refusal::Missing)?;
-        let mut products = registry.products.iter_mut();
+    pub(super) fn update_product(
+        &mut self,
+        org: &OrgId,
+        key: &ProductKey,
+        change: &ProductChange,
+        by: Option<&AppKey>,
+    ) -> Applied {
+        let mut products = self.registry.products.iter_mut();
         let row = products
-            .find(|row| row.key == product.key && row.org == product.org)
+            .find(|row| row.key == *key && row.org == *org)
             .ok_or(Refusal::Missing)?;
-        row.clone_from(product);
+        set(&mut row.name, change.name.as_ref());
+        set(&mut row.desc, change.desc.as_ref());
+        set(&mut row.tags, change.tags.as_ref());
+        set(&mut row.dynamic_activation, change.dynamic_activation.as_ref());
+        set(&mut row.certificates, change.certificates.as_ref());
+        set(&mut row.gateway_registers, change.gateway_registers.as_ref());
+        set(&mut row.command_qos, change.command_qos.as_ref());
+        row.updated = self.clock;
+        row.updated_by = by.cloned();
+        Ok(Done::Yes)
+    }
+
+    pub(super) fn rotate_product_secret(
+        &mut self,
+        org: &OrgId,
+        key: &ProductKey,
+        secret: &Secret,
+        former_until: Option<Timestamp>,
+        by: Option<&AppKey>,
+    ) -> Applied {
+        let mut products = self.registry.products.iter_mut();
+        let row = products
+            .find(|row| row.key == *key && row.org == *org)
+            .ok_or(Refusal::Missing)?;
+        rotate(&mut row.secret, &mut row.former_secret, secret, former_until);
+        row.updated = self.clock;
+        row.updated_by = by.cloned();
         Ok(Done::Yes)
     }
 
@@ -152,5 +186,26 @@ impl Contents {
         }
         self.registry.products.retain(|product| product.key != *key);
         Ok(Done::Yes)
+    }
+}
+
+/// Puts another secret in the place of the present one, which stays as the former one until a moment.
+pub(super) fn rotate(
+    present: &mut Secret,
+    former: &mut Option<FormerSecret>,
+    secret: &Secret,
+    former_until: Option<Timestamp>,
+) {
+    let replaced = std::mem::replace(present, secret.clone());
+    *former = former_until.map(|until| FormerSecret {
+        secret: replaced,
+        until,
+    });
+}
+
+/// Sets what a change names.
+pub(super) fn set<T: Clone>(part: &mut T, given: Option<&T>) {
+    if let Some(given) = given {
+        part.clone_from(given);
     }
 }

@@ -32,7 +32,7 @@ impl Newcomers {
     pub(super) async fn start(server: &Server, client: &Client, accounts: Arc<Accounts>) -> anyhow::Result<Self> {
         let product = NewProduct {
             product_key: Some(PRODUCT.to_owned()),
-            product_secret: Some(SECRET.to_owned()),
+            product_secret: Some(SECRET.into()),
             dynamic_activate_enabled: Some(true),
             ..NewProduct::new("Newcomers", "killed")
         };

@@ -14,7 +14,8 @@ use aldis_sick_disk::SickDisk;
 use aldis_simulator::Chance;
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
+    Reported, Slot,
 };
 use aldis_store::{
     Committed, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Presence, Read, Store, TaskInfo, Write,
@@ -324,6 +325,6 @@ questions! {
     waiting(device: DeviceNo) -> Vec<Task>;
     attempted(device: DeviceNo, limit: usize) -> Vec<Task>;
     slots() -> Vec<Slot>;
-    remembered(scope: &str, key: &str) -> Option<Remembered>;
-    actions(org: &OrgId, subject: &str) -> Vec<PastAction>;
+    remembered(scope: &str, key: &str, now: Timestamp) -> Option<Remembered>;
+    search_actions(org: &OrgId, filter: &ActionFilter, page: Page) -> Found<PastAction>;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aldis_client::{DeviceRef, Name, NewProduct};
+use aldis_client::{DeviceRef, NewProduct, ProductChange};
 use aldis_protocol::login::{CHANNEL_DEVICE_KEY, Compression, Login, SecureMode, SignMethod};
 use aldis_simulator::{Device, DeviceIdentity};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ const DYNAMIC: &str = "dynamic";
 async fn world() -> World {
     let world = World::open().await;
     let dynamic = NewProduct {
-        product_secret: Some(PRODUCT_SECRET.to_owned()),
+        product_secret: Some(PRODUCT_SECRET.into()),
         dynamic_activate_enabled: Some(true),
         ..product(DYNAMIC)
     };
@@ -169,10 +169,9 @@ async fn only_a_registered_device_of_a_product_that_allows_it_is_activated() {
     );
     world.client.enable_device(&name).await.unwrap();
     assert_eq!(code(&world, activating(&identity, PRODUCT_SECRET)).await, 0);
-    let forbid = NewProduct {
+    let forbid = ProductChange {
         dynamic_activate_enabled: Some(false),
-        product_name: Name::plain(DYNAMIC),
-        ..product(DYNAMIC)
+        ..ProductChange::default()
     };
     world.client.update_product(DYNAMIC, &forbid).await.unwrap();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aldis_client::{Client, DeviceRef, NewProduct, TaskStatus};
+use aldis_client::{Client, DeviceRef, NewProduct, ProductChange, TaskStatus};
 use aldis_simulator::{Device, DeviceIdentity, Received};
 use serde_json::{Value, json};
 
@@ -339,7 +339,7 @@ async fn a_login_that_proves_nothing_is_told_why() {
 async fn the_product_may_vouch_for_a_device_that_does_not_know_its_secret_yet() {
     let world = world().await;
     let product = NewProduct {
-        product_secret: Some("product-secret".to_owned()),
+        product_secret: Some("product-secret".into()),
         dynamic_activate_enabled: Some(true),
         ..crate::harness::product("meter")
     };
@@ -366,7 +366,7 @@ fn by_product(key: &str) -> Value {
 async fn a_products_secret_takes_no_device_away_and_tells_no_secret_that_was_used() {
     let world = world().await;
     let product = NewProduct {
-        product_secret: Some("product-secret".to_owned()),
+        product_secret: Some("product-secret".into()),
         dynamic_activate_enabled: Some(true),
         ..crate::harness::product("meter")
     };
@@ -510,6 +510,25 @@ async fn two_hundred_sub_devices_are_in_and_one_more_is_not() {
 async fn gateways_register_devices_and_arrange_their_topology() {
     let world = world().await;
     let mut gateway = gateway(&world, "g1").await;
+    let refused = json!([{"productKey": "pump", "deviceKey": "n1"}]);
+    let refused = gateway.request("thing/device/register", refused).await.unwrap();
+    assert_eq!(
+        (&refused["code"], &refused["data"]),
+        (&json!(1009), &json!([])),
+        "it is off at first"
+    );
+    let open = ProductChange {
+        gateway_register_enabled: Some(true),
+        ..ProductChange::default()
+    };
+    world.client.update_product("pump", &open).await.unwrap();
+    let gateways = world.client.update_product(BOXES, &open).await.unwrap_err();
+    assert!(gateways.to_string().contains("gatewayRegisterEnabled"), "{gateways}");
+    let more = gateway.request(
+        "thing/device/register",
+        json!([{"productKey": BOXES, "deviceKey": "g2"}]),
+    );
+    assert_eq!(more.await.unwrap()["code"], 1009, "a gateway registers no gateways");
     let new = json!([{"productKey": "pump", "deviceKey": "n1"}, {"productKey": "pump", "deviceName": "second"}]);
     let answer = gateway.request("thing/device/register", new.clone()).await.unwrap();
     assert_eq!(answer["code"], 200, "{answer}");
@@ -523,6 +542,12 @@ async fn gateways_register_devices_and_arrange_their_topology() {
         })
         .collect();
     assert_eq!((registered.len(), registered[0].device_key.as_str()), (2, "n1"));
+    let found = gateway.request("thing/topo/get", json!({})).await.unwrap();
+    assert_eq!(
+        found["data"],
+        json!([keys(&registered[0]), keys(&registered[1])]),
+        "they are under it"
+    );
     let again = gateway.request("thing/device/register", new).await.unwrap();
     assert_eq!(
         (&again["code"], again["data"].as_array().unwrap().len()),
@@ -536,6 +561,10 @@ async fn gateways_register_devices_and_arrange_their_topology() {
 
     let mut forged = registered[1].sub_login();
     forged["sign"] = json!("00");
+    let third = json!({"productKey": "pump", "deviceKey": again["data"][0]["deviceKey"]});
+    let away = json!([keys(&registered[1]), third]);
+    let away = gateway.request("thing/topo/delete", away).await.unwrap();
+    assert_eq!(away["code"], 200, "{away}");
     let add = json!([registered[0].sub_login(), forged]);
     let answer = gateway.request("thing/topo/add", add).await.unwrap();
     assert_eq!(answer["code"], 1255, "{answer}");

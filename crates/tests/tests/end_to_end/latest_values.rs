@@ -167,7 +167,6 @@ async fn a_device_is_told_its_attributes_and_tags_its_own_before_its_operators()
                 .clone(),
         ),
         device_tags: Some([("floor".to_owned(), "3".to_owned())].into()),
-        device_name: "d1".into(),
         ..DeviceUpdate::default()
     };
     let name = DeviceRef::keys("pump", "d1");

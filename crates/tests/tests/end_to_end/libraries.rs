@@ -7,7 +7,7 @@ mod wire;
 
 use std::time::{Duration, Instant};
 
-use aldis_client::{NewProduct, TaskStatus};
+use aldis_client::{NewProduct, ProductChange, TaskStatus};
 use aldis_simulator::DeviceIdentity;
 use serde_json::{Value, json};
 
@@ -176,7 +176,7 @@ async fn a_library_that_knows_its_products_secret_only_is_told_its_own() {
     let world = World::open().await;
     let dynamic = NewProduct {
         dynamic_activate_enabled: Some(true),
-        product_secret: Some("of the product".to_owned()),
+        product_secret: Some("of the product".into()),
         ..product(DYNAMIC)
     };
     world.client.create_product(&dynamic).await.unwrap();
@@ -335,9 +335,9 @@ async fn another_qos_counts_from_the_devices_next_login() {
     let world = World::open().await;
     let identity = device(&world, Library::Node).await;
     let mut wire = started(&world, Library::Node, &identity).await;
-    let change = |qos| NewProduct {
+    let change = |qos| ProductChange {
         command_qos: Some(qos),
-        ..product("pump")
+        ..ProductChange::default()
     };
     world.client.update_product("pump", &change(0)).await.unwrap();
     let refused = world.client.update_product("pump", &change(2)).await.unwrap_err();

@@ -28,6 +28,7 @@ mod registry;
 mod repeats;
 mod replies;
 mod retries;
+mod rotation;
 mod searching;
 mod sessions;
 mod settings;

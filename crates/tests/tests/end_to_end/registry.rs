@@ -1,7 +1,8 @@
 //! What a job needs around it: thing models, products, devices, keys and organizations, each through its whole life.
 
 use aldis_client::{
-    AccessKey, DeviceRef, DeviceUpdate, NewDevice, NewKey, NewOrganization, NewProduct, Search, TaskStatus, ThingModel,
+    AccessKey, DeviceRef, DeviceUpdate, NewDevice, NewKey, NewOrganization, NewProduct, ProductChange, Search,
+    TaskStatus, ThingModel,
 };
 use serde_json::json;
 
@@ -63,9 +64,10 @@ async fn a_product_is_created_shown_changed_found_and_deleted() {
     client
         .update_product(
             &key,
-            &NewProduct {
+            &ProductChange {
+                product_name: Some("Valves".into()),
                 product_desc: Some("d".into()),
-                ..NewProduct::new("Valves", "pump-model")
+                ..ProductChange::default()
             },
         )
         .await
@@ -114,7 +116,7 @@ async fn a_device_is_registered_shown_changed_found_disabled_enabled_and_deleted
     let by_keys = DeviceRef::keys("pump", made.device_key.as_str());
     let by_asset = DeviceRef::Asset(made.asset_id.clone());
     let change = DeviceUpdate {
-        device_name: "Number one".into(),
+        device_name: Some("Number one".into()),
         device_tags: Some([("floor".into(), "1".into())].into()),
         ..DeviceUpdate::default()
     };

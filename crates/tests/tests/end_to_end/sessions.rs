@@ -51,7 +51,7 @@ async fn the_client_id_is_free_text_and_strings_that_make_no_login_are_refused()
     let cases: [(Change<'_>, u8); 4] = [
         (&|login| login.client_id = "no parameters".into(), NOT_AUTHORIZED),
         (&|login| login.user_name = "d1".into(), NOT_AUTHORIZED),
-        (&|login| login.password = String::new(), NOT_AUTHORIZED),
+        (&|login| login.password = String::new().into(), NOT_AUTHORIZED),
         (&|login| login.clean_session = false, 0),
     ];
     for (change, code) in cases {

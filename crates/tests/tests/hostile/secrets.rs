@@ -43,11 +43,11 @@ async fn used() -> Secrets {
     let granted = token(world.server.http, &first, &now_ms().to_string()).await;
     let all = vec![
         "hush".to_owned(),
-        made.device_secret.unwrap(),
-        key.app_secret.unwrap(),
-        first.app_secret,
+        made.device_secret.unwrap().into(),
+        key.app_secret.unwrap().into(),
+        first.app_secret.into(),
         granted.body["data"]["accessToken"].as_str().unwrap().to_owned(),
-        device.identity().login().password,
+        device.identity().login().password.into(),
         std::fs::read(world.server.data().join("secret.key"))
             .unwrap()
             .iter()

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aldis_client::AccessKey;
+use aldis_client::{AccessKey, Secret};
 use aldis_protocol::api_signature::{SignedCall, encrypt_token_request};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ const ANSWER_MAX_BYTES: usize = 4 << 20;
 /// What signed calls are signed with.
 #[derive(Debug)]
 pub(super) struct Signer {
-    secret: String,
-    token: String,
+    secret: Secret,
+    token: Secret,
 }
 
 impl Signer {
@@ -36,7 +36,7 @@ impl Signer {
         let token = answer["data"]["accessToken"].as_str().context("no token")?;
         Ok(Arc::new(Self {
             secret: key.app_secret.clone(),
-            token: token.to_owned(),
+            token: token.into(),
         }))
     }
 }
@@ -96,7 +96,7 @@ fn signed(signer: &Signer, query: &str, body: &str) -> String {
         timestamp: &timestamp,
     };
     let signature = call.sign(&signer.secret);
-    let token = &signer.token;
+    let token = &*signer.token;
     format!("apim-accesstoken: {token}\r\napim-signature: {signature}\r\napim-timestamp: {timestamp}\r\n")
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn registered(client: &Client, rows: &[Row]) -> anyhow::Result<
     named.sort_unstable();
     let mut found = Keys::new();
     for expression in expressions(&named) {
-        let mut devices = client.devices_without_secrets(Some(&expression));
+        let mut devices = client.devices(Some(&expression));
         while let Some(device) = devices.next().await? {
             found.insert((device.product_key, device.device_key));
         }

@@ -214,7 +214,7 @@ fn device(
             "deviceKey" => device.device_key = key(),
             "assetId" => device.asset_id = key(),
             "timezone" => device.timezone = key().unwrap_or_else(|| defaults.timezone.to_owned()),
-            "deviceSecret" => device.device_secret = Some(cell.to_owned()),
+            "deviceSecret" => device.device_secret = Some(cell.into()),
             "deviceName" => name = Some(cell.to_owned()),
             "deviceDesc" => device.device_desc = Some(cell.to_owned()),
             column => label(&mut device, &mut attributes, column, cell),
@@ -302,7 +302,7 @@ mod tests {
         let text = "deviceKey,productKey,deviceSecret,deviceDesc,deviceTags.t\n d1 , p , s 1 , x , y \n";
         let device = devices(text).remove(0);
         assert_eq!((device.device_key.as_deref(), &*device.product_key), (Some("d1"), "p"));
-        assert_eq!(device.device_secret.as_deref(), Some(" s 1 "));
+        assert_eq!(device.device_secret, Some(" s 1 ".into()));
         assert_eq!(device.device_desc.as_deref(), Some(" x "));
         assert_eq!(device.device_tags.unwrap()["t"], " y ");
     }

@@ -43,7 +43,7 @@ impl<'c> Devices<'c> {
         for some in assets.chunks(ASSETS_PER_SEARCH) {
             let list: Vec<_> = some.iter().map(|asset| quoted(asset)).collect();
             let expression = format!("assetId in ({})", list.join(","));
-            let mut found = self.client.devices_without_secrets(Some(&expression));
+            let mut found = self.client.devices(Some(&expression));
             while let Some(device) = found.next().await? {
                 let described = Described {
                     name: device.device_name.default_value,

@@ -54,7 +54,7 @@ impl Wanted<'_> {
     /// Those of the search; a device without a secret.
     pub(super) async fn devices(&self, client: &Client) -> anyhow::Result<Found> {
         let expression = format!("productKey = {}", quoted(self.product));
-        let mut devices = client.devices(Some(&expression));
+        let mut devices = client.devices_with_secrets(Some(&expression));
         let mut found = Found::default();
         while found.identities.len() < self.count.unwrap_or(usize::MAX)
             && let Some(device) = devices.next().await?

@@ -465,7 +465,7 @@ async fn readers_look_operators_act_and_other_organizations_see_nothing() {
     }
     let stranger = world.signed(STRANGER, PATH, "action=createJob", brief()).await;
     stranger.fails(200, 99404, "targetScope.targetDevices");
-    let noted = world.store().actions(&"o1".into(), &id).unwrap();
+    let noted = world.actions("o1", &id);
     assert_eq!((noted.len(), noted[0].verb.as_str()), (1, "job.create"));
     assert_eq!(noted[0].by.app_key.as_ref().unwrap().as_str(), OPERATOR.app_key);
 }

@@ -120,7 +120,7 @@ async fn a_disabled_or_deleted_key_is_refused_at_once() {
         .signed(ADMIN, KEYS, &format!("action=delete&{name}"), json!({}))
         .await
         .fails(200, 99404, OPERATOR.app_key);
-    let actions = world.store().actions(&"o1".into(), OPERATOR.app_key).unwrap();
+    let actions = world.actions("o1", OPERATOR.app_key);
     let verbs: Vec<&str> = actions.iter().map(|action| action.verb.as_str()).collect();
     assert_eq!(verbs, ["key.disable", "key.enable", "key.delete"]);
     assert_eq!(actions[0].by.app_key.as_ref().unwrap().as_str(), ADMIN.app_key);

@@ -1,6 +1,7 @@
 //! The API as its callers see it: requests into the router, answers out, over the in-memory store.
 
 mod access;
+mod audit;
 mod device_topos;
 mod devices;
 mod envelope;
@@ -15,11 +16,13 @@ mod openapi;
 mod organizations_apart;
 mod products;
 mod rate_limit;
+mod secrets;
 mod single_commands;
 mod sockets;
 mod strict;
 mod task_actions;
 mod tasks;
 mod thing_models;
+mod updates_together;
 mod who_did_it;
 mod world;

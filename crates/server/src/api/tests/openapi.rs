@@ -112,6 +112,9 @@ async fn every_body_has_an_example_that_the_server_accepts() {
         "/connect-service/v2.1/device-topos?action=getGateway",
         "/connect-service/v2.1/measurepoints?action=queryLatest&productKey=turbines&deviceKey=north-9",
         "/connect-service/v2.5/commands?action=searchTask",
+        "/aldis/v1/devices?action=rotateSecret&productKey=turbines&deviceKey=north-9",
+        "/aldis/v1/products?action=rotateSecret&productKey=turbines",
+        "/aldis/v1/audit?action=search",
         "/aldis/v1/organizations?action=create",
         "/aldis/v1/keys?action=create",
     ] {

@@ -110,6 +110,9 @@ impl Owner {
             ("devices", "get" | "delete" | "disable" | "trace" | "latest") | ("measurepoints", "queryLatest") => {
                 (device, json!({}))
             }
+            ("devices", "rotateSecret") => (device, json!({})),
+            ("products", "rotateSecret") => ("&productKey=productKey".into(), json!({})),
+            ("audit", "search") => ("&organization=o1".into(), json!({})),
             ("devices", "enable") => ("&productKey=productKey&deviceKey=d3".into(), json!({})),
             ("devices", "update") => (device, json!({"deviceName": named})),
             ("devices", "replace") => (device, json!({"newDeviceKey": "new"})),
@@ -164,6 +167,18 @@ impl Owner {
         let answered = self.fleet.world.signed(key, path, query, body.clone()).await;
         self.fleet.turn();
         answered
+    }
+
+    /// What was done in any organization.
+    async fn records(&self) -> Vec<Value> {
+        let mut records = Vec::new();
+        for org in ["o1", "o3"] {
+            let query = format!("search&organization={org}");
+            let body = json!({"pagination": {"pageSize": 1000}});
+            let found = of_owner(&self.fleet, "/aldis/v1/audit", &query, body).await;
+            records.extend(found.as_array().unwrap().iter().cloned());
+        }
+        records
     }
 
     /// Everything that the owner has.
@@ -247,6 +262,27 @@ async fn no_action_gives_or_does_anything_with_what_another_organization_owns() 
         }
     }
     assert!(refused_to_owners.is_empty(), "{refused_to_owners:#?}");
+}
+
+#[tokio::test]
+async fn every_changing_action_leaves_a_record_of_who_did_it() {
+    for action in TABLE.actions.iter().filter(|action| !action.reads) {
+        let (path, name) = (action.paths[0], action.names[0]);
+        let owner = Owner::new().await;
+        let (mut query, body) = owner.call(path, name);
+        if path.ends_with("/organizations") && name != "create" {
+            let other = json!({"organization": "o3"});
+            of_owner(&owner.fleet, path, "create", other).await;
+            query = format!("action={name}&organization=o3");
+        }
+        let answered = owner.called_by(ADMIN, path, &(query, body)).await;
+        answered.data();
+        let request = answered.body["requestId"].as_str().unwrap();
+        let records = owner.records().await;
+        let own: Vec<&Value> = records.iter().filter(|record| record["requestId"] == request).collect();
+        assert!(!own.is_empty(), "{path}?action={name} leaves no record");
+        assert!(own.iter().all(|record| record["appKey"] == ADMIN.app_key), "{own:?}");
+    }
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ async fn a_model_that_a_product_has_stays() {
     call(&world, "delete&modelId=pump", json!({}))
         .await
         .fails(200, 99404, "pump");
-    let actions = world.store().actions(&"o1".into(), "pump").unwrap();
+    let actions = world.actions("o1", "pump");
     let verbs: Vec<&str> = actions.iter().map(|action| action.verb.as_str()).collect();
     assert_eq!(verbs, ["model.create", "model.delete"]);
 }

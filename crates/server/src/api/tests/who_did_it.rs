@@ -62,6 +62,8 @@ fn rows() -> Vec<Write> {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        gateway_registers: false,
+        former_secret: None,
         command_qos: Qos::default(),
         created: at,
         created_by: None,
@@ -85,7 +87,7 @@ fn rows() -> Vec<Write> {
         Write::CreateModel(model("unused")),
         Write::CreateProduct(product("pk")),
         Write::CreateProduct(product("empty")),
-        Write::CreateDevices(vec![device]),
+        Write::register(vec![device]),
     ]
 }
 
@@ -186,7 +188,7 @@ async fn every_change_is_stored_together_with_who_made_it() {
             false => world.post(&format!("{path}?orgId=o1&action={query}"), body).await,
         };
         answered.data();
-        let actions = world.store().actions(&"o1".into(), subject).unwrap();
+        let actions = world.actions("o1", subject);
         let kept: Vec<(&str, &str)> = actions
             .iter()
             .map(|action| (action.verb.as_str(), action.by.request_id.as_str()))
@@ -206,5 +208,5 @@ async fn who_was_refused_is_not_remembered_to_have_done_it() {
         let key = json!({"role": "reader", "appKey": "k2"});
         world.signed(ADMIN, KEYS, "action=create", key).await;
     }
-    assert_eq!(world.store().actions(&"o1".into(), "k2").unwrap().len(), 1);
+    assert_eq!(world.actions("o1", "k2").len(), 1);
 }

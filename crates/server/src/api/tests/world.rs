@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::{Clock, Timestamp};
 use aldis_store::memory::MemoryStore;
-use aldis_store::rows::{AccessKey, Organization, Role, Secret};
+use aldis_store::rows::{AccessKey, ActionFilter, Organization, PastAction, Role, Secret};
 use aldis_store::{Done, Presence, Read, Refusal, Store, Write};
 use axum::Router;
 use axum::body::Body;
@@ -202,6 +202,18 @@ impl World {
         self.store.as_ref()
     }
 
+    /// What was done to something, oldest first.
+    pub(super) fn actions(&self, org: &str, subject: &str) -> Vec<PastAction> {
+        let filter = ActionFilter {
+            subject: Some(subject.to_owned()),
+            ..ActionFilter::default()
+        };
+        let page = aldis_store::Page { skip: 0, take: 1000 };
+        let mut found = self.store.search_actions(&org.into(), &filter, page).unwrap().rows;
+        found.reverse();
+        found
+    }
+
     pub(super) fn set_online(&self, device: DeviceNo) {
         self.online.0.lock().insert(device);
     }
@@ -329,8 +341,7 @@ fn writer(mut store: MemoryStore, clock: Arc<Hands>, ended: Arc<Mutex<Vec<Device
                 match ask {
                     Ask::Write(writes, answer) => {
                         let committed = store.commit(clock.now(), &writes).unwrap();
-                        let asks = to_check(&writes, Some(&committed));
-                        if !asks.is_empty() {
+                        if let Some(asks) = to_check(&writes, Some(&committed)) {
                             inbox.check_sessions(asks);
                         }
                         drop(answer.send(Ok(committed.done)));

@@ -2,7 +2,7 @@
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::task::{QUEUE_MAX, State, code};
-use aldis_store::rows::{Idempotency, JobText, NewJob, TargetEntry, TargetScope};
+use aldis_store::rows::{ANSWER_KEPT_MS, Idempotency, JobText, NewJob, TargetEntry, TargetScope};
 use aldis_store::{Done, Read as _, Refusal, Store as _, Write};
 use tokio::sync::oneshot::Receiver;
 
@@ -179,6 +179,32 @@ fn a_request_that_is_repeated_needs_no_second_place() {
     assert!(first.is_some() && first == second && second == third);
     assert!(create(&mut bench, device).is_none());
     accepted.extend(first);
+    all_wait(&mut bench, &accepted);
+}
+
+#[test]
+fn a_key_whose_answer_is_forgotten_needs_a_place_like_any_other() {
+    let mut bench = Bench::new(1);
+    let device = bench.devices[0];
+    let once = |bench: &Bench| NewJob {
+        idempotency: Some(Idempotency {
+            scope: "caller".to_owned(),
+            key: "once".to_owned(),
+            digest: [7; 32],
+        }),
+        ..kept(bench, device)
+    };
+    let new = once(&bench);
+    let first = ask(&mut bench, new);
+    bench.turn();
+    assert!(outcome(first).is_some());
+    bench.pass(ANSWER_KEPT_MS + 1);
+    let accepted: Vec<JobNo> = (0..QUEUE_MAX).filter_map(|_| create(&mut bench, device)).collect();
+    assert_eq!(accepted.len(), QUEUE_MAX);
+    let new = once(&bench);
+    let again = ask(&mut bench, new);
+    bench.turn();
+    assert_eq!(outcome(again), None, "it is a new request, and the queue is full");
     all_wait(&mut bench, &accepted);
 }
 

@@ -2,7 +2,6 @@
 
 use aldis_core::ids::AttemptNo;
 use aldis_core::task::State;
-use aldis_core::time::Timestamp;
 use aldis_store::{Done, Write};
 
 use super::bench::Bench;
@@ -323,7 +322,7 @@ fn a_step_lost_to_a_deletion_does_not_stop_the_engine() {
 #[test]
 fn health_says_store_failing_until_a_commit_succeeds() {
     let mut bench = Bench::new(1);
-    let nothing = || vec![Write::Forget { before: Timestamp(0) }];
+    let nothing = || vec![Write::Activity(Vec::new())];
     bench.faults.lock().commits = 1;
     let _failed = bench.ask(|answer| Ask::Write(nothing(), answer));
     bench.turn();

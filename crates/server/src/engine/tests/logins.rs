@@ -40,7 +40,7 @@ fn write(bench: &mut Bench, write: Write) {
     drop(bench.ask(|answer| Ask::Write(vec![write], answer)));
 }
 
-const CHANGES: [(&str, Change); 6] = [
+const CHANGES: [(&str, Change); 7] = [
     ("removed", |bench, [gateway, _, device]| {
         let devices = vec![device];
         write(bench, Write::RemoveSubDevices { gateway, devices });
@@ -56,6 +56,14 @@ const CHANGES: [(&str, Change); 6] = [
     ("replaced", |bench, [.., device]| {
         let key = "new".into();
         write(bench, Write::ReplaceDevice { device, key, by: by() });
+    }),
+    ("given another secret", |bench, [.., device]| {
+        let rotate = Write::RotateDeviceSecret {
+            device,
+            secret: "another".into(),
+            former_until: None,
+        };
+        write(bench, rotate);
     }),
     ("disabled", |bench, [.., device]| {
         drop(bench.ask(|answer| Ask::DisableDevice(device, true, by(), answer)));
@@ -86,7 +94,10 @@ fn a_session_ends_by_a_change_whether_its_answer_comes_or_is_lost() {
 
 #[test]
 fn a_session_goes_on_if_the_change_was_not_stored() {
-    for (name, change) in CHANGES.into_iter().filter(|(name, _)| *name != "replaced") {
+    for (name, change) in CHANGES
+        .into_iter()
+        .filter(|(name, _)| !matches!(*name, "replaced" | "given another secret"))
+    {
         let (mut bench, devices, _) = sub_device();
         bench.faults.lock().commits = 1;
         change(&mut bench, devices);

@@ -144,7 +144,7 @@ impl Bench {
 
     /// One more device is registered.
     pub(super) fn new_device(&mut self, key: &str) -> DeviceNo {
-        match self.write(Write::CreateDevices(vec![super::sample::new_device(key)])) {
+        match self.write(Write::register(vec![super::sample::new_device(key)])) {
             Done::Devices(devices) => devices[0].unwrap(),
             other => panic!("no device was registered: {other:?}"),
         }

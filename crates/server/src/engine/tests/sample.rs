@@ -57,6 +57,7 @@ pub(super) fn within(ttl_ms: i64) -> Policy {
 pub(super) fn by() -> Actor {
     Actor {
         app_key: None,
+        address: None,
         request_id: "request".to_owned(),
     }
 }
@@ -81,7 +82,7 @@ pub(super) fn register(store: &mut MemoryStore, devices: usize) -> Vec<DeviceNo>
         Write::CreateOrganization(organization),
         Write::CreateModel(model),
         Write::CreateProduct(product()),
-        Write::CreateDevices(new),
+        Write::register(new),
     ];
     let mut done = store.commit(BEGIN, &writes).unwrap().done;
     match done.pop() {
@@ -136,6 +137,8 @@ fn product() -> Product {
         model: MODEL.into(),
         dynamic_activation: false,
         certificates: false,
+        gateway_registers: false,
+        former_secret: None,
         command_qos: Qos::default(),
         created: BEGIN,
         created_by: None,

@@ -10,7 +10,8 @@ use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
-    AccessKey, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
+    Reported, Slot,
 };
 use aldis_store::{Committed, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, Store, TaskInfo, Write};
 use parking_lot::Mutex;
@@ -126,6 +127,6 @@ questions! {
     waiting(device: DeviceNo) -> Vec<Task>;
     attempted(device: DeviceNo, limit: usize) -> Vec<Task>;
     slots() -> Vec<Slot>;
-    remembered(scope: &str, key: &str) -> Option<Remembered>;
-    actions(org: &OrgId, subject: &str) -> Vec<PastAction>;
+    remembered(scope: &str, key: &str, now: Timestamp) -> Option<Remembered>;
+    search_actions(org: &OrgId, filter: &ActionFilter, page: Page) -> Found<PastAction>;
 }

@@ -139,6 +139,7 @@ impl Bench {
             org: "o1".into(),
             role: Role::Operator,
             app_key: None,
+            address: None,
             request_id: "r".to_owned(),
         }
     }
@@ -226,8 +227,7 @@ async fn write(store: MemoryStore, inbox: Arc<Inbox>, woken: Arc<Notify>, report
             match ask {
                 Ask::Write(writes, answer) => {
                     let committed = store.lock().commit(NOW, &writes).unwrap();
-                    let asks = to_check(&writes, Some(&committed));
-                    if !asks.is_empty() {
+                    if let Some(asks) = to_check(&writes, Some(&committed)) {
                         inbox.check_sessions(asks);
                     }
                     drop(answer.send(Ok(committed.done)));
@@ -273,6 +273,8 @@ fn rows() -> Vec<Write> {
         model: "m".into(),
         dynamic_activation: false,
         certificates: false,
+        gateway_registers: false,
+        former_secret: None,
         command_qos: Qos::default(),
         created: NOW,
         created_by: None::<AppKey>,
@@ -295,7 +297,7 @@ fn rows() -> Vec<Write> {
         Write::CreateOrganization(organization),
         Write::CreateModel(model),
         Write::CreateProduct(product),
-        Write::CreateDevices(vec![device("d1"), device("d2")]),
+        Write::register(vec![device("d1"), device("d2")]),
     ]
 }
 

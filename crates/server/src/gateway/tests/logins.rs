@@ -6,6 +6,7 @@ use aldis_core::ids::DeviceNo;
 use aldis_protocol::login::Login;
 
 use super::bench::{Bench, connect, connect_head, login, packet, publish, strings, text};
+use crate::app::rotate_secrets::Rotation;
 use crate::gateway::admission::Admitted;
 use crate::trace::Event;
 
@@ -120,8 +121,38 @@ async fn strangers_who_say_nothing_keep_no_device_out() {
 async fn still_admits(bench: &Bench, device: &Admitted) -> bool {
     bench
         .gateway
-        .still_admits(device.entrant.device, &device.entrant.keys, device.logins_changed)
+        .still_admits(
+            device.entrant.device,
+            &device.entrant.keys,
+            device.signed_with.clone(),
+            device.logins_changed,
+        )
         .await
+}
+
+#[tokio::test]
+async fn a_login_is_checked_again_when_the_secret_was_rotated_meanwhile() {
+    let bench = Bench::open(ROOM).await;
+    let device = bench.admit("d1").await;
+    let rotate = async |grace_s| {
+        let rotation = Rotation {
+            secret: None,
+            grace_s: Some(grace_s),
+        };
+        let (operator, name) = (bench.operator(), bench.name("d1"));
+        bench
+            .app
+            .rotate_device_secret(&operator, &name, rotation)
+            .await
+            .unwrap();
+    };
+    rotate(60).await;
+    assert!(
+        still_admits(&bench, &device).await,
+        "the old secret is good in the grace"
+    );
+    rotate(0).await;
+    assert!(!still_admits(&bench, &device).await);
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ impl World {
                 .iter()
                 .map(|key| NewDevice {
                     device_key: Some(key.clone()),
-                    device_secret: Some(secret(key)),
+                    device_secret: Some(secret(key).into()),
                     asset_id: Some(format!("asset-{product}-{key}")),
                     ..NewDevice::new(product, key.as_str())
                 })
