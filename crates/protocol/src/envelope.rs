@@ -86,12 +86,16 @@ impl<'p> Envelope<'p> {
     }
 }
 
-/// Some programs write JSON into a text and send that text as JSON.
+/// Some programs write JSON into a text and send that text as JSON, with its quotes or without them.
 fn unwrapped(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.starts_with('"') {
+    let inner = if text.starts_with('"') {
+        serde_json::from_str::<String>(&text)
+    } else if text.starts_with("{\\\"") {
+        serde_json::from_str(&format!("\"{text}\""))
+    } else {
         return text;
-    }
-    match serde_json::from_str::<String>(&text) {
+    };
+    match inner {
         Ok(inner) if inner.trim_start().starts_with('{') => Cow::Owned(inner),
         Ok(_) | Err(_) => text,
     }
@@ -100,7 +104,7 @@ fn unwrapped(text: Cow<'_, str>) -> Cow<'_, str> {
 /// Whether an object behind this text stands by itself: neither in a text nor deeper than in one list.
 fn may_precede(gap: &str) -> bool {
     match gap.trim() {
-        "[" | "'" | "b'" => true,
+        "[" | "'" | "\"" | "b'" => true,
         other => !other.contains(['"', '\'', '[']),
     }
 }
@@ -108,26 +112,34 @@ fn may_precede(gap: &str) -> bool {
 impl Places {
     /// Of the first object that has an id. A further one is looked for only where the end of the one before is certain.
     fn in_text(text: &str) -> Self {
+        if let Some(members) = Members::without_begin(text) {
+            return Self::of(text, members).0;
+        }
         let (mut first, mut from) = (None, 0);
         while let Some(open) = text[from..].find('{') {
             if !may_precede(&text[from..from + open]) {
                 break;
             }
-            let mut members = Members::at(text, from + open);
-            let mut places = Self::default();
-            for member in &mut members {
-                places.note(text, member);
-            }
-            let rest = members.rest().filter(|(key, _)| unquoted(key) == "params");
-            places.params_begin = rest.map(|(_, rest)| text.len() - rest.len());
+            let (places, end) = Self::of(text, Members::at(text, from + open));
             if places.id.is_some() {
                 return places;
             }
             first.get_or_insert(places);
-            let Some(end) = members.end() else { break };
+            let Some(end) = end else { break };
             from = end;
         }
         first.unwrap_or_default()
+    }
+
+    /// Of these members, and where their object ends, if that is certain.
+    fn of(text: &str, mut members: Members<'_>) -> (Self, Option<usize>) {
+        let mut places = Self::default();
+        for member in &mut members {
+            places.note(text, member);
+        }
+        let rest = members.rest().filter(|(key, _)| unquoted(key) == "params");
+        places.params_begin = rest.map(|(_, rest)| text.len() - rest.len());
+        (places, members.end())
     }
 
     /// Of a repeated key the last counts; once something had to be guessed, only what is not known yet. An id has to be

@@ -74,6 +74,11 @@ fn envelope_of_spoiled_json_has_id_and_code() {
         "{\"id\":\"7\",\"message\":\"\\q\\ud800\",\"code\":200}",
         r#""{\"id\":\"7\",\"code\":200}""#,
         r#"b'{"id":"7","code":200}'"#,
+        r#""{"id":"7","code":200}""#,
+        r#"{\"id\":\"7\",\"code\":200}"#,
+        r#""id":"7","code":200,"data":{"a":1}}"#,
+        "{\u{200b}\"id\":\u{3000}\"7\",\u{2028}\"code\":200\u{feff}}",
+        "callback({\"id\":\"7\",\"code\":200});",
         r#"{"id":"7",OK,"code":200}"#,
     ] {
         let (id, code) = id_and_code(payload);
@@ -107,6 +112,7 @@ fn envelope_has_no_id_from_inside_of_a_text_or_of_nested_data() {
         r#"["{'id':'7','code':200}"]"#,
         r#""note {'id':'7','code':200}""#,
         r#""reply":{"id":"7","code":200}"#,
+        r#"{\"message\":\"{\\\"id\\\":\\\"7\\\"}\"}"#,
         r#"[[{"id":"7","code":200}]]"#,
         "{\"data\":{\"a\":{\n# \"b\":{\"c\":1},\n},\n\"id\":\"7\"\n}},\"code\":200}",
         "{\"data\":{\"a\":1 /* { */},\"id\":\"7\"}",

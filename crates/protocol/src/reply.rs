@@ -33,7 +33,7 @@ pub struct ReplyMessage {
 pub fn decode(payload: &[u8]) -> ReplyMessage {
     let envelope = Envelope::read(payload);
     ReplyMessage {
-        wire: envelope.id().and_then(|id| wire(id.trim())),
+        wire: envelope.id().and_then(|id| wire(trimmed(&id))),
         reply: Reply {
             code: envelope.code().and_then(code),
             message: envelope.message().map(|message| unquoted(message).into_owned()),
@@ -50,7 +50,12 @@ fn wire(id: &str) -> Option<WireId> {
 
 /// A whole number, or a text that is one: Python devices say "1101".
 fn code(raw: &str) -> Option<i64> {
-    number::whole_text(id_text(raw)?.trim())
+    number::whole_text(trimmed(&id_text(raw)?))
+}
+
+/// Programs in C put the NUL that ends a text into it.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn output(raw: &str) -> String {
@@ -235,7 +240,10 @@ mod tests {
                 r#""{'a':1}""#,
             ),
             (b"{\"id\":1000000000000004098.0,\"code\":200.0,\"data\":1}x", "1"),
-            (b"{\"id\":\" 1000000000000004098 \",\"code\":\"200.0\",\"data\":1}", "1"),
+            (
+                b"{\"id\":\" 1000000000000004098\0\",\"code\":\"200.0\0\",\"data\":1}",
+                "1",
+            ),
             (
                 b"{\"id\":\"1000000000000004098\",\"code\":200,\"data\":{\"a\":",
                 r#""{\"id\":\"1000000000000004098\",\"code\":200,\"data\":{\"a\":""#,

@@ -48,6 +48,16 @@ impl<'t> Members<'t> {
         }
     }
 
+    /// Those of an object whose `{` has been lost; none if the text does not begin with a key.
+    pub(crate) fn without_begin(text: &'t str) -> Option<Self> {
+        let cursor = Cursor::at(text, 0);
+        let begins = cursor.peek().is_some_and(is_quote) && cursor.is_quoted_key(0);
+        begins.then_some(Self {
+            cursor,
+            is_closed: false,
+        })
+    }
+
     /// Those of a value; none if it is no object.
     pub(crate) fn of(value: &'t str) -> Option<Self> {
         value.starts_with('{').then(|| Self::at(value, 0))
@@ -196,6 +206,16 @@ impl<'t> Cursor<'t> {
                 // A byte order mark, or a blank that does not break.
                 Some(0xef) if self.text.as_bytes()[at..].starts_with(&[0xef, 0xbb, 0xbf]) => at += 3,
                 Some(0xc2) if self.byte(at + 1) == Some(0xa0) => at += 2,
+                // Characters without width, separators of lines and paragraphs, and a blank as wide as an ideograph.
+                Some(0xe2)
+                    if matches!(
+                        self.text.as_bytes()[at..],
+                        [_, 0x80, 0x8b..=0x8f | 0xa8 | 0xa9 | 0xaf, ..]
+                    ) =>
+                {
+                    at += 3
+                }
+                Some(0xe3) if self.text.as_bytes()[at..].starts_with(&[0xe3, 0x80, 0x80]) => at += 3,
                 _ => return at,
             }
         }
@@ -293,8 +313,8 @@ impl<'t> Cursor<'t> {
     fn bare(&mut self) -> Option<&'t str> {
         let start = self.at;
         while let Some(byte) = self.peek() {
-            let ends = matches!(byte, 0..=b' ' | b',' | b'{' | b'}' | b'[' | b']') || is_quote(byte);
-            if ends || self.is_comment(self.at) {
+            let ends = matches!(byte, b',' | b'{' | b'}' | b'[' | b']') || is_quote(byte);
+            if ends || self.behind_blank(self.at) > self.at || self.is_comment(self.at) {
                 return self.since(start).filter(|word| !word.is_empty());
             }
             self.at += 1;

@@ -17,6 +17,7 @@ mod expressions;
 mod floods;
 mod fuzzing;
 mod idle;
+mod packed;
 mod packets;
 mod secrets;
 mod slow;
