@@ -156,7 +156,7 @@ impl Authority {
         let own_der = first(&self.dir.join("ca.pem"))?;
         let blocks = pem::read(path, &[pem::CERTIFICATE])?.wanted;
         let mut issued = blocks.iter().filter(|block| block.der != own_der);
-        let der = &issued.next().or(blocks.first()).context("no certificate")?.der;
+        let der = &issued.next().or_else(|| blocks.first()).context("no certificate")?.der;
         let others = issued.count();
         let (certificate, own) = (parsed(der, path)?, parsed(&own_der, path)?);
         let is_ours =

@@ -92,14 +92,14 @@ impl Export {
 /// What is written, in one form or the other.
 enum Writer {
     Lines(Sink),
-    Table(Sheet<Sink>),
+    Table(Box<Sheet<Sink>>),
 }
 
 impl Writer {
     fn new(format: Format, sink: Sink) -> anyhow::Result<Self> {
         Ok(match format {
             Format::Ndjson => Self::Lines(sink),
-            Format::Csv => Self::Table(Sheet::new(sink, COLUMNS)?),
+            Format::Csv => Self::Table(Box::new(Sheet::new(sink, COLUMNS)?)),
         })
     }
 
