@@ -40,7 +40,7 @@ fn filled() -> (TempDir, SqliteReader) {
     })];
     writes.extend((0..ROWS).map(|n| Write::CreateModel(model(n))));
     writes.push(Write::CreateProduct(product()));
-    writes.push(Write::CreateDevices((0..ROWS).map(device).collect()));
+    writes.push(Write::register((0..ROWS).map(device).collect()));
     store.commit(Timestamp(1), &writes).unwrap();
     (dir, reader)
 }
@@ -73,6 +73,8 @@ fn product() -> Product {
         model: "m0".into(),
         dynamic_activation: false,
         certificates: false,
+        gateway_registers: false,
+        former_secret: None,
         command_qos: Qos::default(),
         created: Timestamp(1),
         created_by: None,

@@ -120,7 +120,7 @@ pub(super) fn another_organization(devices: usize) -> Vec<Write> {
         Write::CreateOrganization(organization),
         Write::CreateModel(model),
         Write::CreateProduct(product),
-        Write::CreateDevices((0..devices).map(device).collect()),
+        Write::register((0..devices).map(device).collect()),
     ]
 }
 
