@@ -257,3 +257,14 @@ async fn ready_says_that_the_writer_does_not_answer_while_a_commit_hangs() {
     disk.is_mended();
     is_ready_but_for(&world, None).await;
 }
+
+#[tokio::test]
+async fn a_stop_while_a_commit_hangs_ends_in_time_and_is_told_from_an_orderly_one() {
+    let disk = Disk::new();
+    let mut world = World::with(disk.start()).await;
+    disk.breaks(Fault::Hung, &world.server.data());
+    is_ready_but_for(&world, Some("the writer does not answer")).await;
+    let (status, took) = world.server.terminate();
+    assert_eq!(status.code(), Some(70), "{}", world.server.log());
+    assert!(took < Duration::from_secs(12), "{took:?}");
+}

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
 use tokio::net::TcpStream;
 
@@ -52,4 +53,36 @@ async fn crowds_at_both_listeners_leave_files_for_devices_calls_and_the_database
     let log = world.server.log();
     assert!(!log.contains("could not be accepted"), "{log}");
     drop((callers, others));
+}
+
+/// From now on the server may open so many files.
+fn may_open(world: &World, files: u64) {
+    let pid = Pid::from_raw(i32::try_from(world.server.pid()).unwrap());
+    let limit = Rlimit {
+        current: Some(files),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    prlimit(pid, Resource::Nofile, limit).unwrap();
+}
+
+#[tokio::test]
+async fn listeners_without_a_file_left_go_on_when_there_are_files_again() {
+    let world = World::new().await;
+    let identity = world.device("d1").await;
+    may_open(&world, 1);
+    let (callers, others) = (
+        TcpStream::connect(world.server.http).await.unwrap(),
+        TcpStream::connect(world.server.mqtt).await.unwrap(),
+    );
+    for told in [
+        "HTTP connection could not be accepted",
+        "device's connection could not be accepted",
+    ] {
+        eventually(told, || async { world.server.log().contains(told).then_some(()) }).await;
+    }
+    drop((callers, others));
+    may_open(&world, 4096);
+    let mut device = world.connect(&identity).await;
+    device.ping().await.unwrap();
+    world.api.command("searchJob", &json!({})).await.data();
 }
