@@ -68,7 +68,7 @@ async fn what_an_older_version_has_stored_is_there_and_goes_on() {
     let mut device = Device::connected(&identity, world.server.mqtt).await.unwrap();
     let plan = Plan::device(&identity).invokes("open", json!({"percent": 7})).ttl(60);
     let new = world.create(&plan).await;
-    assert_eq!(new, job(9), "numbers go on where they stood");
+    assert!(new > job(9), "numbers go on beyond all that were given out: {new}");
     let command = device.next_command().await.unwrap();
     device.answer(&command, 200, json!({})).await.unwrap();
     eventually("the counted reply", || async {
