@@ -67,6 +67,21 @@ pub(super) fn unsent(task: &Task, why: &str) -> String {
     }
 }
 
+/// What became of the latest attempt without a word of the device, and what the last one before it came to.
+pub(super) fn after_earlier(task: &Task, what: &str) -> String {
+    match task.result.as_ref() {
+        Some(last) if last.sent => {
+            let (attempt, Outcome { code, desc, .. }) = (task.attempt.0, last);
+            format!("{what}{LAST_ATTEMPT}before {attempt}: {code} {desc}")
+        }
+        Some(last) => match last.desc.split_once(LAST_ATTEMPT) {
+            Some((_, attempt)) => format!("{what}{LAST_ATTEMPT}{attempt}"),
+            None => what.to_owned(),
+        },
+        None => what.to_owned(),
+    }
+}
+
 /// A reply, as far as it says something.
 pub(super) fn reply(reply: &Reply, message: Option<String>, too_large: bool) -> String {
     let mut desc = match (reply.code, message.filter(|message| !message.is_empty())) {

@@ -80,15 +80,30 @@ fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
         output: None,
         sent: !withdrawn,
     };
+    // The attempt has its own end; the task says besides that its device had failed before.
+    let result = Outcome {
+        desc: match withdrawn {
+            true => describe::unsent(
+                &Task {
+                    times: AttemptTimes::default(),
+                    ..task.clone()
+                },
+                desc,
+            ),
+            false => describe::after_earlier(task, desc),
+        },
+        output: last_output(task),
+        ..outcome.clone()
+    };
     let ended = vec![Ended {
         attempt: task.attempt,
         how,
         times,
-        outcome: outcome.clone(),
+        outcome,
     }];
     let task = Task {
         times,
-        result: Some(outcome),
+        result: Some(result),
         ..moved(task, State::Cancelled, now)
     };
     Step { ended, ..quietly(task) }
@@ -98,13 +113,18 @@ fn cancelled(task: &Task, desc: String, now: Timestamp) -> Task {
     let outcome = Outcome {
         code: code::CANCELLED,
         desc,
-        output: None,
+        output: last_output(task),
         sent: false,
     };
     Task {
         result: Some(outcome),
         ..moved(task, State::Cancelled, now)
     }
+}
+
+/// What the device sent along with its last word: a cancellation hides that no more than its code, which `desc` names.
+fn last_output(task: &Task) -> Option<String> {
+    task.result.as_ref().and_then(|result| result.output.clone())
 }
 
 /// A device that was disabled gets nothing more; an attempt that is out runs out.

@@ -337,6 +337,31 @@ fn cancelling_tells_whether_the_device_may_have_executed_the_command() {
 }
 
 #[test]
+fn cancelling_an_attempt_keeps_what_the_one_before_it_came_to() {
+    for (withdrawn, told) in [
+        (
+            true,
+            "withdrawn before sending; retry 1 not sent; attempt before 2: 500 the device replied with code 500",
+        ),
+        (
+            false,
+            "cancelled after sending, the device may have executed it; attempt before 2: 500 the device replied with code 500",
+        ),
+    ] {
+        let mut course = Course::published(rules(TTL_MS, 3));
+        course.replied(1, 500);
+        course.retry_due(&PRESENT);
+        course.apply(Event::Claimed);
+        let step = course.apply(Event::Cancelled { withdrawn });
+        assert_eq!((course.task.state, desc(&course)), (State::Cancelled, told));
+        assert!(
+            !step.ended[0].outcome.desc.contains("500"),
+            "the attempt itself has its own end"
+        );
+    }
+}
+
+#[test]
 fn word_of_an_earlier_attempt_does_not_take_back_the_one_that_is_out_of_a_cancelled_job() {
     let mut course = Course::published(rules(TTL_MS, 0));
     course.not_sent();

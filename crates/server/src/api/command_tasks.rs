@@ -163,10 +163,23 @@ async fn retry(app: App, call: Call) -> Result<Answer, Error> {
     }
 }
 
+/// Cancelled tasks count as cancelled, whatever their devices said before.
+fn failed_before(retrying: u64) -> Option<String> {
+    (retrying > 0).then(|| {
+        format!(
+            "{retrying} of the cancelled tasks waited for a retry after an attempt that had failed; the desc of each ends with \
+             that attempt's result"
+        )
+    })
+}
+
 async fn cancel(app: App, call: Call) -> Result<Answer, Error> {
     let job = call.required("jobId")?;
     match call.task_ids()? {
-        None => task_entries::whole(&app.cancel_job(&call.caller, job).await?),
+        None => {
+            let (cancelled, retrying) = app.cancel_job(&call.caller, job).await?;
+            Ok(task_entries::whole(&cancelled)?.warned(failed_before(retrying)))
+        }
         Some(ids) => {
             let entries = app.cancel_tasks(&call.caller, job, &numbers(&ids)).await?;
             task_entries::named(Asked::Cancel, ids, entries)

@@ -1,6 +1,7 @@
 //! Cancelling: tasks that are named, or a whole job.
 
 use aldis_core::ids::TaskNo;
+use aldis_core::task::State;
 use aldis_store::Refusal;
 
 use super::{App, Caller, Error};
@@ -28,14 +29,16 @@ impl App {
         Ok(tasks.iter().map(entry).collect())
     }
 
-    /// Cancels a job as a whole: from the commit on nothing of it is sent any more.
+    /// Cancels a job as a whole: from the commit on nothing of it is sent any more. With what became of its tasks comes how
+    /// many waited for a retry, when this was asked, after an attempt that had failed.
     ///
     /// # Errors
     /// [`Error::NoJob`].
-    pub async fn cancel_job(&self, caller: &Caller, job: &str) -> Result<WholeJob, Error> {
-        let no = self.job(caller, job).await?.job.no;
-        let cancelled = self.writer().cancel_job(no, caller.actor()).await;
-        cancelled.map_err(|failure| refused(failure, job))
+    pub async fn cancel_job(&self, caller: &Caller, job: &str) -> Result<(WholeJob, u64), Error> {
+        let found = self.job(caller, job).await?.job;
+        let cancelled = self.writer().cancel_job(found.no, caller.actor()).await;
+        let cancelled = cancelled.map_err(|failure| refused(failure, job))?;
+        Ok((cancelled, found.counters.of(State::RetryWait)))
     }
 }
 

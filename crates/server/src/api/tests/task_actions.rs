@@ -83,6 +83,44 @@ async fn named_tasks_are_cancelled_each_by_itself() {
 }
 
 #[tokio::test]
+async fn cancelling_the_wait_for_a_retry_keeps_what_the_device_said() {
+    let fleet = Fleet::new().await;
+    fleet.connect("deviceKey");
+    let body = with(
+        waiting(&["deviceKey", "d2"]),
+        "/retryPolicy",
+        json!({"enableRetry": true}),
+    );
+    let job = fleet.create(body).await;
+    fleet.reply(&fleet.sent_one(), 500, Some(r#"{"why":"stuck"}"#));
+    let answer = fleet.call(&format!("cancelTask&jobId={job}"), json!({})).await;
+    let message = answer.body["msg"].as_str().unwrap();
+    assert!(
+        message.starts_with("OK; 1 of the cancelled tasks waited for a retry after an attempt that had failed"),
+        "{message}"
+    );
+    fleet.turn();
+    assert_eq!(fleet.states(&job).await, ["CANCELLED", "CANCELLED"]);
+    let result = fleet.tasks(&job).await[0]["taskResult"].clone();
+    let desc = result["desc"].as_str().unwrap();
+    assert!(
+        desc.starts_with("withdrawn before sending; retry 1 not sent; attempt 1: 500"),
+        "{desc}"
+    );
+    assert_eq!(
+        (&result["code"], &result["outputData"]),
+        (&json!(499), &json!({"why": "stuck"}))
+    );
+    let counted = fleet.call(&format!("queryStatistics&jobId={job}"), json!({})).await;
+    assert_eq!(counted.data()["canceled"], 2);
+    assert!(
+        counted.body["msg"].as_str().unwrap().contains("count as canceled"),
+        "{}",
+        counted.body
+    );
+}
+
+#[tokio::test]
 async fn a_whole_job_is_cancelled_by_leaving_the_ids_out() {
     let fleet = Fleet::new().await;
     for body in [json!({}), json!({"taskIds": null})] {
