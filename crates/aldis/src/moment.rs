@@ -1,5 +1,6 @@
 //! Moments on the command line.
 
+use aldis_core::time::Timestamp as Instant;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -35,7 +36,9 @@ pub(crate) fn parse(text: &str) -> Result<Moment, String> {
         return from_now(span).ok_or_else(|| "expected a span such as +90s, +10m, +2h or +1d".to_owned());
     }
     if let Ok(ms) = text.parse() {
-        return Ok(Moment::At(ms));
+        let given =
+            Instant::given(ms).ok_or_else(|| format!("expected epoch milliseconds, found {ms}, which are seconds"))?;
+        return Ok(Moment::At(given.0));
     }
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(Moment::At(moment.as_millisecond()));
@@ -75,6 +78,7 @@ mod tests {
         assert_eq!(parse("2030-01-01 00:00:00"), Ok(noon));
         assert_eq!(parse("+90s"), Ok(Moment::In(90_000)));
         assert_eq!(parse("+1d").unwrap().resolve(5), 86_400_005);
+        assert!(parse("1893456000").unwrap_err().contains("milliseconds"));
         for wrong in ["tomorrow", "+5", "+x", "+5w", "+99999999999999d", ""] {
             parse(wrong).unwrap_err();
         }

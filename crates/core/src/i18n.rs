@@ -21,6 +21,12 @@ pub struct I18nText {
     pub i18n_value: BTreeMap<String, String>,
 }
 
+/// Characters that take no place: joiners, marks of direction, the byte order mark, fillers.
+const WITHOUT_WIDTH: [char; 10] = [
+    '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{feff}', '\u{ad}', '\u{3164}',
+    '\u{2800}',
+];
+
 impl I18nText {
     /// A name without translations.
     #[must_use]
@@ -69,6 +75,7 @@ impl I18nText {
         if self.default_value.is_empty() {
             return Err(Violation::of(&Value::Null, "text").within("defaultValue"));
         }
+        check_visible(&self.default_value).map_err(|violation| violation.within("defaultValue"))?;
         check_length(&self.default_value).map_err(|violation| violation.within("defaultValue"))?;
         for (locale, value) in &self.i18n_value {
             let place = format!("i18nValue.{locale}");
@@ -102,6 +109,18 @@ pub fn is_locale(text: &str) -> bool {
         return false;
     };
     a.is_ascii_lowercase() && b.is_ascii_lowercase() && c.is_ascii_uppercase() && d.is_ascii_uppercase()
+}
+
+/// Refuses a name that shows nothing: blanks, control characters, characters without width.
+///
+/// # Errors
+/// What was expected instead. An empty text is left to the caller.
+pub fn check_visible(name: &str) -> Result<(), Violation> {
+    let invisible = |c: char| c.is_whitespace() || c.is_control() || WITHOUT_WIDTH.contains(&c);
+    match name.is_empty() || !name.chars().all(invisible) {
+        true => Ok(()),
+        false => Err(Violation::of_text(name, "text that is not blank")),
+    }
 }
 
 fn check_length(value: &str) -> Result<(), Violation> {
@@ -141,6 +160,15 @@ mod tests {
             (name("n", &[]), None),
             (name(&fits, &[("zh_CN", "风机"), ("en_US", "")]), None),
             (name("", &[]), Some("defaultValue: text expected, found nothing")),
+            (
+                name(" \t\u{3000}", &[]),
+                Some("defaultValue: text that is not blank expected, found"),
+            ),
+            (
+                name("\u{200b}\u{feff}", &[]),
+                Some("defaultValue: text that is not blank expected, found"),
+            ),
+            (name(" n ", &[("en_US", " ")]), None),
             (
                 name(&long, &[]),
                 Some("defaultValue: text of at most 128 characters expected, found \"é"),

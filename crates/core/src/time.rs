@@ -7,7 +7,20 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
+/// The largest number that is taken for seconds where milliseconds are expected: as seconds it lies beyond the year 5000, as
+/// milliseconds in March 1973.
+const SECONDS_MAX: i64 = 100_000_000_000;
+
 impl Timestamp {
+    /// A moment that was given in milliseconds; `None` for a number that can only have been meant in seconds.
+    #[must_use]
+    pub const fn given(ms: i64) -> Option<Self> {
+        match ms {
+            1..=SECONDS_MAX => None,
+            _ => Some(Self(ms)),
+        }
+    }
+
     /// The moment `ms` milliseconds later; saturates instead of wrapping.
     #[must_use]
     pub const fn plus_ms(self, ms: i64) -> Self {

@@ -50,6 +50,7 @@ fn wrong_words_are_usage_errors_that_help() {
         ("job create --service s --input [] --device a/b", "JSON object"),
         ("job create --point p --device a/b", "--value"),
         ("job create --service s --device a/b --at tomorrow", "+10m"),
+        ("job create --service s --device a/b --at 1764547200", "milliseconds"),
         ("job create --file f --service s", "--file"),
         ("serve --http nonsense", "nonsense"),
         ("demo --devices 0", "0"),

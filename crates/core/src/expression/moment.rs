@@ -8,12 +8,12 @@ use crate::time::Timestamp;
 
 /// What a message says when a moment was wanted.
 pub(super) const EXPECTED: &str =
-    "a moment (epoch milliseconds, 'YYYY-MM-DDTHH:MM:SSZ' or 'YYYY-MM-DD HH:MM:SS[.SSS]' in UTC)";
+    "a moment (epoch milliseconds, not seconds, 'YYYY-MM-DDTHH:MM:SSZ' or 'YYYY-MM-DD HH:MM:SS[.SSS]' in UTC)";
 
 /// The moment a value names, cut to milliseconds; `None` if it names none.
 pub(super) fn read(value: &Literal) -> Option<Timestamp> {
     match value {
-        Literal::Int(ms) => Some(Timestamp(*ms)),
+        Literal::Int(ms) => Timestamp::given(*ms),
         Literal::Text(text) => read_text(text.trim()),
         Literal::Float(_) | Literal::Bool(_) | Literal::Null => None,
     }
@@ -21,7 +21,7 @@ pub(super) fn read(value: &Literal) -> Option<Timestamp> {
 
 fn read_text(text: &str) -> Option<Timestamp> {
     if let Ok(ms) = text.parse::<i64>() {
-        return Some(Timestamp(ms));
+        return Timestamp::given(ms);
     }
     let moment = match text.parse::<jiff::Timestamp>() {
         Ok(moment) => moment,

@@ -219,7 +219,7 @@ pub(crate) const SECTIONS: [Section; 12] = [
     },
     Section {
         title: "The window has ended",
-        about: "`ttlInSeconds` after the round became due; without it, one reply timeout.",
+        about: "`ttlTimeoutInSeconds` after the round became due; without it, one reply timeout.",
         columns: columns! {
             "too early" => |on| !on.is_over(),
             "ttl" => |on| on.waits_for_device(),

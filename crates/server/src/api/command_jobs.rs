@@ -1,6 +1,8 @@
 //! `/connect-service/v2.5/commands`: the actions on jobs (docs/api.md, "Command jobs").
 
 use aldis_core::expression::JobField;
+use aldis_core::task::State;
+use aldis_store::rows::Job;
 
 use super::action::{Action, Doc};
 use super::call::Call;
@@ -60,10 +62,11 @@ pub(super) fn actions() -> Vec<Action> {
 async fn create(app: App, call: Call) -> Result<Answer, Error> {
     let body: CreateJob = call.decode()?;
     let idempotency = call.idempotency("")?;
+    let without_effect = body.without_effect();
     let draft = body.read()?;
     let warning = small_devices::warning(&draft.command);
     let job = app.create_job(&call.caller, draft, idempotency).await?;
-    Ok(Answer::data(&job.to_job_id())?.warned(warning))
+    Ok(Answer::data(&job.to_job_id())?.warned(without_effect).warned(warning))
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {
@@ -86,5 +89,15 @@ async fn delete(app: App, call: Call) -> Result<Answer, Error> {
 
 async fn statistics(app: App, call: Call) -> Result<Answer, Error> {
     let detail = app.job(&call.caller, call.required("jobId")?).await?;
-    Answer::data(&StatusCount::from(&detail.job))
+    Ok(Answer::data(&StatusCount::from(&detail.job))?.warned(failed_before(&detail.job)))
+}
+
+/// Cancelled tasks count as cancelled only, and may have failed before.
+fn failed_before(job: &Job) -> Option<String> {
+    let may_be = job.counters.of(State::Cancelled) > 0 && job.policy.retry.is_some();
+    may_be.then(|| {
+        "tasks that were cancelled while they waited for a retry count as canceled; the desc of each ends with the result of its \
+         last attempt"
+            .to_owned()
+    })
 }

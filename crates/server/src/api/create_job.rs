@@ -14,9 +14,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::command_info::{self, CommandInfo};
-use super::decode::decode;
+use super::decode::decode_at;
 use super::names::StringI18n;
-use super::numbers::whole;
+use super::numbers::{moment, whole};
 use crate::app::create_job::JobDraft;
 
 /// Most entries of a target list.
@@ -91,7 +91,7 @@ struct SchedulePolicyRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DisposableSchedulePolicyRequest {
-    /// Epoch milliseconds, at most a year ahead; past or absent: at once.
+    /// Epoch milliseconds, at most a year ahead; past or absent: at once. 1 to 100000000000 is refused: those are seconds.
     #[schema(value_type = Option<i64>)]
     trigger_ts: Option<Value>,
 }
@@ -123,6 +123,24 @@ struct RetryPolicyRequest {
 }
 
 impl CreateJob {
+    /// What was given and has no effect. Zeros are what clients send along that switch retries off.
+    pub(super) fn without_effect(&self) -> Option<String> {
+        let retry = self.retry_policy.as_ref()?;
+        let given = |value: &Option<Value>| value.as_ref().is_some_and(|value| whole_or_zero(value) != 0);
+        let names = [
+            ("retryCount", &retry.retry_count),
+            ("retryIntervalInSeconds", &retry.retry_interval_in_seconds),
+        ];
+        let names: Vec<&str> = names
+            .iter()
+            .filter(|(_, value)| given(value))
+            .map(|(name, _)| *name)
+            .collect();
+        let verb = if names.len() == 1 { "has" } else { "have" };
+        let unused = !retry.enable_retry.unwrap_or(false) && !names.is_empty();
+        unused.then(|| format!("{} {verb} no effect without enableRetry", names.join(" and ")))
+    }
+
     /// The body as the application wants it, every range checked and defaults filled in.
     pub(super) fn read(self) -> Result<JobDraft, Violation> {
         let name = self.name.read("name")?;
@@ -185,7 +203,7 @@ impl TargetScopeRequest {
             })?;
             products.push(ProductKey::from(key));
         }
-        let named = listed(self.product_keys, "productKeys", |value| {
+        let named = listed(self.product_keys, "productKeys", |_place, value| {
             value
                 .as_str()
                 .map(str::to_owned)
@@ -213,7 +231,9 @@ impl TargetScopeRequest {
 
     fn entries(&self) -> Result<Vec<TargetEntry>, Violation> {
         let given = self.target_devices.clone();
-        let requests: Vec<TargetDeviceRequest> = listed(given, "targetDevices", decode)?;
+        let requests: Vec<TargetDeviceRequest> = listed(given, "targetDevices", |place, value| {
+            decode_at(&format!("targetScope.{place}"), value)
+        })?;
         let some = |text: Option<String>| text.filter(|text| !text.is_empty());
         let entries = requests.into_iter().map(|request| TargetEntry {
             asset: some(request.asset_id),
@@ -228,16 +248,19 @@ impl TargetScopeRequest {
 fn listed<T>(
     given: Option<Value>,
     field: &str,
-    read: impl Fn(&Value) -> Result<T, Violation>,
+    read: impl Fn(&str, &Value) -> Result<T, Violation>,
 ) -> Result<Vec<T>, Violation> {
     match given {
         None => Ok(Vec::new()),
         Some(Value::Array(elements)) if elements.len() > TARGETS_MAX => Err(count(field, "entries", elements.len())),
         Some(Value::Array(elements)) => {
-            let element = |(index, value)| read(value).map_err(|it: Violation| it.within(&format!("{field}[{index}]")));
+            let element = |(index, value)| {
+                let place = format!("{field}[{index}]");
+                read(&place, value).map_err(|it: Violation| it.within(&place))
+            };
             elements.iter().enumerate().map(element).collect()
         }
-        Some(single) => Ok(vec![read(&single).map_err(|it| it.within(field))?]),
+        Some(single) => Ok(vec![read(field, &single).map_err(|it| it.within(field))?]),
     }
 }
 
@@ -255,9 +278,13 @@ impl SchedulePolicyRequest {
             return Err(Violation::of_text(&self.schedule_type, DISPOSABLE).within("scheduleType"));
         }
         let given = self.disposable_schedule_policy.and_then(|policy| policy.trigger_ts);
-        let field = "disposableSchedulePolicy.triggerTs";
-        Ok(whole(given.as_ref(), field, i64::MIN..=i64::MAX)?.map(Timestamp))
+        moment(given.as_ref(), "disposableSchedulePolicy.triggerTs")
     }
+}
+
+fn whole_or_zero(value: &Value) -> i64 {
+    let read = whole(Some(value), "", i64::MIN..=i64::MAX);
+    read.ok().flatten().unwrap_or_default()
 }
 
 impl TimeoutPolicyRequest {

@@ -1,7 +1,8 @@
 //! JSON values into request types, with errors that name the field and say what was expected there.
 //!
 //! A serde `Deserializer` over a parsed value, because the two in `serde_json` accept lists for structs and report no
-//! place. Rules of the API that hold everywhere live here: null counts as absent, unknown fields are ignored.
+//! place. Rules of the API that hold everywhere live here: null counts as absent, unknown fields are
+//! ignored and named in the answer of a changing call (`ignored.rs`).
 
 use std::fmt;
 
@@ -11,12 +12,23 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Unexpected, Visitor};
 use serde_json::Value;
 
+use super::ignored;
+
 /// Reads `value` as a `T`.
 ///
 /// # Errors
 /// The first rule that is broken, with its path.
 pub(super) fn decode<T: de::DeserializeOwned>(value: &Value) -> Result<T, Violation> {
-    T::deserialize(Decoder(value)).map_err(|wrong| wrong.0)
+    decode_at("", value)
+}
+
+/// The same of a value that stands at `place` of a body: that is where members are said to be ignored. Errors are told their
+/// place by the caller.
+///
+/// # Errors
+/// Those of [`decode`].
+pub(super) fn decode_at<T: de::DeserializeOwned>(place: &str, value: &Value) -> Result<T, Violation> {
+    serde_ignored::deserialize(Decoder(value), |path| ignored::note(place, &path)).map_err(|wrong: Wrong| wrong.0)
 }
 
 /// A violation, as serde wants its errors.

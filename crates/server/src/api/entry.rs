@@ -19,6 +19,7 @@ use super::call::Call;
 use super::envelope::{self, Answer};
 use super::error::{self, Failing};
 use super::health::{self, Probe};
+use super::ignored;
 use super::query::Query;
 use super::rate_limit::RateLimit;
 use super::rooms::{Room, Rooms};
@@ -211,12 +212,7 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             idempotency_key,
             peer,
         };
-        let left = call.peer.clone();
-        let running = (action.run)(app.clone(), call);
-        match left.filter(|_| action.reads) {
-            Some(peer) => unless_gone(peer, running).await.map(Ok),
-            None => running.await.map(Ok),
-        }
+        run(action, app, call).await.map(Ok)
     };
     match outcome.await {
         Ok(Ok(answer)) => Ok(answer.into_response(request_id, &rooms.answer)),
@@ -264,6 +260,31 @@ async fn unless_gone(peer: Peer, running: Running) -> Result<Answer, Error> {
         outcome = running => outcome,
         () = gone => Err(Error::CallerGone),
     }
+}
+
+/// Carries an action out. One that only reads is given up when its caller has gone; one that changes something says which
+/// members of the body it has ignored.
+async fn run(action: &Action, app: &App, call: Call) -> Result<Answer, Error> {
+    if action.reads {
+        let peer = call.peer.clone();
+        let running = (action.run)(app.clone(), call);
+        return match peer {
+            Some(peer) => unless_gone(peer, running).await,
+            None => running.await,
+        };
+    }
+    let parameters: Vec<&str> = action.known().collect();
+    let running = async {
+        if action.doc.body.is_none() {
+            let members = call.body.as_object().into_iter().flatten();
+            members
+                .filter(|(_, value)| !value.is_null())
+                .for_each(|(name, _)| ignored::note_name(name));
+        }
+        (action.run)(app.clone(), call).await
+    };
+    let (answered, ignored) = ignored::noting(&parameters, running).await;
+    answered.map(|answer| answer.warned(ignored))
 }
 
 fn on_get(request: &Request, answer: impl FnOnce() -> Response) -> Result<Response, Failing> {

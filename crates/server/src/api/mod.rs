@@ -21,6 +21,7 @@ mod envelope;
 mod error;
 mod health;
 mod held;
+mod ignored;
 mod job_info;
 mod keys;
 mod latest_values;

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use aldis_core::number;
+use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
 use serde_json::Value;
 
@@ -20,6 +21,19 @@ pub(super) fn whole(given: Option<&Value>, field: &str, range: RangeInclusive<i6
     read.map(Some).ok_or_else(wrong)
 }
 
+/// A moment in epoch milliseconds, or nothing.
+pub(super) fn moment(given: Option<&Value>, field: &str) -> Result<Option<Timestamp>, Violation> {
+    let Some(ms) = whole(given, field, i64::MIN..=i64::MAX)? else {
+        return Ok(None);
+    };
+    let moment = Timestamp::given(ms).ok_or_else(|| Violation {
+        path: field.to_owned(),
+        expected: "epoch milliseconds".to_owned(),
+        found: format!("{ms}, which are seconds"),
+    })?;
+    Ok(Some(moment))
+}
+
 fn read(value: &Value) -> Option<i64> {
     match value {
         Value::String(text) => number::whole_text(text),
@@ -32,6 +46,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_moment_in_seconds_is_refused_by_name() {
+        let read = |value: Value| moment(Some(&value), "triggerTs").map_err(|violation| violation.to_string());
+        for value in [
+            json!(1_764_547_200),
+            json!("1764547200"),
+            json!(1_764_547_200.0),
+            json!(1),
+            json!(100_000_000_000_i64),
+        ] {
+            let refused = read(value.clone()).unwrap_err();
+            assert!(
+                refused.starts_with("triggerTs: epoch milliseconds expected"),
+                "{value}: {refused}"
+            );
+            assert!(refused.ends_with("seconds"), "{value}: {refused}");
+        }
+        for ms in [0, -1, 100_000_000_001, 1_764_547_200_000] {
+            assert_eq!(read(json!(ms)), Ok(Some(Timestamp(ms))));
+        }
+        assert_eq!(moment(None, "triggerTs"), Ok(None));
+    }
 
     #[test]
     fn whole_numbers_are_read_in_three_spellings_and_have_a_range() {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::action::{Action, Doc};
 use super::call::Call;
-use super::decode::decode;
+use super::decode::decode_at;
 use super::devices::{PATHS, REQUIRE_SECRET};
 use super::envelope::{Answer, Entry};
 use super::names::StringI18n;
@@ -170,7 +170,10 @@ async fn batch_create(app: App, call: Call) -> Result<Answer, Error> {
         }
         .into());
     }
-    let drafts = body.device_list.iter().map(|element| draft(decode(element)?)).collect();
+    let elements = body.device_list.iter().enumerate();
+    let drafts = elements
+        .map(|(index, element)| draft(decode_at(&format!("deviceList[{index}]"), element)?))
+        .collect();
     let entries = app.register_devices(&call.caller, drafts).await?;
     let entry = |entry| match entry {
         Ok(device) => Entry::ok(RegisteredDevice::new(device, with_secret)),

@@ -1,5 +1,6 @@
 //! Access keys: create, list, disable, enable, delete (docs/api.md, "Keys and organizations").
 
+use aldis_core::i18n::check_visible;
 use aldis_core::ids::{AppKey, OrgId};
 use aldis_store::rows::{AccessKey, Role, Secret};
 use aldis_store::{Refusal, Write};
@@ -28,6 +29,7 @@ impl App {
     /// # Errors
     /// The organization does not exist; a chosen key will not do or is in use.
     pub async fn create_key(&self, caller: &Caller, draft: KeyDraft) -> Result<AccessKey, Error> {
+        check_visible(&draft.name).map_err(|violation| violation.within("name"))?;
         draft
             .app_key
             .as_deref()

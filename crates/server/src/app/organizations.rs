@@ -1,5 +1,6 @@
 //! Organizations: create, list, disable, enable, delete (docs/api.md, "Keys and organizations").
 
+use aldis_core::i18n::check_visible;
 use aldis_core::ids::OrgId;
 use aldis_store::rows::Organization;
 use aldis_store::{Refusal, Write};
@@ -17,6 +18,7 @@ impl App {
     /// The id will not do or is in use.
     pub async fn create_organization(&self, caller: &Caller, id: &str, name: String) -> Result<Organization, Error> {
         check_key(PARAMETER, id)?;
+        check_visible(&name).map_err(|violation| violation.within("name"))?;
         let organization = Organization {
             id: OrgId::from(id),
             name,

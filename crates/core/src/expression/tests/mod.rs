@@ -271,13 +271,23 @@ fn unknown_fields_wrong_operators_and_wrong_values_are_refused_with_the_place() 
         ),
         (
             "createTime < 'noon'",
-            "expression, character 14: field 'createTime': expected a moment (epoch milliseconds, 'YYYY-MM-DDTHH:MM:SSZ' or \
-             'YYYY-MM-DD HH:MM:SS[.SSS]' in UTC), found 'noon'",
+            "expression, character 14: field 'createTime': expected a moment (epoch milliseconds, not seconds, \
+             'YYYY-MM-DDTHH:MM:SSZ' or 'YYYY-MM-DD HH:MM:SS[.SSS]' in UTC), found 'noon'",
+        ),
+        (
+            "createTime >= 1764547200",
+            "expression, character 15: field 'createTime': expected a moment (epoch milliseconds, not seconds, \
+             'YYYY-MM-DDTHH:MM:SSZ' or 'YYYY-MM-DD HH:MM:SS[.SSS]' in UTC), found 1764547200",
+        ),
+        (
+            "createTime in ('1', 1764547200000)",
+            "expression, character 16: field 'createTime': expected a moment (epoch milliseconds, not seconds, \
+             'YYYY-MM-DDTHH:MM:SSZ' or 'YYYY-MM-DD HH:MM:SS[.SSS]' in UTC), found '1'",
         ),
         (
             "createTime < null",
-            "expression, character 14: field 'createTime': expected a moment (epoch milliseconds, 'YYYY-MM-DDTHH:MM:SSZ' or \
-             'YYYY-MM-DD HH:MM:SS[.SSS]' in UTC), found null",
+            "expression, character 14: field 'createTime': expected a moment (epoch milliseconds, not seconds, \
+             'YYYY-MM-DDTHH:MM:SSZ' or 'YYYY-MM-DD HH:MM:SS[.SSS]' in UTC), found null",
         ),
     ];
     for (text, expected) in cases {
@@ -394,7 +404,7 @@ fn thing() -> Thing {
             i18n_value: i18n_value.into(),
         },
         status: "ON",
-        time: 1000,
+        time: 1_000_000_000_000,
         tags: [("floor".to_owned(), "3".to_owned())].into(),
         attributes: serde_json::json!({"power": 1.5, "count": 2, "on": 1, "none": null, "parts": [1]}),
     }
@@ -411,8 +421,8 @@ fn evaluation_has_two_values_and_absent_is_simply_different() {
         "not id = null",
         "status = 'on'",
         "status in ('off', 'on')",
-        "time >= 1000 and time <= '1970-01-01 00:00:01'",
-        "time > 999 and time < 1001 and time != 0",
+        "time >= 1000000000000 and time <= '2001-09-09 01:46:40'",
+        "time > 999999999999 and time < 1000000000001 and time != 0",
         "tags.floor = 3",
         "exists(tags.floor) and not exists(tags.room)",
         "tags.room != 'x'",

@@ -71,7 +71,7 @@ fn sample_condition() -> BoxedStrategy<Expr> {
             op,
             value: literal(text)
         }),
-        (any_comparison(), 0..4_i64).prop_map(|(op, ms)| Expr::Compare {
+        (any_comparison(), -3..1_i64).prop_map(|(op, ms)| Expr::Compare {
             path: path("time"),
             op,
             value: at(Literal::Int(ms))
@@ -98,7 +98,7 @@ fn any_thing() -> impl Strategy<Value = Thing> {
         word(),
         0..3,
     );
-    (prop::option::of(word()), 0..4_i64, tags).prop_map(|(id, time, tags)| Thing {
+    (prop::option::of(word()), -3..1_i64, tags).prop_map(|(id, time, tags)| Thing {
         id,
         time,
         tags,

@@ -35,6 +35,11 @@ async fn every_field_is_checked() {
         ("/name/defaultValue", Value::Null, "name.defaultValue: a value expected"),
         ("/name/defaultValue", json!(""), "name.defaultValue: text expected"),
         (
+            "/name/defaultValue",
+            json!(" \u{3000}"),
+            "name.defaultValue: text that is not blank expected",
+        ),
+        (
             "/name/i18nValue",
             json!({"english": "x"}),
             "name.i18nValue.english: locale",
@@ -107,6 +112,11 @@ async fn every_field_is_checked() {
             "/schedulePolicy/disposableSchedulePolicy/triggerTs",
             json!("soon"),
             "schedulePolicy.disposableSchedulePolicy.triggerTs: whole number expected, found \"soon\"",
+        ),
+        (
+            "/schedulePolicy/disposableSchedulePolicy/triggerTs",
+            json!(fleet.world.now() / 1000 + 86_400),
+            "schedulePolicy.disposableSchedulePolicy.triggerTs: epoch milliseconds expected, found",
         ),
         (
             "/schedulePolicy/disposableSchedulePolicy/triggerTs",

@@ -24,5 +24,6 @@ mod task_actions;
 mod tasks;
 mod thing_models;
 mod updates_together;
+mod warnings;
 mod who_did_it;
 mod world;
