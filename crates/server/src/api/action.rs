@@ -84,14 +84,6 @@ impl Action {
         self.known().any(|known| known == name)
     }
 
-    /// The same action for administrators only.
-    pub(super) fn for_administrators(self) -> Self {
-        Self {
-            needs: Needs::Admin,
-            ..self
-        }
-    }
-
     /// The same action for administrators who sign their calls, also where unsigned ones are accepted.
     pub(super) fn for_signed_administrators(self) -> Self {
         Self {

@@ -110,12 +110,13 @@ impl Owner {
             ("devices", "get" | "delete" | "disable" | "trace" | "latest") | ("measurepoints", "queryLatest") => {
                 (device, json!({}))
             }
+            ("devices", "getStats") => ("&productKey=productKey".into(), json!({})),
             ("devices", "rotateSecret") => (device, json!({})),
             ("products", "rotateSecret") => ("&productKey=productKey".into(), json!({})),
             ("audit", "search") => ("&organization=o1".into(), json!({})),
             ("devices", "enable") => ("&productKey=productKey&deviceKey=d3".into(), json!({})),
             ("devices", "update") => (device, json!({"deviceName": named})),
-            ("devices", "replace") => (device, json!({"newDeviceKey": "new"})),
+            ("devices", "replace" | "replaceDevice") => (device, json!({"newDeviceKey": "new"})),
             ("thing-models" | "products" | "devices", "search") => (secret.into(), json!({})),
             ("commands", "createJob") => (
                 String::new(),
