@@ -22,7 +22,7 @@ mod write;
 pub use budget::Budget;
 pub use error::Error;
 pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh};
-pub use presence::{DeviceStatus, Presence, device_status};
+pub use presence::{DeviceCounts, DeviceStatus, Presence, device_status};
 pub use read::{DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, TaskInfo};
 pub use slots::held_slots;
 pub use write::{Committed, Done, Refusal, StepWrite, Write, skipped};

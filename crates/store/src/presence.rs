@@ -23,6 +23,37 @@ pub enum DeviceStatus {
     Disabled,
 }
 
+/// How many devices have each status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeviceCounts {
+    /// Devices with a live session.
+    pub online: u64,
+    /// Devices without a live session that have had one.
+    pub offline: u64,
+    /// Devices that have never logged in.
+    pub inactive: u64,
+    /// Devices that may not log in.
+    pub disabled: u64,
+}
+
+impl DeviceCounts {
+    /// Adds `count` devices of one status.
+    pub const fn add(&mut self, status: DeviceStatus, count: u64) {
+        match status {
+            DeviceStatus::Online => self.online += count,
+            DeviceStatus::Offline => self.offline += count,
+            DeviceStatus::Inactive => self.inactive += count,
+            DeviceStatus::Disabled => self.disabled += count,
+        }
+    }
+
+    /// All devices.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.online + self.offline + self.inactive + self.disabled
+    }
+}
+
 /// The status of a device that is not deleted.
 #[must_use]
 pub fn device_status(device: &Device, presence: &dyn Presence) -> DeviceStatus {

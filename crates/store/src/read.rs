@@ -9,11 +9,11 @@ use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 
-use crate::Error;
 use crate::rows::{
     AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
     Reported, Slot,
 };
+use crate::{DeviceCounts, Error};
 
 /// One page of a search, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +136,8 @@ pub trait Read: Send + Sync {
         filter: Option<&Filter<DeviceField>>,
         page: Page,
     ) -> Result<Found<Device>, Error>;
+    /// How many devices an organization has, or one product of it, by status.
+    fn count_devices(&self, org: &OrgId, product: Option<&ProductKey>) -> Result<DeviceCounts, Error>;
     /// What the engine needs of these devices, in the order asked for; `None` for numbers never given out.
     fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error>;
 

@@ -209,6 +209,8 @@ pub struct DeviceChange {
     pub name: Option<I18nText>,
     /// Its description.
     pub desc: Option<String>,
+    /// Its time zone.
+    pub timezone: Option<String>,
     /// All its attributes.
     pub attributes: Option<BTreeMap<String, Value>>,
     /// All its tags.

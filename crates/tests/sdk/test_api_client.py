@@ -95,6 +95,13 @@ class ApiClient(unittest.TestCase):
         self.assertEqual(self.data(DEVICES, "get", assetId=asset)["deviceKey"], "d1")
         self.assertEqual(len(self.data(DEVICES, "search", {"expression": f"productKey = '{PRODUCT}'"})), 3)
         self.data(DEVICES, "update", {"deviceName": {"defaultValue": "new"}, "deviceTags": {"a": "1"}}, assetId=asset)
+        self.data(DEVICES, "update", {"deviceDesc": "new"}, assetId=asset, isPatchUpdate="true")
+        found = self.data(DEVICES, "get", assetId=asset)
+        self.assertEqual((found["deviceName"]["defaultValue"], found["deviceTags"]), ("new", {"a": "1"}))
+        whole = {"deviceName": {"defaultValue": "whole"}, "timezone": "+09:00"}
+        self.data(DEVICES, "update", whole, assetId=asset, isPatchUpdate="false")
+        found = self.data(DEVICES, "get", assetId=asset)
+        self.assertEqual((found["deviceDesc"], found["deviceTags"], found["timezone"]), ("", {}, "+09:00"))
         self.data(DEVICES, "disable", {}, assetId=asset)
         stats = self.data(DEVICES, "getStats", productKey=PRODUCT)
         self.assertEqual((stats["totalCount"], stats["inactiveCount"], stats["disabledCount"]), (3, 2, 1))

@@ -28,6 +28,8 @@ pub(super) const PATHS: &[&str] = &[
     "/connect-service/v2.0/devices",
 ];
 
+pub(super) const IS_PATCH_UPDATE: &str = "Whether absent fields stay (default: true); with false they are emptied";
+
 pub(super) const REQUIRE_SECRET: &str = "true or false: whether the secret is wanted; true if absent. Never shown to the \
     role reader. On v2.4 true is refused, since there are no key pairs to encrypt it for";
 pub(super) const REQUIRE_SECRETS: &str = "true or false: whether secrets are wanted; false if absent. Refused for the role \
@@ -70,7 +72,9 @@ pub(super) fn actions() -> Vec<Action> {
             PATHS,
             &["update"],
             |app, call| Box::pin(update(app, call)),
-            named("Change a device").body::<UpdateDevice>(),
+            named("Change a device")
+                .takes("isPatchUpdate", IS_PATCH_UPDATE)
+                .body::<UpdateDevice>(),
         ),
         Action::change(
             PATHS,
@@ -106,10 +110,12 @@ pub(super) fn actions() -> Vec<Action> {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"deviceName": {"defaultValue": "North 7"}, "deviceTags": {"floor": "2"}}))]
 struct UpdateDevice {
-    /// Extension: stays if absent.
+    /// Stays if absent.
     device_name: Option<StringI18n>,
     /// Stays if absent.
     device_desc: Option<String>,
+    /// Stays if absent.
+    timezone: Option<String>,
     /// All its attributes; they stay if absent.
     device_attributes: Option<BTreeMap<String, Value>>,
     /// All its tags; they stay if absent.
@@ -259,6 +265,18 @@ impl Call {
         }
     }
 
+    /// Whether an update leaves what is absent; otherwise it empties it (docs/api.md, "Devices").
+    pub(super) fn is_patch_update(&self) -> Result<bool, Error> {
+        let given = self.get("isPatchUpdate").unwrap_or("true");
+        match () {
+            () if given.eq_ignore_ascii_case("true") => Ok(true),
+            () if given.eq_ignore_ascii_case("false") => Ok(false),
+            () => Err(Violation::of_text(given, "true or false".to_owned())
+                .within("isPatchUpdate")
+                .into()),
+        }
+    }
+
     /// What `requireSecret` says. On v2.4 secrets would have to be encrypted for a key pair of the caller's.
     fn asks_for_secrets(&self) -> Result<Option<bool>, Error> {
         let in_query = self.query.get("requireSecret").map(str::to_ascii_lowercase);
@@ -283,6 +301,16 @@ impl Call {
 
 fn no_flag(found: &Value) -> Error {
     Error::Invalid(Violation::of(found, "true or false").within("requireSecret"))
+}
+
+/// Checks that a field is there which an update of the whole needs.
+pub(super) fn needed<T>(field: &str, given: Option<&T>) -> Result<(), Error> {
+    match given {
+        Some(_) => Ok(()),
+        None => Err(Violation::of(&Value::Null, "a value, since isPatchUpdate is false")
+            .within(field)
+            .into()),
+    }
 }
 
 async fn get(app: App, call: Call) -> Result<Answer, Error> {
@@ -314,7 +342,7 @@ struct DeviceStats {
 async fn stats(app: App, call: Call) -> Result<Answer, Error> {
     let count = app.count_devices(&call.caller, call.optional("productKey")?).await?;
     Answer::data(&DeviceStats {
-        total_count: count.online + count.offline + count.inactive + count.disabled,
+        total_count: count.total(),
         online_count: count.online,
         offline_count: count.offline,
         inactive_count: count.inactive,
@@ -324,12 +352,20 @@ async fn stats(app: App, call: Call) -> Result<Answer, Error> {
 
 async fn update(app: App, call: Call) -> Result<Answer, Error> {
     let body: UpdateDevice = call.decode()?;
-    let change = DeviceChange {
+    let mut change = DeviceChange {
         name: read_name("deviceName", body.device_name)?,
         desc: body.device_desc,
+        timezone: body.timezone,
         attributes: body.device_attributes,
         tags: read_tags("deviceTags", body.device_tags)?,
     };
+    if !call.is_patch_update()? {
+        needed("deviceName", change.name.as_ref())?;
+        needed("timezone", change.timezone.as_ref())?;
+        change.desc.get_or_insert_default();
+        change.attributes.get_or_insert_default();
+        change.tags.get_or_insert_default();
+    }
     app.update_device(&call.caller, &call.device_name(), change).await?;
     Ok(Answer::done())
 }

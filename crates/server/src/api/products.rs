@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::action::{Action, Doc};
 use super::call::Call;
-use super::devices::{REQUIRE_SECRET, REQUIRE_SECRETS};
+use super::devices::{IS_PATCH_UPDATE, REQUIRE_SECRET, REQUIRE_SECRETS, needed};
 use super::envelope::Answer;
 use super::names::{StringI18n, read_name};
 use super::paging::SearchRequest;
@@ -61,6 +61,7 @@ pub(super) fn actions() -> Vec<Action> {
             |app, call| Box::pin(update(app, call)),
             Doc::new("Change a product")
                 .needs("productKey", KEY)
+                .takes("isPatchUpdate", IS_PATCH_UPDATE)
                 .body::<UpdateProduct>(),
         ),
         Action::change(
@@ -266,7 +267,7 @@ async fn search(app: App, call: Call) -> Result<Answer, Error> {
 async fn update(app: App, call: Call) -> Result<Answer, Error> {
     let key = call.required("productKey")?;
     let body: UpdateProduct = call.decode()?;
-    let change = ProductChange {
+    let mut change = ProductChange {
         name: read_name("productName", body.product_name)?,
         desc: body.product_desc,
         tags: read_tags("productTags", body.product_tags)?,
@@ -275,6 +276,11 @@ async fn update(app: App, call: Call) -> Result<Answer, Error> {
         gateway_registers: body.gateway_register_enabled,
         command_qos: read_qos(body.command_qos)?,
     };
+    if !call.is_patch_update()? {
+        needed("productName", change.name.as_ref())?;
+        change.desc.get_or_insert_default();
+        change.tags.get_or_insert_default();
+    }
     app.update_product(&call.caller, key, change).await?;
     Ok(Answer::done())
 }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aldis_core::expression::{Comparison, DeviceField, Filter, Value as Operand};
+use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, ProductKey};
 use aldis_core::reported::Kind;
 use aldis_core::time::Timestamp;
+use aldis_core::timezone;
 use aldis_core::violation::Violation;
 use aldis_store::rows::{Device, DeviceChange, Product};
-use aldis_store::{DeviceRef, DeviceStatus, Page, Read, Refusal, Write, device_status};
+use aldis_store::{DeviceCounts, DeviceRef, DeviceStatus, Page, Read, Refusal, Write, device_status};
 use serde_json::Value;
 
 use super::text::{check_desc, check_device_key};
@@ -42,28 +43,6 @@ pub struct DeviceView {
     pub points_reported: Option<Timestamp>,
     /// When it last told of an attribute.
     pub attributes_reported: Option<Timestamp>,
-}
-
-/// How many devices are in which status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceCount {
-    /// With a live session.
-    pub online: u64,
-    /// Without one, but they had one.
-    pub offline: u64,
-    /// Never logged in.
-    pub inactive: u64,
-    /// Not allowed to log in.
-    pub disabled: u64,
-}
-
-fn equals(field: DeviceField, value: &str) -> Filter<DeviceField> {
-    Filter::Compare {
-        field,
-        sub: None,
-        op: Comparison::Eq,
-        value: Operand::Text(value.to_owned()),
-    }
 }
 
 impl DeviceName {
@@ -159,31 +138,18 @@ impl App {
         found.try_with_rows(|rows| self.views(rows)).await
     }
 
-    /// How many devices of the organization, or of one product, are in which status.
+    /// How many devices the caller's organization has, or one product of it, by status.
     ///
     /// # Errors
-    /// The product does not exist; the store failed.
-    pub async fn count_devices(&self, caller: &Caller, product: Option<&str>) -> Result<DeviceCount, Error> {
-        if let Some(key) = product {
-            self.product(caller, key).await?;
-        }
-        let of_product = product.map(|key| equals(DeviceField::ProductKey, key));
+    /// [`Error::NoProduct`].
+    pub async fn count_devices(&self, caller: &Caller, product: Option<&str>) -> Result<DeviceCounts, Error> {
+        let product = match product {
+            Some(key) => Some(self.product(caller, key).await?.key),
+            None => None,
+        };
         let org = caller.org.clone();
-        self.read(move |store| {
-            let count = |status: &str| {
-                let status = equals(DeviceField::Status, status);
-                let filter = Filter::And(of_product.iter().cloned().chain([status]).collect());
-                let none = Page { skip: 0, take: 0 };
-                store.search_devices(&org, Some(&filter), none).map(|found| found.total)
-            };
-            Ok::<_, aldis_store::Error>(DeviceCount {
-                online: count("online")?,
-                offline: count("offline")?,
-                inactive: count("inactive")?,
-                disabled: count("disabled")?,
-            })
-        })
-        .await
+        self.read(move |store| store.count_devices(&org, product.as_ref()))
+            .await
     }
 
     /// A product that was deleted since its device was read takes the device with it.
@@ -220,12 +186,17 @@ impl App {
     /// Changes what is given of a device.
     ///
     /// # Errors
-    /// As [`App::find_device`]; a description that is too long.
+    /// As [`App::find_device`]; a description that is too long; a time zone that does not exist.
     pub async fn update_device(&self, caller: &Caller, name: &DeviceName, change: DeviceChange) -> Result<(), Error> {
         change
             .desc
             .as_deref()
             .map_or(Ok(()), |desc| check_desc("deviceDesc", desc))?;
+        change
+            .timezone
+            .as_deref()
+            .map_or(Ok(()), |zone| timezone::validate(zone))
+            .map_err(|violation| violation.within("timezone"))?;
         let device = self.find_device(caller, name).await?;
         let write = Write::UpdateDevice {
             device: device.no,

@@ -28,7 +28,7 @@ use aldis_store::rows::{
     AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
     Reported, Slot,
 };
-use aldis_store::{DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo};
+use aldis_store::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo};
 
 use crate::database::{Access, Database};
 
@@ -103,6 +103,11 @@ impl<A: Access> Read for Database<A> {
     ) -> Result<Found<Device>, Error> {
         self.access
             .read("searching devices", |db| search_devices::search(db, org, filter, page))
+    }
+
+    fn count_devices(&self, org: &OrgId, product: Option<&ProductKey>) -> Result<DeviceCounts, Error> {
+        self.access
+            .read("counting devices", |db| search_devices::count(&db.conn, org, product))
     }
 
     fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error> {

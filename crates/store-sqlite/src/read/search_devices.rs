@@ -2,15 +2,15 @@
 //! asks once, for the numbers of all that match, and takes total and page from them.
 
 use aldis_core::expression::{DeviceField, Filter};
-use aldis_core::ids::{DeviceNo, OrgId};
+use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_store::rows::Device;
-use aldis_store::{DeviceRef, DeviceStatus, Found, Page, PageBytes, words};
-use rusqlite::{Row, params, params_from_iter};
+use aldis_store::{DeviceCounts, DeviceRef, DeviceStatus, Found, Page, PageBytes, words};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::{cut, devices};
 use crate::cells::{Cells, int};
 use crate::db::Db;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::filter::{Query, accepts};
 use crate::sql;
 
@@ -77,6 +77,24 @@ fn page_of_all(db: &Db, org: &OrgId, page: Page) -> Result<Found<DeviceNo>> {
         rows,
         total: total.unwrap_or(0),
     })
+}
+
+/// Devices of an organization, or of one product of it, by status.
+pub(super) fn count(conn: &Connection, org: &OrgId, product: Option<&ProductKey>) -> Result<DeviceCounts> {
+    let of_product = product.map_or("", |_| " AND product = ?2");
+    let sql = format!("SELECT {STATUS}, count(*) FROM device WHERE deleted = 0 AND org = ?1{of_product} GROUP BY 1");
+    let bound = [Some(&org.0), product.map(|product| &product.0)];
+    let found = sql::all(conn, &sql, params_from_iter(bound.into_iter().flatten()), |row| {
+        let mut cells = Cells::new(row, "device");
+        Ok((cells.number::<i64>("status")?, cells.number("count(*)")?))
+    })?;
+    let mut counts = DeviceCounts::default();
+    for (status, devices) in found {
+        let known = STATES.into_iter().find(|(number, _)| *number == status);
+        let (_, status) = known.ok_or_else(|| Failure::corrupt("device", "status", status))?;
+        counts.add(status, devices);
+    }
+    Ok(counts)
 }
 
 fn matching(db: &Db, org: &OrgId, filter: &Filter<DeviceField>) -> Result<Vec<DeviceNo>> {

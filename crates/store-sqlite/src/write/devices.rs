@@ -164,7 +164,8 @@ impl Batch<'_> {
 
     pub(super) fn update_device(&mut self, no: DeviceNo, change: &DeviceChange) -> Applied {
         let sql = "UPDATE device SET name = coalesce(?2, name), description = coalesce(?3, description),
-                          attributes = coalesce(?4, attributes), tags = coalesce(?5, tags), updated = ?6
+                          attributes = coalesce(?4, attributes), tags = coalesce(?5, tags),
+                          timezone = coalesce(?6, timezone), updated = ?7
                    WHERE no = ?1 AND deleted = 0";
         let row = params![
             int(no.0),
@@ -172,6 +173,7 @@ impl Batch<'_> {
             change.desc,
             change.attributes.as_ref().map(json),
             change.tags.as_ref().map(json),
+            change.timezone,
             self.now.0
         ];
         super::changed(sql::run(self.conn, sql, row)?)

@@ -92,6 +92,7 @@ pub fn a_change_replaces_what_an_operator_may_change(bench: &mut Bench) {
         change: DeviceChange {
             name: Some(I18nText::plain("changed")),
             desc: Some(String::new()),
+            timezone: Some("+09:00".to_owned()),
             attributes: Some(BTreeMap::from([("new".to_owned(), json!(false))])),
             tags: Some(texts(&[("a", "b")])),
         },
@@ -100,6 +101,7 @@ pub fn a_change_replaces_what_an_operator_may_change(bench: &mut Bench) {
     let mut expected = before;
     expected.is.name = I18nText::plain("changed");
     expected.is.desc = String::new();
+    expected.is.timezone = "+09:00".to_owned();
     expected.is.attributes = BTreeMap::from([("new".to_owned(), json!(false))]);
     expected.is.tags = texts(&[("a", "b")]);
     expected.updated = bench.now;
@@ -121,6 +123,10 @@ pub fn device_changes_of_different_parts_both_last(bench: &mut Bench) {
         desc: Some("changed".to_owned()),
         ..DeviceChange::default()
     };
+    let timezone = DeviceChange {
+        timezone: Some("+09:00".to_owned()),
+        ..DeviceChange::default()
+    };
     let attributes = DeviceChange {
         attributes: Some(BTreeMap::new()),
         ..DeviceChange::default()
@@ -130,10 +136,11 @@ pub fn device_changes_of_different_parts_both_last(bench: &mut Bench) {
         ..DeviceChange::default()
     };
     let none = DeviceChange::default();
-    let done = bench.commit(&[name, desc, attributes, tags, none].map(change));
+    let done = bench.commit(&[name, desc, timezone, attributes, tags, none].map(change));
     assert!(done.iter().all(|done| *done == Done::Yes), "{done:?}");
     expected.is.name = I18nText::plain("changed");
     expected.is.desc = "changed".to_owned();
+    expected.is.timezone = "+09:00".to_owned();
     (expected.is.attributes, expected.is.tags) = (BTreeMap::new(), BTreeMap::new());
     expected.updated = bench.now;
     assert_eq!(bench.device(no), expected);

@@ -261,6 +261,7 @@ impl History {
         DeviceChange {
             name: self.some(I18nText::plain(format!("at {}", self.now.0))),
             desc: self.some(String::new()),
+            timezone: self.some("+09:00".to_owned()),
             attributes: self.some([("power".to_owned(), power)].into()),
             tags: self.some(texts(&[("a", "b")])),
         }

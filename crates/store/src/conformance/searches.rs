@@ -15,7 +15,7 @@ use super::sample::{
     texts,
 };
 use crate::rows::{Activity, Model, NewJob};
-use crate::{Error, Found, PAGE_BYTES_MAX, Page, Write};
+use crate::{DeviceCounts, Error, Found, PAGE_BYTES_MAX, Page, Write};
 
 fn filter<F: Field>(text: &str) -> Filter<F> {
     Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -373,6 +373,24 @@ pub fn a_devices_status_is_merged_from_rows_and_presence(bench: &mut Bench) {
     let online_now = filter::<DeviceField>("status = 'online'");
     let found = bench.read().search_devices(&org(), Some(&online_now), page).unwrap();
     assert_eq!(keys(found, |device| device.no), (vec![online], 2), "totals are exact");
+    let expected = DeviceCounts {
+        online: 2,
+        offline: 1,
+        inactive: 1,
+        disabled: 1,
+    };
+    let mut count = |product: Option<&str>| {
+        bench
+            .read()
+            .count_devices(&org(), product.map(ProductKey::from).as_ref())
+    };
+    assert_eq!(count(None).unwrap(), expected, "of the organization");
+    assert_eq!(count(Some(PRODUCT)).unwrap(), expected, "of the product");
+    assert_eq!(
+        count(Some("other")).unwrap(),
+        DeviceCounts::default(),
+        "of a product without devices"
+    );
     bench.sessions.go(online);
     bench.sessions.go(new_online);
     check("offline now", &devices(bench, "status = 'offline'"), &[online, offline]);
@@ -427,14 +445,15 @@ pub fn models_are_found_by_every_field(bench: &mut Bench) {
             "flow": {"identifier": "flow", "dataType": "DOUBLE", "tags": {"unit": "l"}},
             "heat": {"identifier": "heat", "dataType": "DOUBLE", "tags": {"unit": "K"}}
         },
-        "services": {"stop": {"identifier": "stop", "tags": {"risk": "low"}}}
+        "services": {"stop": {"identifier": "stop", "tags": {"risk": "low"}}},
+        "events": {"leak": {"identifier": "leak", "outputData": [], "tags": {"level": "high"}}}
     });
     bench.done(Write::CreateModel(Model {
         document,
         created: Timestamp(1_700_000_009_000),
         ..sample::model(ORG, "pump_2")
     }));
-    let cases: [(&str, &[&str]); 15] = [
+    let cases: [(&str, &[&str]); 17] = [
         ("", &["pump_2", MODEL]),
         ("modelId = 'pump_2'", &["pump_2"]),
         ("modelId like 'P_2'", &["pump_2"]),
@@ -453,6 +472,8 @@ pub fn models_are_found_by_every_field(bench: &mut Bench) {
         ("measurepoint_tags.unit != 'K'", &[MODEL]),
         ("service_tags.risk in ('low', 'high')", &["pump_2"]),
         ("exists(service_tags.unit)", &[]),
+        ("event_tags.level = 'high'", &["pump_2"]),
+        ("exists(event_tags.risk)", &[]),
     ];
     for (text, expected) in cases {
         let expected: Vec<ModelId> = expected.iter().map(|id| ModelId::from(*id)).collect();

@@ -170,6 +170,7 @@ impl Contents {
         let device = self.devices.live_mut(no)?;
         set(&mut device.is.name, change.name.as_ref());
         set(&mut device.is.desc, change.desc.as_ref());
+        set(&mut device.is.timezone, change.timezone.as_ref());
         set(&mut device.is.attributes, change.attributes.as_ref());
         set(&mut device.is.tags, change.tags.as_ref());
         device.updated = self.clock;

@@ -17,7 +17,7 @@ use crate::rows::{
     AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
     Reported, Slot,
 };
-use crate::{DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo, device_status};
+use crate::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo, device_status};
 
 impl Contents {
     fn facts(&self, device: &Device) -> DeviceFacts {
@@ -173,6 +173,17 @@ impl Read for MemoryStore {
         let devices = contents.devices.live().rev().filter(|device| device.is.org == *org);
         let found = devices.filter(|device| contents.device_passes(filter, device, self));
         cut(found.cloned(), page)
+    }
+
+    fn count_devices(&self, org: &OrgId, product: Option<&ProductKey>) -> Result<DeviceCounts, Error> {
+        let contents = self.contents.read();
+        let mut counts = DeviceCounts::default();
+        for device in contents.devices.live() {
+            if device.is.org == *org && product.is_none_or(|product| device.is.product == *product) {
+                counts.add(device_status(device, self.presence.as_ref()), 1);
+            }
+        }
+        Ok(counts)
     }
 
     fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error> {

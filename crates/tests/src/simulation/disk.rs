@@ -18,7 +18,8 @@ use aldis_store::rows::{
     Reported, Slot,
 };
 use aldis_store::{
-    Committed, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Presence, Read, Store, TaskInfo, Write,
+    Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Presence, Read, Store, TaskInfo,
+    Write,
 };
 use aldis_store_sqlite::Options;
 use parking_lot::Mutex;
@@ -299,6 +300,7 @@ questions! {
     search_products(org: &OrgId, filter: Option<&Filter<ProductField>>, page: Page) -> Found<Product>;
     devices(refs: &[DeviceRef]) -> Vec<Option<Device>>;
     search_devices(org: &OrgId, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
+    count_devices(org: &OrgId, product: Option<&ProductKey>) -> DeviceCounts;
     device_facts(devices: &[DeviceNo]) -> Vec<Option<DeviceFacts>>;
     gateways_of(devices: &[DeviceNo]) -> Vec<Option<DeviceNo>>;
     sub_devices(gateway: DeviceNo) -> Vec<DeviceNo>;

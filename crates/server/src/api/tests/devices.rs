@@ -310,6 +310,50 @@ async fn an_update_changes_what_it_names() {
 }
 
 #[tokio::test]
+async fn an_update_of_the_whole_empties_what_it_does_not_name() {
+    let world = world().await;
+    let mut first = with("deviceTags", json!({"floor": "1"}));
+    first["deviceAttributes"] = json!({"power": 5});
+    call(&world, "create", first).await.data();
+    let update = |patch: &str, body| {
+        let action = format!("update&productKey=pk&deviceKey=d1&isPatchUpdate={patch}");
+        let world = &world;
+        async move { call(world, &action, body).await }
+    };
+    let name = json!({"defaultValue": "New"});
+    update("false", json!({"deviceName": name}))
+        .await
+        .fails(200, 99400, "timezone");
+    update("false", json!({"timezone": "+09:00"}))
+        .await
+        .fails(200, 99400, "deviceName");
+    update("perhaps", json!({"deviceName": name}))
+        .await
+        .fails(200, 99400, "isPatchUpdate");
+    update("true", json!({"timezone": "+25:00"}))
+        .await
+        .fails(200, 99400, "timezone");
+    update("TRUE", json!({"timezone": "Asia/Tokyo"})).await.data();
+    let got = call(&world, "get&productKey=pk&deviceKey=d1", json!({})).await;
+    assert_eq!(
+        (&got.data()["timezone"], &got.data()["deviceTags"]),
+        (&json!("Asia/Tokyo"), &json!({"floor": "1"}))
+    );
+    update("false", json!({"deviceName": name, "timezone": "+09:00"}))
+        .await
+        .data();
+    let got = call(&world, "get&productKey=pk&deviceKey=d1", json!({})).await;
+    assert_eq!(
+        (&got.data()["timezone"], &got.data()["deviceDesc"]),
+        (&json!("+09:00"), &json!(""))
+    );
+    assert_eq!(
+        (&got.data()["deviceTags"], &got.data()["deviceAttributes"]),
+        (&json!({}), &json!({}))
+    );
+}
+
+#[tokio::test]
 async fn the_status_follows_presence_and_history() {
     let world = world().await;
     for key in ["never", "was", "is", "barred"] {

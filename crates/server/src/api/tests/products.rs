@@ -198,6 +198,21 @@ async fn an_update_changes_what_it_names() {
     let got = call(&world, "get&productKey=pk", json!({})).await;
     assert_eq!(got.data()["productName"], name, "the name stays");
     assert_eq!(got.data()["productDesc"], "x");
+    call(&world, "update&productKey=pk&isPatchUpdate=false", json!({}))
+        .await
+        .fails(200, 99400, "productName");
+    call(
+        &world,
+        "update&productKey=pk&isPatchUpdate=false",
+        json!({"productName": name}),
+    )
+    .await
+    .data();
+    let got = call(&world, "get&productKey=pk", json!({})).await;
+    assert_eq!(
+        (&got.data()["productDesc"], &got.data()["productTags"]),
+        (&json!(""), &json!({}))
+    );
     call(&world, "update&productKey=pk", json!({"productName": {}}))
         .await
         .fails(200, 99400, "productName.defaultValue");

@@ -13,7 +13,9 @@ use aldis_store::rows::{
     AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
     Reported, Slot,
 };
-use aldis_store::{Committed, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, Store, TaskInfo, Write};
+use aldis_store::{
+    Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, Store, TaskInfo, Write,
+};
 use parking_lot::Mutex;
 
 /// What a test does right before a commit, with what is to be committed.
@@ -101,6 +103,7 @@ questions! {
     search_products(org: &OrgId, filter: Option<&Filter<ProductField>>, page: Page) -> Found<Product>;
     devices(refs: &[DeviceRef]) -> Vec<Option<Device>>;
     search_devices(org: &OrgId, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
+    count_devices(org: &OrgId, product: Option<&ProductKey>) -> DeviceCounts;
     device_facts(devices: &[DeviceNo]) -> Vec<Option<DeviceFacts>>;
     gateways_of(devices: &[DeviceNo]) -> Vec<Option<DeviceNo>>;
     sub_devices(gateway: DeviceNo) -> Vec<DeviceNo>;
