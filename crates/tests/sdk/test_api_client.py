@@ -108,7 +108,8 @@ class ApiClient(unittest.TestCase):
         self.data(DEVICES, "enable", {}, assetId=asset)
         replaced = self.data(DEVICES, "replaceDevice", {"newDeviceKey": "d2"}, assetId=asset)
         self.assertEqual(replaced["deviceKey"], "d2")
-        self.data(DEVICES, "delete", {}, assetId=asset)
+        # Without a body, and so by GET, as the samples do.
+        self.data(DEVICES, "delete", assetId=asset)
         self.assertEqual(self.call(DEVICES, "get", assetId=asset)["code"], 99404)
 
     def test_gateways(self):

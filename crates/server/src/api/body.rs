@@ -215,6 +215,10 @@ mod tests {
         assert_eq!(parse(b""), Ok(json!({})));
         assert_eq!(parse(b" \r\n"), Ok(json!({})));
         assert_eq!(parse(br#"{"a":[1]}"#), Ok(json!({"a": [1]})));
+        assert!(
+            parse(b"{\"a\":1e999}").is_ok(),
+            "numbers keep their digits; each field checks its range"
+        );
         assert_eq!(parse(b"\xef\xbb\xbf{\"a\":1}"), Ok(json!({"a": 1})));
         assert_eq!(parse(b"\xef\xbb\xbf"), Ok(json!({})));
         for bad in [
@@ -223,7 +227,6 @@ mod tests {
             b"{\"a\":1}x",
             b"{\"a\":\"\xff\"}",
             b"{'a':1}",
-            b"{\"a\":1e999}",
             b" \xef\xbb\xbf{}",
             b"\xef\xbb\xbf\xef\xbb\xbf{}",
         ] {

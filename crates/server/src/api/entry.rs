@@ -155,11 +155,8 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
     let query_text = request.uri().query().unwrap_or_default().to_owned();
     let query = Query::read(&query_text);
     let action = find(&actions, query.get("action"))?;
-    if let Some(refused) = wrong_method(
-        request.method(),
-        action.reads || is_signed(request.headers()),
-        request_id,
-    ) {
+    let by_get = action.reads || may_change_by_get(request.headers(), app.settings().no_auth);
+    if let Some(refused) = wrong_method(request.method(), by_get, request_id) {
         return Ok(refused);
     }
     if !action.reads && !is_signed(request.headers()) && app.settings().no_auth {
@@ -328,8 +325,12 @@ fn find<'a>(actions: &[&'a Action], wanted: Option<&str>) -> Result<&'a Action, 
     })
 }
 
-/// By GET come reads, and the changes that the vendor's samples send so: signed ones, since a web page can make a browser get
-/// anything.
+/// Whether a change may come by GET, as the vendor's samples send some: a web page can make a browser get anything, but can
+/// neither sign, nor name the media type of JSON without asking first.
+fn may_change_by_get(headers: &HeaderMap, no_auth: bool) -> bool {
+    is_signed(headers) || (no_auth && local_only::check_media_type(headers).is_ok())
+}
+
 fn wrong_method(method: &Method, by_get: bool, request_id: &str) -> Option<Response> {
     let (fits, allowed) = match by_get {
         true => (*method == Method::GET || *method == Method::POST, "GET, POST"),

@@ -227,16 +227,18 @@ async fn reads_take_get_and_post_and_slashes_in_a_row_count_as_one() {
     ] {
         assert_eq!(*world.api.get(path, &query).await.data(), posted, "{path}");
     }
+    let path = "/connect-service/v2.5/commands";
     let change = world
         .api
-        .get("/connect-service/v2.5/commands", &format!("deleteJob&jobId={job}"))
+        .send("PUT", path, &format!("deleteJob&jobId={job}"), &[], b"")
         .await;
     change.fails(405, 405, "");
     assert!(
-        change.head.to_ascii_lowercase().contains("allow: post"),
+        change.head.to_ascii_lowercase().contains("allow: get, post"),
         "{}",
         change.head
     );
+    world.api.get(path, &format!("deleteJob&jobId={job}")).await.data();
     world
         .api
         .get("/connect-service/v2.5/nothing", "getJob")

@@ -92,12 +92,11 @@ async fn malformed_bodies_are_refused_with_400_and_leave_nothing() {
     let world = World::open().await;
     let target = format!("{MODELS}?action=create&orgId=o1");
     let deep = format!("{}{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));
-    let bodies: [(&[u8], &str); 7] = [
+    let bodies: [(&[u8], &str); 6] = [
         (b"nonsense", "JSON in UTF-8 expected"),
         (b"{\"modelId\":\"m\",\"name\":", "JSON in UTF-8 expected"),
         (b"{\"modelId\":\"m\"} trailing", "JSON in UTF-8 expected"),
         (b"{\"modelId\":\"\xff\"}", "JSON in UTF-8 expected"),
-        (b"{\"modelId\":1e999}", "JSON in UTF-8 expected"),
         (&b"[".repeat(10_000), "at most 64 nested"),
         (deep.as_bytes(), "at most 64 nested"),
     ];

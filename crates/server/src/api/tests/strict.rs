@@ -255,4 +255,9 @@ async fn a_signed_change_may_come_by_get_unless_it_means_all() {
         let target = format!("{}?action={}&orgId=o1", action.paths[0], action.names[0]);
         unsigned.get(&target).await.fails(405, 405, "POST expected, found GET");
     }
+    let request = Request::get(format!("{MODELS}?action=delete&modelId=m&orgId=o1"))
+        .header("content-type", "application/json;charset=utf-8")
+        .body(Body::empty())
+        .unwrap();
+    unsigned.send(request).await.fails(200, 99404, "m");
 }
