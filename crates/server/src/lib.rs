@@ -15,6 +15,7 @@ mod idle;
 pub mod latest;
 pub mod link;
 pub mod pem;
+pub mod proofs;
 mod remembered;
 pub mod shutdown;
 mod socket_options;

@@ -14,7 +14,7 @@ const PAGE_SIZE: i64 = 4096;
 /// Up to this size a file is checked page by page at every start: a fraction of a second.
 const FULL_CHECK_MAX_PAGES: i64 = 16_384;
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0001_start.sql"),
     include_str!("../migrations/0002_cheap_condition.sql"),
     include_str!("../migrations/0003_sub_devices.sql"),
@@ -24,9 +24,10 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0007_command_qos.sql"),
     include_str!("../migrations/0008_reported.sql"),
     include_str!("../migrations/0009_secrets_and_records.sql"),
+    include_str!("../migrations/0010_proofs.sql"),
 ];
 /// The newest schema that this program knows.
-pub(crate) const KNOWN: i64 = 9;
+pub(crate) const KNOWN: i64 = 10;
 
 /// Builds a new database and closes it again, with nothing left in a log.
 pub(crate) fn create(path: &Path, cipher: &Cipher) -> Result<()> {

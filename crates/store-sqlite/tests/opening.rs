@@ -194,7 +194,7 @@ fn a_newer_schema_is_refused() {
             error,
             OpenError::Newer {
                 found: 99,
-                known: 8,
+                known: 10,
                 ..
             }
         ),

@@ -10,8 +10,8 @@ use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 
 use crate::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
-    Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
+    Remembered, Reported, Slot,
 };
 use crate::{DeviceCounts, Error};
 
@@ -220,6 +220,8 @@ pub trait Read: Send + Sync {
     /// What was answered to a request with this idempotency key, unless that was [`crate::rows::ANSWER_KEPT_MS`] before
     /// `now`.
     fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error>;
+    /// The proofs that are remembered as used, the latest first, at most so many.
+    fn proofs(&self, limit: usize) -> Result<Vec<Proof>, Error>;
     /// What was done in an organization, newest first.
     fn search_actions(&self, org: &OrgId, filter: &ActionFilter, page: Page) -> Result<Found<PastAction>, Error>;
 }

@@ -477,6 +477,15 @@ pub struct Idempotency {
 /// How long the answer to a request with an idempotency key is kept, in milliseconds: 24 h, as docs/api.md says.
 pub const ANSWER_KEPT_MS: i64 = 24 * 3_600_000;
 
+/// What proved one call: it can be used once (docs/decisions/0018-what-a-signature-proves.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Proof {
+    /// The moment that its caller named in the signed text.
+    pub at: Timestamp,
+    /// The first half of the signature, a SHA-256 digest.
+    pub digest: [u8; 16],
+}
+
 /// What was answered to a request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::rows::{
     AccessKey, Action, Activity, Actor, CommitNo, DeviceChange, Idempotency, Model, NewDevice, NewJob, Organization,
-    Product, ProductChange, Registrar, Reported, Secret, Slot,
+    Product, ProductChange, Proof, Registrar, Reported, Secret, Slot,
 };
 
 /// One intent. Applied whole or refused whole, except where its answer has an entry per element.
@@ -160,6 +160,13 @@ pub enum Write {
     /// Remember an answer, and forget those that have been kept for [`crate::rows::ANSWER_KEPT_MS`]. Refused: `Taken` if
     /// the key is still remembered.
     Remember { idempotency: Idempotency, answer: String },
+    /// Remember proofs that have been used (those that are remembered stay so), and forget the oldest of those from before
+    /// `before`, at most `limit` of them.
+    UseUp {
+        proofs: Vec<Proof>,
+        before: Timestamp,
+        limit: usize,
+    },
     /// What an operator did, where no other write carries it.
     Note(Action),
     /// A write that does not say by itself who asked for it, together with that: nothing is kept of a refused write. Where
@@ -176,6 +183,24 @@ impl Write {
             devices,
             most: None,
             registrar: None,
+        }
+    }
+}
+
+impl Write {
+    /// Who asked for it, as far as it says so.
+    #[must_use]
+    pub fn by(&self) -> Option<&Actor> {
+        match self {
+            Self::CreateJob(NewJob { by, .. })
+            | Self::DisableDevice { by, .. }
+            | Self::DeleteDevice { by, .. }
+            | Self::ReplaceDevice { by, .. }
+            | Self::CancelJob { by, .. }
+            | Self::DeleteJob { by, .. }
+            | Self::Note(Action { by, .. }) => Some(by),
+            Self::Noted { actions, .. } => actions.first().map(|action| &action.by),
+            _ => None,
         }
     }
 }

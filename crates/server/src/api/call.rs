@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::decode::decode;
 use super::query::Query;
 use super::socket::Peer;
-use crate::app::{Caller, Error, idempotency};
+use crate::app::{App, Caller, Error, idempotency};
 
 /// A call.
 pub(super) struct Call {
@@ -73,17 +73,12 @@ impl Call {
     }
 
     /// What makes a repetition of this call recognisable, if its sender wants that. `subject` is what the query names.
-    pub(super) fn idempotency(&self, subject: &str) -> Result<Option<Idempotency>, Error> {
-        let Some(key) = &self.idempotency_key else {
-            return Ok(None);
-        };
-        Ok(Some(idempotency::mark(
-            &self.caller,
-            key,
-            self.action,
-            subject,
-            &self.body,
-        )?))
+    /// A call whose signature was used before goes on from here only if it is the first one again.
+    pub(super) fn idempotency(&self, app: &App, subject: &str) -> Result<Option<Idempotency>, Error> {
+        let mark = |key: &String| idempotency::mark(&self.caller, key, self.action, subject, &self.body);
+        let mark = self.idempotency_key.as_ref().map(mark).transpose()?;
+        app.check_repetition(&self.caller, mark.as_ref())?;
+        Ok(mark)
     }
 }
 

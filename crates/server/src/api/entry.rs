@@ -178,7 +178,7 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
     let outcome = async {
         let signed = signed(&parts.headers, &query_text, &held.bytes)?;
         let peer: Option<Peer> = parts.extensions.get().cloned();
-        let caller = Caller {
+        let mut caller = Caller {
             address: peer
                 .as_ref()
                 .and_then(Peer::address)
@@ -193,13 +193,18 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             Ok(body) => body,
             Err(unreadable) => return Ok(Err(Failing::from(&unreadable))),
         };
+        let idempotency_key = header(&parts.headers, "idempotency-key");
+        let mut claim = None;
+        if !action.reads {
+            strict::check(action, &parts.method, &query, &body)?;
+            if let Some(signed) = &signed {
+                let may_repeat = action.doc.idempotent && idempotency_key.is_some();
+                claim = app.use_up(signed, &mut caller, may_repeat).await?;
+            }
+        }
         // What was read from the body takes memory until the action has ended.
         let _share = held.share;
         drop(held.bytes);
-        if !action.reads {
-            strict::check(action, &parts.method, &query, &body)?;
-        }
-        let idempotency_key = header(&parts.headers, "idempotency-key");
         let call = Call {
             caller,
             path,
@@ -209,7 +214,11 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
             idempotency_key,
             peer,
         };
-        run(action, app, call).await.map(Ok)
+        let answered = run(action, app, call).await;
+        if let Some(claim) = claim {
+            app.keep(claim).await;
+        }
+        answered.map(Ok)
     };
     match outcome.await {
         Ok(Ok(answer)) => Ok(answer.into_response(request_id, &rooms.answer)),

@@ -91,6 +91,7 @@ mod tests {
             app_key: app_key.map(AppKey::from),
             address: None,
             request_id: String::new(),
+            repeats: false,
         }
     }
 

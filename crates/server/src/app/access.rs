@@ -8,11 +8,12 @@ use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;
 use aldis_protocol::api_signature::SignedCall;
-use aldis_store::rows::{AccessKey, Action, Actor, Organization, Role};
+use aldis_store::rows::{AccessKey, Action, Actor, Organization, Proof, Role};
 use aldis_store::{Refusal, Write};
 use serde_json::Value;
 
 use super::{App, Error, text};
+use crate::proofs::{Claim, Claimed};
 
 /// How far a caller's clock may be off, either way.
 pub const CLOCK_SKEW_MAX_MS: i64 = 15 * 60 * 1000;
@@ -30,6 +31,8 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// The id of this request.
     pub request_id: String,
+    /// The call's signature was used before: it may be told what the first one was told, and do nothing.
+    pub repeats: bool,
 }
 
 impl Caller {
@@ -167,6 +170,7 @@ impl App {
             app_key: Some(key.app_key),
             address: None,
             request_id: request_id.to_owned(),
+            repeats: false,
         })
     }
 
@@ -181,6 +185,46 @@ impl App {
             Some(key) => Ok(key.app_key),
             None => Err(Error::Unauthenticated("unknown or disabled key")),
         }
+    }
+
+    /// Uses the signature of a change up, before the change begins. One that was used before is refused, unless the call
+    /// `may_repeat`: then the caller is marked, once the first call with it has stored what it did.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`].
+    pub async fn use_up(
+        &self,
+        signed: &Signed<'_>,
+        caller: &mut Caller,
+        may_repeat: bool,
+    ) -> Result<Option<Claim>, Error> {
+        let Some(key) = &caller.app_key else { return Ok(None) };
+        let proof = proof(signed.signature, signed.call.timestamp)
+            .ok_or(Error::Unauthenticated("the signature is no digest"))?;
+        let proofs = self.writer().proofs();
+        match proofs.claim(key, proof, &caller.request_id, self.now()) {
+            Claimed::New(claim) => Ok(Some(claim)),
+            Claimed::Used if may_repeat => {
+                proofs.closed(proof).await;
+                caller.repeats = true;
+                Ok(None)
+            }
+            Claimed::Used => Err(USED_BEFORE),
+        }
+    }
+
+    /// Stores a used signature that no commit of its call has stored. Where the store fails, it is used up in memory.
+    pub async fn keep(&self, claim: Claim) {
+        let Some(proof) = claim.unstored() else { return };
+        let write = Write::UseUp {
+            proofs: vec![proof],
+            before: self.now(),
+            limit: 0,
+        };
+        if let Err(failure) = self.writer().write(vec![write]).await {
+            tracing::debug!(%failure, "a used signature could not be stored");
+        }
+        claim.settle();
     }
 
     /// An access key that may be used: it exists, and neither it nor its organization is disabled.
@@ -210,6 +254,7 @@ impl App {
             app_key: None,
             address: None,
             request_id: request_id.to_owned(),
+            repeats: false,
         };
         if known.is_none() {
             self.found_organization(&caller).await?;
@@ -235,6 +280,21 @@ impl App {
             Err(refusal) => Err(Error::unexpected(refusal)),
         }
     }
+}
+
+/// The refusal of a signature that was used before.
+pub(crate) const USED_BEFORE: Error = Error::Unauthenticated("the signature was used before");
+
+/// What is kept of a signature, or of a token's `encryption`, in hexadecimal, and of the moment in it; `None` if they are none.
+pub(crate) fn proof(signature: &str, timestamp: &str) -> Option<Proof> {
+    let mut digest = [0; 16];
+    for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(signature.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(Proof {
+        at: Timestamp(timestamp.parse().ok()?),
+        digest,
+    })
 }
 
 fn missing_org() -> Error {

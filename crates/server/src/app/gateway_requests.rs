@@ -260,6 +260,7 @@ impl App {
     ) -> Result<(Vec<Known>, Option<Refused>), Refused> {
         let gateway = self.own_gateway(gateway).await?;
         let caller = Caller {
+            repeats: false,
             org: gateway.is.org.clone(),
             role: Role::Operator,
             app_key: None,

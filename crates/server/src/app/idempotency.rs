@@ -5,10 +5,29 @@ use aldis_store::rows::Idempotency;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::Caller;
+use super::access::USED_BEFORE;
+use super::{App, Caller, Error};
 
 /// Longest accepted key, in characters: room for two UUIDs and a prefix.
 pub const KEY_CHARS_MAX: usize = 128;
+
+impl App {
+    /// Checks that a call whose signature was used before is the first one again: only that is answered.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`].
+    pub fn check_repetition(&self, caller: &Caller, mark: Option<&Idempotency>) -> Result<(), Error> {
+        if !caller.repeats {
+            return Ok(());
+        }
+        let mark = mark.ok_or(USED_BEFORE)?;
+        let before = self.look_up(|store| store.remembered(&mark.scope, &mark.key, self.now()))?;
+        match before {
+            Some(before) if before.digest == mark.digest => Ok(()),
+            _ => Err(USED_BEFORE),
+        }
+    }
+}
 
 /// The mark of a request: whose it is, the caller's key for it, and a digest of all that it says.
 ///
@@ -50,6 +69,7 @@ mod tests {
             app_key,
             address: None,
             request_id: "r".to_owned(),
+            repeats: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Access tokens (docs/api.md, "Access"): sealed texts that name their key and their end, so that they survive a restart.
 //!
-//! Memory only holds what makes life easier or stricter while the server runs: which token a key was given last, which
-//! ones were refreshed, and which encryptions have been used.
+//! Memory only holds what makes life easier or stricter while the server runs: which token a key was given last, and which
+//! ones were refreshed. Used encryptions are kept as signatures of calls are ([`crate::proofs`]).
 
 use std::collections::HashMap;
 
@@ -13,17 +13,14 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::access::is_near;
+use super::access::{is_near, proof};
 use super::{App, Chance, Error};
+use crate::proofs::Claimed;
 
 /// How long a new token is good for.
 pub const LIFETIME_MS: i64 = 7200 * 1000;
 /// How long a refreshed token is still good for: calls that are under way with it must not fail.
 pub const GRACE_MS: i64 = 60 * 1000;
-/// An encryption is remembered while its timestamp would be accepted: both sides of the window.
-const SEEN_MS: i64 = 2 * super::access::CLOCK_SKEW_MAX_MS;
-/// Most encryptions remembered at a time; more than 50 tokens a second for half an hour.
-const SEEN_MAX: usize = 100_000;
 /// What an unknown key's encryption is compared with, as long as a secret that was drawn.
 const NO_SECRET: &str = "00000000000000000000000000000000";
 /// Characters of a seal: 128 bits.
@@ -93,8 +90,13 @@ impl App {
         let secret = key.as_ref().map_or(NO_SECRET, |key| &key.secret.0);
         let is_right = verify_token_request(request.app_key.as_str(), &timestamp, secret, &request.encryption);
         let key = key.filter(|_| is_right).ok_or(Denied::WrongCredentials)?;
+        let proof = proof(&request.encryption, &timestamp).ok_or(Denied::WrongCredentials)?;
+        let request_id = self.chance().uuid();
+        match self.writer().proofs().claim(&key.app_key, proof, &request_id, now) {
+            Claimed::New(claim) => self.keep(claim).await,
+            Claimed::Used => return Err(Denied::Repeated),
+        }
         let tokens = self.tokens();
-        tokens.use_up(request.encryption.to_ascii_lowercase(), now)?;
         match request.refresh {
             None => Ok(tokens.current(&key.app_key, now, self.chance())),
             Some(old) => tokens.refresh(&key.app_key, &old, now, self.chance()),
@@ -113,8 +115,6 @@ struct Memory {
     current: HashMap<AppKey, Sealed>,
     /// Refreshed tokens → the end of their grace.
     retired: HashMap<String, Timestamp>,
-    /// Used encryptions → when they can be forgotten.
-    seen: HashMap<String, Timestamp>,
 }
 
 #[derive(Clone)]
@@ -152,23 +152,8 @@ impl Tokens {
         Ok(app_key)
     }
 
-    fn use_up(&self, encryption: String, now: Timestamp) -> Result<(), Denied> {
-        let mut memory = self.memory.lock();
-        if memory.seen.len() >= SEEN_MAX {
-            memory.seen.retain(|_, until| *until > now);
-            if memory.seen.len() >= SEEN_MAX {
-                return Err(Denied::Failed(Error::Overloaded));
-            }
-        }
-        let forget = now.plus_ms(SEEN_MS);
-        match memory.seen.insert(encryption, forget) {
-            Some(until) if until > now => Err(Denied::Repeated),
-            _ => Ok(()),
-        }
-    }
-
     /// Tokens whose last second has begun are not handed out: they would be refused on arrival.
-    fn current(&self, app_key: &AppKey, now: Timestamp, chance: &dyn Chance) -> Granted {
+    pub(crate) fn current(&self, app_key: &AppKey, now: Timestamp, chance: &dyn Chance) -> Granted {
         let mut memory = self.memory.lock();
         if let Some(sealed) = memory
             .current
@@ -338,16 +323,5 @@ mod tests {
             tokens.refresh(&key, &foreign, NOW, &SystemChance),
             Err(Denied::ForeignToken)
         ));
-    }
-
-    #[test]
-    fn an_encryption_works_once() {
-        let tokens = tokens();
-        assert!(tokens.use_up("e".to_owned(), NOW).is_ok());
-        assert!(matches!(
-            tokens.use_up("e".to_owned(), NOW.plus_ms(1)),
-            Err(Denied::Repeated)
-        ));
-        assert!(tokens.use_up("f".to_owned(), NOW).is_ok());
     }
 }

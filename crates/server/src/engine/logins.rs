@@ -72,6 +72,7 @@ fn of(write: &Write) -> Option<Vec<Ask>> {
         | Write::PurgeJob { .. }
         | Write::SkipNumbers { .. }
         | Write::Remember { .. }
+        | Write::UseUp { .. }
         | Write::Note(_) => None,
     }
 }

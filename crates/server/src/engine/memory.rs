@@ -19,6 +19,7 @@ use super::known::Known;
 use super::pace::Pace;
 use super::queue::{Place, Queue};
 use crate::latest::LatestValues;
+use crate::proofs::Proofs;
 use crate::remembered::Remembered;
 use crate::trace::Traces;
 use crate::writer::{Inbox, Waiters};
@@ -39,6 +40,7 @@ pub(super) struct Memory {
     waiters: Arc<Waiters>,
     pub(super) traces: Arc<Traces>,
     pub(super) latest: Arc<LatestValues>,
+    pub(super) proofs: Arc<Proofs>,
     pub(super) stopping: bool,
     /// What is in memory may not be what is stored.
     pub(super) stale: bool,
@@ -66,6 +68,7 @@ impl Memory {
             waiters: Arc::clone(inbox.waiters()),
             traces: Arc::clone(inbox.traces()),
             latest: Arc::clone(inbox.latest()),
+            proofs: Arc::clone(inbox.proofs()),
             stopping: false,
             stale: false,
             recovering: false,

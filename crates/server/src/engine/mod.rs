@@ -39,6 +39,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::{Committed, Error, Store, Write};
 
 use crate::link::{DeviceEvent, DeviceLink};
+use crate::proofs::KEPT_MAX;
 use crate::writer::{Ask, Failure, Inbox, Received};
 use batch::Batch;
 pub use gateways::OUT_MAX;
@@ -113,6 +114,8 @@ impl Engine {
         let clock = wall.max(stored);
         // Whoever was online when the process died was so until the last moment that is known.
         store.commit(clock, &[Write::EndSessions { at: stored }])?;
+        let used = store.proofs(KEPT_MAX)?;
+        inbox.proofs().load(&used, used.len() < KEPT_MAX);
         let mut memory = Memory::new(clock, held.then_some(stored), &inbox);
         inbox.health().hold_dispatch(held.then_some(CLOCK_BEHIND));
         memory.reload(&*store, clock)?;
@@ -286,6 +289,11 @@ impl Engine {
 
     fn follow(&mut self, mut batch: Batch, committed: &Committed, wall: Timestamp) -> Wake {
         self.memory.latest.stored();
+        for write in &batch.writes {
+            if let Write::UseUp { proofs, .. } = write {
+                self.memory.proofs.stored(proofs);
+            }
+        }
         let learned = self.memory.learn(&*self.store, &batch.writes, committed);
         self.memory.devices.join_all(&batch.newborn);
         self.kept = batch.take_lost(committed);

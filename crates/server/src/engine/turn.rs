@@ -19,6 +19,7 @@ use super::devices::Held;
 use super::maps::Map;
 use super::memory::{Memory, is_queued};
 use crate::link::Order;
+use crate::proofs::{self, Proofs};
 use crate::writer::Received;
 
 struct Worked {
@@ -450,10 +451,25 @@ impl<'a> Turn<'a> {
         let shift = writes.len();
         let mut batch = self.batch;
         writes.append(&mut batch.writes);
+        // Behind everything that has an answer.
+        writes.extend(used_up(&self.memory.proofs, &writes, self.now));
         batch.writes = writes;
         for (range, _) in &mut batch.answers {
             *range = range.start + shift..range.end + shift;
         }
         batch
     }
+}
+
+/// The signatures of the calls that these writes are for: a call and its signature are one commit.
+fn used_up(proofs: &Proofs, writes: &[Write], now: Timestamp) -> Option<Write> {
+    let requests = writes.iter().filter_map(Write::by).map(|by| by.request_id.as_str());
+    let due = proofs.due(requests);
+    // Twice as many go as come, so that those that are over never gather, and no commit has many of them to take away.
+    let limit = 2 * due.len();
+    (!due.is_empty()).then(|| Write::UseUp {
+        proofs: due,
+        before: now.plus_ms(-proofs::KEPT_MS),
+        limit,
+    })
 }

@@ -13,6 +13,7 @@ use super::{Inbox, Place};
 use crate::health::Health;
 use crate::latest::LatestValues;
 use crate::link::DeviceEvent;
+use crate::proofs::Proofs;
 use crate::trace::Traces;
 
 /// Why something asked for was not done.
@@ -208,6 +209,12 @@ impl Writer {
     #[must_use]
     pub fn health(&self) -> &Health {
         self.0.health()
+    }
+
+    /// The signatures that have been used.
+    #[must_use]
+    pub fn proofs(&self) -> &Arc<Proofs> {
+        self.0.proofs()
     }
 
     /// A place for a caller that will wait for the end of a task.

@@ -9,6 +9,7 @@ use super::{Ask, Waiters};
 use crate::health::Health;
 use crate::latest::LatestValues;
 use crate::link::DeviceEvent;
+use crate::proofs::Proofs;
 use crate::trace::Traces;
 
 /// Events that may wait before devices are no longer read from: a few turns' worth.
@@ -43,6 +44,7 @@ pub struct Inbox {
     waiters: Arc<Waiters>,
     traces: Arc<Traces>,
     latest: Arc<LatestValues>,
+    proofs: Arc<Proofs>,
     health: Arc<Health>,
 }
 
@@ -58,6 +60,7 @@ impl Inbox {
             waiters: Arc::default(),
             traces: Arc::default(),
             latest: Arc::default(),
+            proofs: Arc::default(),
             health: Arc::default(),
         })
     }
@@ -84,6 +87,12 @@ impl Inbox {
     #[must_use]
     pub fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    /// The signatures that have been used.
+    #[must_use]
+    pub fn proofs(&self) -> &Arc<Proofs> {
+        &self.proofs
     }
 
     /// Takes a question in; false if there are too many, or if the server is stopping.

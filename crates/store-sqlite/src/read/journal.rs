@@ -2,7 +2,7 @@
 
 use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{ActionFilter, Actor, CommitNo, PastAction, Remembered};
+use aldis_store::rows::{ActionFilter, Actor, CommitNo, PastAction, Proof, Remembered};
 use aldis_store::{Found, Page, PageBytes};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -74,6 +74,17 @@ pub(super) fn search_actions(
     Ok(Found {
         rows: rows?,
         total: total.unwrap_or_default(),
+    })
+}
+
+pub(super) fn proofs(conn: &Connection, limit: usize) -> Result<Vec<Proof>> {
+    let sql = "SELECT at, digest FROM proof ORDER BY at DESC, digest DESC LIMIT ?1";
+    sql::all(conn, sql, [int(limit as u64)], |row| {
+        let mut cells = Cells::new(row, "proof");
+        Ok(Proof {
+            at: cells.time("at")?,
+            digest: cells.get("digest")?,
+        })
     })
 }
 

@@ -25,8 +25,8 @@ use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
-    Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
+    Remembered, Reported, Slot,
 };
 use aldis_store::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo};
 
@@ -265,6 +265,11 @@ impl<A: Access> Read for Database<A> {
         self.access.read("reading a remembered answer", |db| {
             journal::remembered(&db.conn, scope, key, now)
         })
+    }
+
+    fn proofs(&self, limit: usize) -> Result<Vec<Proof>, Error> {
+        self.access
+            .read("reading used proofs", |db| journal::proofs(&db.conn, limit))
     }
 
     fn search_actions(&self, org: &OrgId, filter: &ActionFilter, page: Page) -> Result<Found<PastAction>, Error> {

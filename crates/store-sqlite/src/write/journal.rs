@@ -1,7 +1,8 @@
 //! Remembered answers, and who did what.
 
 use aldis_core::ids::OrgId;
-use aldis_store::rows::{ANSWER_KEPT_MS, Action, Actor, Idempotency};
+use aldis_core::time::Timestamp;
+use aldis_store::rows::{ANSWER_KEPT_MS, Action, Actor, Idempotency, Proof};
 use aldis_store::{Done, Refusal, Write};
 use rusqlite::params;
 
@@ -19,6 +20,17 @@ impl Batch<'_> {
                    ON CONFLICT DO NOTHING";
         let written = sql::run(self.conn, sql, params![scope, key, digest, answer, self.now.0])?;
         refuse_if(written == 0, Refusal::Taken)?;
+        Ok(Done::Yes)
+    }
+
+    pub(super) fn use_up(&mut self, proofs: &[Proof], before: Timestamp, limit: usize) -> Applied {
+        let sql = "INSERT INTO proof (at, digest) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        for Proof { at, digest } in proofs {
+            sql::run(self.conn, sql, params![at.0, digest])?;
+        }
+        let sql = "DELETE FROM proof WHERE (at, digest) IN
+                   (SELECT at, digest FROM proof WHERE at < ?1 ORDER BY at, digest LIMIT ?2)";
+        sql::run(self.conn, sql, [before.0, int(limit as u64)])?;
         Ok(Done::Yes)
     }
 

@@ -219,6 +219,7 @@ impl<'a> Batch<'a> {
                 self.next.task = skipped(self.next.task, *least, *gap);
                 Ok(Done::Yes)
             }
+            Write::UseUp { proofs, before, limit } => self.use_up(proofs, *before, *limit),
             Write::Note(action) => self.note(action),
             Write::Noted { write, actions } => self.noted(write, actions),
         }

@@ -14,7 +14,9 @@ use super::bench::{ALL, delete, disable};
 use super::sample::{self, ORG, OTHER_ORG, PRESENT, device_job, idempotency, new_device, product_job, reply, texts};
 use super::snapshot::{APP_KEYS, DEVICE_KEYS, MODELS, PRODUCTS, REQUESTS};
 use crate::memory::MemoryStore;
-use crate::rows::{Action, Activity, DeviceChange, Job, NewDevice, ProductChange, Registrar, Reported, Secret, Slot};
+use crate::rows::{
+    Action, Activity, DeviceChange, Job, NewDevice, ProductChange, Proof, Registrar, Reported, Secret, Slot,
+};
 use crate::{DeviceRef, JobTasks, Page, Read, StepWrite, Write};
 
 /// Numbers that look random; the same seed gives the same ones on every machine (splitmix64).
@@ -540,7 +542,12 @@ impl History {
     }
 
     fn journal(&mut self) -> Write {
-        match self.chance.below(4) {
+        match self.chance.below(5) {
+            4 => Write::UseUp {
+                proofs: vec![self.proof(), self.proof()],
+                before: self.now.plus_ms(-30_000),
+                limit: usize::try_from(self.chance.below(4)).unwrap_or(0),
+            },
             3 => {
                 let write = Box::new(self.devices().remove(0));
                 Write::Noted {
@@ -553,6 +560,14 @@ impl History {
                 answer: "a text".to_owned(),
             },
             _ => Write::Note(self.action()),
+        }
+    }
+
+    fn proof(&mut self) -> Proof {
+        let ago = i64::try_from(self.chance.below(60)).unwrap_or(0);
+        Proof {
+            at: self.now.plus_ms(-1000 * ago),
+            digest: [u8::try_from(self.chance.below(3)).unwrap_or(0); 16],
         }
     }
 

@@ -1,10 +1,11 @@
 //! Remembered answers, and who did what.
 
 use aldis_core::ids::{DeviceNo, JobNo};
+use aldis_core::time::Timestamp;
 
 use super::bench::{ALL, Bench, delete, disable};
 use super::sample::{self, ORG, OTHER_ORG, PRODUCT, device_job, idempotency, new_device, org};
-use crate::rows::{ANSWER_KEPT_MS, Action, ActionFilter, Actor, Idempotency, NewJob, PastAction, Remembered};
+use crate::rows::{ANSWER_KEPT_MS, Action, ActionFilter, Actor, Idempotency, NewJob, PastAction, Proof, Remembered};
 use crate::words::verb;
 use crate::{Done, Page, Refusal, Write};
 
@@ -69,6 +70,31 @@ pub fn a_job_is_created_anew_when_the_answer_is_forgotten(bench: &mut Bench) {
     assert_eq!(bench.one(create(1)), created(1, false), "the last millisecond");
     bench.pass_until(until.plus_ms(1));
     assert_eq!(bench.one(create(2)), created(2, true));
+}
+
+pub fn a_used_proof_is_remembered_until_it_is_over(bench: &mut Bench) {
+    let proof = |at, digest| Proof {
+        at: Timestamp(at),
+        digest: [digest; 16],
+    };
+    let use_up = |proofs: &[Proof], before, limit| Write::UseUp {
+        proofs: proofs.to_vec(),
+        before: Timestamp(before),
+        limit,
+    };
+    let known = |bench: &mut Bench, limit| bench.read().proofs(limit).unwrap();
+    assert_eq!(known(bench, 9), []);
+    bench.done(use_up(&[proof(20, 1), proof(10, 255), proof(10, 0)], 0, 9));
+    bench.done(use_up(&[proof(10, 0), proof(30, 0)], 10, 9));
+    let all = [proof(30, 0), proof(20, 1), proof(10, 255), proof(10, 0)];
+    assert_eq!(known(bench, 9), all, "the latest first, each once");
+    assert_eq!(known(bench, 2), all[..2]);
+    bench.done(use_up(&[], 31, 1));
+    assert_eq!(known(bench, 9), all[..3], "one, the oldest");
+    bench.done(use_up(&[proof(5, 7)], 20, 9));
+    assert_eq!(known(bench, 9), all[..2], "not those at that very moment");
+    bench.done(use_up(&[], 31, 0));
+    assert_eq!(known(bench, 9), all[..2]);
 }
 
 pub fn the_same_key_of_another_caller_is_another_key(bench: &mut Bench) {

@@ -175,6 +175,7 @@ macro_rules! conformance_tests {
             journal {
                 an_answer_is_remembered_until_it_is_forgotten,
                 a_job_is_created_anew_when_the_answer_is_forgotten,
+                a_used_proof_is_remembered_until_it_is_over,
                 the_same_key_of_another_caller_is_another_key,
                 what_operators_did_is_kept,
                 what_was_done_is_searched_newest_first,

@@ -238,6 +238,7 @@ impl Lines<'_> {
 
     fn journal(&mut self) -> Result<(), Error> {
         let read = self.read;
+        self.add("proofs", read.proofs(1000)?);
         for key in REQUESTS {
             self.add(
                 "remembered",

@@ -80,6 +80,7 @@ impl Contents {
                 self.jobs.skip_numbers(*least, *gap);
                 Ok(Done::Yes)
             }
+            Write::UseUp { proofs, before, limit } => Ok(self.use_up(proofs, *before, *limit)),
             Write::Note(action) => Ok(self.note(action)),
             Write::Noted { write, actions } => self.noted(write, actions),
         }

@@ -1,18 +1,19 @@
 //! Remembered answers, and who did what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 
 use super::Contents;
 use super::apply::Applied;
-use crate::rows::{Action, ActionFilter, Actor, Idempotency, PastAction, Remembered};
+use crate::rows::{Action, ActionFilter, Actor, Idempotency, PastAction, Proof, Remembered};
 use crate::{Done, Refusal, Write};
 
 #[derive(Default)]
 pub(super) struct Journal {
     remembered: BTreeMap<(String, String), Remembered>,
+    proofs: BTreeSet<Proof>,
     /// In the order in which they were done.
     actions: Vec<PastAction>,
 }
@@ -21,6 +22,10 @@ impl Journal {
     pub(super) fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Option<&Remembered> {
         let found = self.remembered.get(&(scope.to_owned(), key.to_owned()));
         found.filter(|remembered| remembered.holds_at(now))
+    }
+
+    pub(super) fn proofs(&self, limit: usize) -> Vec<Proof> {
+        self.proofs.iter().rev().take(limit).copied().collect()
     }
 
     /// Newest first.
@@ -56,6 +61,21 @@ impl Contents {
         };
         self.journal.remembered.insert(place, remembered);
         Ok(Done::Yes)
+    }
+
+    pub(super) fn use_up(&mut self, proofs: &[Proof], before: Timestamp, limit: usize) -> Done {
+        let known = &mut self.journal.proofs;
+        known.extend(proofs);
+        let over: Vec<Proof> = known
+            .iter()
+            .take_while(|proof| proof.at < before)
+            .take(limit)
+            .copied()
+            .collect();
+        for proof in over {
+            known.remove(&proof);
+        }
+        Done::Yes
     }
 
     pub(super) fn note(&mut self, action: &Action) -> Done {

@@ -14,8 +14,8 @@ use aldis_core::time::Timestamp;
 use super::records::{CommandRecord, DeviceRecord, JobRecord, TaskRecord, cut, model_passes, passes};
 use super::{Contents, MemoryStore};
 use crate::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
-    Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
+    Remembered, Reported, Slot,
 };
 use crate::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo, device_status};
 
@@ -389,6 +389,10 @@ impl Read for MemoryStore {
 
     fn slots(&self) -> Result<Vec<Slot>, Error> {
         Ok(self.contents.read().slots.values().copied().collect())
+    }
+
+    fn proofs(&self, limit: usize) -> Result<Vec<Proof>, Error> {
+        Ok(self.contents.read().journal.proofs(limit))
     }
 
     fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error> {

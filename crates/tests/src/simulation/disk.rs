@@ -14,8 +14,8 @@ use aldis_sick_disk::SickDisk;
 use aldis_simulator::Chance;
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
-    Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
+    Remembered, Reported, Slot,
 };
 use aldis_store::{
     Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Presence, Read, Store, TaskInfo,
@@ -328,5 +328,6 @@ questions! {
     attempted(device: DeviceNo, limit: usize) -> Vec<Task>;
     slots() -> Vec<Slot>;
     remembered(scope: &str, key: &str, now: Timestamp) -> Option<Remembered>;
+    proofs(limit: usize) -> Vec<Proof>;
     search_actions(org: &OrgId, filter: &ActionFilter, page: Page) -> Found<PastAction>;
 }

@@ -328,3 +328,69 @@ async fn unsigned_calls_are_never_open_to_other_machines() {
     }
     let _allowed = Server::start_with(Start::flags(&["--no-auth"])).await;
 }
+
+#[tokio::test]
+async fn a_signature_is_used_once_also_across_a_crash() {
+    let mut world = World::new().await;
+    let device = world.device("d1").await;
+    let key = world.server.admin_key();
+    let token = granted(&world.server, &key).await;
+    let body = Plan::device(&device).ttl(600).0.to_string();
+    let heard = |moment: i64| {
+        let (query, timestamp) = (format!("action=createJob&orgId={}", key.org_id), moment.to_string());
+        let call = SignedCall {
+            token: &token,
+            query: &query,
+            body: body.as_bytes(),
+            timestamp: &timestamp,
+        };
+        let signature = call.sign(&key.app_secret);
+        let (token, body) = (token.clone(), body.clone());
+        move |idempotency: Option<&str>| {
+            let mut headers = vec![
+                ("apim-accesstoken", token.as_str()),
+                ("apim-timestamp", &timestamp),
+                ("apim-signature", &signature),
+            ];
+            headers.extend(idempotency.map(|key| ("Idempotency-Key", key)));
+            request("POST", &format!("{COMMANDS}?{query}"), &headers, body.as_bytes())
+        }
+    };
+    let now = now_ms();
+    let (plain, keyed) = (heard(now), heard(now + 1));
+    let stamp = stamp_of_its_own();
+    assert_eq!(
+        crate::harness::token(world.server.http, &key, &stamp).await.body["status"],
+        0
+    );
+    let made = exchange(world.server.http, &plain(None)).await.unwrap();
+    made.data();
+    let at = world.server.http;
+    let sent = [(); 8].map(|()| {
+        let bytes = keyed(Some("k"));
+        tokio::spawn(async move { exchange(at, &bytes).await.unwrap().data().clone() })
+    });
+    let mut first = Value::Null;
+    for sent in sent {
+        let job = sent.await.unwrap();
+        assert!(
+            first.is_null() || first == job,
+            "one job, however many repetitions come at once"
+        );
+        first = job;
+    }
+    for _ in 0..2 {
+        let at = world.server.http;
+        exchange(at, &plain(None))
+            .await
+            .unwrap()
+            .fails(401, 401, "authentication");
+        exchange(at, &plain(Some("k2"))).await.unwrap().fails(401, 401, "");
+        exchange(at, &keyed(None)).await.unwrap().fails(401, 401, "");
+        assert_eq!(*exchange(at, &keyed(Some("k"))).await.unwrap().data(), first);
+        assert_eq!(crate::harness::token(at, &key, &stamp).await.body["status"], 1001);
+        world.server.kill_and_start_again();
+    }
+    let jobs = world.api.command("searchJob", &json!({})).await;
+    assert_eq!(jobs.body["pagination"]["totalSize"], 2);
+}

@@ -58,7 +58,7 @@ async fn a_body_that_is_too_large_is_refused() {
     answer.fails(413, 413, "");
     // Also when it only announces to be.
     let head = format!(
-        "POST {COMMANDS}?action=createJob&orgId=o1 HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999999\r\nConnection: close\r\n\r\n{{"
+        "POST {COMMANDS}?action=createJob&orgId=o1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9999999999\r\nConnection: close\r\n\r\n{{"
     );
     exchange(world.server.http, head.as_bytes())
         .await

@@ -19,7 +19,7 @@ async fn said(world: &World, bytes: &[u8]) -> String {
 }
 
 fn head(more: &str) -> Vec<u8> {
-    format!("POST {COMMANDS}?action=createJob&orgId=o1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n")
+    format!("POST {COMMANDS}?action=createJob&orgId=o1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n")
         .into_bytes()
 }
 
@@ -35,7 +35,7 @@ async fn a_body_in_another_encoding_is_refused_and_does_nothing() {
     let body = Plan::device(&device).ttl(600).0.to_string();
     let utf16 = |bytes: fn(u16) -> [u8; 2]| body.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
     let latin1 = [body.replace("a job", "").as_bytes(), b"\xe9"].concat();
-    // The first bytes of what gzip makes of anything; nobody unpacks it.
+    // The first bytes of what gzip makes of anything; packed bodies are not read.
     let gzip = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\x56\x4a\x54\xb2\x32\xac\x05\x00".to_vec();
     let utf32: Vec<u8> = body.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     for (body, encoding) in [
@@ -52,7 +52,10 @@ async fn a_body_in_another_encoding_is_refused_and_does_nothing() {
         let answer = exchange(world.server.http, &[head(&more), body].concat())
             .await
             .unwrap();
-        answer.fails(400, 99400, "");
+        match encoding.contains("gzip") {
+            true => answer.fails(415, 415, "Content-Encoding"),
+            false => answer.fails(400, 99400, ""),
+        }
     }
     nothing_left(&world).await;
 }
@@ -62,6 +65,7 @@ async fn framing_that_makes_no_sense_is_refused_or_cut_off() {
     let world = World::open().await;
     let device = world.device("d1").await;
     let body = Plan::device(&device).ttl(600).0.to_string();
+    let head = |more: &str| head(&format!("Content-Type: application/json\r\n{more}"));
     let chunked = |chunks: &str| [head("Transfer-Encoding: chunked\r\n"), chunks.into()].concat();
     let requests = [
         chunked("nonsense\r\n\r\n"),
@@ -100,7 +104,16 @@ async fn bytes_that_are_nearly_a_request_kill_nothing() {
     let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/tests/corpus/create_job");
     let samples: Vec<Vec<u8>> = corpus(&samples)
         .into_iter()
-        .map(|body| [head(&format!("Content-Length: {}\r\n", body.len())), body].concat())
+        .map(|body| {
+            [
+                head(&format!(
+                    "Content-Type: application/json\r\nContent-Length: {}\r\n",
+                    body.len()
+                )),
+                body,
+            ]
+            .concat()
+        })
         .collect();
     let mut chance = Chance::new(1);
     for _ in 0..1000 {

@@ -77,9 +77,10 @@ async fn meanwhile(world: &World) -> Duration {
 #[tokio::test]
 async fn slow_bodies_and_headers_are_cut_off_in_time_and_hold_nobody_up() {
     let world = World::open().await;
-    let body =
-        format!("POST {COMMANDS}?action=createJob&orgId=o1 HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n{{");
-    let head = format!("POST {COMMANDS}?action=createJob&orgId=o1 HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+    let body = format!(
+        "POST {COMMANDS}?action=createJob&orgId=o1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n{{"
+    );
+    let head = format!("POST {COMMANDS}?action=createJob&orgId=o1 HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
     let slow = async { tokio::join!(all_drip(&world, &body), all_drip(&world, &head)) };
     let (bodies, heads) = tokio::select! {
         slow = slow => slow,

@@ -21,7 +21,7 @@ async fn caller(world: &World) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let caller = socket.connect(world.server.http).await.unwrap();
-    let question = b"GET /openapi.json HTTP/1.1\r\nHost: aldis\r\n\r\n".repeat(QUESTIONS);
+    let question = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(QUESTIONS);
     // What is not taken at once will never be read either.
     drop(caller.try_write(&question));
     caller

@@ -16,6 +16,7 @@ mod openapi;
 mod organizations_apart;
 mod products;
 mod rate_limit;
+mod replay;
 mod secrets;
 mod single_commands;
 mod sockets;

@@ -10,8 +10,8 @@ use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Remembered,
-    Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
+    Remembered, Reported, Slot,
 };
 use aldis_store::{
     Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, Store, TaskInfo, Write,
@@ -131,5 +131,6 @@ questions! {
     attempted(device: DeviceNo, limit: usize) -> Vec<Task>;
     slots() -> Vec<Slot>;
     remembered(scope: &str, key: &str, now: Timestamp) -> Option<Remembered>;
+    proofs(limit: usize) -> Vec<Proof>;
     search_actions(org: &OrgId, filter: &ActionFilter, page: Page) -> Found<PastAction>;
 }

@@ -136,6 +136,7 @@ impl Bench {
 
     pub(super) fn operator(&self) -> Caller {
         Caller {
+            repeats: false,
             org: "o1".into(),
             role: Role::Operator,
             app_key: None,

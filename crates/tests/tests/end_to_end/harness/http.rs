@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::server::now_ms;
+use super::server::{moment_of_its_own, now_ms};
 
 /// Longer than the server's own limits on slow senders.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -138,7 +138,7 @@ impl Api {
         body: &[u8],
     ) -> Answered {
         let query = format!("action={query}&orgId={}", self.org);
-        let timestamp = now_ms().to_string();
+        let timestamp = moment_of_its_own().to_string();
         let signed = self.key.as_ref().map(|(key, token)| {
             let call = SignedCall {
                 token,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aldis_client::{AccessKey, Client, Credentials};
@@ -244,6 +245,15 @@ fn limited(open_files: Option<u32>) -> Command {
     shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]);
     shell.arg(program());
     shell
+}
+
+/// A moment to sign a call with that no other call of this process has: the present, or a little later.
+pub(crate) fn moment_of_its_own() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let now = now_ms();
+    let next = |last: i64| Some(now.max(last + 1));
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    now.max(last.unwrap_or(0) + 1)
 }
 
 /// The present in epoch milliseconds.
