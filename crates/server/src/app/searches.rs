@@ -23,6 +23,9 @@ const WAITING_PER_KEY_MAX: usize = 16;
 /// rows of a page take several times the memory of its text.
 const OTHER_PAGES_MAX: usize = 3;
 
+/// Pages of one access key that are made at a time: however many it asks for, others are made beside them.
+const PAGES_PER_KEY_MAX: usize = 2;
+
 /// Makes a reader whose questions fail with [`StoreError::GivenUp`] once a budget is over.
 pub type SearchReader = Arc<dyn Fn(Arc<Budget>) -> Arc<dyn Read> + Send + Sync>;
 
@@ -42,12 +45,16 @@ impl Searcher {
     }
 }
 
+/// The turns of those who search; they are forgotten when none is held or waited for.
+type Turns = Mutex<HashMap<Searcher, Arc<Semaphore>>>;
+
 /// The searches that run and wait.
 pub(super) struct Searches {
     reader: SearchReader,
     places: Arc<Semaphore>,
     making: Arc<Semaphore>,
-    turns: Mutex<HashMap<Searcher, Arc<Semaphore>>>,
+    turns: Turns,
+    pages: Turns,
     running: Mutex<Running>,
 }
 
@@ -80,7 +87,8 @@ impl Searches {
             reader,
             places: Arc::new(Semaphore::new(places)),
             making: Arc::new(Semaphore::new(places + OTHER_PAGES_MAX)),
-            turns: Mutex::default(),
+            turns: Turns::default(),
+            pages: Turns::default(),
             running: Mutex::default(),
         }
     }
@@ -111,22 +119,27 @@ impl Searches {
         })
     }
 
-    /// Waits until there is room for one more page that is being made.
-    async fn making(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let making = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.making).acquire_owned()).await;
-        making
-            .map_err(|_elapsed| Error::Overloaded)?
+    /// Waits until there is room for one more page of this searcher, and then for one more page at all.
+    async fn making(&self, searcher: Searcher) -> Result<Making, Error> {
+        let own = turn(&self.pages, searcher, PAGES_PER_KEY_MAX);
+        let both = async {
+            let own = own.acquire_owned().await?;
+            Ok::<_, tokio::sync::AcquireError>(Making {
+                _own: own,
+                _any: Arc::clone(&self.making).acquire_owned().await?,
+            })
+        };
+        let both = tokio::time::timeout(WAIT_MAX, both).await;
+        both.map_err(|_elapsed| Error::Overloaded)?
             .map_err(|_closed| Error::Overloaded)
     }
 
     fn turn(&self, searcher: Searcher) -> Result<Arc<Semaphore>, Error> {
-        let mut turns = self.turns.lock();
-        // One reference is the table's; a turn that is held or waited for has more.
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        let turn = turns.entry(searcher).or_insert_with(|| Arc::new(Semaphore::new(1)));
-        match Arc::strong_count(turn) > 1 + WAITING_PER_KEY_MAX {
+        let turn = turn(&self.turns, searcher, 1);
+        // One reference is the table's, one this one, and one that of the search that runs.
+        match Arc::strong_count(&turn) > 2 + WAITING_PER_KEY_MAX {
             true => Err(Error::TooManySearches),
-            false => Ok(Arc::clone(turn)),
+            false => Ok(turn),
         }
     }
 
@@ -138,13 +151,29 @@ impl Searches {
     }
 }
 
+fn turn(turns: &Turns, searcher: Searcher, at_a_time: usize) -> Arc<Semaphore> {
+    let mut turns = turns.lock();
+    // One reference is the table's; a turn that is held or waited for has more.
+    turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+    let turn = turns
+        .entry(searcher)
+        .or_insert_with(|| Arc::new(Semaphore::new(at_a_time)));
+    Arc::clone(turn)
+}
+
+/// The room of a page that is being made.
+struct Making {
+    _own: OwnedSemaphorePermit,
+    _any: OwnedSemaphorePermit,
+}
+
 /// The page of a search, which has a place among the pages that are being made until it is dropped.
 pub struct Results<T> {
     /// The page's rows.
     pub rows: Vec<T>,
     /// All matches.
     pub total: u64,
-    making: OwnedSemaphorePermit,
+    making: Making,
 }
 
 impl<T> Results<T> {
@@ -176,12 +205,12 @@ impl App {
     ) -> Result<Results<T>, Error> {
         let searches = &self.0.searches;
         if !filtered {
-            let making = searches.making().await?;
+            let making = searches.making(Searcher::of(caller)).await?;
             let found = self.read(question).await?;
             return Ok(results(found, making));
         }
         let place = searches.place(Searcher::of(caller)).await?;
-        let making = searches.making().await?;
+        let making = searches.making(Searcher::of(caller)).await?;
         let reader = (searches.reader)(Arc::clone(&place.budget));
         match self.ask(reader, question).await {
             Err(Error::SearchTooLong) if place.budget.was_given_up() => Err(Error::Overloaded),
@@ -196,7 +225,7 @@ impl App {
     }
 }
 
-fn results<T>(found: Found<T>, making: OwnedSemaphorePermit) -> Results<T> {
+fn results<T>(found: Found<T>, making: Making) -> Results<T> {
     Results {
         rows: found.rows,
         total: found.total,
@@ -251,6 +280,19 @@ mod tests {
         drop((running, waiting));
         searches.place(key("a")).await.unwrap();
         assert_eq!(searches.turns.lock().len(), 1, "keys without a search are forgotten");
+    }
+
+    #[tokio::test]
+    async fn pages_of_one_key_leave_room_for_pages_of_others() {
+        let searches = searches(1);
+        let mut made = Vec::new();
+        for _ in 0..PAGES_PER_KEY_MAX {
+            made.push(searches.making(key("a")).await.unwrap());
+        }
+        assert!(searches.making(key("a")).now_or_never().is_none());
+        made.push(searches.making(key("b")).await.unwrap());
+        made.remove(0);
+        searches.making(key("a")).await.unwrap();
     }
 
     #[tokio::test]
