@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use aldis_client::{AccessKey, NewKey};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
-use crate::harness::World;
+use crate::harness::{Api, World};
 
 /// More than the listener has places.
 const CALLERS: usize = 4500;
@@ -54,4 +57,68 @@ async fn callers_that_never_read_keep_nobody_out_and_cost_little() {
         grown / 1024
     );
     assert_eq!(callers.len(), CALLERS);
+}
+
+/// Callers that ask for a large page each.
+const LARGE_CALLERS: usize = 100;
+/// What they may cost together: the unread answers of one key, and the pages that are made at a time. Each page has 7 MB.
+const LARGE_BYTES_MAX: u64 = 400 << 20;
+
+/// Registers a thousand devices that fill a page of 7 MB.
+async fn register_large(world: &World) {
+    let attributes: serde_json::Map<String, Value> =
+        (0..13).map(|n| (format!("a{n}"), json!("x".repeat(500)))).collect();
+    for batch in 0..2 {
+        let device = |n| {
+            json!({"productKey": "pump", "deviceKey": format!("large{batch}x{n}"), "timezone": "+00:00",
+                "deviceName": {"defaultValue": "large"}, "deviceAttributes": attributes})
+        };
+        let devices: Vec<Value> = (0..500).map(device).collect();
+        let answer = world
+            .api
+            .post(DEVICES, "batchCreate", &json!({"deviceList": devices}))
+            .await;
+        assert_eq!(answer.body["successSize"], 500, "{}", answer.body["msg"]);
+    }
+}
+
+const DEVICES: &str = "/connect-service/v2.1/devices";
+
+/// Asks for a large page with little room for the answer, and never reads it.
+async fn large_page(api: Api) {
+    let page = json!({"pagination": {"pageNo": 1, "pageSize": 1000}}).to_string();
+    let question = api.bytes("POST", DEVICES, "search", &[], page.as_bytes());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut caller = socket.connect(api.http).await.unwrap();
+    caller.write_all(&question).await.unwrap();
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn large_pages_that_are_not_read_cost_no_more_than_the_room_of_their_key() {
+    let world = World::new().await;
+    register_large(&world).await;
+    let made = world.client.create_key(&NewKey::new("reader")).await.unwrap().data;
+    let key = AccessKey {
+        org_id: "default".into(),
+        app_key: made.app_key,
+        app_secret: made.app_secret.unwrap(),
+    };
+    let other = Api::signed(world.server.http, key).await;
+    let before = world.server.peak_memory();
+    let mut callers = JoinSet::new();
+    for _ in 0..LARGE_CALLERS {
+        callers.spawn(large_page(world.api.clone()));
+    }
+    for _ in 0..10 {
+        let begun = Instant::now();
+        other.command("searchJob", &json!({})).await.data();
+        assert!(begun.elapsed() < ANSWERED_WITHIN, "{:?}", begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let grown = world.server.peak_memory() - before;
+    assert!(grown < LARGE_BYTES_MAX, "{} MiB", grown >> 20);
+    assert_eq!(callers.len(), LARGE_CALLERS, "none of them has read anything");
+    callers.abort_all();
 }

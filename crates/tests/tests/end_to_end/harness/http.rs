@@ -137,6 +137,19 @@ impl Api {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answered {
+        let bytes = self.bytes(method, path, query, headers, body);
+        exchange(self.http, &bytes).await.expect("an answer")
+    }
+
+    /// The bytes of such a request.
+    pub(crate) fn bytes(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Vec<u8> {
         let query = format!("action={query}&orgId={}", self.org);
         let timestamp = moment_of_its_own().to_string();
         let signed = self.key.as_ref().map(|(key, token)| {
@@ -156,8 +169,7 @@ impl Api {
                 ("apim-signature", signature),
             ]);
         }
-        let bytes = request(method, &format!("{path}?{query}"), &headers, body);
-        exchange(self.http, &bytes).await.expect("an answer")
+        request(method, &format!("{path}?{query}"), &headers, body)
     }
 }
 
