@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{DONE, REFUSED, Served};
+use crate::harness::{DONE, REFUSED, Served, USAGE};
 
 #[test]
 fn a_thing_model_is_created_shown_found_changed_and_deleted() {
@@ -228,8 +228,8 @@ fn a_secret_is_rotated_and_the_record_says_who_did_it() {
         .says("product.rotateSecret");
     served
         .run(&["audit", "--from", "1700000000"])
-        .code(REFUSED)
-        .complains("from");
+        .code(USAGE)
+        .complains("'--from <MOMENT>': expected epoch milliseconds, found 1700000000, which are seconds");
 }
 
 #[test]
