@@ -1,6 +1,7 @@
 //! Names in several languages (docs/api.md, "Names").
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,10 +22,26 @@ pub struct I18nText {
     pub i18n_value: BTreeMap<String, String>,
 }
 
-/// Characters that take no place: joiners, marks of direction, the byte order mark, fillers.
-const WITHOUT_WIDTH: [char; 10] = [
-    '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{feff}', '\u{ad}', '\u{3164}',
-    '\u{2800}',
+/// Characters that show nothing: those that Unicode calls default-ignorable (joiners, marks of direction, variation
+/// selectors, fillers, tags, the byte order mark), the marks of annotations, and the empty Braille pattern.
+const INVISIBLE: [RangeInclusive<char>; 17] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fffb}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e0fff}',
 ];
 
 impl I18nText {
@@ -116,7 +133,8 @@ pub fn is_locale(text: &str) -> bool {
 /// # Errors
 /// What was expected instead. An empty text is left to the caller.
 pub fn check_visible(name: &str) -> Result<(), Violation> {
-    let invisible = |c: char| c.is_whitespace() || c.is_control() || WITHOUT_WIDTH.contains(&c);
+    let ignorable = |c: char| INVISIBLE.iter().any(|range| range.contains(&c));
+    let invisible = |c: char| c.is_whitespace() || c.is_control() || ignorable(c);
     match name.is_empty() || !name.chars().all(invisible) {
         true => Ok(()),
         false => Err(Violation::of_text(name, "text that is not blank")),
@@ -166,6 +184,10 @@ mod tests {
             ),
             (
                 name("\u{200b}\u{feff}", &[]),
+                Some("defaultValue: text that is not blank expected, found"),
+            ),
+            (
+                name("\u{202e}\u{3000}\u{ffa0}\u{fe0f}\u{2063}\u{e0020}", &[]),
                 Some("defaultValue: text that is not blank expected, found"),
             ),
             (name(" n ", &[("en_US", " ")]), None),

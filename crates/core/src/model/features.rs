@@ -12,6 +12,9 @@ use crate::violation::Violation;
 /// Longest identifier, in characters.
 pub const IDENTIFIER_CHARS_MAX: usize = 128;
 
+/// `inputData` as one table of the documentation prints it.
+pub(super) const INPUT_MISPRINTED: &str = "intputData";
+
 const SIGNAL_TYPES: &[&str] = &["Generic", "AI", "PI", "DI"];
 const CALL_TYPES: &[&str] = &["ASYNC", "SYNC"];
 const EVENT_TYPES: &[&str] = &["INFO", "WARN", "ERROR"];
@@ -220,8 +223,7 @@ impl Service {
         let fields = Fields::of(value)?;
         let input = match fields.optional("inputData", Datapoint::read_list)? {
             Some(input) => Some(input),
-            // The documentation prints it so in one table.
-            None => fields.optional("intputData", Datapoint::read_list)?,
+            None => fields.optional(INPUT_MISPRINTED, Datapoint::read_list)?,
         };
         Ok(Self {
             common: Common::read(key, &fields)?,

@@ -99,6 +99,14 @@ impl ThingModel {
         serde_json::to_value(self).expect("a model is made of texts, numbers and maps with text keys")
     }
 
+    /// Members of `given`, from which the model was read or patched, that mean nothing, with their places.
+    #[must_use]
+    pub fn ignored(&self, given: &Value) -> Vec<String> {
+        let mut names = Vec::new();
+        unknown("", given, &self.to_document(), &mut names);
+        names
+    }
+
     /// The model with the given parts changed: single fields are replaced, attributes, measurement points, services and
     /// events are replaced or added one by one, and removed by null. The id cannot change.
     ///
@@ -122,6 +130,37 @@ impl ThingModel {
             }
         }
         Self::read(&document)
+    }
+}
+
+/// Collects the members of `given` that `kept` lacks. Null counts as absent, and what is kept in another form (a data
+/// definition, as text) is kept whole.
+fn unknown(place: &str, given: &Value, kept: &Value, names: &mut Vec<String>) {
+    match (given, kept) {
+        (Value::Object(given), Value::Object(kept)) => {
+            for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
+                let place = if place.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{place}.{name}")
+                };
+                let known = if name == features::INPUT_MISPRINTED {
+                    "inputData"
+                } else {
+                    name
+                };
+                match kept.get(known) {
+                    Some(kept) => unknown(&place, value, kept, names),
+                    None => names.push(place),
+                }
+            }
+        }
+        (Value::Array(given), Value::Array(kept)) => {
+            for (index, (given, kept)) in given.iter().zip(kept).enumerate() {
+                unknown(&format!("{place}[{index}]"), given, kept, names);
+            }
+        }
+        _ => {}
     }
 }
 

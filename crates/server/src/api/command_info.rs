@@ -90,6 +90,20 @@ pub(super) fn input(given: Option<Value>) -> Result<Map<String, Value>, Violatio
 }
 
 impl CommandInfo {
+    /// The struct of the other type, which is not looked at.
+    pub(super) fn without_effect(&self) -> Option<String> {
+        let point = self.set_measurepoint_info.is_some() || self.measurepoint_set_info.is_some();
+        match self.kind() {
+            Ok(Kind::Service) if point => Some(format!(
+                "setMeasurepointInfo has no effect with commandType {SERVICE_INVOKE}"
+            )),
+            Ok(Kind::Point) if self.service_invoke_info.is_some() => Some(format!(
+                "serviceInvokeInfo has no effect with commandType {MEASUREPOINT_SET}"
+            )),
+            _ => None,
+        }
+    }
+
     fn kind(&self) -> Result<Kind, Violation> {
         let point = self.set_measurepoint_info.is_some() || self.measurepoint_set_info.is_some();
         let expected = || format!("{SERVICE_INVOKE} or {MEASUREPOINT_SET}");

@@ -123,22 +123,18 @@ struct RetryPolicyRequest {
 }
 
 impl CreateJob {
-    /// What was given and has no effect. Zeros are what clients send along that switch retries off.
+    /// What was given and has no effect.
     pub(super) fn without_effect(&self) -> Option<String> {
-        let retry = self.retry_policy.as_ref()?;
-        let given = |value: &Option<Value>| value.as_ref().is_some_and(|value| whole_or_zero(value) != 0);
-        let names = [
-            ("retryCount", &retry.retry_count),
-            ("retryIntervalInSeconds", &retry.retry_interval_in_seconds),
+        let retries = self.retry_policy.as_ref().and_then(RetryPolicyRequest::without_effect);
+        let parts = [
+            retries,
+            self.target_scope.without_effect(),
+            self.command_info.without_effect(),
         ];
-        let names: Vec<&str> = names
-            .iter()
-            .filter(|(_, value)| given(value))
-            .map(|(name, _)| *name)
-            .collect();
-        let verb = if names.len() == 1 { "has" } else { "have" };
-        let unused = !retry.enable_retry.unwrap_or(false) && !names.is_empty();
-        unused.then(|| format!("{} {verb} no effect without enableRetry", names.join(" and ")))
+        parts
+            .into_iter()
+            .flatten()
+            .reduce(|one, other| format!("{one}; {other}"))
     }
 
     /// The body as the application wants it, every range checked and defaults filled in.
@@ -174,6 +170,27 @@ impl CreateJob {
 }
 
 impl TargetScopeRequest {
+    /// A device that is named beside its product does not make the job smaller, nor a product beside devices larger.
+    fn without_effect(&self) -> Option<String> {
+        let is_given = |value: &Value| !value.is_null() && value.as_str() != Some("");
+        if self.target_type.eq_ignore_ascii_case(PRODUCT_KEY) {
+            let entries = match &self.target_devices {
+                Some(Value::Array(entries)) => entries.as_slice(),
+                single => single.as_slice(),
+            };
+            let has = |name: &str| entries.iter().any(|entry| entry.get(name).is_some_and(is_given));
+            let names = [("assetId", has("assetId")), ("deviceKey", has("deviceKey"))];
+            return no_effect(
+                &names,
+                "with targetType PRODUCT_KEY, which means all devices of the products",
+            );
+        }
+        let product = self.product_key.as_ref().is_some_and(|key| !key.is_empty());
+        let products = self.product_keys.as_ref().is_some_and(is_given);
+        let names = [("productKey", product), ("productKeys", products)];
+        no_effect(&names, "with targetType DEVICE_LIST")
+    }
+
     fn read(self) -> Result<TargetScope, Violation> {
         match self.target_type.to_ascii_uppercase().as_str() {
             DEVICE_LIST => self.devices(),
@@ -244,6 +261,17 @@ impl TargetScopeRequest {
     }
 }
 
+/// A warning about those fields that are given and have no effect, and why.
+fn no_effect(fields: &[(&str, bool)], why: &str) -> Option<String> {
+    let given: Vec<&str> = fields
+        .iter()
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| *name)
+        .collect();
+    let verb = if given.len() == 1 { "has" } else { "have" };
+    (!given.is_empty()).then(|| format!("{} {verb} no effect {why}", given.join(" and ")))
+}
+
 /// A list, or a single element in its place; at most [`TARGETS_MAX`].
 fn listed<T>(
     given: Option<Value>,
@@ -305,6 +333,19 @@ impl TimeoutPolicyRequest {
 }
 
 impl RetryPolicyRequest {
+    /// Zeros are what clients send along that switch retries off.
+    fn without_effect(&self) -> Option<String> {
+        if self.enable_retry.unwrap_or(false) {
+            return None;
+        }
+        let is_given = |value: &Option<Value>| value.as_ref().is_some_and(|value| whole_or_zero(value) != 0);
+        let names = [
+            ("retryCount", is_given(&self.retry_count)),
+            ("retryIntervalInSeconds", is_given(&self.retry_interval_in_seconds)),
+        ];
+        no_effect(&names, "without enableRetry")
+    }
+
     /// Whether, how often, after how many seconds. A client that switches retries off may send zeros along.
     fn read(self) -> Result<(bool, u8, i64), Violation> {
         let enabled = self.enable_retry.unwrap_or(false);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aldis_core::i18n::I18nText;
+use aldis_core::i18n::{I18nText, check_visible};
 use aldis_core::violation::Violation;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,6 +27,9 @@ impl StringI18n {
             i18n_value: self.i18n_value,
         };
         name.validate().map_err(|violation| violation.within(field))?;
+        for (locale, translation) in &name.i18n_value {
+            check_visible(translation).map_err(|it| it.within(&format!("{field}.i18nValue.{locale}")))?;
+        }
         Ok(name)
     }
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::action::{Action, Doc};
 use super::call::Call;
 use super::envelope::Answer;
+use super::ignored;
 use super::names::StringI18n;
 use super::paging::SearchRequest;
 use crate::app::{App, Error};
@@ -100,8 +101,9 @@ struct ThingModel {
 }
 
 async fn create(app: App, call: Call) -> Result<Answer, Error> {
-    let id = app.create_model(&call.caller, &call.body).await?;
-    Answer::data(&id)
+    let model = app.create_model(&call.caller, &call.body).await?;
+    note_ignored(&model, &call.body);
+    Answer::data(&model.model_id)
 }
 
 async fn get(app: App, call: Call) -> Result<Answer, Error> {
@@ -110,9 +112,16 @@ async fn get(app: App, call: Call) -> Result<Answer, Error> {
 }
 
 async fn update(app: App, call: Call) -> Result<Answer, Error> {
-    app.update_model(&call.caller, call.required("modelId")?, &call.body)
-        .await?;
+    let id = call.required("modelId")?;
+    let model = app.update_model(&call.caller, id, &call.body).await?;
+    note_ignored(&model, &call.body);
     Ok(Answer::done())
+}
+
+fn note_ignored(model: &aldis_core::model::ThingModel, body: &Value) {
+    for name in model.ignored(body) {
+        ignored::note_name(&name);
+    }
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {

@@ -41,11 +41,11 @@ fn too_many() -> Violation {
 const TRIES_MAX: usize = 50;
 
 impl App {
-    /// Creates a thing model; its id.
+    /// Creates a thing model; what it was read as.
     ///
     /// # Errors
     /// It is no thing model, or too large a one; its id is in use; there are [`MODELS_PER_ORG_MAX`].
-    pub async fn create_model(&self, caller: &Caller, document: &Value) -> Result<ModelId, Error> {
+    pub async fn create_model(&self, caller: &Caller, document: &Value) -> Result<ThingModel, Error> {
         let mut model = ThingModel::read(document)?;
         model.org_id = Some(caller.org.to_string());
         let id = ModelId::from(model.model_id.as_str());
@@ -60,7 +60,7 @@ impl App {
         };
         let write = caller.asks("model.create", id.as_str(), Write::CreateModel(row));
         match self.write_one(write).await? {
-            Ok(_) => Ok(id),
+            Ok(_) => Ok(model),
             Err(Refusal::Taken) => Err(Error::taken("modelId", id.as_str())),
             Err(Refusal::Full) => Err(Error::Invalid(too_many())),
             Err(refusal) => Err(Error::unexpected(refusal)),
@@ -77,25 +77,26 @@ impl App {
         found.ok_or_else(|| Error::missing("thing model", id))
     }
 
-    /// Changes the parts of a thing model that `patch` names. Jobs that exist keep what was accepted with them.
+    /// Changes the parts of a thing model that `patch` names. Jobs that exist keep what was accepted with them. The
+    /// model as it is then.
     ///
     /// # Errors
     /// There is none; it would be no thing model; [`Error::ChangedMeanwhile`].
-    pub async fn update_model(&self, caller: &Caller, id: &str, patch: &Value) -> Result<(), Error> {
+    pub async fn update_model(&self, caller: &Caller, id: &str, patch: &Value) -> Result<ThingModel, Error> {
         for _ in 0..TRIES_MAX {
             let stored = self.model(caller, id).await?;
             let model = ThingModel::read(&stored.document)
                 .map_err(|violation| Error::Internal(format!("stored thing model {id}: {violation}")))?;
-            let mut document = model.patched(patch)?;
-            document.org_id = Some(caller.org.to_string());
+            let mut changed = model.patched(patch)?;
+            changed.org_id = Some(caller.org.to_string());
             let write = Write::UpdateModel {
                 org: stored.org,
                 id: stored.id,
                 from: stored.document,
-                document: bounded(&document)?,
+                document: bounded(&changed)?,
             };
             match self.write_one(caller.asks("model.update", id, write)).await? {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(changed),
                 Err(Refusal::Changed) => {}
                 Err(Refusal::Missing) => return Err(Error::missing("thing model", id)),
                 Err(refusal) => return Err(Error::unexpected(refusal)),

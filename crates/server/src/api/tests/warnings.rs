@@ -76,6 +76,59 @@ async fn retries_without_enable_retry_are_said_to_have_no_effect() {
 }
 
 #[tokio::test]
+async fn targets_and_commands_of_the_other_type_are_said_to_have_no_effect() {
+    let fleet = Fleet::new().await;
+    let point = json!({"measurepointId": "p", "value": 1});
+    let device = json!({"targetType": "PRODUCT_KEY",
+        "targetDevices": [{"productKey": "productKey", "deviceKey": "deviceKey", "assetId": ""}]});
+    let product = json!({"targetType": "DEVICE_LIST", "productKey": "productKey", "productKeys": ["productKey"],
+        "targetDevices": [{"productKey": "productKey", "deviceKey": "deviceKey"}]});
+    for (place, value, words) in [
+        (
+            "/targetScope",
+            device,
+            "deviceKey has no effect with targetType PRODUCT_KEY, which means all devices of the products",
+        ),
+        (
+            "/targetScope",
+            product,
+            "productKey and productKeys have no effect with targetType DEVICE_LIST",
+        ),
+        (
+            "/commandInfo/setMeasurepointInfo",
+            point,
+            "setMeasurepointInfo has no effect with commandType SERVICE_INVOKE",
+        ),
+    ] {
+        let typed = with(brief(), "/commandInfo/commandType", json!("SERVICE_INVOKE"));
+        assert_eq!(said(&fleet, with(typed, place, value)).await, format!("OK; {words}"));
+    }
+}
+
+#[tokio::test]
+async fn members_of_a_thing_model_that_mean_nothing_are_named() {
+    let fleet = Fleet::new().await;
+    let models = "/model-service/v2.1/thing-models?orgId=o1&action=";
+    let model = json!({"modelId": "w", "name": {"defaultValue": "w"}, "measurepoint": {}, "category": null,
+        "measurepoints": {"p": {"dataType": "STRING", "dataDefinition": {"maxLength": 3}, "accessMode": "R", "units": 1}},
+        "services": {"s": {"inputdata": [], "intputData": [{"identifier": "i", "dataType": "INT", "require": true}],
+            "outputData": [{"identifier": "o", "dataType": "INT", "datatype": "INT"}]}}});
+    let patch = json!({"modelId": "w", "names": {}, "events": {"e": {"outputdata": []}}, "services": {"s": null}});
+    for (action, body, words) in [
+        (
+            "create",
+            model,
+            "measurepoint, measurepoints.p.units, services.s.inputdata, \
+             services.s.intputData[0].require, services.s.outputData[0].datatype",
+        ),
+        ("update&modelId=w", patch, "events.e.outputdata, names"),
+    ] {
+        let answer = fleet.world.post(&format!("{models}{action}"), body).await;
+        assert_eq!(answer.body["msg"], format!("OK; ignored: {words}"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn every_changing_call_names_what_it_ignores_and_a_search_does_not() {
     let fleet = Fleet::new().await;
     let world = &fleet.world;
@@ -113,6 +166,12 @@ async fn blank_names_are_refused_wherever_there_are_names() {
             "/connect-service/v2.1/devices?orgId=o1&action=create",
             json!({"productKey": "productKey", "deviceKey": "b1", "deviceName": blank, "timezone": "+08:00"}),
             "deviceName.defaultValue: text that is not blank",
+        ),
+        (
+            "/connect-service/v2.1/devices?orgId=o1&action=create",
+            json!({"productKey": "productKey", "deviceKey": "b1", "timezone": "+08:00",
+                "deviceName": {"defaultValue": "x", "i18nValue": {"zh_CN": "\u{3000}"}}}),
+            "deviceName.i18nValue.zh_CN: text that is not blank",
         ),
         (
             "/connect-service/v2.1/products?orgId=o1&action=create",
