@@ -78,7 +78,7 @@ impl Rows {
         }
         match total {
             Some(total) if total > shown => {
-                screen.note(format_args!("{shown} of {total} shown; --all shows every one"))?;
+                screen.note(format_args!("{shown} of {total} shown; --all shows every one"));
             }
             _ => {}
         }

@@ -17,7 +17,7 @@ pub(crate) struct Screen {
 impl Screen {
     /// Shows an answer: its data as the server wrote it, or as told by `human`.
     pub(crate) fn answer<T>(self, answer: &Answer<T>, human: impl FnOnce(&T) -> String) -> io::Result<()> {
-        self.warning(answer)?;
+        self.warning(answer);
         if self.json {
             self.line(answer.raw())
         } else {
@@ -26,10 +26,9 @@ impl Screen {
     }
 
     /// What an answer has to say although everything went well.
-    pub(crate) fn warning<T>(self, answer: &Answer<T>) -> io::Result<()> {
-        match remark(&answer.msg) {
-            Some(remark) => self.note(format_args!("note: {remark}")),
-            None => Ok(()),
+    pub(crate) fn warning<T>(self, answer: &Answer<T>) {
+        if let Some(remark) = remark(&answer.msg) {
+            self.note(format_args!("note: {remark}"));
         }
     }
 
@@ -38,9 +37,10 @@ impl Screen {
         writeln!(io::stdout().lock(), "{text}")
     }
 
-    /// A remark on stderr that is not part of the result.
-    pub(crate) fn note(self, text: impl Display) -> io::Result<()> {
-        writeln!(io::stderr().lock(), "{text}")
+    /// A remark on stderr that is not part of the result. What has been begun goes on where stderr takes nothing: an import
+    /// must not stop halfway because the reader of its remarks has gone.
+    pub(crate) fn note(self, text: impl Display) {
+        let _untold = writeln!(io::stderr().lock(), "{text}");
     }
 }
 

@@ -10,8 +10,37 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// What a spreadsheet takes as the begin of a formula, or passes over before one; the wide forms are those of East Asian
 /// keyboards.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-/// Digits that a spreadsheet keeps.
-const DIGITS_KEPT: usize = 15;
+/// Characters of a number that a spreadsheet shows and saves in full; longer ones become `1.79609E+12`.
+const NUMBER_CHARS_MAX: usize = 11;
+/// Words that make a date or a time of figures beside them: `MAR-1`, `2 Sept`, `10:30 pm`.
+const DATE_WORDS: [&str; 26] = [
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+    "sept",
+    "january",
+    "february",
+    "march",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "am",
+    "pm",
+];
 const MARK: char = '\'';
 
 /// A CSV file for spreadsheets, being written.
@@ -73,37 +102,66 @@ fn needs_mark(cell: &str) -> bool {
 
 /// A cell that a spreadsheet takes for a number.
 struct Figure<'a> {
+    is_negative: bool,
     whole: &'a str,
-    fraction: &'a str,
+    /// What stands behind the point, if there is one.
+    fraction: Option<&'a str>,
     has_exponent: bool,
 }
 
 impl<'a> Figure<'a> {
     fn read(cell: &'a str) -> Option<Self> {
-        let cell = cell.strip_prefix('-').unwrap_or(cell);
+        let (is_negative, cell) = cell.strip_prefix('-').map_or((false, cell), |rest| (true, rest));
         let (number, exponent) = cell.split_once(['e', 'E']).map_or((cell, None), |(n, e)| (n, Some(e)));
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let exponent_fits = exponent.is_none_or(|text| digits(text.strip_prefix(['+', '-']).unwrap_or(text)));
-        (digits(whole) && (fraction.is_empty() || digits(fraction)) && exponent_fits).then_some(Self {
+        let (whole, fraction) = number.split_once('.').map_or((number, None), |(w, f)| (w, Some(f)));
+        let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let fraction_text = fraction.unwrap_or_default();
+        let is_number =
+            are_digits(whole) && are_digits(fraction_text) && !(whole.is_empty() && fraction_text.is_empty());
+        let exponent_fits = exponent.is_none_or(|text| {
+            let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+            !digits.is_empty() && are_digits(digits)
+        });
+        (is_number && exponent_fits).then_some(Self {
+            is_negative,
             whole,
             fraction,
             has_exponent: exponent.is_some(),
         })
     }
 
+    /// Whether it is saved in other letters than it has: `007`, `1.50`, `.5`, `-0`, `12E4`, and what is too long.
     fn is_changed(&self) -> bool {
-        let leading_zero = self.whole.len() > 1 && self.whole.starts_with('0');
-        leading_zero || self.has_exponent || self.whole.len() + self.fraction.len() > DIGITS_KEPT
+        let whole_is_odd = self.whole.is_empty() || (self.whole.len() > 1 && self.whole.starts_with('0'));
+        let fraction_is_odd = self
+            .fraction
+            .is_some_and(|digits| digits.is_empty() || digits.ends_with('0'));
+        let is_minus_zero = self.is_negative && self.whole == "0" && self.fraction.is_none();
+        let length = self.whole.len() + self.fraction.map_or(0, |digits| digits.len() + 1);
+        whole_is_odd || fraction_is_odd || is_minus_zero || self.has_exponent || length > NUMBER_CHARS_MAX
     }
 }
 
-/// Groups of digits between `-`, `/` and `:`.
+/// Groups of digits between `-`, `/` and `:`, or figures beside the name of a month.
 fn is_like_a_date(cell: &str) -> bool {
     let separator = |c: char| matches!(c, '-' | '/' | ':');
-    cell.starts_with(|c: char| c.is_ascii_digit())
-        && cell.contains(separator)
-        && cell.chars().all(|c| c.is_ascii_digit() || c == ' ' || separator(c))
+    let has_digit = cell.contains(|c: char| c.is_ascii_digit());
+    let words: Vec<&str> = cell
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty())
+        .collect();
+    match words.as_slice() {
+        [] => {
+            cell.starts_with(|c: char| c.is_ascii_digit())
+                && cell.contains(separator)
+                && cell.chars().all(|c| c.is_ascii_digit() || c == ' ' || separator(c))
+        }
+        words => {
+            let known = |word: &&str| DATE_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word));
+            let between = |c: char| c.is_ascii_digit() || matches!(c, ' ' | ',' | '.') || separator(c);
+            has_digit && words.iter().all(known) && cell.chars().all(|c| c.is_alphabetic() || between(c))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +197,17 @@ mod tests {
             "-1e5",
             "007",
             "0.1234567890123456789",
+            "490154203237518",
+            "1796099462000",
+            "1.50",
+            "1.10",
+            ".5",
+            "5.",
+            "-0",
+            "MAR1",
+            "1-Dec",
+            "Sept 2, 2026",
+            "10:30 PM",
             "2026-12-01",
             "1-2",
             "12:30",
@@ -157,7 +226,11 @@ mod tests {
             "0",
             "-5",
             "-0.25",
-            "123456789012345",
+            "12345678901",
+            "0.125",
+            "march",
+            "dec-pump-1",
+            "1a",
             "a=b",
             "重启",
             "'quoted'",

@@ -109,6 +109,9 @@ pub struct DeviceUpdate {
     /// A remark.
     #[serde(default)]
     pub device_desc: Option<String>,
+    /// `±HH:MM` or an IANA name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Values of the thing model's attributes.
     #[serde(default)]
     pub device_attributes: Option<Map<String, Value>>,

@@ -106,7 +106,7 @@ impl Bench {
         };
         bar.finish_and_clear();
         let Some(rows) = report.transpose()? else {
-            context.screen.note("stopped before the end")?;
+            context.screen.note("stopped before the end");
             return Ok(Outcome::NotAll);
         };
         let place = place::Place::look(dir);

@@ -94,7 +94,7 @@ impl Demo {
 }
 
 fn stopped(context: &Context) -> anyhow::Result<Outcome> {
-    context.screen.note("\nstopped before the end")?;
+    context.screen.note("\nstopped before the end");
     Ok(Outcome::NotAll)
 }
 

@@ -139,6 +139,9 @@ pub(crate) struct Update {
     /// A remark
     #[arg(long)]
     desc: Option<String>,
+    /// ±HH:MM or an IANA name
+    #[arg(long, allow_hyphen_values = true)]
+    timezone: Option<String>,
     /// A label; all of them together replace the old ones
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
@@ -199,6 +202,7 @@ impl Update {
         Ok(DeviceUpdate {
             device_name: self.name.as_deref().map(Into::into),
             device_desc: self.desc.clone(),
+            timezone: self.timezone.clone(),
             device_attributes: match self.no_attributes {
                 true => Some(serde_json::Map::new()),
                 false => attributes(client, product.as_deref(), &self.attributes).await?,

@@ -65,7 +65,7 @@ impl Export {
             sheet.row(named.cells(&device, self.secrets))?;
         }
         sheet.finish()?.finish()?;
-        context.screen.note(format_args!("{count} devices exported"))?;
+        context.screen.note(format_args!("{count} devices exported"));
         Ok(Outcome::Done)
     }
 }

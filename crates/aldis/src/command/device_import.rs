@@ -1,6 +1,7 @@
 //! `aldis device import`: registers devices from a CSV file, a thousand at a time. Rows that the server refuses are told
 //! with their line; the others stand.
 
+mod checks;
 mod known;
 pub(crate) mod rows;
 
@@ -42,7 +43,8 @@ pub(crate) struct Import {
     /// reads it; only its owner can read it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Check the file and what the server has; register nothing
+    /// Check the file, and whether its products and devices are there; register nothing. Whether an asset id is free, and a
+    /// product full, shows when devices are registered
     #[arg(long, conflicts_with = "output")]
     dry_run: bool,
     /// Pass over rows whose device is registered already
@@ -68,7 +70,7 @@ impl Import {
             timezone: &self.timezone,
         };
         let Rows { mut rows, empty } = parse(&read_text(&self.file)?, defaults)?;
-        note_empty(context, &empty)?;
+        note_empty(context, &empty);
         read_attributes(context, client, &mut rows).await?;
         let mut tally = Tally::default();
         if self.dry_run || self.skip_existing {
@@ -81,9 +83,11 @@ impl Import {
         let ended = register(context, client, &rows, &mut tally, &mut output).await;
         // Also after a failure: an operator waits for the secrets of what was registered.
         if let Some(output) = output.filter(|_| ended.is_ok() || tally.registered > 0) {
-            output.finish()?.finish()?;
+            let written = output.finish().and_then(|sink| Ok(sink.finish()?));
+            ended.and(written.with_context(|| unwritten(tally.registered)))?;
+        } else {
+            ended?;
         }
-        ended?;
         tally.report(context)
     }
 
@@ -103,10 +107,10 @@ impl Import {
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
         let known = known::registered(client, rows).await?;
-        let mut there = Vec::new();
+        let mut there: Vec<(u64, String)> = Vec::new();
         rows.retain(|row| {
             let is_there = row.keys().is_some_and(|keys| known.contains(&keys));
-            there.extend(is_there.then_some((row.line, "the device is registered already")));
+            there.extend(is_there.then(|| (row.line, "the device is registered already".to_owned())));
             !is_there
         });
         if self.skip_existing {
@@ -114,17 +118,25 @@ impl Import {
             there.clear();
         }
         if self.dry_run {
+            let products = known::products(client, rows).await?;
             let mut seen = known;
             rows.retain(|row| {
-                let is_new = row.keys().is_none_or(|keys| seen.insert(keys));
-                there.extend((!is_new).then_some((row.line, "an earlier line has the same deviceKey")));
-                is_new
+                let wrong = if !products.contains(&row.device.product_key) {
+                    Some(format!("there is no product {}", row.device.product_key))
+                } else if row.keys().is_some_and(|keys| !seen.insert(keys)) {
+                    Some("an earlier line has the same deviceKey".to_owned())
+                } else {
+                    checks::wrong(&row.device)
+                };
+                let is_right = wrong.is_none();
+                there.extend(wrong.map(|wrong| (row.line, wrong)));
+                is_right
             });
         }
         tally.refused = there.len();
         there.sort_unstable();
         for (line, told) in there {
-            context.screen.note(format_args!("line {line}: {told}"))?;
+            context.screen.note(format_args!("line {line}: {told}"));
         }
         Ok(())
     }
@@ -133,7 +145,7 @@ impl Import {
         let total = new + tally.refused + tally.skipped;
         let text = format!("{new} of {total} devices would be registered{}", tally.skipped_text());
         if context.screen.json {
-            context.screen.note(text)?;
+            context.screen.note(text);
         } else {
             context.screen.line(text)?;
         }
@@ -157,18 +169,38 @@ async fn register(
         if context.screen.json {
             tally.entries.extend(elements(answer.raw())?);
         }
-        tally.take(context, chunk, &answer.data, output)?;
+        tally.take(context, chunk, &answer.data);
+        if let Some(sheet) = output {
+            write(sheet, &answer.data).with_context(|| unwritten(tally.registered))?;
+        }
     }
     Ok(())
 }
 
-fn note_empty(context: &Context, empty: &[u64]) -> std::io::Result<()> {
-    match empty {
-        [] => Ok(()),
-        [first, ..] => context.screen.note(format_args!(
+/// The devices stand although the file of their secrets does not.
+fn unwritten(registered: usize) -> String {
+    format!(
+        "{registered} devices are registered, and --output could not be written; `aldis device export --secrets` writes \
+         their secrets"
+    )
+}
+
+/// Writes keys and secrets of those that were registered.
+fn write(sheet: &mut Sheet<Sink>, entries: &[BatchEntry<DeviceIds>]) -> anyhow::Result<()> {
+    let registered = entries.iter().filter(|entry| entry.code == 0);
+    for ids in registered.filter_map(|entry| entry.data.as_ref()) {
+        let secret = ids.device_secret.as_deref().map(String::as_str).unwrap_or_default();
+        sheet.row([&*ids.product_key, &ids.device_key, secret, &ids.asset_id])?;
+    }
+    Ok(())
+}
+
+fn note_empty(context: &Context, empty: &[u64]) {
+    if let [first, ..] = empty {
+        context.screen.note(format_args!(
             "note: {} without any content, the first of them line {first}, are no devices",
             lines(empty.len())
-        )),
+        ));
     }
 }
 
@@ -208,36 +240,22 @@ async fn read_attributes(context: &Context, client: &Client, rows: &mut [Row]) -
     for (product, name) in unknown {
         context.screen.note(format_args!(
             "note: the thing model of {product} has no attribute `{name}`: it is registered as text"
-        ))?;
+        ));
     }
     Ok(())
 }
 
 impl Tally {
-    fn take(
-        &mut self,
-        context: &Context,
-        rows: &[Row],
-        entries: &[BatchEntry<DeviceIds>],
-        output: &mut Output,
-    ) -> anyhow::Result<()> {
+    fn take(&mut self, context: &Context, rows: &[Row], entries: &[BatchEntry<DeviceIds>]) {
         for (row, entry) in rows.iter().zip(entries) {
-            match &entry.data {
-                Some(ids) if entry.code == 0 => {
-                    self.registered += 1;
-                    if let Some(output) = output {
-                        let secret = ids.device_secret.as_deref().map(String::as_str).unwrap_or_default();
-                        output.row([&*ids.product_key, &ids.device_key, secret, &ids.asset_id])?;
-                    }
-                }
-                _ => {
-                    self.refused += 1;
-                    let told = format!("line {}: {} (code {})", row.line, entry.msg, entry.code);
-                    context.screen.note(told)?;
-                }
+            if entry.code == 0 && entry.data.is_some() {
+                self.registered += 1;
+            } else {
+                self.refused += 1;
+                let told = format!("line {}: {} (code {})", row.line, entry.msg, entry.code);
+                context.screen.note(told);
             }
         }
-        Ok(())
     }
 
     fn report(self, context: &Context) -> anyhow::Result<Outcome> {

@@ -117,9 +117,6 @@ impl Simulate {
             take_over: self.take_over,
         };
         let mut found = wanted.devices(&client).await?;
-        if let Some(warning) = found.warning() {
-            context.screen.note(warning)?;
-        }
         match self.count {
             Some(count) if found.identities.len() < count && self.register => {
                 let more = vec![simulated(product); count - found.identities.len()];
@@ -127,6 +124,9 @@ impl Simulate {
             }
             Some(count) => found.demand(product, count)?,
             None => found.demand_all(product)?,
+        }
+        if let Some(warning) = found.warning() {
+            context.screen.note(warning);
         }
         Ok(found.identities)
     }

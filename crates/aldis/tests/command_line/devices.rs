@@ -42,6 +42,15 @@ fn a_device_lives_through_every_command() {
         "Over the stove"
     );
     served
+        .run(&["device", "update", "lamp/d1", "--timezone", "-03:30"])
+        .code(DONE)
+        .says("updated");
+    let changed = served.json(&["device", "get", asset]);
+    assert_eq!(
+        (&changed["timezone"], &changed["deviceName"]["defaultValue"]),
+        (&"-03:30".into(), &"Over the stove".into())
+    );
+    served
         .run(&["device", "disable", "lamp/d1"])
         .code(DONE)
         .says("disabled");

@@ -1,5 +1,7 @@
 //! `device import`.
 
+use std::process::Stdio;
+
 use crate::harness::{DONE, REFUSED, Served, USAGE, read};
 
 fn registered(served: &Served) -> usize {
@@ -245,6 +247,61 @@ fn a_dry_run_registers_nothing_and_existing_devices_can_be_passed_over() {
         .code(DONE)
         .says("2 of 4 devices registered, 2 were there already");
     assert_eq!(registered(&served), 4);
+}
+
+#[test]
+fn a_dry_run_tells_what_the_server_would_refuse() {
+    let served = Served::with_devices(0);
+    let csv = served.file(
+        "d.csv",
+        "productKey,deviceKey,timezone\nlamp,#1,\nnosuch,d1,\nlamp,d2,Berlin\nlamp,good,\n",
+    );
+    served
+        .run(&["device", "import", &csv, "--dry-run"])
+        .code(REFUSED)
+        .says("1 of 4 devices would be registered")
+        .complains("line 2: deviceKey")
+        .complains("line 3: there is no product nosuch")
+        .complains("line 4: timezone");
+    served
+        .run(&["device", "import", &csv])
+        .code(REFUSED)
+        .says("1 of 4 devices registered");
+    let rows: String = (0..1100).map(|n| format!("lamp,{n:x},\n")).collect();
+    let many = served.file("many.csv", &format!("productKey,deviceKey,timezone\n{rows}"));
+    served
+        .run(&["device", "import", &many, "--dry-run"])
+        .code(DONE)
+        .says("1100 of 1100 devices would be registered");
+}
+
+#[test]
+fn secrets_that_cannot_be_written_are_said_to_be_on_the_server() {
+    let served = Served::with_devices(0);
+    let csv = served.file("d.csv", "productKey,deviceKey\nlamp,d1\nlamp,d2\n");
+    served
+        .run(&["device", "import", &csv, "--output", "/dev/full"])
+        .code(REFUSED)
+        .complains("2 devices are registered, and --output could not be written")
+        .complains("aldis device export --secrets");
+    assert_eq!(registered(&served), 2);
+    let empty = served.file("e.csv", "");
+    served
+        .run(&["device", "import", &empty])
+        .code(USAGE)
+        .complains("the file is empty");
+}
+
+#[test]
+fn an_import_goes_on_when_the_reader_of_its_remarks_has_left() {
+    let served = Served::with_devices(0);
+    let rows: String = (0..1500).map(|n| format!("lamp,d{n}\n")).collect();
+    let csv = served.file("d.csv", &format!("productKey,deviceKey\nlamp,#1\n{rows}"));
+    let mut command = served.command(&["device", "import", &csv]);
+    let mut import = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(import.stderr.take());
+    assert_eq!(import.wait().unwrap().code(), Some(REFUSED));
+    assert_eq!(registered(&served), 1500);
 }
 
 #[test]

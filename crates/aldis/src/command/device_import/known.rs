@@ -1,8 +1,9 @@
-//! Devices of an import that are registered already.
+//! Devices of an import that are registered already, and its products.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use aldis_client::{Client, quoted};
+use aldis_client::{Client, Error, quoted};
+use aldis_core::expression::LIST_MAX;
 
 use super::rows::Row;
 
@@ -32,22 +33,41 @@ pub(super) async fn registered(client: &Client, rows: &[Row]) -> anyhow::Result<
     Ok(found)
 }
 
+/// The rows' products that the server has.
+///
+/// # Errors
+/// The server cannot be asked.
+pub(super) async fn products(client: &Client, rows: &[Row]) -> anyhow::Result<HashSet<String>> {
+    let named: BTreeSet<&str> = rows.iter().map(|row| &*row.device.product_key).collect();
+    let mut found = HashSet::new();
+    for product in named {
+        match client.get_product(product).await {
+            Ok(_) => drop(found.insert(product.to_owned())),
+            Err(Error::Refused { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
 /// Expressions that together name these devices, sorted by product, each within its length.
 fn expressions(named: &[(&str, &str)]) -> Vec<String> {
     let mut all = Vec::new();
     for of_product in named.chunk_by(|a, b| a.0 == b.0) {
         let product = quoted(of_product.first().map_or("", |(product, _)| product));
-        let mut list = String::new();
+        let (mut list, mut listed) = (String::new(), 0);
         for (_, key) in of_product {
             let key = quoted(key);
-            if !list.is_empty() && list.len() + key.len() > LIST_BYTES_MAX {
+            if !list.is_empty() && (list.len() + key.len() > LIST_BYTES_MAX || listed == LIST_MAX) {
                 all.push(format!("productKey = {product} and deviceKey in ({list})"));
                 list.clear();
+                listed = 0;
             }
             if !list.is_empty() {
                 list.push(',');
             }
             list.push_str(&key);
+            listed += 1;
         }
         all.push(format!("productKey = {product} and deviceKey in ({list})"));
     }
@@ -73,5 +93,13 @@ mod tests {
         assert!(all.iter().all(|text| text.len() < 8 * 1024), "the server takes 8 KiB");
         let listed: usize = all.iter().map(|text| text.matches(',').count() + 1).sum();
         assert_eq!(listed, 5000);
+        let keys: Vec<_> = (0..2500).map(|n| format!("{n:x}")).collect();
+        let named: Vec<_> = keys.iter().map(|key| ("p", &**key)).collect();
+        let listed: Vec<_> = expressions(&named)
+            .iter()
+            .map(|text| text.matches(',').count() + 1)
+            .collect();
+        assert_eq!(listed.iter().sum::<usize>(), 2500);
+        assert!(listed.iter().all(|listed| *listed <= LIST_MAX), "{listed:?}");
     }
 }

@@ -67,6 +67,11 @@ pub(super) fn parse(text: &str, defaults: Defaults<'_>) -> anyhow::Result<Rows> 
     let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
     let columns = reader.headers().map_err(|error| usage(error.to_string()))?;
     let columns: Vec<String> = columns.iter().map(|name| name.trim().to_owned()).collect();
+    if columns.is_empty() {
+        return Err(usage(
+            "the file is empty: a first line with the names of columns expected\nnothing was registered",
+        ));
+    }
     check_columns(&columns)?;
     let (mut found, mut wrong) = (Rows::default(), Vec::new());
     let mut record = StringRecord::new();
@@ -357,5 +362,8 @@ mod tests {
     #[test]
     fn a_file_without_rows_registers_nothing() {
         assert_eq!(parse("productKey\n", DEFAULTS).unwrap(), Rows::default());
+        for empty in ["", "\n\r\n"] {
+            assert!(refused(empty).starts_with("the file is empty"));
+        }
     }
 }

@@ -123,13 +123,13 @@ async fn has_succeeded_late(client: &Client, task: &Task) -> Result<bool, Error>
 
 impl Done {
     fn take(&mut self, context: &Context, answer: &Entries) -> anyhow::Result<()> {
-        context.screen.warning(answer)?;
+        context.screen.warning(answer);
         for entry in answer.iter().filter(|entry| entry.code != 0) {
             let task = entry.data.as_deref().unwrap_or("?");
             self.refused = true;
             context
                 .screen
-                .note(format_args!("task {task}: {} (code {})", entry.msg, entry.code))?;
+                .note(format_args!("task {task}: {} (code {})", entry.msg, entry.code));
         }
         self.succeeded += answer.success_size.unwrap_or_default();
         self.total += answer.total_size.unwrap_or_default();
@@ -147,7 +147,7 @@ impl Done {
             if u64::try_from(listed)? < total {
                 context
                     .screen
-                    .note(format_args!("the first {listed} of {total} tasks are listed"))?;
+                    .note(format_args!("the first {listed} of {total} tasks are listed"));
             }
         } else {
             context

@@ -115,8 +115,8 @@ impl Create {
             context.screen.answer(&created, Clone::clone)?;
             return Ok(Outcome::Done);
         }
-        context.screen.warning(&created)?;
-        context.screen.note(format_args!("job {}", *created))?;
+        context.screen.warning(&created);
+        context.screen.note(format_args!("job {}", *created));
         watch(context, client, &created).await
     }
 

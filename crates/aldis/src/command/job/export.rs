@@ -67,7 +67,7 @@ impl Export {
         // A job that is deleted meanwhile has no further pages.
         ensure!(written == all, "{}; was the job deleted?", stopped(written));
         writer.finish()?;
-        context.screen.note(format_args!("{written} tasks exported"))?;
+        context.screen.note(format_args!("{written} tasks exported"));
         Ok(Outcome::Done)
     }
 

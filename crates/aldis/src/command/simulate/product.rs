@@ -111,9 +111,12 @@ impl Found {
         if there >= count {
             return Ok(());
         }
-        let left = self.left.text().map(|text| format!(" ({text})")).unwrap_or_default();
+        let which = match self.left.text() {
+            Some(text) => format!(" that are not in use ({text})"),
+            None => String::new(),
+        };
         Err(usage(format!(
-            "{product} has {there} devices that are not in use{left}, {count} expected: --register makes the others"
+            "{product} has {there} devices{which}, {count} expected: --register makes the others"
         )))
     }
 
@@ -195,6 +198,8 @@ mod tests {
         let found = found(true, &FLEET);
         assert_eq!(found.identities.len(), 5);
         found.demand_all("p").unwrap();
+        let told = found.demand("p", 6).unwrap_err().to_string();
+        assert!(told.starts_with("p has 5 devices, 6 expected"), "{told}");
         assert!(found.warning().unwrap().contains("2 are online"));
     }
 }
