@@ -59,6 +59,14 @@ impl I18nText {
     /// # Errors
     /// It is no such object, or the first rule that is broken, with its field.
     pub fn read(value: &Value) -> Result<Self, Violation> {
+        let name = Self::read_stored(value)?;
+        name.validate()?;
+        Ok(name)
+    }
+
+    /// The same of a name that may be stored already: it need not show anything, since that rule is younger than some
+    /// stored names.
+    pub(crate) fn read_stored(value: &Value) -> Result<Self, Violation> {
         let fields = value
             .as_object()
             .ok_or_else(|| Violation::of(value, "object with defaultValue"))?;
@@ -80,7 +88,7 @@ impl I18nText {
             }
             other => return Err(Violation::of(other, "object of texts by locale").within("i18nValue")),
         }
-        name.validate()?;
+        name.check_form()?;
         Ok(name)
     }
 
@@ -89,10 +97,14 @@ impl I18nText {
     /// # Errors
     /// The first rule that is broken, with its field.
     pub fn validate(&self) -> Result<(), Violation> {
+        check_visible(&self.default_value).map_err(|violation| violation.within("defaultValue"))?;
+        self.check_form()
+    }
+
+    fn check_form(&self) -> Result<(), Violation> {
         if self.default_value.is_empty() {
             return Err(Violation::of(&Value::Null, "text").within("defaultValue"));
         }
-        check_visible(&self.default_value).map_err(|violation| violation.within("defaultValue"))?;
         check_length(&self.default_value).map_err(|violation| violation.within("defaultValue"))?;
         for (locale, value) in &self.i18n_value {
             let place = format!("i18nValue.{locale}");

@@ -166,7 +166,7 @@ impl Common {
         Ok(Self {
             identifier: key.to_owned(),
             name: fields
-                .optional("name", I18nText::read)?
+                .optional("name", I18nText::read_stored)?
                 .unwrap_or_else(|| I18nText::plain(key)),
             desc: fields.optional("desc", read::text)?,
             i18n_desc: fields.optional("i18nDesc", read_i18n_desc)?,
@@ -258,7 +258,7 @@ impl Datapoint {
         Ok(Self {
             spec: DataSpec::read(&fields)?,
             name: fields
-                .optional("name", I18nText::read)?
+                .optional("name", I18nText::read_stored)?
                 .unwrap_or_else(|| I18nText::plain(&identifier)),
             desc: fields.optional("desc", read::text)?,
             tags: fields.optional("tags", tags::read)?.unwrap_or_default(),

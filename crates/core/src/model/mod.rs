@@ -26,7 +26,7 @@ pub use features::{
 
 use self::read::Fields;
 use crate::expression::{ModelField, Record, Values};
-use crate::i18n::I18nText;
+use crate::i18n::{I18nText, check_visible};
 use crate::tags::Tags;
 use crate::violation::Violation;
 
@@ -62,7 +62,8 @@ pub struct ThingModel {
 const FEATURES: [&str; 4] = ["attributes", "measurepoints", "services", "events"];
 
 impl ThingModel {
-    /// Reads and checks a model. Unknown fields are ignored, null counts as absent.
+    /// Reads and checks a model. Unknown fields are ignored, null counts as absent. Whether its names show anything is for
+    /// [`ThingModel::check_names`], since stored models are read here too.
     ///
     /// # Errors
     /// The first rule that is broken, with its path (`services.speedup.inputData[0].dataType`).
@@ -82,7 +83,7 @@ impl ThingModel {
             model_id_path: model_id_path.unwrap_or(path_end),
             model_id,
             org_id: fields.optional("orgId", read::text)?,
-            name: fields.required("name", I18nText::read)?,
+            name: fields.required("name", I18nText::read_stored)?,
             desc: fields.optional("desc", read::text)?,
             category: fields.optional("category", read::text)?,
             tags: fields.optional("tags", crate::tags::read)?.unwrap_or_default(),
@@ -97,6 +98,53 @@ impl ThingModel {
     #[must_use]
     pub fn to_document(&self) -> Value {
         serde_json::to_value(self).expect("a model is made of texts, numbers and maps with text keys")
+    }
+
+    /// Checks that all names of the model show something.
+    ///
+    /// # Errors
+    /// The first that does not, with its path.
+    pub fn check_names(&self) -> Result<(), Violation> {
+        check_name(&self.name, String::new)?;
+        let features = [
+            (
+                "attributes",
+                self.attributes
+                    .values()
+                    .map(|it| (&it.common, NONE, NONE))
+                    .collect::<Vec<_>>(),
+            ),
+            (
+                "measurepoints",
+                self.measurepoints.values().map(|it| (&it.common, NONE, NONE)).collect(),
+            ),
+            (
+                "services",
+                self.services
+                    .values()
+                    .map(|it| (&it.common, it.input_data.as_slice(), it.output_data.as_slice()))
+                    .collect(),
+            ),
+            (
+                "events",
+                self.events
+                    .values()
+                    .map(|it| (&it.common, NONE, it.output_data.as_slice()))
+                    .collect(),
+            ),
+        ];
+        for (kind, definitions) in features {
+            for (common, input, output) in definitions {
+                let place = format!("{kind}.{}", common.identifier);
+                check_name(&common.name, || format!("{place}."))?;
+                for (list, points) in [("inputData", input), ("outputData", output)] {
+                    for (index, point) in points.iter().enumerate() {
+                        check_name(&point.name, || format!("{place}.{list}[{index}]."))?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Members of `given`, from which the model was read or patched, that mean nothing, with their places.
@@ -131,6 +179,12 @@ impl ThingModel {
         }
         Self::read(&document)
     }
+}
+
+const NONE: &[Datapoint] = &[];
+
+fn check_name(name: &I18nText, place: impl Fn() -> String) -> Result<(), Violation> {
+    check_visible(&name.default_value).map_err(|it| it.within(&format!("{}name.defaultValue", place())))
 }
 
 /// Collects the members of `given` that `kept` lacks. Null counts as absent, and what is kept in another form (a data

@@ -47,6 +47,7 @@ impl App {
     /// It is no thing model, or too large a one; its id is in use; there are [`MODELS_PER_ORG_MAX`].
     pub async fn create_model(&self, caller: &Caller, document: &Value) -> Result<ThingModel, Error> {
         let mut model = ThingModel::read(document)?;
+        model.check_names()?;
         model.org_id = Some(caller.org.to_string());
         let id = ModelId::from(model.model_id.as_str());
         let now = self.now();
@@ -88,6 +89,7 @@ impl App {
             let model = ThingModel::read(&stored.document)
                 .map_err(|violation| Error::Internal(format!("stored thing model {id}: {violation}")))?;
             let mut changed = model.patched(patch)?;
+            changed.check_names()?;
             changed.org_id = Some(caller.org.to_string());
             let write = Write::UpdateModel {
                 org: stored.org,

@@ -435,3 +435,34 @@ fn a_model_is_found_by_its_id_name_and_tags() {
             .matches(&model())
     );
 }
+
+#[test]
+fn a_stored_name_that_shows_nothing_is_read_and_a_new_one_is_refused_by_its_path() {
+    let point = |name: &str| json!([{"identifier": "i", "dataType": "INT", "name": {"defaultValue": name}}]);
+    for (place, value, path) in [
+        ("name", json!({"defaultValue": " "}), "name"),
+        (
+            "attributes",
+            json!({"a": {"dataType": "INT", "name": {"defaultValue": "\u{ffa0}"}}}),
+            "attributes.a.name",
+        ),
+        (
+            "services",
+            json!({"s": {"inputData": point("\u{3000}")}}),
+            "services.s.inputData[0].name",
+        ),
+        (
+            "events",
+            json!({"e": {"outputData": point("\t")}}),
+            "events.e.outputData[0].name",
+        ),
+    ] {
+        let mut document = json!({"modelId": "m", "name": {"defaultValue": "n"}});
+        document[place] = value;
+        let stored = ThingModel::read(&document).unwrap();
+        let refused = stored.check_names().unwrap_err().to_string();
+        let expected = format!("{path}.defaultValue: text that is not blank expected");
+        assert!(refused.starts_with(&expected), "{refused}");
+    }
+    model().check_names().unwrap();
+}

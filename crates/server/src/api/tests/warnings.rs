@@ -174,6 +174,12 @@ async fn blank_names_are_refused_wherever_there_are_names() {
             "deviceName.i18nValue.zh_CN: text that is not blank",
         ),
         (
+            "/model-service/v2.1/thing-models?orgId=o1&action=create",
+            json!({"modelId": "b", "name": {"defaultValue": "b"},
+                "events": {"e": {"name": {"defaultValue": "\u{2003}"}}}}),
+            "events.e.name.defaultValue: text that is not blank",
+        ),
+        (
             "/connect-service/v2.1/products?orgId=o1&action=create",
             json!({"productKey": "b", "productName": blank, "modelId": "m", "productType": "Device", "dataFormat": "Json",
                 "biDirectionalAuth": false}),
