@@ -10,6 +10,10 @@ use crate::lenient::{is_null, unquoted};
 use crate::scan::{Member, Members};
 use crate::text;
 
+/// Digits from which on a code at the very end of a text is taken as whole: a program that loses the last brace is likelier
+/// than one whose buffer ends inside of a longer code.
+const WHOLE_CODE_DIGITS_MIN: usize = 3;
+
 /// A payload from a device: its text, and where in it the values stand that mean something to us, in either direction.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Envelope<'p> {
@@ -137,8 +141,9 @@ impl Places {
         for member in &mut members {
             places.note(text, member);
         }
-        let rest = members.rest().filter(|(key, _)| unquoted(key) == "params");
-        places.params_begin = rest.map(|(_, rest)| text.len() - rest.len());
+        if let Some((key, rest)) = members.rest() {
+            places.note_rest(text, key, rest);
+        }
         (places, members.end())
     }
 
@@ -158,6 +163,18 @@ impl Places {
         };
         if member.certain || slot.is_none() {
             *slot = Some(place);
+        }
+    }
+
+    /// Of a last value that nothing follows.
+    fn note_rest(&mut self, text: &str, key: &str, rest: &str) {
+        let begin = text.len() - rest.len();
+        match &*unquoted(key) {
+            "params" => self.params_begin = Some(begin),
+            "code" if rest.len() >= WHOLE_CODE_DIGITS_MIN && rest.bytes().all(|byte| byte.is_ascii_digit()) => {
+                self.guess_code(text, begin..text.len());
+            }
+            _ => {}
         }
     }
 

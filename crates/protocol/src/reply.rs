@@ -20,6 +20,9 @@ const RAW_MAX_BYTES: usize = 16 * 1024;
 pub struct ReplyMessage {
     /// The attempt; `None` if there is no id, or none that this server can have given out.
     pub wire: Option<WireId>,
+    /// Without one: the only id that the payload mentions anywhere, if it is no valid JSON. It may be the answer to that attempt
+    /// if this is out.
+    pub mentioned: Option<WireId>,
     /// What the device says about it.
     pub reply: Reply,
 }
@@ -32,8 +35,10 @@ pub struct ReplyMessage {
 #[must_use]
 pub fn decode(payload: &[u8]) -> ReplyMessage {
     let envelope = Envelope::read(payload);
+    let wire = envelope.id().and_then(|id| wire(trimmed(&id)));
     ReplyMessage {
-        wire: envelope.id().and_then(|id| wire(trimmed(&id))),
+        wire,
+        mentioned: mentioned(envelope.text()).filter(|_| wire.is_none()),
         reply: Reply {
             code: envelope.code().and_then(code),
             message: envelope.message().map(|message| unquoted(message).into_owned()),
@@ -46,6 +51,14 @@ pub fn decode(payload: &[u8]) -> ReplyMessage {
 fn wire(id: &str) -> Option<WireId> {
     let whole = || number::whole_text(id)?.to_string().parse().ok();
     id.parse().ok().or_else(whole)
+}
+
+/// What is valid JSON has its id at the top level or none.
+fn mentioned(text: &str) -> Option<WireId> {
+    let digits = text.split(|c: char| !c.is_ascii_digit());
+    let mut ids = digits.filter_map(|digits| digits.parse().ok());
+    let first = ids.next()?;
+    (ids.all(|other: WireId| other == first) && !is_json(text)).then_some(first)
 }
 
 /// A whole number, or a text that is one: Python devices say "1101".
@@ -130,7 +143,12 @@ mod tests {
                 message: message.map(str::to_owned),
                 output: output.map(str::to_owned),
             };
-            assert_eq!(decoded(payload), ReplyMessage { wire, reply }, "{payload}");
+            let message = ReplyMessage {
+                wire,
+                mentioned: None,
+                reply,
+            };
+            assert_eq!(decoded(payload), message, "{payload}");
         }
     }
 
@@ -273,6 +291,49 @@ mod tests {
             let found = decoded(payload);
             assert!(found.wire.is_some() && found.reply.code.is_none(), "{payload}");
             assert!(found.reply.output.is_some(), "{payload}");
+        }
+    }
+
+    #[test]
+    fn id_that_is_mentioned_is_told_if_it_is_the_only_one_and_the_payload_no_json() {
+        let id = "1000000000000004098";
+        let other = "1000000000000008194";
+        for payload in [
+            format!(r#"{{"data":"{{"a":1}}","id":"{id}","code":200}}"#),
+            format!(r#"{{"message":"C:\dir\","id":"{id}","code":200}}"#),
+            format!(r#"{{"code":200,"id":"{id}"#),
+            format!(r#"{{"id":"{id}";"code":200}}"#),
+            format!("id={id}&code=200"),
+            format!("<reply><id>{id}</id><also>{id}</also></reply>"),
+        ] {
+            let found = decoded(&payload);
+            let wire = Some(WireId::new(TaskNo(1), AttemptNo(2)));
+            assert_eq!((found.wire, found.mentioned), (None, wire), "{payload}");
+        }
+        for payload in [
+            format!(r#"{{"data":{{"id":"{id}"}},"code":200}}"#),
+            format!(r#"{{"message":"{{\"id\":\"{id}\"}}","code":200}}"#),
+            format!("id={id}&of={other}"),
+            format!("id=7{id}"),
+            format!("id={id}7"),
+            "OK".to_owned(),
+            format!(r#"{{"id":"{other}","code":200,"message":"behind "{id}""#),
+        ] {
+            assert_eq!(decoded(&payload).mentioned, None, "{payload}");
+        }
+    }
+
+    #[test]
+    fn code_at_the_end_of_a_reply_counts_unless_it_may_have_been_cut() {
+        for (end, code) in [
+            ("200", Some(200)),
+            ("500", Some(500)),
+            ("20", None),
+            ("2", None),
+            ("20x", None),
+        ] {
+            let found = decoded(&format!("{{\"id\":\"1000000000000004098\",\"code\":{end}"));
+            assert_eq!((found.wire.is_some(), found.reply.code), (true, code), "{end}");
         }
     }
 

@@ -151,6 +151,7 @@ impl World {
             session: outgoing.session,
             device,
             wire: Some(wire),
+            mentioned: None,
             to: AnswerTo::Service("spin".to_owned()),
             reply: Reply {
                 code: Some(200),

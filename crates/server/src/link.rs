@@ -338,8 +338,11 @@ pub enum DeviceEvent {
         session: SessionNo,
         /// From which device.
         device: DeviceNo,
-        /// To which attempt; `None` if no readable id was in it: acknowledged, counted, dropped.
+        /// To which attempt; `None` if no readable id was in it.
         wire: Option<WireId>,
+        /// Without one: the attempt that it mentions somewhere. It counts if that is out to the device; else the reply is
+        /// acknowledged, counted, dropped.
+        mentioned: Option<WireId>,
         /// To which command, by the topic.
         to: AnswerTo,
         /// What it says.

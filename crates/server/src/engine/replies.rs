@@ -31,11 +31,13 @@ impl Turn<'_> {
                     session,
                     device,
                     wire,
+                    mentioned,
                     to,
                     reply,
                     packet,
                 } => {
-                    self.replied(*device, *wire, to, reply)?;
+                    let wire = wire.or_else(|| mentioned.filter(|wire| self.memory.devices.holds(*device, *wire)));
+                    self.replied(*device, wire, to, reply)?;
                     if let Some(packet) = *packet {
                         self.order(Order::Acknowledge {
                             session: *session,
@@ -201,7 +203,7 @@ fn named(event: &DeviceEvent) -> Option<WireId> {
         DeviceEvent::Acked { wire, .. } | DeviceEvent::NotSent { wire, .. } | DeviceEvent::TooLarge { wire, .. } => {
             Some(*wire)
         }
-        DeviceEvent::Replied { wire, .. } => *wire,
+        DeviceEvent::Replied { wire, mentioned, .. } => wire.or(*mentioned),
         DeviceEvent::Connected { .. }
         | DeviceEvent::Ready { .. }
         | DeviceEvent::ReadyFor { .. }

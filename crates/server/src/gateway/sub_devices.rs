@@ -112,6 +112,7 @@ impl Gateway {
                 session: line.session,
                 device,
                 wire: said.wire,
+                mentioned: said.mentioned,
                 to,
                 reply: said.reply,
                 packet: packet.map(NonZeroU16::get),

@@ -62,6 +62,7 @@ pub(super) fn react(message: Message<'_>, line: &Line, outward: &Outward) -> Rea
         session: sender.session,
         device: sender.device,
         wire: said.wire,
+        mentioned: said.mentioned,
         to,
         reply: said.reply,
         packet: message.packet_id.map(NonZeroU16::get),

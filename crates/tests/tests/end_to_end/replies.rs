@@ -191,7 +191,7 @@ type Spoil<'a> = &'a dyn Fn(String) -> Vec<u8>;
 async fn success_that_is_not_perfect_json_counts_and_the_command_runs_once() {
     let world = World::open().await;
     let mut device = world.connected("d1").await;
-    let spoilings: [(&str, Spoil<'_>); 12] = [
+    let spoilings: [(&str, Spoil<'_>); 15] = [
         ("NUL", &|text| [text.as_bytes(), b"\0"].concat()),
         ("BOM", &|text| ["\u{feff}".as_bytes(), text.as_bytes()].concat()),
         ("UTF-16", &|text| {
@@ -213,6 +213,15 @@ async fn success_that_is_not_perfect_json_counts_and_the_command_runs_once() {
         ("cut", &|text| text[..text.len() - 3].as_bytes().to_vec()),
         ("comment", &|text| text.replace('{', "{/* reply */").into_bytes()),
         ("two", &|text| [text.as_bytes(), b"{}"].concat()),
+        ("text before the id", &|text| {
+            text.replace('{', r#"{"message":"C:\dir\","#).into_bytes()
+        }),
+        ("JSON in a text", &|text| {
+            text.replace('{', r#"{"log":"{"a":1}","#).into_bytes()
+        }),
+        ("brace", &|text| {
+            text[..text.find(",\"data").unwrap()].as_bytes().to_vec()
+        }),
     ];
     for (name, spoil) in spoilings {
         let plan = Plan::device(device.identity()).ttl(60).reply_within(2).retry(1, 3);
@@ -238,17 +247,24 @@ async fn success_that_is_not_perfect_json_counts_and_the_command_runs_once() {
 async fn reply_with_only_its_id_ends_the_task_at_once_and_is_not_tried_again() {
     let world = World::open().await;
     let mut device = world.connected("d1").await;
-    let job = world
-        .create(&Plan::device(device.identity()).ttl(60).reply_within(60).retry(1, 3))
-        .await;
-    let command = device.next_command().await.unwrap();
-    let cut = format!(r#"{{"id":"{}","code":20"#, command.id());
-    let sent = device.reply_raw(&command, cut.clone()).await.unwrap();
-    device.acknowledged(sent).await.unwrap();
-    let task = world.task(&job).await;
-    let result = task.task_result.unwrap();
-    assert_eq!((task.status, result.code), (TaskStatus::Failed, Some(99400)));
-    assert_eq!(result.output_data, Some(Value::String(cut)));
+    for [before, behind] in [
+        [r#"{"id":""#, r#"","code":20"#],
+        [r#"{"id":""#, r#"";"code":200}"#],
+        ["id=", "&code=200"],
+        ["<id>", "</id>"],
+    ] {
+        let job = world
+            .create(&Plan::device(device.identity()).ttl(60).reply_within(60).retry(1, 3))
+            .await;
+        let command = device.next_command().await.unwrap();
+        let text = format!("{before}{}{behind}", command.id());
+        let sent = device.reply_raw(&command, text.clone()).await.unwrap();
+        device.acknowledged(sent).await.unwrap();
+        let task = world.task(&job).await;
+        let result = task.task_result.unwrap();
+        assert_eq!((task.status, result.code), (TaskStatus::Failed, Some(99400)), "{text}");
+        assert_eq!(result.output_data, Some(Value::String(text)));
+    }
 }
 
 #[tokio::test]

@@ -276,6 +276,7 @@ impl Fleet {
             session: outgoing.session,
             device: outgoing.device,
             wire: Some(outgoing.wire),
+            mentioned: None,
             to,
             reply: Reply {
                 code: Some(code),

@@ -1,6 +1,6 @@
 //! What becomes of an attempt: it leaves or is taken back, is answered in time, late, twice, by somebody else or never.
 
-use aldis_core::ids::AttemptNo;
+use aldis_core::ids::{AttemptNo, WireId};
 use aldis_core::task::{How, Reply, State, code};
 
 use super::bench::Bench;
@@ -120,6 +120,36 @@ fn m_an_attempt_that_may_have_left_is_awaited() {
 }
 
 #[test]
+fn reply_that_mentions_the_id_of_the_command_that_is_out_ends_it() {
+    for (device, attempt, code, expected) in [
+        (0, 0, Some(200), State::Succeeded),
+        (0, 0, None, State::Failed),
+        (0, 1, Some(200), State::Published),
+        (1, 0, Some(200), State::Published),
+    ] {
+        let mut bench = Bench::online(2);
+        let task = bench.task_for(bench.devices[0], WAITING);
+        let wire = bench.one_sent();
+        let device = bench.devices[device];
+        bench.tell(DeviceEvent::Replied {
+            session: bench.session_of(device),
+            device,
+            wire: None,
+            mentioned: Some(WireId::new(task, AttemptNo(wire.attempt().0 + attempt))),
+            to: AnswerTo::Service("spin".to_owned()),
+            reply: Reply {
+                code,
+                message: None,
+                output: None,
+            },
+            packet: None,
+        });
+        bench.settle();
+        assert_eq!(bench.state(task), expected, "{code:?}");
+    }
+}
+
+#[test]
 fn reply_without_a_readable_id_on_the_topic_of_the_command_that_is_out_is_told_of_at_its_deadline() {
     for (service, expected) in [
         ("spin", "a reply came whose id could not be read"),
@@ -134,6 +164,7 @@ fn reply_without_a_readable_id_on_the_topic_of_the_command_that_is_out_is_told_o
             session: bench.last_session(),
             device,
             wire: None,
+            mentioned: None,
             to: AnswerTo::Service(service.to_owned()),
             reply: Reply {
                 code: Some(200),
@@ -294,7 +325,7 @@ fn replies_that_match_no_attempt_really_sent_to_that_device_are_dropped() {
     let [device, other] = [bench.devices[0], bench.devices[1]];
     let task = bench.task_for(device, WAITING);
     let wire = bench.one_sent();
-    let unsent = aldis_core::ids::WireId::new(task, AttemptNo(2));
+    let unsent = WireId::new(task, AttemptNo(2));
     let foreign = [bench.say(other, wire, 200), bench.say(device, unsent, 200)];
     let reply = aldis_core::task::Reply {
         code: Some(200),
@@ -305,6 +336,7 @@ fn replies_that_match_no_attempt_really_sent_to_that_device_are_dropped() {
         session: bench.last_session(),
         device,
         wire: Some(wire),
+        mentioned: None,
         to: AnswerTo::Points,
         reply,
         packet: None,

@@ -280,6 +280,7 @@ impl Bench {
             session,
             device,
             wire: Some(wire),
+            mentioned: None,
             to,
             reply,
             packet: Some(self.packets),
