@@ -10,7 +10,7 @@ use aldis_core::expression::{DeviceField, Filter, ModelField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{Device, Model, NewDevice, Organization, Product, Secret};
+use aldis_store::rows::{Device, FoundModel, Model, NewDevice, Organization, Product, Secret};
 use aldis_store::{Budget, Error, Found, Page, Presence, Read, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, open};
 use serde_json::json;
@@ -103,7 +103,7 @@ fn devices(reader: &SqliteReader) -> Result<Found<Device>, Error> {
     reader.search_devices(&org(), Some(&filter), ALL)
 }
 
-fn models(reader: &SqliteReader) -> Result<Found<Model>, Error> {
+fn models(reader: &SqliteReader) -> Result<Found<FoundModel>, Error> {
     let filter = Filter::<ModelField>::parse("modelId like 'm'").unwrap();
     reader.search_models(&org(), Some(&filter), ALL)
 }

@@ -8,7 +8,7 @@ use std::io;
 use aldis_core::command::Command;
 use serde::Serialize;
 
-use crate::rows::{Device, JobDetail, Model, PastAction, Product};
+use crate::rows::{Device, FoundModel, JobDetail, PastAction, Product};
 use crate::{Error, TaskInfo};
 
 /// Most bytes of JSON in the rows of a page. Ten of the largest commands with their outputs fit three times over, a thousand
@@ -64,9 +64,9 @@ impl Weigh for Device {
     }
 }
 
-impl Weigh for Model {
+impl Weigh for FoundModel {
     fn bytes(&self) -> usize {
-        json_bytes(&self.document)
+        self.document.len()
     }
 }
 

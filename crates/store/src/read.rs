@@ -10,8 +10,8 @@ use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 
 use crate::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
-    Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
+    Proof, Remembered, Reported, Slot,
 };
 use crate::{DeviceCounts, Error};
 
@@ -116,7 +116,7 @@ pub trait Read: Send + Sync {
         org: &OrgId,
         filter: Option<&Filter<ModelField>>,
         page: Page,
-    ) -> Result<Found<Model>, Error>;
+    ) -> Result<Found<FoundModel>, Error>;
     /// A product, of whatever organization.
     fn product(&self, key: &ProductKey) -> Result<Option<Product>, Error>;
     /// Products of an organization, newest first.

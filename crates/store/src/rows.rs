@@ -109,6 +109,18 @@ pub struct Model {
     pub updated: Timestamp,
 }
 
+/// A thing model as a search finds it. Its document stays text: taken apart it holds many times as much memory, and a page has
+/// megabytes of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundModel {
+    /// Whose it is.
+    pub org: OrgId,
+    /// Its id, unique within the organization.
+    pub id: ModelId,
+    /// The accepted document, in JSON.
+    pub document: Box<str>,
+}
+
 /// A device type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product {

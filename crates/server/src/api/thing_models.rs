@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aldis_core::expression::ModelField;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::action::{Action, Doc};
@@ -129,7 +130,10 @@ async fn search(app: App, call: Call) -> Result<Answer, Error> {
     let found = app
         .search_models(&call.caller, search.filter.take(), search.page())
         .await?;
-    search.answer(found, |model| Ok(model.document))
+    search.answer(found, |model| {
+        let document = RawValue::from_string(model.document.into());
+        document.map_err(|error| Error::Internal(error.to_string()))
+    })
 }
 
 async fn delete(app: App, call: Call) -> Result<Answer, Error> {

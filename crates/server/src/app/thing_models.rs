@@ -4,7 +4,7 @@ use aldis_core::expression::{Filter, ModelField};
 use aldis_core::ids::ModelId;
 use aldis_core::model::ThingModel;
 use aldis_core::violation::Violation;
-use aldis_store::rows::{MODELS_PER_ORG_MAX, Model};
+use aldis_store::rows::{FoundModel, MODELS_PER_ORG_MAX, Model};
 use aldis_store::{Page, Refusal, Write};
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ impl App {
         caller: &Caller,
         filter: Option<Filter<ModelField>>,
         page: Page,
-    ) -> Result<Results<Model>, Error> {
+    ) -> Result<Results<FoundModel>, Error> {
         let org = caller.org.clone();
         self.search(caller, filter.is_some(), move |store| {
             store.search_models(&org, filter.as_ref(), page)

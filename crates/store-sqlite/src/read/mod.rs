@@ -25,8 +25,8 @@ use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
-    Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
+    Proof, Remembered, Reported, Slot,
 };
 use aldis_store::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo};
 
@@ -68,7 +68,7 @@ impl<A: Access> Read for Database<A> {
         org: &OrgId,
         filter: Option<&Filter<ModelField>>,
         page: Page,
-    ) -> Result<Found<Model>, Error> {
+    ) -> Result<Found<FoundModel>, Error> {
         self.access.read("searching thing models", |db| {
             registry::search_models(&db.conn, org, filter, page)
         })

@@ -4,9 +4,10 @@
 use aldis_core::expression::{Filter, ModelField, ProductField};
 use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};
 use aldis_core::model::ThingModel;
-use aldis_store::rows::{AccessKey, FormerSecret, Model, Organization, Product, Role};
+use aldis_store::rows::{AccessKey, FormerSecret, FoundModel, Model, Organization, Product, Role};
 use aldis_store::{Found, Page, PageBytes, Weigh};
 use rusqlite::{Connection, Row, params};
+use serde_json::value::RawValue;
 
 use crate::cells::{Cells, int};
 use crate::db::Db;
@@ -98,11 +99,13 @@ pub(super) fn search_models(
     org: &OrgId,
     filter: Option<&Filter<ModelField>>,
     page: Page,
-) -> Result<Found<Model>> {
+) -> Result<Found<FoundModel>> {
     let of_org = format!("{MODEL} WHERE org = ?1 ORDER BY no DESC");
     match filter {
-        Some(filter) => sql::page(conn, &of_org, [&org.0], page, read_model, |model| passes(filter, model)),
-        None => page_of_all(conn, "model", &of_org, org, page, read_model),
+        Some(filter) => sql::page(conn, &of_org, [&org.0], page, found_model, |model| {
+            passes(filter, model)
+        }),
+        None => page_of_all(conn, "model", &of_org, org, page, found_model),
     }
 }
 
@@ -131,10 +134,20 @@ fn page_of_all<T: Weigh>(
 }
 
 /// A model passes by its document.
-fn passes(filter: &Filter<ModelField>, model: &Model) -> Result<bool> {
-    let document = ThingModel::read(&model.document);
-    let document = document.map_err(|violation| Failure::corrupt("model", "document", violation))?;
+fn passes(filter: &Filter<ModelField>, model: &FoundModel) -> Result<bool> {
+    let corrupt = |what: String| Failure::corrupt("model", "document", what);
+    let document = serde_json::from_str(&model.document).map_err(|error| corrupt(error.to_string()))?;
+    let document = ThingModel::read(&document).map_err(|violation| corrupt(violation.to_string()))?;
     Ok(filter.matches(&document))
+}
+
+fn found_model(row: &Row<'_>) -> Result<FoundModel> {
+    let mut cells = Cells::new(row, "model");
+    Ok(FoundModel {
+        org: OrgId(cells.get("org")?),
+        id: ModelId(cells.get("id")?),
+        document: cells.json::<Box<RawValue>>("document")?.into(),
+    })
 }
 
 fn read_model(row: &Row<'_>) -> Result<Model> {

@@ -14,8 +14,8 @@ use aldis_core::time::Timestamp;
 use super::records::{CommandRecord, DeviceRecord, JobRecord, TaskRecord, cut, model_passes, passes};
 use super::{Contents, MemoryStore};
 use crate::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
-    Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
+    Proof, Remembered, Reported, Slot,
 };
 use crate::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo, device_status};
 
@@ -131,12 +131,16 @@ impl Read for MemoryStore {
         org: &OrgId,
         filter: Option<&Filter<ModelField>>,
         page: Page,
-    ) -> Result<Found<Model>, Error> {
+    ) -> Result<Found<FoundModel>, Error> {
         let contents = self.contents.read();
         let mut found = Vec::new();
         for model in contents.registry.models.iter().rev().filter(|model| model.org == *org) {
             if model_passes(filter, model)? {
-                found.push(model.clone());
+                found.push(FoundModel {
+                    org: model.org.clone(),
+                    id: model.id.clone(),
+                    document: model.document.to_string().into(),
+                });
             }
         }
         cut(found.into_iter(), page)

@@ -14,8 +14,8 @@ use aldis_sick_disk::SickDisk;
 use aldis_simulator::Chance;
 use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, Job, JobDetail, Model, Organization, PastAction, Product, Proof,
-    Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
+    Proof, Remembered, Reported, Slot,
 };
 use aldis_store::{
     Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Presence, Read, Store, TaskInfo,
@@ -295,7 +295,7 @@ questions! {
     access_key(key: &AppKey) -> Option<AccessKey>;
     access_keys(org: Option<&OrgId>) -> Vec<AccessKey>;
     model(org: &OrgId, id: &ModelId) -> Option<Model>;
-    search_models(org: &OrgId, filter: Option<&Filter<ModelField>>, page: Page) -> Found<Model>;
+    search_models(org: &OrgId, filter: Option<&Filter<ModelField>>, page: Page) -> Found<FoundModel>;
     product(key: &ProductKey) -> Option<Product>;
     search_products(org: &OrgId, filter: Option<&Filter<ProductField>>, page: Page) -> Found<Product>;
     devices(refs: &[DeviceRef]) -> Vec<Option<Device>>;
