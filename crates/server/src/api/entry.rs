@@ -183,7 +183,7 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
                 .as_ref()
                 .and_then(Peer::address)
                 .map(|peer| peer.ip().to_canonical()),
-            ..app.caller(signed, query.get("orgId"), request_id).await?
+            ..app.caller(signed, query.get("orgId"), request_id)?
         };
         if let Err(refused) = entrance.charge(&caller) {
             return Ok(Err(refused));
@@ -197,9 +197,12 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
         let mut claim = None;
         if !action.reads {
             strict::check(action, &parts.method, &query, &body)?;
-            if let Some(signed) = &signed {
-                let may_repeat = action.doc.idempotent && idempotency_key.is_some();
-                claim = app.use_up(signed, &mut caller, may_repeat).await?;
+            match &signed {
+                Some(signed) => {
+                    let may_repeat = action.doc.idempotent && idempotency_key.is_some();
+                    claim = app.use_up(signed, &mut caller, may_repeat).await?;
+                }
+                None => app.make_organization(&caller).await?,
             }
         }
         // What was read from the body takes memory until the action has ended.

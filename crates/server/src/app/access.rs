@@ -137,20 +137,15 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::TokenExpired`], [`Error::ForeignOrganization`]; [`Error::Invalid`] without `org`.
-    pub async fn caller(
-        &self,
-        signed: Option<Signed<'_>>,
-        org: Option<&str>,
-        request_id: &str,
-    ) -> Result<Caller, Error> {
+    pub fn caller(&self, signed: Option<Signed<'_>>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
         match signed {
-            Some(signed) => self.signed_caller(signed, org, request_id).await,
-            None if self.settings().no_auth => self.unsigned_caller(org, request_id).await,
+            Some(signed) => self.signed_caller(signed, org, request_id),
+            None if self.settings().no_auth => self.unsigned_caller(org, request_id),
             None => Err(Error::Unauthenticated("no access token")),
         }
     }
 
-    async fn signed_caller(&self, signed: Signed<'_>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
+    fn signed_caller(&self, signed: Signed<'_>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
         let now = self.now();
         check_clock(signed.call.timestamp, now)?;
         let app_key = self.tokens().owner(signed.call.token, now)?;
@@ -240,26 +235,34 @@ impl App {
         })
     }
 
-    async fn unsigned_caller(&self, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
+    fn unsigned_caller(&self, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
         let org = org.ok_or_else(missing_org)?;
         text::check_key("orgId", org)?;
         let id = OrgId::from(org);
         let known = self.look_up(|store| store.organization(&id))?;
-        if known.as_ref().is_some_and(|known| known.disabled) {
+        if known.is_some_and(|known| known.disabled) {
             return Err(Error::ForeignOrganization(org.to_owned()));
         }
-        let caller = Caller {
-            org: OrgId::from(org),
+        Ok(Caller {
+            org: id,
             role: Role::Admin,
             app_key: None,
             address: None,
             request_id: request_id.to_owned(),
             repeats: false,
-        };
-        if known.is_none() {
-            self.found_organization(&caller).await?;
+        })
+    }
+
+    /// Makes the organization of an unsigned caller who changes something in it for the first time. A read makes none: a web
+    /// page can have a browser read anything.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn make_organization(&self, caller: &Caller) -> Result<(), Error> {
+        match self.look_up(|store| store.organization(&caller.org))? {
+            None => self.found_organization(caller).await,
+            Some(_) => Ok(()),
         }
-        Ok(caller)
     }
 
     /// Another call may have been faster; both are right.

@@ -277,26 +277,6 @@ async fn nothing_crosses_an_organization() {
 }
 
 #[tokio::test]
-async fn without_authentication_an_organization_comes_into_being_when_it_is_named() {
-    let world = World::open().await;
-    world
-        .get(&format!("{MODELS}?action=search&orgId=brand-new"))
-        .await
-        .data();
-    let known = world
-        .signed(ADMIN, "/aldis/v1/organizations", "action=list", json!({}))
-        .await;
-    let ids: Vec<&Value> = known
-        .data()
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|org| &org["orgId"])
-        .collect();
-    assert_eq!(ids, ["brand-new", "o1", "o2"]);
-}
-
-#[tokio::test]
 async fn without_authentication_signed_calls_are_checked_all_the_same() {
     let world = World::open().await;
     let token = token(&world, READER).await;
@@ -396,6 +376,23 @@ async fn without_authentication_a_change_that_a_page_could_send_unasked_is_refus
     let request = signed_request(world.now(), OPERATOR, &token, MODELS, "action=create&orgId=o1", model);
     assert!(!request.headers().contains_key("content-type"));
     world.send(request).await.data();
+}
+
+#[tokio::test]
+async fn without_authentication_only_a_change_that_is_accepted_makes_an_organization() {
+    let world = World::open().await;
+    let is_there = |org: &str| world.store().organization(&org.into()).unwrap().is_some();
+    let products = "/connect-service/v2.1/products?orgId=new";
+    world.get(&format!("{products}&action=search")).await.data();
+    let refused = world
+        .post(&format!("{products}&action=delete&other=1"), json!({}))
+        .await;
+    refused.fails(200, 99400, "other");
+    assert!(!is_there("new"));
+    world
+        .post(&format!("{products}&action=delete"), json!({"productKey": "p"}))
+        .await;
+    assert!(is_there("new"));
 }
 
 #[tokio::test]
