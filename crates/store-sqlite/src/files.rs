@@ -1,8 +1,10 @@
-//! Whether the files that SQLite has open are still those that the directory names. What is written to a file that has been
-//! removed or replaced is gone when the process ends, and SQLite does not notice.
+//! Whether the files that SQLite has open are still those that the directory names, and whole. What is written to a file that
+//! has been removed or replaced is gone when the process ends, what has been cut off is gone at once, and SQLite does not
+//! notice.
 
+use std::fs::{File, Metadata};
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 /// A file as the operating system knows it.
@@ -14,11 +16,16 @@ struct Identity {
 
 impl Identity {
     fn of(path: &Path) -> std::io::Result<Self> {
-        let found = std::fs::metadata(path)?;
-        Ok(Self {
+        std::fs::metadata(path).map(|found| Self::from(&found))
+    }
+}
+
+impl From<&Metadata> for Identity {
+    fn from(found: &Metadata) -> Self {
+        Self {
             device: found.dev(),
             inode: found.ino(),
-        })
+        }
     }
 }
 
@@ -27,18 +34,22 @@ impl Identity {
 pub(crate) struct Files {
     database: (PathBuf, Identity),
     log: [(PathBuf, Identity); 2],
+    /// The log's index, kept open: POSIX drops all of a process's locks on a file, SQLite's too, when it closes the file once.
+    index: File,
+    /// The greatest length of the database so far.
+    length: u64,
 }
 
 impl Files {
     /// Takes note of the files of an open database; the log is there as soon as a connection has read.
     pub(crate) fn of(database: &Path) -> std::io::Result<Self> {
         let known = |path: PathBuf| Identity::of(&path).map(|identity| (path, identity));
+        let index = database.with_extension("db-shm");
         Ok(Self {
+            index: File::open(&index)?,
             database: known(database.to_owned())?,
-            log: [
-                known(database.with_extension("db-wal"))?,
-                known(database.with_extension("db-shm"))?,
-            ],
+            log: [known(database.with_extension("db-wal"))?, known(index)?],
+            length: 0,
         })
     }
 
@@ -47,6 +58,27 @@ impl Files {
         let mut all = std::iter::once(&self.database).chain(&self.log);
         let other = all.find(|(path, opened)| is_other(path, *opened));
         other.map(|(path, _)| path.clone())
+    }
+
+    /// A file that has been cut: the database, which never becomes shorter without `VACUUM`, or the log, if its index counts
+    /// more frames than it has. To be asked before a commit, since that makes the file long again.
+    pub(crate) fn cut(&mut self) -> Option<PathBuf> {
+        let [(log, opened), _] = &self.log;
+        let (database, identity) = &self.database;
+        // What is not the file that was opened is told by `replaced`: all that was committed can be saved then.
+        let length = |path: &Path, opened| {
+            let found = std::fs::metadata(path).ok()?;
+            (Identity::from(&found) == opened).then_some(found.len())
+        };
+        if let Some(found) = length(database, *identity) {
+            if found < self.length {
+                return Some(database.clone());
+            }
+            self.length = found;
+        }
+        let counted = counted_by(&self.index).unwrap_or(0);
+        let is_cut = length(log, *opened).is_some_and(|found| found < counted);
+        is_cut.then(|| log.clone())
     }
 
     /// Whether the database itself is in its place.
@@ -67,10 +99,29 @@ impl Files {
     }
 }
 
-/// A file that cannot be looked at is the disk's affair, and shows elsewhere.
+/// The length of the log by its index (<https://sqlite.org/walformat.html>, "The WAL-Index Header").
+fn counted_by(index: &File) -> std::io::Result<u64> {
+    const LOG_HEADER: u64 = 32;
+    const FRAME_HEADER: u64 = 24;
+    let mut header = [0; 20];
+    index.read_exact_at(&mut header, 0)?;
+    let [.., low, high, a, b, c, d] = header;
+    let page = match u16::from_ne_bytes([low, high]) {
+        1 => 1 << 16,
+        bytes => u64::from(bytes),
+    };
+    let frames = u64::from(u32::from_ne_bytes([a, b, c, d]));
+    Ok(if frames == 0 {
+        0
+    } else {
+        LOG_HEADER + frames * (FRAME_HEADER + page)
+    })
+}
+
+/// A file that cannot be looked at is the disk's affair, and shows elsewhere; one whose directory is none any more is not there.
 fn is_other(path: &Path, opened: Identity) -> bool {
     match Identity::of(path) {
         Ok(found) => found != opened,
-        Err(error) => error.kind() == ErrorKind::NotFound,
+        Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
     }
 }

@@ -22,9 +22,9 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
-    /// A file of the open store has been removed or replaced: what is written from now on would be lost. The process has to
-    /// end.
-    #[error("{path} was removed or replaced while it was open; {}", rescue(.saved))]
+    /// A file of the open store has been removed, replaced or cut: what is written from now on would be lost. The process has
+    /// to end.
+    #[error("{path} was removed or replaced or cut while it was open; {}", rescue(.saved))]
     Replaced {
         /// Which file.
         path: std::path::PathBuf,

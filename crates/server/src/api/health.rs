@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aldis_core::ids::AppKey;
 use aldis_store::Write;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -87,10 +88,12 @@ impl Probe {
     }
 }
 
-/// A commit that changes nothing: a store that fails shows it only when it is written to.
+/// A commit that changes nothing, and a question as each call has one: a store that fails shows it only when it is used, and
+/// the writer's own connection may work where those of the callers do not.
 async fn ask(app: &App) -> Turn {
     let nothing = Write::Activity(Vec::new());
     match timeout(TURN_WITHIN, app.writer().write(vec![nothing])).await {
+        Ok(Ok(_)) if app.look_up(|store| store.access_key(&AppKey::from(""))).is_err() => Turn::StoreFailing,
         Ok(Ok(_)) => Turn::Committed,
         Ok(Err(Failure::Overloaded | Failure::TooManyWait)) => Turn::TurnedAway,
         Ok(Err(Failure::Unavailable | Failure::Refused(_))) => Turn::StoreFailing,

@@ -54,6 +54,7 @@ impl From<rusqlite::Error> for Stop {
 
 impl Store for SqliteStore {
     fn commit(&mut self, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
+        self.check_whole()?;
         let db = self.access.db.get_mut();
         let committed = commit(db, now, writes).map_err(|failure| failure.during("committing"))?;
         self.check()?;
@@ -61,10 +62,19 @@ impl Store for SqliteStore {
     }
 
     fn check(&mut self) -> Result<(), Error> {
+        self.check_whole()?;
         let Sole { db, files, .. } = &mut self.access;
         let Some(path) = files.replaced() else { return Ok(()) };
         let saved = files.have_database() && complete_database(db.get_mut()) && files.put_log_aside();
         Err(Error::Replaced { path, saved })
+    }
+}
+
+impl SqliteStore {
+    /// A file that was cut is not written to any more: what is missing would be taken for empty pages.
+    fn check_whole(&mut self) -> Result<(), Error> {
+        let cut = self.access.files.cut();
+        cut.map_or(Ok(()), |path| Err(Error::Replaced { path, saved: false }))
     }
 }
 

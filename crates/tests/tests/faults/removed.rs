@@ -1,4 +1,4 @@
-//! Files of the data directory that somebody removes or replaces while the server works with them.
+//! Files of the data directory that are removed, replaced or cut while the server works with them.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ async fn nothing_acknowledged_is_lost_without(files: &[&str], call: bool) {
     let status = world.server.ended();
     let log = world.server.log();
     assert_eq!(status.code(), Some(BROKEN), "{log}");
-    assert!(log.contains("was removed or replaced"), "{log}");
+    assert!(log.contains("was removed or replaced or cut"), "{log}");
     world.server.start_again();
     let found = jobs(&world).await.as_u64().unwrap();
     assert!(
@@ -71,6 +71,46 @@ async fn a_log_of_the_database_that_was_replaced_is_not_taken_for_its_own() {
     assert_eq!(world.server.ended().code(), Some(BROKEN), "{}", world.server.log());
     world.server.start_again();
     assert_eq!(jobs(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_file_of_the_database_that_was_cut_ends_the_server_before_it_acknowledges_anything() {
+    for file in ["aldis.db-wal", "aldis.db"] {
+        for kept in [0, 4096] {
+            let mut world = World::new().await;
+            let device = world.device("d1").await;
+            let path = world.server.data().join(file);
+            let cut = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            cut.set_len(kept).unwrap();
+            let acknowledged = world.client.create_job(&Plan::device(&device).ttl(600).0).await.is_ok();
+            assert!(!acknowledged, "{file} of {kept} bytes");
+            assert_eq!(world.server.ended().code(), Some(BROKEN), "{}", world.server.log());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_another_program_has_moved_into_the_database_ends_nothing() {
+    let mut world = World::new().await;
+    let device = world.device("d1").await;
+    let data = world.server.data();
+    let other = rusqlite::Connection::open(data.join("aldis.db")).unwrap();
+    let moved = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    assert_eq!(moved, Ok(0));
+    assert_eq!(fs::metadata(data.join("aldis.db-wal")).unwrap().len(), 0);
+    world.create(&Plan::device(&device).ttl(600)).await;
+    drop(other);
+    world.server.kill_and_start_again();
+    assert_eq!(jobs(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_directory_that_a_file_has_replaced_ends_the_server() {
+    let mut world = World::new().await;
+    let data = world.server.data();
+    fs::rename(&data, data.with_extension("aside")).unwrap();
+    fs::write(&data, "").unwrap();
+    assert_eq!(world.server.ended().code(), Some(BROKEN), "{}", world.server.log());
 }
 
 #[tokio::test]

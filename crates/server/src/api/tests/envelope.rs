@@ -242,6 +242,15 @@ async fn health_is_told_to_anyone() {
 }
 
 #[tokio::test]
+async fn ready_says_that_the_store_fails_when_only_reading_does() {
+    let world = World::locked().await;
+    world.faults.lock().reads_after = Some(0);
+    let answered = world.get("/health/ready").await;
+    let expected = json!({"status": "down", "reasons": ["store failing"]});
+    assert_eq!((answered.status.as_u16(), answered.body), (503, expected));
+}
+
+#[tokio::test]
 async fn an_unknown_path_is_named_and_the_older_generation_is_told_by_status() {
     let world = World::locked().await;
     for path in ["/connect-service/v9/devices", "/connectServices", "/connect", "/"] {

@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 use crate::api::router;
 use crate::app::{App, BlockingPool, Parts, Settings, SystemChance};
 use crate::engine::logins::to_check;
+use crate::engine::tests::store::{FailingStore, Faults};
 use crate::writer::{Ask, Failure, Inbox, Writer};
 
 pub(super) const NOW: i64 = 1_700_000_000_000;
@@ -88,6 +89,8 @@ pub(super) struct World {
     store: Arc<dyn Read>,
     /// Devices whose sessions were ended because their keys changed.
     pub(super) ended: Arc<Mutex<Vec<DeviceNo>>>,
+    /// What goes wrong where the API looks up a few rows.
+    pub(super) faults: Arc<Mutex<Faults>>,
 }
 
 /// An answer: its status and its body.
@@ -162,11 +165,16 @@ impl World {
         let mut store = MemoryStore::new(Arc::clone(&presence));
         let reader: Arc<dyn Read> = Arc::new(store.clone());
         store.commit(Timestamp(NOW), &first_rows()).unwrap();
+        let faults = Arc::<Mutex<Faults>>::default();
+        let rows = FailingStore {
+            store: store.clone(),
+            faults: Arc::clone(&faults),
+        };
         let writer = writer(store, Arc::clone(&clock));
         let app = App::new(Parts {
             store: Arc::clone(&reader),
             devices: Arc::clone(&reader),
-            rows: Arc::clone(&reader),
+            rows: Arc::new(rows),
             blocking: Arc::new(BlockingPool),
             search_reader: Arc::new({
                 let reader = Arc::clone(&reader);
@@ -186,6 +194,7 @@ impl World {
             clock,
             online,
             store: reader,
+            faults,
             ended: Arc::default(),
         }
     }
