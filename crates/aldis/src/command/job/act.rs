@@ -69,7 +69,8 @@ impl Cancel {
             done.take(context, &client.cancel_tasks(&self.job_id, None).await?)?;
         }
         for tasks in self.tasks.chunks(TASKS_PER_CALL) {
-            done.take(context, &client.cancel_tasks(&self.job_id, Some(tasks)).await?)?;
+            let answer = client.cancel_tasks(&self.job_id, Some(tasks)).await;
+            done.take(context, &answer.map_err(|error| done.broken_off(error, "cancelled"))?)?;
         }
         done.report(context, "cancelled")
     }
@@ -87,7 +88,8 @@ impl Retry {
             done.take(context, &client.retry_tasks(&self.job_id, None).await?)?;
         }
         for tasks in tasks.chunks(TASKS_PER_CALL) {
-            done.take(context, &client.retry_tasks(&self.job_id, Some(tasks)).await?)?;
+            let answer = client.retry_tasks(&self.job_id, Some(tasks)).await;
+            done.take(context, &answer.map_err(|error| done.broken_off(error, "retried"))?)?;
         }
         done.report(context, "retried")
     }
@@ -137,6 +139,14 @@ impl Done {
         Ok(())
     }
 
+    /// What calls before the one that failed have done stays done.
+    fn broken_off(&self, error: Error, done: &str) -> anyhow::Error {
+        match self.total {
+            0 => error.into(),
+            total => anyhow::Error::from(error).context(format!("{} of {total} tasks {done} before", self.succeeded)),
+        }
+    }
+
     fn report(&self, context: &Context, done: &str) -> anyhow::Result<Outcome> {
         let (succeeded, total, listed) = (self.succeeded, self.total, self.entries.len());
         if context.screen.json {
@@ -155,5 +165,28 @@ impl Done {
                 .line(format_args!("{succeeded} of {total} tasks {done}"))?;
         }
         Ok(if self.refused { Outcome::NotAll } else { Outcome::Done })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_fails_behind_others_says_what_those_have_done() {
+        let refused = || Error::Refused {
+            code: 429,
+            msg: "too many calls".into(),
+            request_id: "r".into(),
+        };
+        let mut done = Done::default();
+        let first = format!("{:#}", done.broken_off(refused(), "retried"));
+        assert!(first.starts_with("too many calls"), "{first}");
+        (done.succeeded, done.total) = (150, 200);
+        let later = format!("{:#}", done.broken_off(refused(), "retried"));
+        assert!(
+            later.starts_with("150 of 200 tasks retried before: too many calls"),
+            "{later}"
+        );
     }
 }
