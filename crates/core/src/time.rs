@@ -36,6 +36,17 @@ impl Timestamp {
 
 /// Where the time comes from. The real one is attached in the server's wiring alone.
 pub trait Clock: Send + Sync {
-    /// The current moment.
+    /// The current moment. Never goes back.
     fn now(&self) -> Timestamp;
+
+    /// What the machine's wall clock shows, for what is compared with the wall clock of another machine. It may be wrong, and
+    /// may go back.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
+
+    /// Why the clock is in doubt, in words for an operator: nothing is sent and nothing ends meanwhile. `None` if it is not.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
 }

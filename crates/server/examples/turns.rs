@@ -17,6 +17,7 @@ use aldis_core::ids::{DeviceNo, JobNo, OrgId};
 use aldis_core::job::Policy;
 use aldis_core::task::{Reply, State};
 use aldis_core::time::Timestamp;
+use aldis_server::clock::Reading;
 use aldis_server::engine::{Engine, Wake};
 use aldis_server::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
 use aldis_server::writer::{Ask, Inbox};
@@ -78,7 +79,13 @@ fn main() {
     register(&mut store, devices);
     let inbox = Inbox::new(|| {});
     let link = Arc::new(Sent::default());
-    let engine = Engine::start(Box::new(store), Arc::clone(&link) as _, Arc::clone(&inbox), now()).unwrap();
+    let engine = Engine::start(
+        Box::new(store),
+        Arc::clone(&link) as _,
+        Arc::clone(&inbox),
+        Reading::right(now()),
+    )
+    .unwrap();
     let mut world = World {
         engine,
         inbox,
@@ -108,7 +115,7 @@ impl World {
 
     fn turn(&mut self) -> Wake {
         let start = Instant::now();
-        let wake = self.engine.run_once(now());
+        let wake = self.engine.run_once(Reading::right(now()));
         self.busy += start.elapsed();
         self.turns += 1;
         wake

@@ -32,6 +32,9 @@ pub struct Given {
     pub mqtt: Option<String>,
     /// Accept unsigned API calls; loopback only.
     pub no_auth: Option<bool>,
+    /// This start believes the wall clock, though it contradicts what is stored. Not for a file: it is true once.
+    #[serde(skip)]
+    pub accept_clock: bool,
     /// File with the 32 bytes that encrypt secrets at rest, as 64 hexadecimal digits; default `secret.key` in the data directory.
     pub secret_key_file: Option<PathBuf>,
     /// Most tasks of a job; absent: no limit.
@@ -99,6 +102,8 @@ pub struct Settings {
     pub mqtt: SocketAddr,
     /// Unsigned API calls are accepted.
     pub no_auth: bool,
+    /// The wall clock is right, though it contradicts what is stored.
+    pub accept_clock: bool,
     /// The key that encrypts secrets, if it does not lie in the data directory.
     pub secret_key: Option<Secret<[u8; 32]>>,
     /// Most tasks of a job.
@@ -134,6 +139,7 @@ impl Given {
             http: self.http.or(other.http),
             mqtt: self.mqtt.or(other.mqtt),
             no_auth: self.no_auth.or(other.no_auth),
+            accept_clock: self.accept_clock || other.accept_clock,
             secret_key_file: self.secret_key_file.or(other.secret_key_file),
             tasks_per_job_max: self.tasks_per_job_max.or(other.tasks_per_job_max),
             devices_per_product_max: self.devices_per_product_max.or(other.devices_per_product_max),
@@ -167,6 +173,7 @@ impl Given {
             http,
             mqtt,
             no_auth,
+            accept_clock: self.accept_clock,
             secret_key: self.secret_key_file.as_deref().map(secret_key).transpose()?.map(Secret),
             tasks_per_job_max: self.tasks_per_job_max,
             devices_per_product_max: self.devices_per_product_max,

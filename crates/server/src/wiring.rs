@@ -19,16 +19,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use aldis_store::{Error as StoreError, Presence, Store};
+use aldis_store::{Error as StoreError, Presence, Read as _, Store};
 use aldis_store_sqlite::{OpenError, Options, SqliteReader};
 use sha2::{Digest, Sha256};
 
-pub use clock::SystemClock;
+pub use clock::SystemTimes;
 pub use first_start::FirstStartError;
 pub use reset_admin::{NewAdminKey, ResetAdminError, reset_admin};
 
 use crate::api;
 use crate::app::{self, App, BlockingPool, Chance as _, Parts, SystemChance};
+use crate::clock::ServerClock;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::gateway::{self, Doors, Gateway, NotReloaded, Sessions, Tls, TlsError};
@@ -49,6 +50,9 @@ const ROW_READERS: usize = 2;
 const SEARCHERS: usize = 3;
 /// How long device connections may take to end after they were told to; all of a stop has to fit in ten seconds.
 const CONNECTIONS_END_WITHIN: Duration = Duration::from_secs(3);
+
+/// The server's clock over the machine's.
+pub(crate) type WiredClock = ServerClock<SystemTimes>;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +133,8 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let wired = Arc::new(WiredClock::new(SystemTimes));
+        let clock: Arc<dyn Clock> = Arc::<WiredClock>::clone(&wired);
         let signal = Arc::new(Signal::default());
         let inbox = Inbox::new({
             let signal = Arc::clone(&signal);
@@ -144,6 +149,11 @@ impl Server {
         // Before anything is made: certificates that cannot be used are a mistake of the settings.
         let secured = listen_under_tls(settings, &clock)?;
         let (mut store, reader) = aldis_store_sqlite::open(&settings.data_dir, &options, Arc::clone(&presence))?;
+        let (commit, stored) = store.last_commit().map_err(|source| StartError::Store {
+            dir: settings.data_dir.clone(),
+            source,
+        })?;
+        wired.start((commit.0 > 0).then_some(stored), settings.accept_clock);
         first_start::prepare(&mut store, &settings.data_dir, clock.now(), &SystemChance)?;
         skip_numbers(&mut store, clock.now()).map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
@@ -156,13 +166,13 @@ impl Server {
             listen::address(&http, settings.http)?,
             listen::address(&mqtt, settings.mqtt)?,
         );
-        let engine = start_engine(Box::new(store), &sessions, &inbox, &*clock).map_err(|source| StartError::Store {
+        let engine = start_engine(Box::new(store), &sessions, &inbox, &wired).map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,
         })?;
         let (guards, ends) = vital::watch();
         let vital = guards.of(WRITER);
-        let writer = WriterThread::start(engine, Arc::clone(&clock), Arc::clone(&inbox), signal, vital)?;
+        let writer = WriterThread::start(engine, wired, Arc::clone(&inbox), signal, vital)?;
 
         let app = app(settings, reader, &inbox, &clock, presence)?;
         let asked = app.clone();
@@ -291,11 +301,11 @@ fn start_engine(
     store: Box<dyn Store>,
     sessions: &Arc<Sessions>,
     inbox: &Arc<Inbox>,
-    clock: &dyn Clock,
+    clock: &WiredClock,
 ) -> Result<Engine, StoreError> {
     let link = Arc::clone(sessions) as _;
-    let mut engine = Engine::start(store, link, Arc::clone(inbox), clock.now())?;
-    engine.run_once(clock.now());
+    let mut engine = Engine::start(store, link, Arc::clone(inbox), clock.reading())?;
+    engine.run_once(clock.reading());
     Ok(engine)
 }
 

@@ -111,7 +111,8 @@ pub enum Write {
     RemoveSubDevices { gateway: DeviceNo, devices: Vec<DeviceNo> },
     /// Logins and logouts; unknown and deleted devices are passed over. `None` leaves a moment as it was.
     Activity(Vec<Activity>),
-    /// Values that devices have reported, each if none is stored that is later, or as late and came after it. A device keeps
+    /// Values that devices have reported, each if none is stored that is later, or as late and came after it; one that is stored
+    /// as later than the commit's moment does not count. A device keeps
     /// at most `names_max` of a kind: further names are left out. Unknown and deleted devices are passed over.
     Report {
         values: Vec<(DeviceNo, Vec<Reported>)>,
@@ -120,6 +121,14 @@ pub enum Write {
     /// Nobody is online, because the process that held the sessions has died: of every device whose last login is later than
     /// the end of its last session, the end becomes `at`, or the login itself if that is later still.
     EndSessions { at: Timestamp },
+    /// What is stored comes from a clock that was ahead by so much: the commit's moment is the right one, and no stored moment
+    /// of the past is later from then on. Comes first in its commit.
+    ///
+    /// Jobs that were created later than the commit's moment go back by `by_ms` as a whole, with their tasks and history, so
+    /// that what waits keeps the time it has left. Of other jobs at work, tasks keep their moments up to what is possible: a
+    /// retry is due no later than its interval from now, everything else has happened by now. Slots are held for no longer than
+    /// their job's reply timeout from now.
+    SetClockBack { by_ms: i64 },
 
     /// A new job. A device list's rows are written in state `Init` with it. Answer `Done::Job`. With an idempotency key that
     /// is remembered: `Done::Job` of the earlier one if the digest is equal, else refused as `Mismatch`. Job and task numbers

@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Accept unsigned API calls; needs a loopback HTTP address
     #[arg(long, env = "ALDIS_NO_AUTH", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     no_auth: Option<bool>,
+    /// Believe the wall clock at this start, although it contradicts the times that are stored
+    #[arg(long)]
+    accept_clock: bool,
     /// File with the key that encrypts secrets, 64 hexadecimal digits [default: DIR/secret.key, made at the first start]
     #[arg(long, value_name = "FILE", env = "ALDIS_SECRET_KEY_FILE")]
     secret_key_file: Option<PathBuf>,
@@ -92,6 +95,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         http: args.http,
         mqtt: args.mqtt,
         no_auth: args.no_auth,
+        accept_clock: args.accept_clock,
         secret_key_file: args.secret_key_file,
         tasks_per_job_max: args.tasks_per_job_max,
         devices_per_product_max: args.devices_per_product_max,

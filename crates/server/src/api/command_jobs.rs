@@ -66,7 +66,10 @@ async fn create(app: App, call: Call) -> Result<Answer, Error> {
     let draft = body.read()?;
     let warning = small_devices::warning(&draft.command);
     let job = app.create_job(&call.caller, draft, idempotency).await?;
-    Ok(Answer::data(&job.to_job_id())?.warned(without_effect).warned(warning))
+    Ok(Answer::data(&job.to_job_id())?
+        .warned(without_effect)
+        .warned(warning)
+        .warned(app.clock_doubt()))
 }
 
 async fn search(app: App, call: Call) -> Result<Answer, Error> {

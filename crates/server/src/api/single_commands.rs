@@ -252,7 +252,10 @@ async fn invoke(app: App, call: Call) -> Result<Answer, Error> {
         command_id: accepted.no.to_task_id(),
         output_data: output(accepted.output, kind),
     };
-    Ok(Answer::data(&invoked)?.warned(lost).warned(warning))
+    Ok(Answer::data(&invoked)?
+        .warned(lost)
+        .warned(warning)
+        .warned(app.clock_doubt()))
 }
 
 async fn set(app: App, call: Call) -> Result<Answer, Error> {
@@ -266,7 +269,7 @@ async fn set(app: App, call: Call) -> Result<Answer, Error> {
     let set = PointSet {
         command_id: accepted.no.to_task_id(),
     };
-    Ok(Answer::data(&set)?.warned(warning))
+    Ok(Answer::data(&set)?.warned(warning).warned(app.clock_doubt()))
 }
 
 async fn get(app: App, call: Call) -> Result<Answer, Error> {

@@ -61,7 +61,8 @@ impl App {
             return Ok(before);
         }
         let now = self.now();
-        check_text(&draft.text, now)?;
+        check_desc_of(&draft.text)?;
+        let trigger = draft.text.trigger.map(|at| self.planned(at, now)).transpose()?;
         let (org, tasks_max) = (caller.org.clone(), self.settings().tasks_per_job_max);
         let (targets, command) = (draft.text.targets.clone(), draft.command);
         let accepted = match targets.devices() {
@@ -75,7 +76,7 @@ impl App {
         };
         let job = NewJob {
             org: caller.org.clone(),
-            release: draft.text.trigger.map_or(now, |trigger| trigger.max(now)),
+            release: trigger.map_or(now, |trigger| trigger.max(now)),
             text: draft.text,
             command: accepted.command,
             policy: draft.policy,
@@ -84,6 +85,22 @@ impl App {
             by: caller.actor(),
         };
         self.store_job(job).await
+    }
+
+    /// The moment by the server's clock at which a job triggers that is planned for `at` by its caller's.
+    fn planned(&self, at: Timestamp, now: Timestamp) -> Result<Timestamp, Violation> {
+        let refused = |expected: String| {
+            Violation::of(&Value::from(at.0), expected).within("schedulePolicy.disposableSchedulePolicy.triggerTs")
+        };
+        if let Some(doubt) = self.clock_doubt() {
+            return Err(refused(format!("no planned moment ({doubt})")));
+        }
+        let trigger = self.by_our_clock(at);
+        if trigger > now.plus_ms(TRIGGER_AHEAD_MAX_MS) {
+            let latest = at.plus_ms(now.plus_ms(TRIGGER_AHEAD_MAX_MS).ms_since(trigger));
+            return Err(refused(format!("moment at most a year ahead ({})", latest.0)));
+        }
+        Ok(trigger)
     }
 
     /// Stores a job that was checked; its number, or that of an earlier one with the same idempotency key.
@@ -132,20 +149,12 @@ pub(super) fn other_request() -> Error {
     })
 }
 
-fn check_text(text: &JobText, now: Timestamp) -> Result<(), Violation> {
+fn check_desc_of(text: &JobText) -> Result<(), Violation> {
     if text.desc.chars().count() > DESC_CHARS_MAX {
         let expected = format!("text of at most {DESC_CHARS_MAX} characters");
         return Err(Violation::of_text(&text.desc, expected).within("desc"));
     }
-    let latest = now.plus_ms(TRIGGER_AHEAD_MAX_MS);
-    match text.trigger {
-        Some(trigger) if trigger > latest => {
-            let expected = format!("moment at most a year ahead ({})", latest.0);
-            Err(Violation::of(&Value::from(trigger.0), expected)
-                .within("schedulePolicy.disposableSchedulePolicy.triggerTs"))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn accept(

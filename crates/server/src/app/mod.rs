@@ -49,6 +49,7 @@ pub use self::error::Error;
 use self::searches::Searches;
 pub use self::searches::{Results, SEARCH_MAX, SearchReader};
 use self::tokens::Tokens;
+use crate::clock::DRIFT_MAX_MS;
 use crate::writer::Writer;
 
 /// What an operator may set about the answers of the API.
@@ -179,10 +180,44 @@ impl App {
         &self.0.parts.writer
     }
 
-    /// The current moment.
+    /// The current moment, by the server's one clock: for every moment that is stored or compared with a stored one.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.parts.clock.now()
+    }
+
+    /// Whether a moment that another machine's wall clock shows is close enough to this server's time: to its clock, or to its
+    /// wall clock, which is the better judge after one of them was set right.
+    pub(crate) fn is_near(&self, theirs: Timestamp) -> bool {
+        let clock = &self.0.parts.clock;
+        access::is_near(theirs, clock.now()) || access::is_near(theirs, clock.wall())
+    }
+
+    /// The earlier of the two clocks by which a caller's timestamp may be near: what it signs is over when it is by both.
+    pub(crate) fn earlier_now(&self) -> Timestamp {
+        let clock = &self.0.parts.clock;
+        clock.now().min(clock.wall())
+    }
+
+    /// A moment of another machine's wall clock, by the server's clock. They differ by no more than a drift, which the server's
+    /// clock makes good by itself, unless the wall clock was set while the server was running.
+    pub(crate) fn by_our_clock(&self, theirs: Timestamp) -> Timestamp {
+        let clock = &self.0.parts.clock;
+        let ahead = clock.wall().ms_since(clock.now());
+        if ahead.saturating_abs() > DRIFT_MAX_MS {
+            theirs.plus_ms(-ahead)
+        } else {
+            theirs
+        }
+    }
+
+    /// Why nothing is sent and nothing ends at the moment, in words for an operator; `None` if that is not so.
+    #[must_use]
+    pub fn clock_doubt(&self) -> Option<String> {
+        let doubt = self.0.parts.clock.doubt()?;
+        Some(format!(
+            "nothing is sent and nothing ends while the server's clock is in doubt: {doubt}"
+        ))
     }
 
     /// Who is online.

@@ -32,6 +32,13 @@ pub(super) enum Bulk {
 }
 
 impl Bulk {
+    /// It ends tasks, or has them become due.
+    pub(super) fn waits_for_the_clock(&self) -> bool {
+        matches!(self, Self::WriteMembers { .. } | Self::Expire { .. })
+    }
+}
+
+impl Bulk {
     /// What it is about.
     pub(super) fn job(&self) -> JobNo {
         match self {
@@ -58,7 +65,7 @@ impl Turn<'_> {
     /// One slice of the work that has waited longest, of the organization whose turn it is.
     pub(super) fn bulk_slice(&mut self, devices_spoke: bool) -> Result<(), Error> {
         let limit = self.memory.pace.slice(devices_spoke);
-        match self.memory.bulk.pop() {
+        match self.memory.next_bulk() {
             None => Ok(()),
             Some(Bulk::WriteMembers { job }) => self.write_members(job, limit),
             Some(Bulk::Expire { job, after }) => self.expire(job, after, limit),

@@ -17,6 +17,9 @@ impl Turn<'_> {
         if self.memory.stopping {
             self.take_back_unsent()?;
         }
+        if self.memory.held {
+            return Ok(());
+        }
         self.pass_reply_deadlines()?;
         self.end_first_windows()?;
         self.pass_own_moments()

@@ -31,11 +31,10 @@ impl Turn<'_> {
             }
             let tasks: Vec<TaskNo> = next.iter().map(|(_, _, place)| place.2).collect();
             self.load(&tasks)?;
-            devices = next
-                .into_iter()
-                .filter_map(|(device, session, place)| self.claim(device, session, place))
-                .collect();
-            self.know(&devices)?;
+            devices = Vec::new();
+            for (device, session, place) in next {
+                devices.extend(self.claim(device, session, place)?);
+            }
         }
     }
 
@@ -71,25 +70,27 @@ impl Turn<'_> {
     }
 
     /// Claims one task. If the task could not be sent after all, the device is returned: its queue has another head now.
-    fn claim(&mut self, device: DeviceNo, session: Session, place: Place) -> Option<DeviceNo> {
+    fn claim(&mut self, device: DeviceNo, session: Session, place: Place) -> Result<Option<DeviceNo>, Error> {
         let no = place.2;
         match self.apply(no, Event::Claimed) {
             Ok(applied) => {
                 if let Some(publish) = applied.publish {
                     self.publish(device, session, no, publish);
-                    return None;
+                    return Ok(None);
                 }
             }
-            Err(Refused::WindowOver) => self.expire_head(device, no),
+            Err(Refused::WindowOver) => self.expire_head(device, no)?,
             // The queue is a mirror of the rows; a head that is not queued does not belong there.
             Err(_) => self.memory.devices.quit(device, &place),
         }
-        Some(device)
+        Ok(Some(device))
     }
 
-    fn expire_head(&mut self, device: DeviceNo, no: TaskNo) {
+    fn expire_head(&mut self, device: DeviceNo, no: TaskNo) -> Result<(), Error> {
+        self.know(&[device])?;
         let condition = self.condition(device);
         let _refused = self.apply(no, Event::WindowEnded(&condition));
+        Ok(())
     }
 
     fn publish(&mut self, device: DeviceNo, session: Session, no: TaskNo, publish: Publish) {

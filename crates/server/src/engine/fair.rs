@@ -38,9 +38,16 @@ impl<T> Fair<T> {
 
     /// The next work of the organization whose turn it is.
     pub(super) fn pop(&mut self) -> Option<T> {
-        let org = self.turns.pop_front()?;
+        self.pop_first(|_| true)
+    }
+
+    /// The first work that may be done, of the first organization whose turn it is that has any.
+    pub(super) fn pop_first(&mut self, may: impl Fn(&T) -> bool) -> Option<T> {
+        let has_any = |org: &OrgId| self.lanes.get(org).is_some_and(|lane| lane.iter().any(&may));
+        let turn = self.turns.iter().position(has_any)?;
+        let org = self.turns.remove(turn)?;
         let lane = self.lanes.get_mut(&org)?;
-        let work = lane.pop_front();
+        let work = lane.iter().position(&may).and_then(|place| lane.remove(place));
         self.len -= usize::from(work.is_some());
         if lane.is_empty() {
             self.lanes.remove(&org);
@@ -48,6 +55,11 @@ impl<T> Fair<T> {
             self.turns.push_back(org);
         }
         work
+    }
+
+    /// Whether there is work that may be done.
+    pub(super) fn any(&self, may: impl Fn(&T) -> bool) -> bool {
+        self.lanes.values().flatten().any(may)
     }
 
     pub(super) fn is_empty(&self) -> bool {

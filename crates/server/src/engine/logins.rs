@@ -61,6 +61,7 @@ fn of(write: &Write) -> Option<Vec<Ask>> {
         | Write::Activity(_)
         | Write::Report { .. }
         | Write::EndSessions { .. }
+        | Write::SetClockBack { .. }
         | Write::CreateJob(_)
         | Write::TriggerJob { .. }
         | Write::WriteTasks { .. }

@@ -18,6 +18,7 @@ use super::jobs::Jobs;
 use super::known::Known;
 use super::pace::Pace;
 use super::queue::{Place, Queue};
+use crate::clock::Reading;
 use crate::latest::LatestValues;
 use crate::proofs::Proofs;
 use crate::remembered::Remembered;
@@ -51,13 +52,15 @@ pub(super) struct Memory {
     came: HashSet<DeviceNo>,
     /// Devices that came lately and left before they were ready.
     pub(super) visits: Remembered<DeviceNo, Visits>,
-    /// Dispatch is held until the wall clock has caught up with this moment of the store's.
-    held_until: Option<Timestamp>,
+    /// The clock is in doubt: nothing is sent, and nothing ends.
+    pub(super) held: bool,
+    /// The present moment, or the wall clock's if that is earlier.
+    pub(super) earlier_now: Timestamp,
     commits: u64,
 }
 
 impl Memory {
-    pub(super) fn new(started: Timestamp, held_until: Option<Timestamp>, inbox: &Inbox) -> Self {
+    pub(super) fn new(time: Reading, inbox: &Inbox) -> Self {
         Self {
             jobs: Jobs::default(),
             devices: Devices::default(),
@@ -72,10 +75,11 @@ impl Memory {
             stopping: false,
             stale: false,
             recovering: false,
-            started,
+            started: time.now,
             came: HashSet::new(),
             visits: Remembered::default(),
-            held_until,
+            held: time.held,
+            earlier_now: time.earlier,
             commits: 0,
         }
     }
@@ -336,22 +340,28 @@ impl Memory {
     }
 
     pub(super) fn may_dispatch(&self) -> bool {
-        !self.stopping && !self.recovering && self.held_until.is_none()
+        !self.stopping && !self.recovering && !self.held
     }
 
-    /// Whether sending is held because the wall clock may be wrong.
+    /// Whether nothing is sent because the clock is in doubt.
     pub(super) fn is_clock_in_doubt(&self) -> bool {
-        self.held_until.is_some()
+        self.held
     }
 
-    /// The wall clock shows this moment. True: dispatch was held until then, and is no longer.
-    pub(super) fn clock_moved(&mut self, wall: Timestamp) -> bool {
-        let released = self.held_until.is_some_and(|until| wall >= until);
-        if released {
-            self.held_until = None;
-            self.devices.look_at_all();
-        }
-        released
+    /// The clock is in doubt no more. For devices that have not come yet it is as if the server started now.
+    pub(super) fn go_on(&mut self, now: Timestamp) {
+        self.started = now;
+        self.devices.look_at_all();
+    }
+
+    /// The first bulk work that may be done now: what ends tasks, or has them become due, waits while the time is held.
+    pub(super) fn next_bulk(&mut self) -> Option<Bulk> {
+        let held = self.held;
+        self.bulk.pop_first(|bulk| !(held && bulk.waits_for_the_clock()))
+    }
+
+    fn has_bulk(&self) -> bool {
+        self.bulk.any(|bulk| !(self.held && bulk.waits_for_the_clock()))
     }
 
     /// A task has a moment of its own.
@@ -360,7 +370,7 @@ impl Memory {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        self.stale || !self.bulk.is_empty() || (self.may_dispatch() && self.devices.has_look())
+        self.stale || self.has_bulk() || (self.may_dispatch() && self.devices.has_look())
     }
 
     /// How many things are kept: must not grow with time.

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use aldis_core::time::Timestamp;
 use aldis_store::{Committed, Error, Store, Write};
 
+use crate::clock::Reading;
 use crate::link::{DeviceEvent, DeviceLink};
 use crate::proofs::KEPT_MAX;
 use crate::writer::{Ask, Failure, Inbox, Received};
@@ -46,10 +47,8 @@ pub use gateways::OUT_MAX;
 use memory::Memory;
 use turn::Turn;
 
-/// How far the wall clock may be behind the store's at start before dispatch is held: more is no drift but a wrong clock.
-const CLOCK_BEHIND_MAX_MS: i64 = 5 * 60_000;
-/// Why dispatch is held then, as `/health/ready` says it.
-const CLOCK_BEHIND: &str = "the clock is behind the store's";
+/// What `/health/ready` says while the clock is in doubt; the log says why.
+const CLOCK_IN_DOUBT: &str = "the clock is in doubt; the log says why";
 /// How often a store without commits is asked whether its files are in their place.
 const CHECK_EVERY_MS: i64 = 1_000;
 /// A pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its PUBACK.
@@ -80,12 +79,14 @@ pub struct Engine {
     insisted: Vec<Ask>,
     /// The last turn has left events in the inbox.
     more_waits: bool,
-    /// When the last turn failed, by the wall clock; `None` after one that did not.
-    failed: Option<Timestamp>,
-    /// The engine's clock never runs backwards, also across restarts.
+    /// When the last turn failed, in ticks of the clock, which also go on while the time is held; `None` after one that did not.
+    failed: Option<i64>,
+    /// The moment of the present turn. It never goes back.
     clock: Timestamp,
-    /// When the store was asked last whether its files are in their place.
-    checked: Timestamp,
+    /// The ticks of the present turn.
+    ticks_ms: i64,
+    /// When the store was asked last whether its files are in their place, in ticks of the clock.
+    checked_ms: i64,
     /// The store's files are gone: there is nothing to work on any more.
     lost: bool,
 }
@@ -100,24 +101,24 @@ impl Engine {
         mut store: Box<dyn Store>,
         link: Arc<dyn DeviceLink>,
         inbox: Arc<Inbox>,
-        wall: Timestamp,
+        time: Reading,
     ) -> Result<Self, Error> {
         let (_, stored) = store.last_commit()?;
-        let held = stored.ms_since(wall) > CLOCK_BEHIND_MAX_MS;
-        if held {
-            tracing::error!(
-                stored = stored.0,
-                wall = wall.0,
-                "the clock is more than five minutes behind the store: dispatch is held until it has caught up"
-            );
+        let clock = time.now;
+        let mut writes = Vec::new();
+        // A clock that is behind the store has been accepted by an operator: what is stored comes from one that was ahead.
+        if clock < stored {
+            writes.push(Write::SetClockBack {
+                by_ms: stored.ms_since(clock),
+            });
         }
-        let clock = wall.max(stored);
         // Whoever was online when the process died was so until the last moment that is known.
-        store.commit(clock, &[Write::EndSessions { at: stored }])?;
+        writes.push(Write::EndSessions { at: stored.min(clock) });
+        store.commit(clock, &writes)?;
         let used = store.proofs(KEPT_MAX)?;
         inbox.proofs().load(&used, used.len() < KEPT_MAX);
-        let mut memory = Memory::new(clock, held.then_some(stored), &inbox);
-        inbox.health().hold_dispatch(held.then_some(CLOCK_BEHIND));
+        let mut memory = Memory::new(time, &inbox);
+        inbox.health().hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
         memory.reload(&*store, clock)?;
         memory.devices.extend_deadlines(clock);
         Ok(Self {
@@ -130,7 +131,8 @@ impl Engine {
             more_waits: false,
             failed: None,
             clock,
-            checked: clock,
+            ticks_ms: time.ticks_ms,
+            checked_ms: time.ticks_ms,
             lost: false,
         })
     }
@@ -174,32 +176,29 @@ impl Engine {
     }
 
     /// One turn.
-    pub fn run_once(&mut self, wall: Timestamp) -> Wake {
-        self.clock = self.clock.max(wall);
-        if self.memory.clock_moved(wall) {
-            self.inbox.health().hold_dispatch(None);
-        }
+    pub fn run_once(&mut self, time: Reading) -> Wake {
+        self.keep_time(time);
         self.check_store();
         if self.lost {
             return Wake::Nudged;
         }
-        if let Some(end) = self.pause(wall) {
+        if let Some(end) = self.pause() {
             return Wake::At(end);
         }
         let mut received = self.receive();
         self.insisted = received.asks.iter().filter_map(Ask::without_answer).collect();
         match self.decide(&mut received) {
-            (batch, Ok(())) => self.carry_through(batch, received, wall),
+            (batch, Ok(())) => self.carry_through(batch, received),
             (batch, Err(error)) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");
-                self.recover(batch, received, wall)
+                self.recover(batch, received)
             }
         }
     }
 
     fn check_store(&mut self) {
-        if self.clock.ms_since(self.checked) >= CHECK_EVERY_MS {
-            self.checked = self.clock;
+        if self.ticks_ms - self.checked_ms >= CHECK_EVERY_MS {
+            self.checked_ms = self.ticks_ms;
             if let Err(error) = self.store.check() {
                 self.note_lost(&error);
             }
@@ -214,9 +213,28 @@ impl Engine {
         }
     }
 
+    /// Takes notice of the time. Replies get as long as after a start when the clock has stood still, and when the server did
+    /// not run although it should have: they wait in sockets, or have still to be said.
+    fn keep_time(&mut self, time: Reading) {
+        self.clock = self.clock.max(time.now);
+        self.ticks_ms = time.ticks_ms;
+        let goes_on = self.memory.held && !time.held;
+        if self.memory.held != time.held {
+            self.inbox.health().hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
+        }
+        self.memory.held = time.held;
+        self.memory.earlier_now = time.earlier;
+        if goes_on {
+            self.memory.go_on(self.clock);
+        }
+        if goes_on || time.late {
+            self.memory.devices.extend_deadlines(self.clock);
+        }
+    }
+
     /// Until when nothing is tried after a failure, however many nudges come.
-    fn pause(&self, wall: Timestamp) -> Option<Timestamp> {
-        let since = self.failed.map(|failed| wall.ms_since(failed))?;
+    fn pause(&self) -> Option<Timestamp> {
+        let since = self.failed.map(|failed| self.ticks_ms - failed)?;
         (0..AFTER_FAILURE_MS)
             .contains(&since)
             .then(|| self.clock.plus_ms(AFTER_FAILURE_MS - since))
@@ -258,7 +276,7 @@ impl Engine {
         (turn.finish(), decided)
     }
 
-    fn carry_through(&mut self, batch: Batch, received: Received, wall: Timestamp) -> Wake {
+    fn carry_through(&mut self, batch: Batch, received: Received) -> Wake {
         if batch.writes.is_empty() {
             self.hand_out(batch, None);
             return self.next_wake();
@@ -266,7 +284,7 @@ impl Engine {
         match self.store.commit(self.clock, &batch.writes) {
             Ok(committed) => {
                 self.check_sessions(logins::to_check(&batch.writes, Some(&committed)));
-                self.follow(batch, &committed, wall)
+                self.follow(batch, &committed)
             }
             Err(error) => {
                 self.check_sessions(logins::to_check(&batch.writes, None));
@@ -275,7 +293,7 @@ impl Engine {
                     "a commit failed: nothing is sent, nothing acknowledged"
                 );
                 self.note_lost(&error);
-                self.recover(batch, received, wall)
+                self.recover(batch, received)
             }
         }
     }
@@ -287,7 +305,7 @@ impl Engine {
         }
     }
 
-    fn follow(&mut self, mut batch: Batch, committed: &Committed, wall: Timestamp) -> Wake {
+    fn follow(&mut self, mut batch: Batch, committed: &Committed) -> Wake {
         self.memory.latest.stored();
         for write in &batch.writes {
             if let Write::UseUp { proofs, .. } = write {
@@ -311,7 +329,6 @@ impl Engine {
                     events: lost,
                     asks: Vec::new(),
                 },
-                wall,
             );
         }
         self.next_wake()
@@ -331,8 +348,8 @@ impl Engine {
     }
 
     /// Nobody was told anything: events are kept, attempts that were to leave certainly have not, and memory is read anew.
-    fn recover(&mut self, batch: Batch, received: Received, wall: Timestamp) -> Wake {
-        self.failed = Some(wall);
+    fn recover(&mut self, batch: Batch, received: Received) -> Wake {
+        self.failed = Some(self.ticks_ms);
         self.inbox.health().store_fails(true);
         self.memory.devices.reopen();
         self.memory.latest.not_stored(self.clock);
@@ -356,6 +373,10 @@ impl Engine {
         let left_waiting = std::mem::take(&mut self.memory.recovering) && !self.inbox.is_empty();
         if left_waiting || self.more_waits || self.memory.has_work() || !self.kept.is_empty() {
             return Wake::Now;
+        }
+        if self.memory.held {
+            // No moment comes while the time is held: the writer looks at the clock by itself.
+            return Wake::Nudged;
         }
         let idle = self
             .memory

@@ -13,6 +13,9 @@ impl Turn<'_> {
     /// Triggers due jobs. A device list's rows exist and become due in the same commit; of a whole product only the members
     /// are fixed here, their rows follow in slices.
     pub(super) fn trigger(&mut self) -> Result<(), Error> {
+        if self.memory.held {
+            return Ok(());
+        }
         for job in self.memory.jobs.take_triggers(self.now, ROWS_PER_TURN) {
             self.trigger_job(job)?;
         }

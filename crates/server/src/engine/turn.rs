@@ -93,7 +93,11 @@ impl<'a> Turn<'a> {
 
     /// What devices have reported goes with whatever else is committed, once it has waited long enough.
     fn store_reported(&mut self) {
-        if let Some(write) = self.memory.latest.due(self.now, self.memory.stopping) {
+        if let Some(write) = self
+            .memory
+            .latest
+            .due(self.now, self.memory.stopping || self.memory.held)
+        {
             self.write_quietly(write);
         }
     }
@@ -452,7 +456,7 @@ impl<'a> Turn<'a> {
         let mut batch = self.batch;
         writes.append(&mut batch.writes);
         // Behind everything that has an answer.
-        writes.extend(used_up(&self.memory.proofs, &writes, self.now));
+        writes.extend(used_up(&self.memory.proofs, &writes, self.memory.earlier_now));
         batch.writes = writes;
         for (range, _) in &mut batch.answers {
             *range = range.start + shift..range.end + shift;

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aldis_core::ids::{DeviceNo, OrgId};
-use aldis_core::time::{Clock as _, Timestamp};
+use aldis_core::time::Timestamp;
 use aldis_store::rows::{Action, Actor, Organization, Role};
 use aldis_store::{Done, Error as StoreError, Presence, Read, Store, Write};
 use aldis_store_sqlite::{OpenError, Options};
 
-use super::SystemClock;
+use super::SystemTimes;
 use super::first_start::{self, FIRST_ORGANIZATION, FirstStartError};
 use crate::app::SystemChance;
+use crate::clock::TimeSource as _;
 use crate::config::Settings;
 
 /// Stands in the record of actions where a call has its request id.
@@ -65,7 +66,7 @@ pub fn reset_admin(settings: &Settings, organization: Option<&str>) -> Result<Ne
     };
     let (mut store, _reader) = aldis_store_sqlite::open(dir, &options, Arc::new(Stopped))?;
     let org = chosen(store.organizations()?, organization)?;
-    let now = store.last_commit()?.1.max(SystemClock.now());
+    let now = store.last_commit()?.1.max(SystemTimes.wall());
     let (path, file) = first_start::replace_key_file(dir, &org.id, &SystemChance)?;
     let writes = writes(&org, &file, now);
     let committed = store.commit(now, &writes)?;

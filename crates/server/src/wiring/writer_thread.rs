@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use aldis_core::time::Clock;
+use aldis_core::time::{Clock as _, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
-use super::StartError;
 use super::vital::Vital;
+use super::{StartError, WiredClock};
 use crate::engine::{Engine, Wake};
 use crate::writer::Inbox;
 
 /// The longest sleep: the wall clock may jump, and no sleep notices.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// The process did not run, or its disk stood still, if the next turn comes so much later than it was due.
+const LATE_MS: i64 = 2_000;
 
 /// After a crowded turn, so long more arrives before the next one: a commit costs the same for five replies as for a hundred.
 /// Nobody who calls for a single device waits for it.
@@ -50,15 +53,10 @@ impl Signal {
         self.changed.notify_all();
     }
 
-    fn sleep(&self, wake: Wake, clock: &dyn Clock) {
-        let longest = match wake {
-            Wake::Now => return,
-            Wake::At(at) => {
-                let ms = u64::try_from(at.ms_since(clock.now())).unwrap_or(0);
-                Duration::from_millis(ms).min(SLEEP_MAX)
-            }
-            Wake::Nudged => SLEEP_MAX,
-        };
+    fn sleep(&self, longest: Duration) {
+        if longest.is_zero() {
+            return;
+        }
         let mut state = self.state.lock();
         if !state.nudged && !state.finish {
             self.changed.wait_for(&mut state, longest);
@@ -82,7 +80,7 @@ pub(super) struct WriterThread {
 impl WriterThread {
     pub(super) fn start(
         engine: Engine,
-        clock: Arc<dyn Clock>,
+        clock: Arc<WiredClock>,
         inbox: Arc<Inbox>,
         signal: Arc<Signal>,
         vital: Vital,
@@ -93,7 +91,7 @@ impl WriterThread {
                 let signal = Arc::clone(&signal);
                 move || {
                     let _reports_the_end = vital;
-                    run(engine, &*clock, &inbox, &signal)
+                    run(engine, &clock, &inbox, &signal)
                 }
             })
             .map_err(|source| StartError::System {
@@ -122,17 +120,36 @@ impl WriterThread {
     }
 }
 
+/// How long the writer may sleep.
+fn longest(wake: Wake, now: Timestamp) -> Duration {
+    match wake {
+        Wake::Now => Duration::ZERO,
+        Wake::At(at) => Duration::from_millis(u64::try_from(at.ms_since(now)).unwrap_or(0)).min(SLEEP_MAX),
+        Wake::Nudged => SLEEP_MAX,
+    }
+}
+
 /// True if it ends because it was told to.
-fn run(mut engine: Engine, clock: &dyn Clock, inbox: &Inbox, signal: &Signal) -> bool {
+fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -> bool {
     // Whatever ends this thread, nobody waits for it for ever.
     let _at_the_end = Quieting(signal);
+    // The ticks at which the next turn is due at the latest.
+    let mut due = i64::MAX;
     loop {
         let (stop, finish) = signal.begin_turn();
         if stop {
             engine.stop();
         }
         let crowded = inbox.is_crowded();
-        let wake = engine.run_once(clock.now());
+        let mut time = clock.reading();
+        time.late = time.ticks_ms.saturating_sub(due) >= LATE_MS;
+        if time.late {
+            tracing::warn!(
+                late_ms = time.ticks_ms - due,
+                "the server did not run: replies get a while longer"
+            );
+        }
+        let wake = engine.run_once(time);
         if engine.is_lost() {
             return false;
         }
@@ -150,7 +167,9 @@ fn run(mut engine: Engine, clock: &dyn Clock, inbox: &Inbox, signal: &Signal) ->
         if crowded && !engine.is_yielding() {
             std::thread::sleep(REST);
         }
-        signal.sleep(wake, clock);
+        let sleep = longest(wake, clock.now());
+        due = clock.reading().ticks_ms + i64::try_from(sleep.as_millis()).unwrap_or(i64::MAX);
+        signal.sleep(sleep);
     }
 }
 
@@ -169,9 +188,10 @@ mod tests {
     use aldis_store::{Presence, Write};
 
     use super::*;
+    use crate::clock::ServerClock;
     use crate::engine::tests::store::{FailingStore, Faults};
     use crate::link::{DeviceLink, Order};
-    use crate::wiring::SystemClock;
+    use crate::wiring::SystemTimes;
     use crate::wiring::vital;
     use crate::writer::{Failure, Writer};
 
@@ -201,8 +221,8 @@ mod tests {
             store: MemoryStore::new(Arc::new(Nobody)),
             faults: Arc::clone(&faults),
         };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let engine = Engine::start(Box::new(store), Arc::new(Nowhere), Arc::clone(&inbox), clock.now()).unwrap();
+        let clock = Arc::new(ServerClock::new(SystemTimes));
+        let engine = Engine::start(Box::new(store), Arc::new(Nowhere), Arc::clone(&inbox), clock.reading()).unwrap();
         let (guards, mut ends) = vital::watch();
         let thread = WriterThread::start(engine, clock, Arc::clone(&inbox), signal, guards.of("the writer")).unwrap();
         faults.lock().meddling = Some(Box::new(|_, _| panic!("a fault of the program")));

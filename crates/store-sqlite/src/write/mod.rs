@@ -9,6 +9,7 @@ mod jobs;
 mod journal;
 mod registry;
 mod reported;
+mod set_back;
 mod sub_devices;
 mod touched;
 
@@ -209,6 +210,7 @@ impl<'a> Batch<'a> {
             Write::Activity(activities) => self.note_activity(activities),
             Write::Report { values, names_max } => self.report(values, *names_max),
             Write::EndSessions { at } => self.end_sessions(*at),
+            Write::SetClockBack { by_ms } => self.set_clock_back(*by_ms),
             Write::CreateJob(job) => self.create_job(job),
             Write::TriggerJob { job } => self.trigger_job(*job),
             Write::WriteTasks {

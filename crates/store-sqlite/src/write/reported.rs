@@ -24,17 +24,18 @@ impl Batch<'_> {
         Ok(Done::Yes)
     }
 
-    /// Most values have a row already: only new ones have their device's names counted.
+    /// Most values have a row already: only new ones have their device's names counted. A stored moment that has not come yet
+    /// is from a clock that was ahead, and hides nothing.
     fn report_one(&self, device: DeviceNo, reported: &Reported, names_max: usize) -> Result<()> {
         let Reported { kind, name, value, at } = reported;
         let (device, kind) = (int(device.0), kind_number(*kind));
         let Some(value) = value else {
-            let sql = "DELETE FROM reported WHERE device = ?1 AND kind = ?2 AND name = ?3 AND at <= ?4";
-            return sql::run(self.conn, sql, params![device, kind, name, at.0]).map(drop);
+            let sql = "DELETE FROM reported WHERE device = ?1 AND kind = ?2 AND name = ?3 AND (at <= ?4 OR at > ?5)";
+            return sql::run(self.conn, sql, params![device, kind, name, at.0, self.now.0]).map(drop);
         };
         let update = "UPDATE reported SET value = ?4, at = ?5
-                      WHERE device = ?1 AND kind = ?2 AND name = ?3 AND at <= ?5";
-        if sql::run(self.conn, update, params![device, kind, name, value, at.0])? > 0 {
+                      WHERE device = ?1 AND kind = ?2 AND name = ?3 AND (at <= ?5 OR at > ?6)";
+        if sql::run(self.conn, update, params![device, kind, name, value, at.0, self.now.0])? > 0 {
             return Ok(());
         }
         let insert = "INSERT INTO reported (device, kind, name, value, at)

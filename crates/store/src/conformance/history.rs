@@ -91,6 +91,11 @@ impl History {
     /// The writes of the next commit.
     pub(super) fn next(&mut self) -> Vec<Write> {
         self.now = self.now.plus_ms(self.chance.below(8_000).cast_signed());
+        if self.chance.one_in(40) {
+            let by_ms = self.chance.below(90_000).cast_signed();
+            self.now = self.now.plus_ms(-by_ms);
+            return vec![Write::SetClockBack { by_ms }];
+        }
         let mut writes = Vec::new();
         for _ in 0..=self.chance.below(3) {
             match self.chance.below(20) {

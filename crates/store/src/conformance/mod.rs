@@ -24,6 +24,7 @@ pub mod registry;
 pub mod reported;
 mod sample;
 pub mod searches;
+pub mod set_back;
 mod snapshot;
 pub mod sub_devices;
 pub mod tasks;
@@ -151,6 +152,11 @@ macro_rules! conformance_tests {
                 tasks_wake_at_their_own_moments,
                 the_next_moment_is_after_now,
             }
+            set_back {
+                what_a_clock_that_was_ahead_has_stored_keeps_the_time_it_has_left,
+                rows_from_before_a_clock_went_ahead_have_no_moments_after_now,
+                a_reported_moment_that_has_not_come_hides_nothing,
+            }
             purge {
                 a_deleted_job_is_purged_in_slices,
                 numbers_of_purged_jobs_are_not_reused,
@@ -230,6 +236,7 @@ mod tests {
             ("members", include_str!("members.rs")),
             ("tasks", include_str!("tasks.rs")),
             ("waiting", include_str!("waiting.rs")),
+            ("set_back", include_str!("set_back.rs")),
             ("purge", include_str!("purge.rs")),
             ("searches", include_str!("searches.rs")),
             ("journal", include_str!("journal.rs")),

@@ -61,6 +61,7 @@ impl Contents {
             Write::Activity(activities) => Ok(self.note_activity(activities)),
             Write::Report { values, names_max } => Ok(self.report(values, *names_max)),
             Write::EndSessions { at } => Ok(self.end_sessions(*at)),
+            Write::SetClockBack { by_ms } => Ok(self.set_clock_back(*by_ms)),
             Write::CreateJob(job) => self.create_job(job),
             Write::TriggerJob { job } => self.trigger_job(*job),
             Write::WriteTasks {

@@ -279,6 +279,16 @@ impl Contents {
         Done::Yes
     }
 
+    /// Nothing has happened to a device later than this.
+    pub(super) fn limit_device_moments(&mut self, now: Timestamp) {
+        for device in self.devices.rows.values_mut() {
+            let past = [&mut device.activated, &mut device.last_online, &mut device.last_offline];
+            past.into_iter().for_each(|at| *at = at.map(|at| at.min(now)));
+            device.created = device.created.min(now);
+            device.updated = device.updated.min(now);
+        }
+    }
+
     pub(super) fn end_sessions(&mut self, at: Timestamp) -> Done {
         for device in self.devices.rows.values_mut().filter(|device| !device.deleted) {
             if device.last_online > device.last_offline {

@@ -52,6 +52,10 @@ impl Jobs {
         self.rows.values()
     }
 
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Job> {
+        self.rows.values_mut().map(|row| &mut row.job)
+    }
+
     /// Those not deleted, by number.
     pub(super) fn live(&self) -> impl DoubleEndedIterator<Item = &JobRow> {
         self.all().filter(|row| !row.job.deleted)

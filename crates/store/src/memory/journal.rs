@@ -19,6 +19,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// Nothing was remembered or done later than this.
+    pub(super) fn limit_moments(&mut self, now: Timestamp) {
+        self.actions
+            .iter_mut()
+            .for_each(|action| action.at = action.at.min(now));
+        self.remembered.values_mut().for_each(|row| row.at = row.at.min(now));
+    }
+
     pub(super) fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Option<&Remembered> {
         let found = self.remembered.get(&(scope.to_owned(), key.to_owned()));
         found.filter(|remembered| remembered.holds_at(now))

@@ -12,6 +12,7 @@ mod read;
 mod records;
 mod registry;
 mod reported;
+mod set_back;
 mod tasks;
 
 use std::collections::BTreeMap;

@@ -36,11 +36,17 @@ impl ReportedValues {
         self.0.retain(|(of, ..), _| *of != device);
     }
 
-    fn take(&mut self, device: DeviceNo, reported: &Reported, names_max: usize) {
+    /// Nothing was reported later than this.
+    pub(super) fn limit_moments(&mut self, now: Timestamp) {
+        self.0.values_mut().for_each(|(_, at)| *at = (*at).min(now));
+    }
+
+    fn take(&mut self, device: DeviceNo, reported: &Reported, names_max: usize, now: Timestamp) {
         let Reported { kind, name, value, at } = reported;
         let key = (device, *kind, name.clone());
         let known = self.0.get(&key).map(|(_, at)| *at);
-        if known.is_some_and(|known| known > *at) {
+        // A stored moment that has not come yet is from a clock that was ahead, and hides nothing.
+        if known.is_some_and(|known| known > *at && known <= now) {
             return;
         }
         let Some(value) = value else {
@@ -59,7 +65,7 @@ impl Contents {
         for (device, reported) in values {
             if self.devices.get(*device).is_some_and(|device| !device.deleted) {
                 for value in reported {
-                    self.reported.take(*device, value, names_max);
+                    self.reported.take(*device, value, names_max, self.clock);
                 }
             }
         }

@@ -79,6 +79,20 @@ impl Tasks {
         before.map(|row| row.task.state)
     }
 
+    /// Changes the moments of a row. Its state stays, so that no counter follows.
+    pub(super) fn change(&mut self, no: TaskNo, change: impl FnOnce(&mut Task, &mut Option<Timestamp>)) {
+        if let Some(Row { mut task, mut wake_at }) = self.take(no) {
+            change(&mut task, &mut wake_at);
+            self.put(task, wake_at);
+        }
+    }
+
+    /// Every row of the history, and whose it is.
+    pub(super) fn all_history_mut(&mut self) -> impl Iterator<Item = (TaskNo, &mut Ended)> {
+        let rows = self.history.iter_mut();
+        rows.flat_map(|(no, rows)| rows.iter_mut().map(|ended| (*no, ended)))
+    }
+
     fn take(&mut self, no: TaskNo) -> Option<Row> {
         let row = self.rows.remove(&no)?;
         self.waiting.remove(&(row.task.device, no));

@@ -40,8 +40,8 @@ pub(super) struct Faults {
     died: bool,
     /// The machine loses its power when the process dies.
     power: bool,
-    /// The wall clock, which a slow disk lets pass.
-    pub(super) clock: Arc<AtomicI64>,
+    /// The machine's clocks, which a slow disk lets pass.
+    pub(super) clocks: [Arc<AtomicI64>; 2],
     /// The last commit that is known to be stored.
     last: u64,
     /// So many were begun after it that the database failed, and nobody knows what came of them.
@@ -114,7 +114,7 @@ impl Disk {
     pub(super) fn heal(&self, switch: &Switch) {
         let mut faults = switch.lock();
         *faults = Faults {
-            clock: Arc::clone(&faults.clock),
+            clocks: faults.clocks.clone(),
             died: faults.died,
             last: faults.last,
             in_doubt: faults.in_doubt,
@@ -241,7 +241,9 @@ impl<S: Store> Store for Failing<S> {
     fn commit(&mut self, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
         let mut faults = self.switch.lock();
         let slow = std::mem::take(&mut faults.slow_ms);
-        faults.clock.fetch_add(slow.into(), Ordering::SeqCst);
+        for clock in &faults.clocks {
+            clock.fetch_add(slow.into(), Ordering::SeqCst);
+        }
         let dies = faults.dies.take();
         faults.died |= dies.is_some();
         if faults.died && dies != Some(true) {

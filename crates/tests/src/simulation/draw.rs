@@ -11,6 +11,8 @@ use super::operation::{Answer, Call, Choice, DEVICES, Draft, Fault, Operation, T
 enum Kind {
     Wait,
     Jump,
+    Stop,
+    Accept,
     Connect,
     LogIn,
     Move,
@@ -46,7 +48,7 @@ struct Profile {
     product: u32,
     /// Waits are mostly short, so that attempts overlap with everything else.
     hasty: bool,
-    weights: [(Kind, u32); 27],
+    weights: [(Kind, u32); 29],
 }
 
 /// Everybody is there and answers; most operations meet attempts that are out.
@@ -57,6 +59,8 @@ const BUSY: Profile = Profile {
     weights: [
         (Kind::Wait, 150),
         (Kind::Jump, 4),
+        (Kind::Stop, 3),
+        (Kind::Accept, 1),
         (Kind::Connect, 40),
         (Kind::LogIn, 25),
         (Kind::Move, 8),
@@ -93,6 +97,8 @@ const STORMY: Profile = Profile {
     weights: [
         (Kind::Wait, 120),
         (Kind::Jump, 8),
+        (Kind::Stop, 3),
+        (Kind::Accept, 1),
         (Kind::Connect, 120),
         (Kind::LogIn, 60),
         (Kind::Move, 20),
@@ -129,6 +135,8 @@ const SICK: Profile = Profile {
     weights: [
         (Kind::Wait, 130),
         (Kind::Jump, 4),
+        (Kind::Stop, 3),
+        (Kind::Accept, 1),
         (Kind::Connect, 50),
         (Kind::LogIn, 25),
         (Kind::Move, 8),
@@ -165,6 +173,8 @@ const SPARSE: Profile = Profile {
     weights: [
         (Kind::Wait, 150),
         (Kind::Jump, 15),
+        (Kind::Stop, 3),
+        (Kind::Accept, 1),
         (Kind::Connect, 80),
         (Kind::LogIn, 50),
         (Kind::Move, 16),
@@ -267,6 +277,8 @@ impl Profile {
         match kind {
             Kind::Wait => Operation::Wait(self.wait(chance)),
             Kind::Jump => Operation::ClockJumps(jump(chance)),
+            Kind::Stop => Operation::Stopped(number(chance, 90_000)),
+            Kind::Accept => Operation::AcceptClock(number(chance, 60_000)),
             Kind::Connect => Operation::Connect(device),
             Kind::LogIn => Operation::LogIn(device, other),
             Kind::Move => Operation::Move(device, other, self.call(chance)),
@@ -393,8 +405,13 @@ fn trouble(chance: &mut Chance) -> Trouble {
     }
 }
 
-/// Clocks are set right by seconds, and sometimes are wrong by minutes.
+/// Clocks are set right by seconds, and sometimes are wrong by minutes, hours or weeks.
 fn jump(chance: &mut Chance) -> i32 {
-    let size = if number(chance, 3) == 0 { 400_000 } else { 5_000 };
+    let size = match number(chance, 30) {
+        0 => 1_000_000_000,
+        1..=3 => 7_200_000,
+        4..=12 => 400_000,
+        _ => 5_000,
+    };
     i32::try_from(number(chance, 2 * size)).unwrap_or(0) - i32::try_from(size).unwrap_or(0)
 }

@@ -85,8 +85,12 @@ pub struct Draft {
 pub enum Operation {
     /// Time passes, in milliseconds.
     Wait(u32),
-    /// The wall clock jumps, in milliseconds; the process does not notice by itself.
+    /// The wall clock jumps, in milliseconds.
     ClockJumps(i32),
+    /// The process is stopped by a signal for so many milliseconds, and goes on.
+    Stopped(u32),
+    /// The wall clock is set right, and the process starts anew and is told so, after so many milliseconds.
+    AcceptClock(u32),
     /// A device logs in; a session that it has is taken over.
     Connect(Choice),
     /// A device logs in over another one's connection, as a sub-device; a session that it has is taken over.

@@ -148,7 +148,7 @@ impl World {
     }
 
     pub(super) fn create_job(&mut self, call: Call, draft: &Draft, keys: &[&str], desc: &str) -> Answered {
-        let body = job(draft, keys, desc, self.now().0);
+        let body = job(draft, keys, desc, self.planning_clock().0);
         let target = format!("{COMMANDS}?action=createJob&orgId=o");
         self.create(call, &target, &body, draft.repeated.then_some(desc))
     }

@@ -30,6 +30,22 @@ pub(super) fn broken(rule: &'static str, what: impl Into<String>) -> Checked {
     })
 }
 
+/// When a job was created, by every measure.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    /// The server's clock.
+    pub(super) clock: Timestamp,
+    /// The time that had really passed since the history began.
+    pub(super) passed_ms: i64,
+    /// Processes up to then.
+    pub(super) starts: u64,
+    /// The server's clock was in doubt.
+    pub(super) in_doubt: bool,
+}
+
+/// Of this many milliseconds, the server's clock may gain one.
+const GAIN_PART: i64 = 900;
+
 /// A job as its operator knows it.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -46,6 +62,9 @@ pub(super) struct Job {
     /// Its deletion may have been carried out.
     pub(super) maybe_deleted: bool,
     pub(super) created: Timestamp,
+    begun: Begun,
+    /// Created by a clock that has been set back since: its moments are not those that its operator was told.
+    times_changed: bool,
     barred: u64,
     freed: u64,
     retries_asked: u64,
@@ -65,6 +84,21 @@ impl Job {
 
     fn reply_ms(&self) -> i64 {
         i64::from(self.draft.reply_s) * 1_000
+    }
+
+    /// Whether so much time has really passed since the trigger. Of a job that was there before the present process nothing can
+    /// be told: a start believes a wall clock that is ahead by less than a month. Nor of one that was created while the clock was
+    /// in doubt: its operator was told so, and its window counts from the last commit on.
+    fn may_have_lasted(&self, ms: i64, passed_ms: i64, starts: u64) -> bool {
+        let needed = i64::from(self.draft.trigger_s) * 1_000 + ms;
+        starts > self.begun.starts
+            || self.begun.in_doubt
+            || passed_ms - self.begun.passed_ms >= needed - needed / GAIN_PART - 1
+    }
+
+    /// Whether its trigger must have come.
+    pub(super) fn has_triggered(&self, now: Timestamp) -> bool {
+        !self.times_changed && self.release() <= now
     }
 
     pub(super) fn release(&self) -> Timestamp {
@@ -124,7 +158,7 @@ impl Oracle {
         self.order
     }
 
-    pub(super) fn created(&mut self, draft: Draft, keys: Vec<String>, name: String, no: Option<JobNo>, at: Timestamp) {
+    pub(super) fn created(&mut self, draft: Draft, keys: Vec<String>, name: String, no: Option<JobNo>, begun: Begun) {
         self.jobs.push(Job {
             name,
             draft,
@@ -133,12 +167,22 @@ impl Oracle {
             acknowledged: no.is_some(),
             deleted: false,
             maybe_deleted: false,
-            created: at,
+            created: begun.clock,
+            begun,
+            times_changed: false,
             barred: 0,
             freed: 0,
             retries_asked: 0,
             maybe_cancelled: false,
         });
+    }
+
+    /// An operator has had the server believe the wall clock, though what is stored is later.
+    pub(super) fn times_have_changed(&mut self) {
+        self.jobs.iter_mut().for_each(|job| job.times_changed = true);
+        // Moments of before compare with none of after.
+        self.open.values_mut().for_each(|open| open.closed = true);
+        self.active.clear();
     }
 
     fn job(&self, no: JobNo) -> Option<&Job> {
@@ -336,7 +380,7 @@ impl Oracle {
     }
 
     /// One task, as shown.
-    pub(super) fn look_at(&mut self, index: usize, task: &Shown, now: Timestamp) -> Checked {
+    pub(super) fn look_at(&mut self, index: usize, task: &Shown, now: Begun) -> Checked {
         let job = &self.jobs[index];
         let unknown = TaskFacts::default();
         self.is_true(job, self.tasks.get(&task.no).unwrap_or(&unknown), task, now)?;

@@ -184,6 +184,8 @@ impl History {
         match operation {
             Operation::Wait(ms) => self.wait(i64::from(ms))?,
             Operation::ClockJumps(ms) => self.world.clock_jumps(i64::from(ms)),
+            Operation::Stopped(ms) => self.world.pass_without_turns(i64::from(ms)),
+            Operation::AcceptClock(down) => self.accept_clock(i64::from(down))?,
             Operation::Connect(device) => self.connect(device),
             Operation::LogIn(device, gateway) => self.log_in(device, gateway),
             Operation::Move(device, gateway, call) => self.moves(device, gateway, call),
@@ -226,8 +228,16 @@ impl History {
 
     fn die(&mut self, ending: Ending, down: i64) {
         self.world.end(ending);
-        self.world.clock_jumps(down);
+        self.world.pass_without_turns(down);
         self.live();
+    }
+
+    /// The times that were shown before may have been those of a clock that was ahead.
+    fn accept_clock(&mut self, down: i64) -> Checked {
+        self.world.set_clock_right();
+        self.restart(down)?;
+        self.oracle.times_have_changed();
+        Ok(())
     }
 
     fn restart(&mut self, down: i64) -> Checked {

@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use aldis_core::command::Command;
 use aldis_core::ids::{JobNo, TaskNo};
-use aldis_core::time::{Clock, Timestamp};
+use aldis_core::time::{Clock as _, Timestamp};
 use aldis_server::api::router;
 use aldis_server::app::{App, Blocking, Chance as AppChance, Parts, Settings, Work};
+use aldis_server::clock::{ServerClock, TimeSource};
 use aldis_server::engine::{Engine, Wake};
 use aldis_server::writer::{Inbox, Writer};
 use aldis_simulator::Chance;
@@ -24,7 +25,7 @@ use super::claims::Claims;
 use super::disk::{self, Disk, Ending, Opened, Switch};
 use super::link::Wires;
 use super::operation::{Call, Fault};
-use super::oracle::Violation;
+use super::oracle::{Violation, broken};
 use super::run::Medium;
 
 /// When every history begins.
@@ -35,17 +36,41 @@ const TURNS_MAX: usize = 400;
 const SLEEP_MAX_MS: i64 = 1_000;
 /// Waits that are no longer keep every moment of the engine's; in longer ones it may be late by a sleep.
 const EXACT_MS: i64 = 2_000;
-/// How far the clock may be behind the store at a start before the engine holds dispatch.
-const BEHIND_MAX_MS: i64 = 5 * 60_000;
+/// How far the server's clock may be from the wall clock before planned moments are translated.
+const DRIFT_MAX_MS: i64 = 5 * 60_000;
+/// A turn that comes so much later than it was due is late, as the writer's thread sees it.
+const LATE_MS: i64 = 2_000;
 
 /// Commands that are out over one connection: few, so that the few devices of these worlds have to wait for their turns.
 pub(super) const SHARED_MAX: usize = 2;
 
-struct Hands(Arc<AtomicI64>);
+/// The machine's clocks.
+#[derive(Clone)]
+struct Hands {
+    /// Shows what it is set to.
+    wall_ms: Arc<AtomicI64>,
+    /// The time that has really passed since the history began.
+    passed_ms: Arc<AtomicI64>,
+}
 
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+impl Hands {
+    fn pass(&self, ms: i64) {
+        self.wall_ms.fetch_add(ms, Ordering::SeqCst);
+        self.passed_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    fn passed(&self) -> i64 {
+        self.passed_ms.load(Ordering::SeqCst)
+    }
+}
+
+impl TimeSource for Hands {
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.wall_ms.load(Ordering::SeqCst))
+    }
+
+    fn monotonic_us(&self) -> i64 {
+        self.passed() * 1_000
     }
 }
 
@@ -73,8 +98,6 @@ struct Alive {
     engine: Engine,
     inbox: Arc<Inbox>,
     router: Router,
-    /// Dispatch is held until the clock shows this.
-    held_until: Option<Timestamp>,
 }
 
 /// What a call came to.
@@ -88,13 +111,17 @@ pub(super) enum Came<T> {
 
 /// The world.
 pub(super) struct World {
-    clock: Arc<Hands>,
+    hands: Hands,
+    /// The server's: a new one with every process.
+    clock: Arc<ServerClock<Hands>>,
     dice: Arc<Dice>,
     pub(super) link: Arc<Wires>,
     switch: Switch,
     disk: Disk,
     /// The power went with the process.
     power_lost: bool,
+    /// The next start is told that the wall clock is right.
+    accepts_clock: bool,
     /// What a start found that must not be.
     pub(super) found_broken: Option<Violation>,
     claims: Claims,
@@ -102,9 +129,16 @@ pub(super) struct World {
     observer: Option<Arc<dyn Read>>,
     nudged: Arc<AtomicBool>,
     wake: Wake,
-    /// The engine's clock at its last turn: never behind what is stored.
+    /// The server's clock at the engine's last turn.
     engine_now: Timestamp,
+    /// The clock was in doubt at the engine's last turn.
+    held: bool,
+    /// When the next turn is due at the latest, by the time that has really passed.
+    due: i64,
+    /// The last moment from which replies have had a while longer: a start, a late turn, the end of a doubt.
     pub(super) started: Timestamp,
+    /// Processes so far.
+    pub(super) starts: u64,
     pub(super) turns: u64,
     runtime: tokio::runtime::Runtime,
 }
@@ -118,16 +152,21 @@ impl World {
             Medium::Sqlite => Disk::directory(seed),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let clock = Arc::new(AtomicI64::new(BEGIN));
+        let hands = Hands {
+            wall_ms: Arc::new(AtomicI64::new(BEGIN)),
+            passed_ms: Arc::default(),
+        };
         let switch = Switch::default();
-        switch.lock().clock = Arc::clone(&clock);
+        switch.lock().clocks = [Arc::clone(&hands.wall_ms), Arc::clone(&hands.passed_ms)];
         let mut world = Self {
-            clock: Arc::new(Hands(clock)),
+            clock: Arc::new(ServerClock::new(hands.clone())),
+            hands,
             dice: Arc::new(Dice(Mutex::new(Chance::new(!seed)))),
             link,
             switch,
             disk,
             power_lost: false,
+            accepts_clock: false,
             found_broken: None,
             claims: Claims::default(),
             alive: None,
@@ -135,7 +174,10 @@ impl World {
             nudged: Arc::default(),
             wake: Wake::Nudged,
             engine_now: Timestamp(BEGIN),
+            held: false,
+            due: i64::MAX,
             started: Timestamp(BEGIN),
+            starts: 0,
             turns: 0,
             runtime: runtime.expect("a runtime"),
         };
@@ -143,8 +185,22 @@ impl World {
         world
     }
 
+    /// The server's clock.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What an operator plans by: the wall clock, if it differs from the server's by more than a drift. (Otherwise a plan may
+    /// come by a drift too early or too late, which the judge would have to know.)
+    pub(super) fn planning_clock(&self) -> Timestamp {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        let is_drift = wall.ms_since(now).abs() <= DRIFT_MAX_MS;
+        if is_drift { now } else { wall }
+    }
+
+    /// Milliseconds that have really passed since the history began, whatever any clock says.
+    pub(super) fn passed(&self) -> i64 {
+        self.hands.passed()
     }
 
     pub(super) fn engine_now(&self) -> Timestamp {
@@ -187,9 +243,7 @@ impl World {
 
     /// Whether the engine sends nothing because the clock is wrong.
     pub(super) fn is_held(&self) -> bool {
-        self.alive
-            .as_ref()
-            .is_some_and(|alive| alive.held_until.is_some_and(|until| self.now() < until))
+        self.held
     }
 
     /// As `wiring` does it. A disk that fails now keeps the process from starting, until it is well.
@@ -206,9 +260,15 @@ impl World {
         } = self.disk.open(&presence, &self.switch);
         let (number, stored) = store.last_commit().expect("the disk is well");
         self.found_broken = disk::is_whole(&self.switch, number.0).err();
-        let held_until = (stored.ms_since(self.now()) > BEHIND_MAX_MS).then_some(stored);
+        self.clock = Arc::new(ServerClock::new(self.hands.clone()));
+        let accepted = std::mem::take(&mut self.accepts_clock);
+        if accepted {
+            self.claims = Claims::default();
+        }
+        self.clock.start((number.0 > 0).then_some(stored), accepted);
         let link = Arc::<Wires>::clone(&self.link);
-        let mut engine = Engine::start(store, link, Arc::clone(&inbox), self.now()).expect("the disk is well");
+        let reading = self.clock.reading();
+        let mut engine = Engine::start(store, link, Arc::clone(&inbox), reading).expect("the disk is well");
         engine.share_at_most(SHARED_MAX);
         let searched = Arc::clone(&reader);
         let app = App::new(Parts {
@@ -219,7 +279,7 @@ impl World {
             store: reader,
             blocking: Arc::new(AtOnce),
             writer: Writer::new(Arc::clone(&inbox)),
-            clock: Arc::<Hands>::clone(&self.clock),
+            clock: Arc::<ServerClock<Hands>>::clone(&self.clock),
             presence,
             chance: Arc::<Dice>::clone(&self.dice),
             token_key: [7; 32],
@@ -232,11 +292,13 @@ impl World {
             engine,
             inbox,
             router: router(app),
-            held_until,
         });
         self.observer = Some(observer);
-        self.engine_now = stored.max(self.now());
+        self.engine_now = self.now();
+        self.due = i64::MAX;
         self.started = self.engine_now;
+        self.held = reading.held;
+        self.starts += 1;
         self.turn();
     }
 
@@ -274,12 +336,18 @@ impl World {
     }
 
     pub(super) fn turn(&mut self) {
-        let now = self.now();
         let Some(alive) = &mut self.alive else { return };
         self.nudged.store(false, Ordering::SeqCst);
-        self.engine_now = self.engine_now.max(now);
+        let mut time = self.clock.reading();
+        time.late = time.ticks_ms.saturating_sub(self.due) >= LATE_MS;
+        self.engine_now = time.now;
+        if time.late || self.held && !time.held {
+            self.started = self.engine_now;
+        }
+        self.held = time.held;
         self.link.turn(self.engine_now);
-        self.wake = alive.engine.run_once(now);
+        self.wake = alive.engine.run_once(time);
+        self.due = self.hands.passed() + SLEEP_MAX_MS;
         self.turns += 1;
         if self.disk.has_died(&self.switch) {
             self.end(Ending::Killed);
@@ -291,6 +359,13 @@ impl World {
     /// What was ordered in this turn, before the next one changes what is stored.
     fn check_claims(&mut self) {
         let fresh = self.link.fresh();
+        if self.held && !fresh.is_empty() {
+            let what = format!("{fresh:?} at {}", self.engine_now.0);
+            self.found_broken = self
+                .found_broken
+                .take()
+                .or(broken("nothing_is_sent_in_doubt", what).err());
+        }
         let Some(stored) = self.observer.as_deref() else { return };
         for (device, wire) in fresh {
             let checked = self.claims.check(stored, device, wire, self.engine_now);
@@ -322,19 +397,18 @@ impl World {
     /// Time passes, and the engine runs when it wanted to, or when its thread has slept for as long as it ever does.
     #[must_use]
     pub(super) fn wait(&mut self, ms: i64) -> bool {
-        let end = self.now().plus_ms(ms);
+        let end = self.hands.passed() + ms;
         let exact = ms <= EXACT_MS;
         let mut slept = 0;
-        while self.now() < end {
-            let now = self.now();
-            let longest = now.plus_ms(SLEEP_MAX_MS - slept).min(end);
+        while self.hands.passed() < end {
+            let longest = (SLEEP_MAX_MS - slept).min(end - self.hands.passed());
             let next = match self.wake {
-                Wake::At(at) if exact || at > longest => at.min(longest),
+                Wake::At(at) if exact || at.ms_since(self.now()) > longest => at.ms_since(self.now()).min(longest),
                 _ => longest,
             };
-            let next = next.max(now.plus_ms(1));
-            slept += next.ms_since(now);
-            self.clock.0.store(next.0, Ordering::SeqCst);
+            let next = next.max(1);
+            slept += next;
+            self.hands.pass(next);
             if slept >= SLEEP_MAX_MS {
                 self.turn();
                 slept = 0;
@@ -348,8 +422,20 @@ impl World {
 
     /// Sets the wall clock; the writer's thread looks at it within a second.
     pub(super) fn clock_jumps(&mut self, ms: i64) {
-        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+        self.hands.wall_ms.fetch_add(ms, Ordering::SeqCst);
         self.turn();
+    }
+
+    /// Time passes while the process does not run: it is down, or stopped by a signal.
+    pub(super) fn pass_without_turns(&mut self, ms: i64) {
+        self.hands.pass(ms);
+        self.turn();
+    }
+
+    /// The wall clock is right from now on, and whoever starts the next process says so.
+    pub(super) fn set_clock_right(&mut self) {
+        self.hands.wall_ms.store(BEGIN + self.hands.passed(), Ordering::SeqCst);
+        self.accepts_clock = true;
     }
 
     pub(super) fn router(&self) -> Option<Router> {
@@ -386,7 +472,7 @@ impl World {
                 self.turn();
             } else {
                 // No turn is due: the engine pauses after a fault, or the call waits for a device, until time passes.
-                self.clock.0.fetch_add(SLEEP_MAX_MS, Ordering::SeqCst);
+                self.hands.pass(SLEEP_MAX_MS);
                 self.turn();
             }
         }

@@ -14,6 +14,7 @@ mod activation;
 mod bad_input;
 mod benchmarks;
 mod cancelling;
+mod clocks;
 mod compression;
 mod crashes;
 mod gateways;

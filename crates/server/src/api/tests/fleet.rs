@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::world::{Answered, Hands, World, unsigned};
 use crate::app::Settings;
+use crate::clock::Reading;
 use crate::engine::{Engine, Wake};
 use crate::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
 use crate::writer::{Inbox, Writer};
@@ -62,7 +63,7 @@ impl Fleet {
                 Box::new(store),
                 Arc::<Link>::clone(&link),
                 Arc::clone(&inbox),
-                clock.now(),
+                Reading::right(clock.now()),
             );
             built = Some((Arc::new(Mutex::new(engine.unwrap())), clock));
             Writer::new(Arc::clone(&inbox))
@@ -295,7 +296,7 @@ impl Fleet {
 
 fn drive(engine: &Mutex<Engine>, clock: &Hands) {
     let mut engine = engine.lock();
-    while engine.run_once(clock.now()) == Wake::Now {}
+    while engine.run_once(Reading::right(clock.now())) == Wake::Now {}
 }
 
 /// The documented request.

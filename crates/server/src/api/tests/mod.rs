@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod clocks;
 mod device_topos;
 mod devices;
 mod envelope;

@@ -64,11 +64,25 @@ const EXAMPLE: Key = Key {
     org: "o1",
 };
 
-pub(super) struct Hands(AtomicI64);
+/// The server's clock, and how far the wall clock is ahead of it.
+#[derive(Default)]
+pub(super) struct Hands {
+    now: AtomicI64,
+    wall_ahead: AtomicI64,
+    doubt: Mutex<Option<String>>,
+}
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.now().plus_ms(self.wall_ahead.load(Ordering::SeqCst))
+    }
+
+    fn doubt(&self) -> Option<String> {
+        self.doubt.lock().clone()
     }
 }
 
@@ -159,7 +173,10 @@ impl World {
 
     /// A world with a writer of the caller's own.
     pub(super) fn built(settings: Settings, writer: impl FnOnce(MemoryStore, Arc<Hands>) -> Writer) -> Self {
-        let clock = Arc::new(Hands(AtomicI64::new(NOW)));
+        let clock = Arc::new(Hands {
+            now: AtomicI64::new(NOW),
+            ..Hands::default()
+        });
         let online = Arc::new(Online::default());
         let presence: Arc<dyn Presence> = Arc::<Online>::clone(&online);
         let mut store = MemoryStore::new(Arc::clone(&presence));
@@ -200,7 +217,17 @@ impl World {
     }
 
     pub(super) fn advance_ms(&self, ms: i64) {
-        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+        self.clock.now.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// The wall clock is ahead of the server's by this.
+    pub(super) fn set_wall_ahead(&self, ms: i64) {
+        self.clock.wall_ahead.store(ms, Ordering::SeqCst);
+    }
+
+    /// The clock is in doubt for this reason.
+    pub(super) fn doubt_clock(&self, why: &str) {
+        *self.clock.doubt.lock() = Some(why.to_owned());
     }
 
     pub(super) fn now(&self) -> i64 {

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::link::FakeLink;
 use super::sample::{BEGIN, register};
 use super::store::{FailingStore, Faults};
+use crate::clock::Reading;
 use crate::engine::{Engine, Wake};
 use crate::link::{AnswerTo, ConnectionNo, DeviceEvent, Kinds, Outgoing, SessionNo};
 use crate::writer::Inbox;
@@ -24,6 +25,10 @@ const TURNS_MAX: usize = 200;
 /// The engine with all that it touches.
 pub(super) struct Bench {
     pub(super) now: Timestamp,
+    /// The clock is in doubt.
+    pub(super) held: bool,
+    /// The next turn comes late.
+    pub(super) late: bool,
     pub(super) link: Arc<FakeLink>,
     pub(super) faults: Arc<Mutex<Faults>>,
     pub(super) devices: Vec<DeviceNo>,
@@ -46,9 +51,11 @@ impl Bench {
         let devices = register(&mut store, devices);
         let faults = Arc::default();
         let inbox = Inbox::new(|| {});
-        let engine = engine(&store, &faults, &link, &inbox, BEGIN);
+        let engine = engine(&store, &faults, &link, &inbox, Reading::right(BEGIN));
         let mut bench = Self {
             now: BEGIN,
+            held: false,
+            late: false,
             link,
             faults,
             devices,
@@ -84,9 +91,19 @@ impl Bench {
 
     /// One turn, and what must hold after it.
     pub(super) fn turn(&mut self) -> Wake {
-        self.wake = self.engine.run_once(self.now);
+        let reading = self.reading();
+        self.late = false;
+        self.wake = self.engine.run_once(reading);
         self.check();
         self.wake
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            held: self.held,
+            late: self.late,
+            ..Reading::right(self.now)
+        }
     }
 
     /// Turns until the engine has enough.
@@ -144,7 +161,7 @@ impl Bench {
         self.handed.clear();
         self.inbox = Inbox::new(|| {});
         *self.faults.lock() = Faults::default();
-        self.engine = engine(&self.store, &self.faults, &self.link, &self.inbox, self.now);
+        self.engine = engine(&self.store, &self.faults, &self.link, &self.inbox, self.reading());
         self.wake = Wake::Now;
     }
 
@@ -313,11 +330,11 @@ fn engine(
     faults: &Arc<Mutex<Faults>>,
     link: &Arc<FakeLink>,
     inbox: &Arc<Inbox>,
-    now: Timestamp,
+    time: Reading,
 ) -> Engine {
     let store = FailingStore {
         store: store.clone(),
         faults: Arc::clone(faults),
     };
-    Engine::start(Box::new(store), Arc::<FakeLink>::clone(link), Arc::clone(inbox), now).unwrap()
+    Engine::start(Box::new(store), Arc::<FakeLink>::clone(link), Arc::clone(inbox), time).unwrap()
 }

@@ -5,7 +5,7 @@ use aldis_core::ids::{JobNo, TaskNo};
 use super::{History, nth};
 use crate::simulation::operation::{Call, Choice, DEVICES, Draft};
 use crate::simulation::operator::Answered;
-use crate::simulation::oracle::{Checked, Job};
+use crate::simulation::oracle::{Begun, Checked, Job};
 
 /// Jobs that are looked after at a time: more only make a history slower.
 const JOBS_MAX: usize = 14;
@@ -25,7 +25,12 @@ impl History {
             .map(|bit| format!("d{bit}"))
             .collect();
         let borrowed: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let at = self.world.now();
+        let at = Begun {
+            clock: self.world.now(),
+            passed_ms: self.world.passed(),
+            starts: self.world.starts,
+            in_doubt: self.world.is_held(),
+        };
         let answered = match borrowed.as_slice() {
             [only] if draft.single => self.world.send_single(call, draft, only, &name),
             keys => self.world.create_job(call, draft, keys, &name),

@@ -19,6 +19,9 @@ impl History {
         self.world.disk_heals();
         self.live();
         self.wait(AFTER_FAULTS_MS)?;
+        if self.world.is_held() {
+            self.accept_clock(1_000)?;
+        }
         for index in 0..self.devices.len() {
             let (key, no) = (self.devices[index].key.clone(), self.devices[index].no);
             self.world.disable_device(Call::Answered, &key, false);

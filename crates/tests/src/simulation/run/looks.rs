@@ -10,7 +10,7 @@ use aldis_store::JobTasks;
 use super::{AFTER_FAULTS_MS, History, nth};
 use crate::simulation::operation::{Call, Choice};
 use crate::simulation::operator::{Answered, Shown};
-use crate::simulation::oracle::{Checked, broken};
+use crate::simulation::oracle::{Begun, Checked, broken};
 use crate::simulation::world::SHARED_MAX;
 
 /// Reply deadlines that are near are put off by a start.
@@ -100,11 +100,17 @@ impl History {
         if keys > 0 && tasks.len() != keys {
             return broken("every_target_has_a_task", format!("{} of {keys}", tasks.len()));
         }
-        let now = self.world.engine_now();
-        Self::ends_with(&tasks, finished, self.oracle.jobs[index].release() <= now)?;
+        let time = Begun {
+            clock: self.world.engine_now(),
+            passed_ms: self.world.passed(),
+            starts: self.world.starts,
+            in_doubt: self.world.is_held(),
+        };
+        let triggered = self.oracle.jobs[index].has_triggered(time.clock) && !self.world.is_held();
+        Self::ends_with(&tasks, finished, triggered)?;
         self.oracle.learn(no, &tasks);
         for task in &tasks {
-            self.oracle.look_at(index, task, now)?;
+            self.oracle.look_at(index, task, time)?;
         }
         match tasks.as_slice() {
             [only] if self.oracle.jobs[index].draft.single => self.is_told_the_same(only),
@@ -143,6 +149,10 @@ impl History {
 
     /// Nothing waits longer than it has to.
     pub(super) fn look_deeper(&mut self, no: JobNo) -> Checked {
+        // While the clock is in doubt nothing moves on.
+        if self.world.is_held() {
+            return Ok(());
+        }
         let store = self.world.stored();
         let now = self.world.engine_now();
         let Some(detail) = store.job(no).expect("the observer's way never fails") else {

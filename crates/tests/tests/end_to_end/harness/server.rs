@@ -148,6 +148,14 @@ impl Server {
         self.await_ready();
     }
 
+    /// `kill -9` and a start right after it, with one more flag for this start alone.
+    pub(crate) fn kill_and_start_again_with(&mut self, flag: &str) {
+        self.kill();
+        self.start.flags.push(flag.to_owned());
+        self.start_again();
+        self.start.flags.pop();
+    }
+
     /// `kill -9` and a start right after it.
     pub(crate) fn kill_and_start_again(&mut self) {
         self.kill();

@@ -38,7 +38,13 @@ impl World {
 
     /// Unsigned calls.
     pub(crate) async fn open() -> Self {
-        let server = Server::start_with(Start::flags(&["--no-auth"])).await;
+        Self::open_with(Start::default()).await
+    }
+
+    /// The same, by a server that is started like this.
+    pub(crate) async fn open_with(mut start: Start) -> Self {
+        start.flags.push("--no-auth".to_owned());
+        let server = Server::start_with(start).await;
         let api = Api::unsigned(server.http, "o1");
         Self::furnished(server, api, Credentials::Unsigned { org_id: "o1".into() }).await
     }
