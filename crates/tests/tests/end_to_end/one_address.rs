@@ -11,6 +11,9 @@ use crate::harness::{World, eventually};
 /// More than answers to one address are held back at a time, also one with [`GOOD`] good devices.
 const WRONG: usize = 150;
 const GOOD: usize = 30;
+/// So many have been refused once before new devices come: those left fit into the half of the places that is kept free of
+/// devices that were refused before. To wait for the last of them would be to wait for luck.
+const REFUSED_ONCE: usize = WRONG * 3 / 4;
 /// What the clients with old secrets wait before they try again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 const NOT_AUTHORIZED: u8 = 5;
@@ -73,7 +76,11 @@ async fn good_devices_behind_an_address_full_of_wrong_ones_come_in_at_once() {
     };
     eventually("an address that is full", count(|seen| &seen.unheard, 1)).await;
     come_in(&world, &known).await;
-    eventually("every wrong device refused once", count(|seen| &seen.refused, WRONG)).await;
+    eventually(
+        "most wrong devices refused once",
+        count(|seen| &seen.refused, REFUSED_ONCE),
+    )
+    .await;
     come_in(&world, &new).await;
     come_in(&world, &known).await;
     seen.over.store(true, Ordering::Relaxed);
