@@ -48,7 +48,7 @@ fn read_exponent(text: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let size = digits.parse().unwrap_or(i64::from(u32::MAX));
+    let size = digits.parse().unwrap_or_else(|_huge| i64::from(u32::MAX));
     let size = size.min(i64::from(u32::MAX));
     Some(if text.starts_with('-') { -size } else { size })
 }

@@ -36,7 +36,7 @@ pub(crate) fn member_or_rest<'t>(object: &'t str, name: &str) -> Option<&'t str>
     let mut members = Members::of(object)?;
     let found = members.by_ref().filter(|member| unquoted(member.key) == name).last();
     let rest = members.rest().filter(|(key, _)| unquoted(key) == name);
-    rest.map(|(_, rest)| rest).or(found.map(|member| member.value))
+    rest.map(|(_, rest)| rest).or_else(|| found.map(|member| member.value))
 }
 
 impl<'t> Members<'t> {

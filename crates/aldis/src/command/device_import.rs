@@ -84,7 +84,7 @@ impl Import {
         // Also after a failure: an operator waits for the secrets of what was registered.
         if let Some(output) = output.filter(|_| ended.is_ok() || tally.registered > 0) {
             let written = output.finish().and_then(|sink| Ok(sink.finish()?));
-            ended.and(written.with_context(|| unwritten(tally.registered)))?;
+            ended.and_then(|()| written.with_context(|| unwritten(tally.registered)))?;
         } else {
             ended?;
         }

@@ -195,7 +195,7 @@ impl App {
         change
             .timezone
             .as_deref()
-            .map_or(Ok(()), |zone| timezone::validate(zone))
+            .map_or(Ok(()), timezone::validate)
             .map_err(|violation| violation.within("timezone"))?;
         let device = self.find_device(caller, name).await?;
         let write = Write::UpdateDevice {

@@ -170,7 +170,7 @@ impl App {
         }));
         answered
             .await
-            .map_err(|_| Error::Internal("a question to the store panicked".to_owned()))?
+            .map_err(|_panicked| Error::Internal("a question to the store panicked".to_owned()))?
             .map_err(Into::into)
     }
 

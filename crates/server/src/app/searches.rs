@@ -103,7 +103,7 @@ impl Searches {
         let both = tokio::time::timeout(WAIT_MAX, both).await;
         let (turn, place) = both
             .map_err(|_elapsed| Error::TooManySearches)?
-            .map_err(|_| Error::Overloaded)?;
+            .map_err(|_closed| Error::Overloaded)?;
         let budget = Arc::new(Budget::new(SEARCH_MAX));
         let mut running = self.running.lock();
         if running.stopped {

@@ -101,7 +101,7 @@ pub fn a_change_replaces_what_an_operator_may_change(bench: &mut Bench) {
     let mut expected = before;
     expected.is.name = I18nText::plain("changed");
     expected.is.desc = String::new();
-    expected.is.timezone = "+09:00".to_owned();
+    "+09:00".clone_into(&mut expected.is.timezone);
     expected.is.attributes = BTreeMap::from([("new".to_owned(), json!(false))]);
     expected.is.tags = texts(&[("a", "b")]);
     expected.updated = bench.now;
@@ -139,8 +139,8 @@ pub fn device_changes_of_different_parts_both_last(bench: &mut Bench) {
     let done = bench.commit(&[name, desc, timezone, attributes, tags, none].map(change));
     assert!(done.iter().all(|done| *done == Done::Yes), "{done:?}");
     expected.is.name = I18nText::plain("changed");
-    expected.is.desc = "changed".to_owned();
-    expected.is.timezone = "+09:00".to_owned();
+    "changed".clone_into(&mut expected.is.desc);
+    "+09:00".clone_into(&mut expected.is.timezone);
     (expected.is.attributes, expected.is.tags) = (BTreeMap::new(), BTreeMap::new());
     expected.updated = bench.now;
     assert_eq!(bench.device(no), expected);
