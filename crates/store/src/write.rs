@@ -153,7 +153,8 @@ pub enum Write {
     /// its task's row holds the slot by that, and only one that goes on after its task was cancelled or given up is written.
     Slots(Vec<(DeviceNo, Option<Slot>)>),
     /// Cancel a whole job: raises its mark by one. Answer `Done::Count`: how many tasks were eligible (cancellable rows and
-    /// rows not yet written). A job that has not triggered is finished by it. Refused: `Missing`.
+    /// rows not yet written). A job that has not triggered is finished by it. Refused: `Missing`; `Full` after `u16::MAX` of
+    /// them.
     CancelJob { job: JobNo, by: Actor },
     /// All rows have been settled under this mark. Refused: `Missing`.
     SettledJob { job: JobNo, mark: u16 },

@@ -46,6 +46,11 @@ impl App {
 pub(super) fn refused(failure: Failure, job: &str) -> Error {
     match failure {
         Failure::Refused(Refusal::Missing) => Error::NoJob(job.to_owned()),
+        Failure::Refused(Refusal::Full) => Error::in_use(
+            "jobId",
+            job,
+            "a job that was cancelled as a whole fewer than 65535 times",
+        ),
         other => Error::from(other),
     }
 }

@@ -125,6 +125,10 @@ impl Turn<'_> {
             refuse(answer, Refusal::Missing);
             return Ok(());
         }
+        if self.memory.jobs.get(no).is_some_and(|job| job.cancel_mark == u16::MAX) {
+            refuse(answer, Refusal::Full);
+            return Ok(());
+        }
         let first = self.first_cancellable(no)?;
         let settled = self.mark(no);
         self.withdraw_all_of(no)?;

@@ -158,10 +158,11 @@ impl Batch<'_> {
 
     pub(super) fn cancel_job(&mut self, no: JobNo, by: &Actor) -> Applied {
         let row = self.jobs.live(self.conn, no)?;
+        refuse_if(row.cancel_mark == u16::MAX, Refusal::Full)?;
         let unwritten = row.total.unwrap_or(0).saturating_sub(row.counters.written());
         let cancellable = State::ALL.into_iter().filter(|state| state.is_cancellable());
         let eligible = unwritten + cancellable.map(|state| row.counters.of(state)).sum::<u64>();
-        row.cancel_mark = row.cancel_mark.saturating_add(1);
+        row.cancel_mark += 1;
         let org = row.org.clone();
         self.act(&org, verb::CANCEL_JOB, &no.to_job_id(), by)?;
         Ok(Done::Count(eligible))

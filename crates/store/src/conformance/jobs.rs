@@ -150,6 +150,19 @@ pub fn a_repeated_request_gets_the_first_answer(bench: &mut Bench) {
     );
 }
 
+pub fn a_job_is_cancelled_as_a_whole_no_more_often_than_its_mark_can_count(bench: &mut Bench) {
+    let devices = bench.with_devices(&["d1"]);
+    let job = bench.create(device_job(&devices));
+    let times = usize::from(u16::MAX);
+    let done = bench.commit(&vec![cancel(job); times]);
+    assert!(
+        done.iter().all(|done| matches!(done, Done::Count(_))),
+        "every one up to the last"
+    );
+    bench.refused(cancel(job), Refusal::Full);
+    assert_eq!(bench.job(job).cancel_mark, u16::MAX);
+}
+
 pub fn a_cancel_counts_what_it_can_still_stop(bench: &mut Bench) {
     let devices = bench.with_devices(&["d1", "d2", "d3", "d4", "d5", "d6"]);
     let mut new = device_job(&devices);

@@ -113,6 +113,7 @@ macro_rules! conformance_tests {
                 the_trigger_fixes_the_total_once,
                 a_triggered_job_is_finished_when_all_its_tasks_are,
                 a_repeated_request_gets_the_first_answer,
+                a_job_is_cancelled_as_a_whole_no_more_often_than_its_mark_can_count,
                 a_cancel_counts_what_it_can_still_stop,
                 a_job_cancelled_before_its_trigger_is_finished,
                 a_cancel_stays_at_work_until_it_is_settled,

@@ -209,10 +209,13 @@ impl Contents {
     pub(super) fn cancel_job(&mut self, no: JobNo, by: &Actor) -> Applied {
         let row = self.jobs.get_mut(no)?;
         let job = &mut row.job;
+        if job.cancel_mark == u16::MAX {
+            return Err(Refusal::Full);
+        }
         let unwritten = job.total.unwrap_or(0).saturating_sub(job.counters.written());
         let cancellable = State::ALL.into_iter().filter(|state| state.is_cancellable());
         let eligible = unwritten + cancellable.map(|state| job.counters.of(state)).sum::<u64>();
-        job.cancel_mark = job.cancel_mark.saturating_add(1);
+        job.cancel_mark += 1;
         row.roll_up();
         let org = row.job.org.clone();
         self.act(org, verb::CANCEL_JOB, no.to_job_id(), by);
