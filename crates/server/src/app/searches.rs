@@ -285,14 +285,15 @@ mod tests {
     #[tokio::test]
     async fn pages_of_one_key_leave_room_for_pages_of_others() {
         let searches = searches(1);
-        let mut made = Vec::new();
+        let mut being_made = Vec::new();
         for _ in 0..PAGES_PER_KEY_MAX {
-            made.push(searches.making(key("a")).await.unwrap());
+            being_made.push(searches.making(key("a")).await.unwrap());
         }
         assert!(searches.making(key("a")).now_or_never().is_none());
-        made.push(searches.making(key("b")).await.unwrap());
-        made.remove(0);
+        let other = searches.making(key("b")).await.unwrap();
+        drop(being_made.pop());
         searches.making(key("a")).await.unwrap();
+        drop((being_made, other));
     }
 
     #[tokio::test]

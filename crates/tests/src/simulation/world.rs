@@ -364,7 +364,7 @@ impl World {
             self.found_broken = self
                 .found_broken
                 .take()
-                .or(broken("nothing_is_sent_in_doubt", what).err());
+                .or_else(|| broken("nothing_is_sent_in_doubt", what).err());
         }
         let Some(stored) = self.observer.as_deref() else { return };
         for (device, wire) in fresh {

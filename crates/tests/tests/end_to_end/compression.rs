@@ -60,7 +60,8 @@ async fn gzip_is_honoured_in_both_directions_for_every_payload() {
     assert_eq!(task.task_result.unwrap().output_data, Some(json!({"product": 42})));
 
     // Neither unpacked text nor a byte behind the packed ones costs the result.
-    let spoilings: [fn(&[u8]) -> Vec<u8>; 3] = [
+    type Spoil = fn(&[u8]) -> Vec<u8>;
+    let spoilings: [Spoil; 3] = [
         <[u8]>::to_vec,
         |text| [&packed(text)[..], b"\0"].concat(),
         |text| packed(&[text, b"\0"].concat()),

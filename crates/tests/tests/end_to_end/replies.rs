@@ -210,7 +210,7 @@ async fn success_that_is_not_perfect_json_counts_and_the_command_runs_once() {
         ("control", &|text| text.replace("fine", "two\nlines\u{2}").into_bytes()),
         ("comma", &|text| text.replace('}', ",}").into_bytes()),
         ("quotes", &|text| text.replace('"', "'").into_bytes()),
-        ("cut", &|text| text[..text.len() - 3].as_bytes().to_vec()),
+        ("cut", &|text| text.as_bytes()[..text.len() - 3].to_vec()),
         ("comment", &|text| text.replace('{', "{/* reply */").into_bytes()),
         ("two", &|text| [text.as_bytes(), b"{}"].concat()),
         ("text before the id", &|text| {
@@ -220,7 +220,7 @@ async fn success_that_is_not_perfect_json_counts_and_the_command_runs_once() {
             text.replace('{', r#"{"log":"{"a":1}","#).into_bytes()
         }),
         ("brace", &|text| {
-            text[..text.find(",\"data").unwrap()].as_bytes().to_vec()
+            text.as_bytes()[..text.find(",\"data").unwrap()].to_vec()
         }),
     ];
     for (name, spoil) in spoilings {
