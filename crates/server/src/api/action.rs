@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use utoipa::ToSchema;
-use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 
 use super::call::Call;
@@ -174,7 +174,13 @@ impl Doc {
     /// `data` is a page of these.
     pub(super) fn page<T: ToSchema>(mut self) -> Self {
         self.shape = Shape::Page;
-        self.list::<T>()
+        let whole = self.reference::<T>();
+        let cropped = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("With `projection`: only the fields that it names"));
+        let element = AnyOfBuilder::new().item(whole).item(cropped);
+        self.answer = Some(ArrayBuilder::new().items(element).into());
+        self
     }
 
     /// `data` has one of these per entry.
