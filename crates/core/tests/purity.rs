@@ -38,46 +38,14 @@ const IMPURE: [&str; 24] = [
     "windows-sys",
 ];
 
-/// What each crate may know of the others. Tests of a crate may know more, but see [`NEVER`].
-const MAY_KNOW: [(&str, &[&str]); 11] = [
-    ("aldis-core", &[]),
-    ("aldis-protocol", &["aldis-core"]),
-    ("aldis-store", &["aldis-core"]),
-    ("aldis-store-sqlite", &["aldis-core", "aldis-store"]),
-    (
-        "aldis-server",
-        &["aldis-core", "aldis-protocol", "aldis-store", "aldis-store-sqlite"],
-    ),
-    ("aldis-client", &["aldis-core", "aldis-protocol"]),
-    ("aldis-simulator", &["aldis-core", "aldis-protocol"]),
-    (
-        "aldis",
-        &[
-            "aldis-core",
-            "aldis-protocol",
-            "aldis-server",
-            "aldis-client",
-            "aldis-simulator",
-        ],
-    ),
-    ("aldis-compare", &["aldis-simulator"]),
-    ("aldis-sick-disk", &[]),
-    ("aldis-tests", &EVERYTHING),
-];
-const EVERYTHING: [&str; 9] = [
-    "aldis-core",
-    "aldis-protocol",
-    "aldis-store",
-    "aldis-store-sqlite",
-    "aldis-server",
-    "aldis-client",
-    "aldis-simulator",
-    "aldis-sick-disk",
-    "aldis",
-];
-
 /// Not even for tests: these speak with the server as strangers do.
 const NEVER: [(&str, &str); 2] = [("aldis-client", "aldis-server"), ("aldis-simulator", "aldis-server")];
+
+/// Crates that decide: no socket, no TLS, no HTTP and no SQL may come into them, however indirectly.
+const WALLED_OFF: [(&str, &[&str]); 2] = [
+    ("aldis-engine", &["axum", "hyper", "rustls", "rusqlite", "rmqtt-codec"]),
+    ("aldis-app", &["axum", "hyper", "rustls", "rusqlite", "rmqtt-codec"]),
+];
 
 /// What the sources of pure crates must not name.
 const FORBIDDEN: [&str; 12] = [
@@ -124,22 +92,90 @@ fn pure_sources_name_no_io_no_clock_no_thread() {
     }
 }
 
+/// The crates that each crate depends on, as ARCHITECTURE.md's table of the crates has them. Dependencies of tests alone are
+/// not part of it.
 #[test]
-fn crates_know_each_other_only_as_agreed() {
-    let agreed: BTreeMap<&str, &[&str]> = MAY_KNOW.into_iter().collect();
-    for package in packages() {
-        let name = text(&package, "name");
-        let Some(may_know) = agreed.get(name.as_str()) else {
-            panic!("{name} is new: say in this test and in ARCHITECTURE.md what it may know");
-        };
-        for (known, is_for_tests) in inner_dependencies(&package) {
-            let never = NEVER.contains(&(name.as_str(), known.as_str()));
+fn dependencies_between_crates_equal_the_table_of_the_architecture() {
+    let packages = packages();
+    let actual: Edges = packages.iter().map(edges_of).collect();
+    let documented = documented_edges();
+    assert_eq!(
+        documented,
+        actual,
+        "ARCHITECTURE.md, \"The crates\", should have these edges:\n{}",
+        table(&actual)
+    );
+    for package in &packages {
+        let name = text(package, "name");
+        for (known, _) in inner_dependencies(package) {
             assert!(
-                !never && (is_for_tests || may_know.contains(&known.as_str())),
+                !NEVER.contains(&(name.as_str(), known.as_str())),
                 "{name} must not know {known}"
             );
         }
     }
+}
+
+#[test]
+fn crates_that_decide_reach_no_socket_and_no_database() {
+    for (name, forbidden) in WALLED_OFF {
+        let known = dependencies(name);
+        assert!(
+            known.contains("aldis-core"),
+            "{name}: the list is not to be trusted: {known:?}"
+        );
+        let found: Vec<&str> = forbidden
+            .iter()
+            .copied()
+            .filter(|other| known.contains(*other))
+            .collect();
+        assert!(found.is_empty(), "{name} must not depend on {found:?}");
+    }
+}
+
+/// Per crate, without the common prefix, the crates that it depends on.
+type Edges = BTreeMap<String, BTreeSet<String>>;
+
+fn edges_of(package: &Value) -> (String, BTreeSet<String>) {
+    let known = inner_dependencies(package).into_iter();
+    let known = known.filter(|(_, is_for_tests)| !is_for_tests);
+    (
+        short(&text(package, "name")),
+        known.map(|(name, _)| short(&name)).collect(),
+    )
+}
+
+fn short(name: &str) -> String {
+    name.strip_prefix("aldis-").unwrap_or(name).to_owned()
+}
+
+/// The first and the last cell of each row of the table; names stand in backticks.
+fn documented_edges() -> Edges {
+    let document = std::fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+    let section = document.split_once("\n## The crates\n").unwrap().1;
+    let rows = section.lines().skip_while(|line| !line.starts_with("|--"));
+    let rows = rows.skip(1).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+        let in_backticks = |cell: &str| {
+            cell.split('`')
+                .skip(1)
+                .step_by(2)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let name = in_backticks(cells[0]).remove(0);
+        (name, in_backticks(cells[cells.len() - 1]).into_iter().collect())
+    })
+    .collect()
+}
+
+fn table(edges: &Edges) -> String {
+    let row = |(name, known): (&String, &BTreeSet<String>)| {
+        let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+        format!("| `{name}` | … | {} |", known.join(", "))
+    };
+    edges.iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
 /// What can hold a secret in clear; a path, a flag or a moment cannot.

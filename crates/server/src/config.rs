@@ -10,7 +10,7 @@ use aldis_core::secret::Secret;
 use aldis_core::text_file;
 use serde::Deserialize;
 
-use crate::gateway::{CertificateFiles, TlsFiles};
+use aldis_gateway::{CertificateFiles, TlsFiles};
 
 /// Where the HTTP API listens unless told otherwise: this machine only, until its owner decides.
 const HTTP_DEFAULT: &str = "127.0.0.1:8080";

@@ -27,15 +27,14 @@ pub use clock::SystemTimes;
 pub use first_start::FirstStartError;
 pub use reset_admin::{NewAdminKey, ResetAdminError, reset_admin};
 
-use crate::api;
-use crate::app::{self, App, BlockingPool, Chance as _, Parts, SystemChance};
-use crate::clock::ServerClock;
 use crate::config::Settings;
-use crate::engine::Engine;
-use crate::gateway::{self, Doors, Gateway, NotReloaded, Sessions, Tls, TlsError};
-use crate::shutdown::{self, Stop};
-use crate::writer::{Inbox, Writer};
+use aldis_app::{App, BlockingPool, Chance as _, Parts, SystemChance};
 use aldis_core::time::{Clock, Timestamp};
+use aldis_engine::Engine;
+use aldis_engine::clock::ServerClock;
+use aldis_engine::writer::{Inbox, Writer};
+use aldis_gateway::{Doors, Gateway, NotReloaded, Sessions, Tls, TlsError};
+use aldis_net::shutdown::{self, Stop};
 use pid_file::PidFile;
 use vital::{Ends, Vital};
 use writer_thread::{Signal, WriterThread};
@@ -179,7 +178,7 @@ impl Server {
         let connections = limits::connections(settings.http_connections_max);
         inbox.waiters().bound(connections.waiting());
         let (stop_http, http_stopped) = shutdown::channel();
-        let served = api::serve(
+        let served = aldis_http_api::serve(
             listen::on_this_runtime(http)?,
             connections.callers,
             app.clone(),
@@ -331,7 +330,7 @@ fn app(
         presence,
         chance: Arc::new(SystemChance),
         token_key: token_key(settings)?,
-        settings: app::Settings {
+        settings: aldis_app::Settings {
             no_auth: settings.no_auth,
             tasks_per_job_max: settings.tasks_per_job_max,
             devices_per_product_max: settings.devices_per_product_max,
@@ -388,7 +387,7 @@ fn serve_devices(
         .name("devices".to_owned())
         .spawn(move || {
             let _reports_the_end = vital;
-            runtime.block_on(gateway::serve(gateway, doors, stopped));
+            runtime.block_on(aldis_gateway::serve(gateway, doors, stopped));
         })
         .map_err(system("cannot start the devices' thread"))?;
     Ok((stop, thread))

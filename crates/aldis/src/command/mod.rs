@@ -23,7 +23,6 @@ mod task;
 use std::future::Future;
 use std::time::Duration;
 
-use aldis_server::telemetry;
 use clap::Subcommand;
 use tokio::runtime::Builder;
 
@@ -110,7 +109,7 @@ fn serve(args: serve::Args) -> anyhow::Result<Outcome> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve::run(args));
     runtime.shutdown_timeout(LEFT_OVER_WITHIN);
-    telemetry::finish();
+    aldis_telemetry::finish();
     served.map(|()| Outcome::Done)
 }
 

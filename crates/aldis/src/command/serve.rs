@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aldis_server::config::Given;
-use aldis_server::telemetry;
 use aldis_server::wiring::Server;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,7 +81,7 @@ const ANNOUNCED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, or until a part of the server ends by itself.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    telemetry::start();
+    aldis_telemetry::start();
     let file = args
         .config
         .as_deref()

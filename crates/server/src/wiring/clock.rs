@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aldis_core::time::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::clock::TimeSource;
+use aldis_engine::clock::TimeSource;
 
 /// The clock that goes on while the machine is suspended, where there is one.
 #[cfg(target_os = "linux")]

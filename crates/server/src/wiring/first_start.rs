@@ -11,7 +11,7 @@ use aldis_store::rows::{AccessKey, Action, Actor, Organization, Role, Secret};
 use aldis_store::{Done, Error as StoreError, Store, Write};
 use serde::{Deserialize, Serialize};
 
-use crate::app::Chance;
+use aldis_app::Chance;
 
 /// The organization that the first start makes.
 pub(super) const FIRST_ORGANIZATION: &str = "default";
@@ -199,7 +199,7 @@ mod tests {
     use aldis_store::{Presence, Read};
 
     use super::*;
-    use crate::app::SystemChance;
+    use aldis_app::SystemChance;
 
     struct Nobody;
 

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::gateway;
+use aldis_gateway::turned_away_max;
 
 /// Files that are neither connection nor listener: database, log, lock, runtime.
 const OTHER_FILES: usize = 64;
@@ -66,8 +66,8 @@ fn split(files: usize, callers: usize) -> Connections {
     let for_both = files.saturating_sub(OTHER_FILES);
     let callers = callers.min(for_both.saturating_sub(1)).max(1);
     let rest = for_both.saturating_sub(callers);
-    let fits = |devices: &usize| devices + gateway::turned_away_max(*devices) <= rest;
-    let told = [0, usize::MAX].map(gateway::turned_away_max);
+    let fits = |devices: &usize| devices + turned_away_max(*devices) <= rest;
+    let told = [0, usize::MAX].map(turned_away_max);
     let candidates = told
         .map(|told| rest.saturating_sub(told))
         .into_iter()
@@ -108,7 +108,7 @@ mod tests {
     fn shares_add_up_to_no_more_than_there_is() {
         for files in (OTHER_FILES + 20..2_000).chain([4096, 20_000, 131_072, 1 << 30]) {
             let (callers, devices) = shared(files);
-            let all = callers + devices + gateway::turned_away_max(devices) + OTHER_FILES;
+            let all = callers + devices + turned_away_max(devices) + OTHER_FILES;
             assert!(all <= files, "{all} of {files}");
             assert!(devices >= callers && callers > 0, "{files}");
         }

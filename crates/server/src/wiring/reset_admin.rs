@@ -12,9 +12,9 @@ use aldis_store_sqlite::{OpenError, Options};
 
 use super::SystemTimes;
 use super::first_start::{self, FIRST_ORGANIZATION, FirstStartError};
-use crate::app::SystemChance;
-use crate::clock::TimeSource as _;
 use crate::config::Settings;
+use aldis_app::SystemChance;
+use aldis_engine::clock::TimeSource as _;
 
 /// Stands in the record of actions where a call has its request id.
 const REQUEST_ID: &str = "aldis key reset-admin";

@@ -9,8 +9,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::vital::Vital;
 use super::{StartError, WiredClock};
-use crate::engine::{Engine, Wake};
-use crate::writer::Inbox;
+use aldis_engine::writer::Inbox;
+use aldis_engine::{Engine, Wake};
 
 /// The longest sleep: the wall clock may jump, and no sleep notices.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -188,12 +188,12 @@ mod tests {
     use aldis_store::{Presence, Write};
 
     use super::*;
-    use crate::clock::ServerClock;
-    use crate::engine::tests::store::{FailingStore, Faults};
-    use crate::link::{DeviceLink, Order};
     use crate::wiring::SystemTimes;
     use crate::wiring::vital;
-    use crate::writer::{Failure, Writer};
+    use aldis_engine::clock::ServerClock;
+    use aldis_engine::link::{DeviceLink, Order};
+    use aldis_engine::writer::{Failure, Writer};
+    use aldis_test_support::{FailingStore, Faults};
 
     struct Nobody;
 

@@ -3,7 +3,7 @@
 use aldis_core::command::Command;
 use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::task::Reply;
-use aldis_server::link::{AnswerTo, SessionNo};
+use aldis_engine::link::{AnswerTo, SessionNo};
 
 use super::operation::Answer;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::time::Timestamp;
-use aldis_server::link::{Cause, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
-use aldis_server::writer::Inbox;
+use aldis_engine::link::{Cause, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
+use aldis_engine::writer::Inbox;
 use aldis_store::Presence;
 use parking_lot::Mutex;
 

@@ -9,7 +9,7 @@ mod looks;
 use std::collections::HashMap;
 
 use aldis_core::ids::{DeviceNo, WireId};
-use aldis_server::link::SessionNo;
+use aldis_engine::link::SessionNo;
 use aldis_store::DeviceRef;
 
 use super::device::Device;

@@ -1,23 +1,44 @@
 //! A server that may open few files: devices, callers, database and log share them, and none takes what another needs.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::harness::{Plan, Start, World, eventually};
 
 const FILES: u32 = 256;
 /// More connections than all files, to each listener.
 const STRANGERS: usize = 300;
+/// A refused connection comes again after this: soon enough to keep every place taken, without taking the processor.
+const BETWEEN_CONNECTIONS: Duration = Duration::from_millis(200);
 
-async fn strangers(to: SocketAddr) -> Vec<TcpStream> {
-    let mut connected = Vec::new();
-    for _ in 0..STRANGERS {
-        connected.push(TcpStream::connect(to).await.unwrap());
+/// Connections that are made again whenever the server ends them, until they are dropped.
+struct Crowd(Vec<JoinHandle<()>>);
+
+impl Crowd {
+    fn at(to: SocketAddr) -> Self {
+        Self((0..STRANGERS).map(|_| tokio::spawn(come_again(to))).collect())
     }
-    connected
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn come_again(to: SocketAddr) {
+    loop {
+        if let Ok(mut connected) = TcpStream::connect(to).await {
+            // Ends with the connection; what the server says before that does not matter here.
+            drop(tokio::io::copy(&mut connected, &mut tokio::io::sink()).await);
+        }
+        tokio::time::sleep(BETWEEN_CONNECTIONS).await;
+    }
 }
 
 /// How many files the server has open.
@@ -36,7 +57,7 @@ async fn crowds_at_both_listeners_leave_files_for_devices_calls_and_the_database
     .await;
     let idle = open_files(&world);
     let mut device = world.connected("d1").await;
-    let (callers, others) = (strangers(world.server.http).await, strangers(world.server.mqtt).await);
+    let _crowds = (Crowd::at(world.server.http), Crowd::at(world.server.mqtt));
     eventually("connections that are accepted", || async {
         (open_files(&world) >= idle + 150).then_some(())
     })
@@ -52,7 +73,6 @@ async fn crowds_at_both_listeners_leave_files_for_devices_calls_and_the_database
     assert!(open_files(&world) < FILES as usize, "{} files", open_files(&world));
     let log = world.server.log();
     assert!(!log.contains("could not be accepted"), "{log}");
-    drop((callers, others));
 }
 
 /// From now on the server may open so many files.

@@ -1,7 +1,7 @@
 //! Devices come and go, get commands, and say something about them; or the wrong thing.
 
 use aldis_core::ids::{AttemptNo, DeviceNo, WireId};
-use aldis_server::link::{DeviceEvent, Kinds, Order, Outgoing, SessionNo};
+use aldis_engine::link::{DeviceEvent, Kinds, Order, Outgoing, SessionNo};
 
 use super::{History, nth};
 use crate::simulation::device::{Device, Got, reply, reply_topic};

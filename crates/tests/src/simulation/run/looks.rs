@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::task::State;
-use aldis_server::link::Kinds;
+use aldis_engine::link::Kinds;
 use aldis_store::JobTasks;
 
 use super::{AFTER_FAULTS_MS, History, nth};

@@ -1,0 +1,392 @@
+//! The rules of a turn: what came in, what is due, who gets what next; one commit; then, and only then, what follows.
+//!
+//! [`Engine`] is a plain object: [`Engine::run_once`] takes a moment and says when it wants to be run again. Wiring gives
+//! it a thread and the real clock, a simulation a virtual one. Within a turn the order is fixed: presence, replies and
+//! PUBACKs, operators, deadlines, triggers and due retries, one slice of bulk work, dispatch.
+//!
+//! Everything in memory can be read again from the store, and is, whenever a commit fails. Not here: sockets, threads,
+//! clocks, and any decision about a task's next state, which is `core::task::step`'s alone.
+
+mod asks;
+mod batch;
+mod bulk;
+mod commands;
+mod deadlines;
+mod devices;
+mod dispatch;
+mod fair;
+mod gateways;
+mod jobs;
+mod known;
+pub mod logins;
+mod maps;
+mod memory;
+mod pace;
+mod presence;
+mod promises;
+mod queue;
+mod ready;
+mod replies;
+mod trigger;
+mod turn;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::sync::Arc;
+
+use aldis_core::time::Timestamp;
+use aldis_store::{Committed, Error, Store, Write};
+
+use crate::clock::Reading;
+use crate::link::{DeviceEvent, DeviceLink};
+use crate::proofs::KEPT_MAX;
+use crate::writer::{Ask, Failure, Inbox, Received};
+use batch::Batch;
+pub use gateways::OUT_MAX;
+use memory::Memory;
+use turn::Turn;
+
+/// What `/health/ready` says while the clock is in doubt; the log says why.
+const CLOCK_IN_DOUBT: &str = "the clock is in doubt; the log says why";
+/// How often a store without commits is asked whether its files are in their place.
+const CHECK_EVERY_MS: i64 = 1_000;
+/// A pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its PUBACK.
+const AFTER_FAILURE_MS: i64 = 200;
+/// The longest sleep while attempts are out: PUBACKs that wake nobody are recorded by then.
+const IDLE_MAX_MS: i64 = 20;
+
+/// When the engine wants to be run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// At once: there is more to do.
+    Now,
+    /// At this moment, or when something arrives.
+    At(Timestamp),
+    /// When something arrives.
+    Nudged,
+}
+
+/// The state behind the writer.
+pub struct Engine {
+    store: Box<dyn Store>,
+    link: Arc<dyn DeviceLink>,
+    inbox: Arc<Inbox>,
+    memory: Memory,
+    /// Events of a turn that failed: they come first in the next, which takes no others.
+    kept: Vec<DeviceEvent>,
+    /// What this turn was asked for and answers to nobody: it is asked again if the turn fails.
+    insisted: Vec<Ask>,
+    /// The last turn has left events in the inbox.
+    more_waits: bool,
+    /// When the last turn failed, in ticks of the clock, which also go on while the time is held; `None` after one that did not.
+    failed: Option<i64>,
+    /// The moment of the present turn. It never goes back.
+    clock: Timestamp,
+    /// The ticks of the present turn.
+    ticks_ms: i64,
+    /// When the store was asked last whether its files are in their place, in ticks of the clock.
+    checked_ms: i64,
+    /// The store's files are gone: there is nothing to work on any more.
+    lost: bool,
+}
+
+impl Engine {
+    /// Ends the sessions of an earlier process, and reads what it needs from the store: jobs at work and held slots. Nothing
+    /// is sent again.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn start(
+        mut store: Box<dyn Store>,
+        link: Arc<dyn DeviceLink>,
+        inbox: Arc<Inbox>,
+        time: Reading,
+    ) -> Result<Self, Error> {
+        let (_, stored) = store.last_commit()?;
+        let clock = time.now;
+        let mut writes = Vec::new();
+        // A clock that is behind the store has been accepted by an operator: what is stored comes from one that was ahead.
+        if clock < stored {
+            writes.push(Write::SetClockBack {
+                by_ms: stored.ms_since(clock),
+            });
+        }
+        // Whoever was online when the process died was so until the last moment that is known.
+        writes.push(Write::EndSessions { at: stored.min(clock) });
+        store.commit(clock, &writes)?;
+        let used = store.proofs(KEPT_MAX)?;
+        inbox.proofs().load(&used, used.len() < KEPT_MAX);
+        let mut memory = Memory::new(time, &inbox);
+        inbox.health().hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
+        memory.reload(&*store, clock)?;
+        memory.devices.extend_deadlines(clock);
+        Ok(Self {
+            store,
+            link,
+            inbox,
+            memory,
+            kept: Vec::new(),
+            insisted: Vec::new(),
+            more_waits: false,
+            failed: None,
+            clock,
+            ticks_ms: time.ticks_ms,
+            checked_ms: time.ticks_ms,
+            lost: false,
+        })
+    }
+
+    /// So many attempts may be out to the sub-devices of one connection, instead of [`OUT_MAX`]: small worlds meet the bound
+    /// only if it is small, too.
+    pub fn share_at_most(&mut self, out_max: usize) {
+        self.memory.devices.gateways.share_at_most(out_max);
+    }
+
+    /// A turn looks at so many devices that may take a task: small worlds meet the bound only if it is small, too.
+    #[cfg(test)]
+    fn dispatch_at_most(&mut self, per_turn: usize) {
+        self.memory.devices.ready.look_at_most(per_turn);
+    }
+
+    /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.
+    pub fn stop(&mut self) {
+        if !self.memory.stopping {
+            self.memory.stop();
+            self.failed = None;
+        }
+    }
+
+    /// Whether turns are short, because callers wait for single devices.
+    #[must_use]
+    pub fn is_yielding(&self) -> bool {
+        self.memory.pace.is_yielding()
+    }
+
+    /// Whether the last turn failed: what it was about is neither stored nor acknowledged.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Whether the store's files were removed or replaced: no further turn does anything, and the process has to end.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// One turn.
+    pub fn run_once(&mut self, time: Reading) -> Wake {
+        self.keep_time(time);
+        self.check_store();
+        if self.lost {
+            return Wake::Nudged;
+        }
+        if let Some(end) = self.pause() {
+            return Wake::At(end);
+        }
+        let mut received = self.receive();
+        self.insisted = received.asks.iter().filter_map(Ask::without_answer).collect();
+        match self.decide(&mut received) {
+            (batch, Ok(())) => self.carry_through(batch, received),
+            (batch, Err(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");
+                self.recover(batch, received)
+            }
+        }
+    }
+
+    fn check_store(&mut self) {
+        if self.ticks_ms - self.checked_ms >= CHECK_EVERY_MS {
+            self.checked_ms = self.ticks_ms;
+            if let Err(error) = self.store.check() {
+                self.note_lost(&error);
+            }
+        }
+    }
+
+    fn note_lost(&mut self, error: &Error) {
+        if matches!(error, Error::Replaced { .. }) {
+            tracing::error!(%error, "the store cannot be used any more: the process ends");
+            self.inbox.health().store_fails(true);
+            self.lost = true;
+        }
+    }
+
+    /// Takes notice of the time. Replies get as long as after a start when the clock has stood still, and when the server did
+    /// not run although it should have: they wait in sockets, or have still to be said.
+    fn keep_time(&mut self, time: Reading) {
+        self.clock = self.clock.max(time.now);
+        self.ticks_ms = time.ticks_ms;
+        let goes_on = self.memory.held && !time.held;
+        if self.memory.held != time.held {
+            self.inbox.health().hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
+        }
+        self.memory.held = time.held;
+        self.memory.earlier_now = time.earlier;
+        if goes_on {
+            self.memory.go_on(self.clock);
+        }
+        if goes_on || time.late {
+            self.memory.devices.extend_deadlines(self.clock);
+        }
+    }
+
+    /// Until when nothing is tried after a failure, however many nudges come.
+    fn pause(&self) -> Option<Timestamp> {
+        let since = self.failed.map(|failed| self.ticks_ms - failed)?;
+        (0..AFTER_FAILURE_MS)
+            .contains(&since)
+            .then(|| self.clock.plus_ms(AFTER_FAILURE_MS - since))
+    }
+
+    /// What the turn has to do with. The inbox is bounded, and so is what a failed turn has kept: while it is not stored,
+    /// devices are not listened to.
+    fn receive(&mut self) -> Received {
+        self.memory.recovering = !self.kept.is_empty();
+        if self.memory.recovering {
+            return Received {
+                events: std::mem::take(&mut self.kept),
+                asks: self.inbox.take_asks(),
+            };
+        }
+        let events_max = self.memory.pace.events(self.inbox.has_asks());
+        let jobs = &self.memory.jobs;
+        let of_few = |event: &DeviceEvent| {
+            event
+                .task()
+                .and_then(|task| jobs.of(task))
+                .is_some_and(pace::is_for_few)
+        };
+        let received = self.inbox.take(events_max, of_few);
+        self.more_waits = received.events.len() >= events_max;
+        self.memory.pace.note(&received.asks, self.clock);
+        received
+    }
+
+    /// What the turn comes to. If it fails on the way, attempts that it has taken back are in the batch all the same.
+    fn decide(&mut self, received: &mut Received) -> (Batch, Result<(), Error>) {
+        if self.memory.stale
+            && let Err(error) = self.memory.reload(&*self.store, self.clock)
+        {
+            return (Batch::default(), Err(error));
+        }
+        let mut turn = Turn::new(&*self.store, &mut self.memory, self.clock);
+        let decided = turn.decide(received);
+        (turn.finish(), decided)
+    }
+
+    fn carry_through(&mut self, batch: Batch, received: Received) -> Wake {
+        if batch.writes.is_empty() {
+            self.hand_out(batch, None);
+            return self.next_wake();
+        }
+        match self.store.commit(self.clock, &batch.writes) {
+            Ok(committed) => {
+                self.check_sessions(logins::to_check(&batch.writes, Some(&committed)));
+                self.follow(batch, &committed)
+            }
+            Err(error) => {
+                self.check_sessions(logins::to_check(&batch.writes, None));
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a commit failed: nothing is sent, nothing acknowledged"
+                );
+                self.note_lost(&error);
+                self.recover(batch, received)
+            }
+        }
+    }
+
+    /// Sessions that may have to end are looked at in the next turn that reads what is stored.
+    fn check_sessions(&self, asks: Option<Vec<Ask>>) {
+        if let Some(asks) = asks {
+            self.inbox.check_sessions(asks);
+        }
+    }
+
+    fn follow(&mut self, mut batch: Batch, committed: &Committed) -> Wake {
+        self.memory.latest.stored();
+        for write in &batch.writes {
+            if let Write::UseUp { proofs, .. } = write {
+                self.memory.proofs.stored(proofs);
+            }
+        }
+        let learned = self.memory.learn(&*self.store, &batch.writes, committed);
+        self.memory.devices.join_all(&batch.newborn);
+        self.kept = batch.take_lost(committed);
+        self.memory.tell_of_ends(&batch.writes, committed);
+        let writes = std::mem::take(&mut batch.writes);
+        self.inbox.health().store_fails(learned.is_err());
+        self.hand_out(batch, Some(committed));
+        self.memory.keep_known(writes, committed);
+        if let Err(error) = learned {
+            tracing::error!(error = &error as &dyn std::error::Error, "reading back a commit failed");
+            let lost = std::mem::take(&mut self.kept);
+            return self.recover(
+                Batch::default(),
+                Received {
+                    events: lost,
+                    asks: Vec::new(),
+                },
+            );
+        }
+        self.next_wake()
+    }
+
+    /// After the commit, and only then: devices get their orders, callers their answers.
+    fn hand_out(&mut self, batch: Batch, committed: Option<&Committed>) {
+        self.memory.devices.committed();
+        self.insisted.clear();
+        if !batch.orders.is_empty() {
+            self.link.carry_out(batch.orders);
+        }
+        let done = committed.map_or(&[][..], |committed| &committed.done);
+        for (range, answer) in batch.answers {
+            answer(Ok(done.get(range).unwrap_or_default()));
+        }
+    }
+
+    /// Nobody was told anything: events are kept, attempts that were to leave certainly have not, and memory is read anew.
+    fn recover(&mut self, batch: Batch, received: Received) -> Wake {
+        self.failed = Some(self.ticks_ms);
+        self.inbox.health().store_fails(true);
+        self.memory.devices.reopen();
+        self.memory.latest.not_stored(self.clock);
+        self.kept = received.events;
+        self.kept.extend(batch.not_sent());
+        for ask in std::mem::take(&mut self.insisted) {
+            self.inbox.insist(ask);
+        }
+        for (_, answer) in batch.answers {
+            answer(Err(Failure::Unavailable));
+        }
+        if let Err(error) = self.memory.reload(&*self.store, self.clock) {
+            tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");
+            self.memory.stale = true;
+        }
+        Wake::At(self.clock.plus_ms(AFTER_FAILURE_MS))
+    }
+
+    fn next_wake(&mut self) -> Wake {
+        self.failed = None;
+        let left_waiting = std::mem::take(&mut self.memory.recovering) && !self.inbox.is_empty();
+        if left_waiting || self.more_waits || self.memory.has_work() || !self.kept.is_empty() {
+            return Wake::Now;
+        }
+        if self.memory.held {
+            // No moment comes while the time is held: the writer looks at the clock by itself.
+            return Wake::Nudged;
+        }
+        let idle = self
+            .memory
+            .devices
+            .await_pubacks()
+            .then(|| self.clock.plus_ms(IDLE_MAX_MS));
+        match self.memory.next_moment().into_iter().chain(idle).min() {
+            Some(at) if at <= self.clock => Wake::Now,
+            Some(at) => Wake::At(at),
+            None => Wake::Nudged,
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! A device's connection, from its CONNACK to its end.
+
+use std::convert::Infallible;
+use std::future::Future as _;
+use std::num::NonZeroU16;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use aldis_core::ids::DeviceNo;
+use rmqtt_codec::types::QoS;
+use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
+use tokio::time::Sleep;
+
+use super::Gateway;
+use super::end::{Breach, End};
+use super::input::{Input, Pass};
+use super::line::Outward;
+use super::login::connack;
+use super::members::{Asked, Members};
+use super::mqtt5;
+use super::pace::Pace;
+use super::packets::{Incoming, Message};
+use super::packing::Unpackable;
+use super::sessions::Present;
+use super::settling::Settling;
+use super::socket;
+use super::subscribing::{Ready, subscribed};
+use super::terms::Version;
+use super::upstream::{Reaction, react};
+use aldis_engine::link::{DeviceEvent, Kinds, SessionNo};
+use aldis_engine::trace;
+
+/// Messages in another device's name that are passed over before the connection is ended, unless it is a gateway's.
+const FOREIGN_MAX: u32 = 20;
+/// Wildcards are for filters, and NUL is for no string of MQTT.
+pub(super) const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
+/// What a filter of a SUBSCRIBE is charged as: it is compared with the topics of every device of the connection.
+const FILTER_BYTES: usize = 16;
+/// Until the next look at the time when nothing is due.
+const FAR: Duration = Duration::from_secs(3600);
+
+pub(super) struct Connection {
+    gateway: Arc<Gateway>,
+    present: Present,
+    settling: Settling,
+    /// Seconds between two signs of life; 0: none are promised.
+    keep_alive: u16,
+    /// When the device was last heard.
+    heard: Instant,
+    foreign: u32,
+    /// The device has acknowledged a command and not replied yet.
+    reply_is_next: bool,
+    pace: Pace,
+}
+
+/// What a connection has been waiting for.
+enum Next {
+    Bytes,
+    Moment,
+}
+
+impl Connection {
+    pub(super) fn new(gateway: Arc<Gateway>, present: Present, keep_alive: u16) -> Self {
+        let now = Instant::now();
+        Self {
+            gateway,
+            present,
+            settling: Settling::begin(now),
+            keep_alive,
+            heard: now,
+            foreign: 0,
+            reply_is_next: false,
+            pace: Pace::begin(now),
+        }
+    }
+
+    /// Talks with the device until either has enough. What came right behind its login is in `input`.
+    pub(super) async fn run(&mut self, input: &mut Input) {
+        let end = match self.talk(input).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        let line = &self.present.line;
+        let stopping = self.gateway.sessions.is_stopping();
+        let polite = matches!(end, End::Disconnected) || stopping;
+        let told = line.outward().put_why(&end);
+        // Whoever says goodbye reads what was said before; nobody else gets bytes after the end, but the reason for it.
+        if (polite || told)
+            && let Err(error) = line.outward().flush(&line.transport, &*self.gateway.clock)
+        {
+            tracing::debug!(%error, "a device was gone before it was told everything");
+        }
+        if polite {
+            line.transport.say_goodbye();
+        }
+        socket::discard_on_close(line.transport.socket(), !polite);
+        tracing::debug!(device = line.device.0, %end, "a device's connection has ended");
+        let why = end.to_string();
+        self.gateway
+            .sessions
+            .note(line.device, trace::Event::Ended(why.clone()));
+        self.gateway.sessions.end_members(line, &why);
+    }
+
+    async fn talk(&mut self, input: &mut Input) -> Result<Infallible, End> {
+        let room = self.greet(input)?;
+        self.give_way(room, false).await;
+        // Under TLS more may have come together with the login, for which the socket will not call again.
+        let mut more = true;
+        let mut timer = pin!(tokio::time::sleep_until(self.next_moment().into()));
+        loop {
+            match std::future::poll_fn(|cx| self.poll_next(cx, timer.as_mut(), more)).await? {
+                Next::Bytes => {
+                    let room;
+                    (room, more) = self.hear(input)?;
+                    self.give_way(room, more).await;
+                    if self.has_asked() {
+                        Box::pin(self.serve_asked()).await?;
+                        timer.as_mut().reset(self.next_moment().into());
+                    }
+                }
+                Next::Moment => {
+                    self.pass_time()?;
+                    // Whatever happens but the login of a sub-device moves the next moment away, never closer.
+                    timer.as_mut().reset(self.next_moment().into());
+                }
+            }
+        }
+    }
+
+    fn poll_next(&self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>, more: bool) -> Poll<Result<Next, End>> {
+        let line = &self.present.line;
+        if let Poll::Ready(end) = line.poll_end(cx, &*self.gateway.clock) {
+            return Poll::Ready(Err(end));
+        }
+        if more {
+            return Poll::Ready(Ok(Next::Bytes));
+        }
+        if let Poll::Ready(ready) = line.transport.poll_read_ready(cx) {
+            return Poll::Ready(ready.map(|()| Next::Bytes).map_err(End::from));
+        }
+        timer.poll(cx).map(|()| Ok(Next::Moment))
+    }
+
+    fn has_asked(&self) -> bool {
+        let outward = self.present.line.outward();
+        outward.members().is_some_and(|members| !members.asked.is_empty())
+    }
+
+    /// Does what the device has asked for as a gateway. Few devices are gateways: the others must not carry the room that
+    /// this takes, so its caller boxes it.
+    async fn serve_asked(&mut self) -> Result<(), End> {
+        let line = &self.present.line;
+        let asked = line
+            .outward()
+            .members_mut()
+            .map(|members| std::mem::take(&mut members.asked));
+        let answered = self.gateway.serve_asked(line, asked.unwrap_or_default()).await?;
+        self.pace.charge(answered);
+        Ok(())
+    }
+
+    /// Pauses if the engine has more than it can take: the device's socket fills up then. And all devices share one thread:
+    /// one that never pauses must not keep it for itself, nor one whose packets cost more than others'.
+    async fn give_way(&mut self, room: bool, more: bool) {
+        if !room {
+            self.gateway.sessions.writer().room().await;
+        }
+        match self.pace.end_pass(Instant::now()) {
+            // Few wait: the others must not carry the room that this takes.
+            Some(wait) => Box::pin(tokio::time::sleep(wait)).await,
+            None if more => tokio::task::yield_now().await,
+            None => {}
+        }
+    }
+
+    /// Tells the device that it is in, and hears what it said before that. False if the engine's inbox is full.
+    fn greet(&mut self, input: &mut Input) -> Result<bool, End> {
+        let line = Arc::clone(&self.present.line);
+        socket::discard_on_close(line.transport.socket(), true);
+        if self.keep_alive == 0 {
+            socket::probe_when_silent(line.transport.socket());
+        }
+        let mut outward = line.outward();
+        outward.put(connack(ConnectAckReason::ConnectionAccepted))?;
+        let mut room = true;
+        input.take_kept(|packet| {
+            room &= self.handle(packet, &mut outward)?;
+            Ok::<_, End>(self.pass())
+        })?;
+        outward.flush(&line.transport, &*self.gateway.clock)?;
+        Ok(room)
+    }
+
+    /// Hears what the device says now. Whether the engine's inbox has room, and whether there may be more to hear.
+    fn hear(&mut self, input: &mut Input) -> Result<(bool, bool), End> {
+        let line = Arc::clone(&self.present.line);
+        let mut outward = line.outward();
+        let (mut room, mut heard) = (true, false);
+        let more = input.try_read(&line.transport, |packet| {
+            heard = true;
+            room &= self.handle(packet, &mut outward)?;
+            Ok::<_, End>(self.pass())
+        })?;
+        if heard {
+            self.heard = Instant::now();
+        }
+        if std::mem::take(&mut self.reply_is_next) {
+            socket::acknowledge_quickly(line.transport.socket());
+        }
+        outward.flush(&line.transport, &*self.gateway.clock)?;
+        Ok((room, more))
+    }
+
+    fn pass(&self) -> Pass {
+        if self.pace.is_spent() { Pass::Over } else { Pass::On }
+    }
+
+    /// One packet; false if the engine's inbox is full.
+    fn handle(&mut self, packet: Incoming<'_>, outward: &mut Outward) -> Result<bool, End> {
+        let packet = match packet {
+            Incoming::Publish(message) => return self.published(message, outward),
+            Incoming::PublishAck(packet_id) => {
+                self.pace.charge(0);
+                let Some((device, wire)) = outward.acknowledged(packet_id) else {
+                    return Ok(true);
+                };
+                self.reply_is_next = true;
+                return Ok(self.report(DeviceEvent::Acked { device, wire }));
+            }
+            Incoming::Other(packet) => packet,
+        };
+        match packet {
+            Packet::PingRequest => {
+                self.pace.charge(0);
+                outward.put(Packet::PingResponse)?;
+            }
+            Packet::Subscribe {
+                packet_id,
+                topic_filters,
+            } => {
+                self.pace.charge(topic_filters.len() * FILTER_BYTES);
+                outward.put(suback(outward.version(), packet_id, &topic_filters))?;
+                return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref()), outward));
+            }
+            Packet::Unsubscribe {
+                packet_id,
+                topic_filters,
+            } => {
+                self.pace.charge(topic_filters.len() * FILTER_BYTES);
+                outward.put_unsuback(packet_id, topic_filters.len())?;
+            }
+            Packet::Disconnect => return Err(End::Disconnected),
+            Packet::Connect(_) => return Err(End::Misbehaved("a second CONNECT")),
+            Packet::Publish(_)
+            | Packet::PublishAck { .. }
+            | Packet::PublishReceived { .. }
+            | Packet::PublishRelease { .. }
+            | Packet::PublishComplete { .. }
+            | Packet::ConnectAck(_)
+            | Packet::SubscribeAck { .. }
+            | Packet::UnsubscribeAck { .. }
+            | Packet::PingResponse => return Err(End::Misbehaved("a packet that only a server sends, or of QoS 2")),
+        }
+        Ok(true)
+    }
+
+    fn published(&mut self, message: Message<'_>, outward: &mut Outward) -> Result<bool, End> {
+        if message.qos == QoS::ExactlyOnce {
+            return Err(Breach::Qos2.into());
+        }
+        if message.topic.contains(NOT_IN_A_TOPIC) {
+            return Err(Breach::Topic.into());
+        }
+        let payload = match outward.packing().unpack(message.payload) {
+            Ok(payload) => payload,
+            Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
+            Err(Unpackable::Garbage) => {
+                self.pace.charge(message.payload.len());
+                self.dropped(
+                    self.present.line.device,
+                    "its payload is not packed as announced",
+                    message.topic,
+                );
+                if let Some(packet_id) = message.packet_id {
+                    outward.put_puback(packet_id);
+                }
+                return Ok(true);
+            }
+        };
+        self.pace.charge(payload.len());
+        let message = Message {
+            payload: &payload,
+            ..message
+        };
+        let answer = match react(message, &self.present.line, outward) {
+            Reaction::Report(event) => {
+                self.reply_is_next = false;
+                return Ok(self.report(event));
+            }
+            Reaction::Take(answer) => answer,
+            Reaction::Drop(device, why) => {
+                self.dropped(device, why, message.topic);
+                None
+            }
+            Reaction::Keep(reported, answer) => {
+                self.gateway.sessions.keep_reported(reported);
+                answer
+            }
+            Reaction::Ask(asked) => {
+                let waits = matches!(*asked, Asked::Reply { .. });
+                if waits {
+                    self.hear_foreign(outward);
+                }
+                outward.ask(*asked);
+                if waits {
+                    return Ok(true);
+                }
+                None
+            }
+            Reaction::Foreign(answer) => {
+                self.hear_foreign(outward);
+                answer
+            }
+        };
+        if let Some(packet_id) = message.packet_id {
+            outward.put_puback(packet_id);
+        }
+        if let Some(answer) = answer {
+            outward.put_message(&answer.topic, &answer.payload)?;
+        }
+        Ok(true)
+    }
+
+    fn dropped(&self, device: DeviceNo, why: &'static str, topic: &str) {
+        self.gateway.sessions.note(device, trace::Event::dropped(why, topic));
+    }
+
+    /// A gateway may have much to say for sub-devices that are not in again, and is not told of each that it has lost: it must
+    /// not lose all others for that. So whoever says too much is looked at before it is cut off.
+    fn hear_foreign(&mut self, outward: &mut Outward) {
+        if outward.is_gateway() {
+            return;
+        }
+        self.foreign = self.foreign.saturating_add(1);
+        if self.foreign == FOREIGN_MAX + 1 {
+            outward.ask(Asked::TooMuchForeign);
+        }
+    }
+
+    /// The SUBACK is in the output by now, hence before any command.
+    fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str> + Clone, outward: &mut Outward) -> bool {
+        let line = &self.present.line;
+        let of = (&line.keys, &mut self.settling);
+        let (own, members) = subscribed(filters, of, outward, Instant::now());
+        let mut room = true;
+        for (session, device, ready) in members {
+            room &= self.report_widened(session, device, ready);
+        }
+        room & self.report_widened(line.session, line.device, own)
+    }
+
+    fn report_widened(&self, session: SessionNo, device: DeviceNo, ready: Ready) -> bool {
+        let Ready { kinds, services } = ready;
+        let mut room = kinds.is_none_or(|kinds| self.report_ready(session, device, kinds));
+        if !services.is_empty() {
+            room &= self.report(DeviceEvent::ReadyFor {
+                session,
+                device,
+                services,
+            });
+        }
+        room
+    }
+
+    fn report_ready(&self, session: SessionNo, device: DeviceNo, kinds: Kinds) -> bool {
+        self.report(DeviceEvent::Ready { session, device, kinds })
+    }
+
+    /// False if the engine's inbox is full.
+    fn report(&self, event: DeviceEvent) -> bool {
+        self.gateway.sessions.writer().report(event)
+    }
+
+    fn next_moment(&self) -> Instant {
+        let settled = self.present.line.outward().members().and_then(Members::settled_at);
+        let moments = [self.settling.ends_at(), silent_at(self.keep_alive, self.heard), settled];
+        moments
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_else(|| Instant::now() + FAR)
+    }
+
+    fn pass_time(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if silent_at(self.keep_alive, self.heard).is_some_and(|end| now >= end) {
+            return Err(End::Silent);
+        }
+        let line = &self.present.line;
+        if let Some(kinds) = self.settling.pass(now) {
+            self.report_ready(line.session, line.device, kinds);
+        }
+        if let Some(members) = line.outward().members_mut() {
+            for member in members.all_mut() {
+                if let Some(kinds) = member.settling.pass(now) {
+                    self.report_ready(member.session, member.device, kinds);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When a device that promised signs of life is gone: one and a half times as long after the last.
+pub(super) fn silent_at(keep_alive_secs: u16, heard: Instant) -> Option<Instant> {
+    let keep_alive = u64::from(keep_alive_secs);
+    (keep_alive > 0).then(|| heard + Duration::from_millis(keep_alive * 1_500))
+}
+
+/// Grants every filter: no subscription decides what is delivered. In MQTT 5 whoever names what is none is told so.
+pub(super) fn suback<F: AsRef<str>>(version: Version, packet_id: NonZeroU16, filters: &[(F, QoS)]) -> Packet {
+    let granted = filters.iter().map(|(filter, qos)| {
+        if version == Version::V5 && !mqtt5::is_filter(filter.as_ref()) {
+            return SubscribeReturnCode::Failure;
+        }
+        SubscribeReturnCode::Success(at_most_once_or_once(*qos))
+    });
+    Packet::SubscribeAck {
+        packet_id,
+        status: granted.collect(),
+    }
+}
+
+fn at_most_once_or_once(wanted: QoS) -> QoS {
+    match wanted {
+        QoS::AtMostOnce => QoS::AtMostOnce,
+        QoS::AtLeastOnce | QoS::ExactlyOnce => QoS::AtLeastOnce,
+    }
+}

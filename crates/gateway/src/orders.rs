@@ -1,0 +1,122 @@
+//! Carries out what the engine orders.
+//!
+//! Orders come by the batch. Those of one connection follow each other and make one write to its socket.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use super::Gateway;
+use super::end::{End, WireError};
+use super::line::{Line, Outward};
+use super::templates::Templates;
+use aldis_engine::link::{Cause, ConnectionNo, Order, Outgoing};
+
+/// Connections whose orders are carried out before devices are read from again.
+const CONNECTIONS_AT_ONCE: usize = 64;
+
+fn connection(order: &Order) -> ConnectionNo {
+    order.session().connection()
+}
+
+impl Gateway {
+    /// Carries out orders as they come.
+    pub(super) async fn carry_out_orders(&self) -> Infallible {
+        let mut templates = Templates::default();
+        loop {
+            let mut orders = self.sessions.ordered().await;
+            orders.sort_by_key(connection);
+            let mut orders = orders.into_iter().peekable();
+            let mut connections = 0;
+            while let Some(connected) = orders.peek().map(connection) {
+                let line = self.sessions.line(connected);
+                let ours = std::iter::from_fn(|| orders.next_if(|order| connection(order) == connected));
+                self.carry_out_for(line, ours, &mut templates);
+                connections += 1;
+                if connections % CONNECTIONS_AT_ONCE == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    fn carry_out_for(&self, line: Option<Arc<Line>>, orders: impl Iterator<Item = Order>, templates: &mut Templates) {
+        let Some(line) = line else {
+            return orders.for_each(|order| self.sessions.hand_back(&order));
+        };
+        let mut outward = line.outward();
+        for order in orders {
+            if let Err(error) = self.carry_out(&line, &mut outward, &order, templates) {
+                outward.end(error.into());
+            }
+        }
+        line.send(&mut outward, &*self.clock);
+    }
+
+    fn carry_out(
+        &self,
+        line: &Line,
+        outward: &mut Outward,
+        order: &Order,
+        templates: &mut Templates,
+    ) -> Result<(), WireError> {
+        if outward.is_over() {
+            self.sessions.hand_back(order);
+            return Ok(());
+        }
+        match order {
+            Order::Publish(outgoing) if outgoing.session == line.session => {
+                if self.may_leave(outgoing) {
+                    let put = outward.put_command(&line.keys, line.qos, templates.of(&outgoing.command), outgoing)?;
+                    self.sessions.unless_put(put, outgoing);
+                }
+            }
+            Order::Publish(outgoing) => self.publish_over(outward, outgoing, templates)?,
+            Order::Acknowledge { packet, .. } => {
+                if let Some(packet_id) = std::num::NonZeroU16::new(*packet) {
+                    outward.put_puback(packet_id);
+                }
+            }
+            Order::Tell { fate, sub_device, .. } => {
+                let id = self.sessions.next_notice(self.clock.now());
+                let message = fate.tell(id, line.keys.product(), line.keys.device(), sub_device);
+                outward.put_message(&message.topic, &message.payload)?;
+            }
+            Order::Reset { session, cause } if *session != line.session => {
+                if let Some(member) = outward.remove_member(*session) {
+                    self.sessions.left(line, &member, &cause.to_string());
+                }
+            }
+            Order::Reset { cause, .. } => outward.end(End::Ordered(*cause)),
+            Order::Break { .. } => outward.end(End::Ordered(Cause::Unacknowledged)),
+        }
+        Ok(())
+    }
+
+    /// To a sub-device, as long as it is in.
+    fn publish_over(
+        &self,
+        outward: &mut Outward,
+        outgoing: &Outgoing,
+        templates: &mut Templates,
+    ) -> Result<(), WireError> {
+        let member = outward.members().and_then(|members| members.get(outgoing.session));
+        let Some((keys, qos)) = member.map(|member| (Arc::clone(&member.keys), member.qos)) else {
+            self.sessions.not_sent(outgoing);
+            return Ok(());
+        };
+        if self.may_leave(outgoing) {
+            let put = outward.put_command(&keys, qos, templates.of(&outgoing.command), outgoing)?;
+            self.sessions.unless_put(put, outgoing);
+        }
+        Ok(())
+    }
+
+    /// The last look before the socket: too late, or taken back meanwhile, and it does not leave.
+    fn may_leave(&self, outgoing: &Outgoing) -> bool {
+        if self.clock.now() >= outgoing.not_after {
+            self.sessions.not_sent(outgoing);
+            return false;
+        }
+        outgoing.gate.take()
+    }
+}

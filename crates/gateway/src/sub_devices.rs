@@ -1,0 +1,293 @@
+//! What a gateway asks for on behalf of its sub-devices, done one after another.
+
+use std::collections::HashSet;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use aldis_core::ids::DeviceNo;
+use aldis_protocol::answers::Answer;
+use aldis_protocol::reply::ReplyMessage;
+use aldis_protocol::report::Query;
+use aldis_protocol::sub_devices::{Asks, Known, Named, Outcome, Refused, Request, SubLogin};
+use aldis_protocol::thing_model::ModelQuery;
+
+use super::Gateway;
+use super::end::End;
+use super::entrant::Entrant;
+use super::keys::Keys;
+use super::line::Line;
+use super::members::{Asked, Members};
+use aldis_app::gateway_requests::{Each, Proved};
+use aldis_app::sub_devices::ONLINE_MAX;
+use aldis_engine::link::{AnswerTo, DeviceEvent};
+use aldis_engine::takeovers::Way;
+use aldis_engine::trace::Event;
+
+impl Gateway {
+    /// Does what was asked for, in order, and answers. How many bytes were answered: a short question can have a long answer.
+    pub(super) async fn serve_asked(&self, line: &Arc<Line>, asked: Vec<Asked>) -> Result<usize, End> {
+        let mut answered = 0;
+        for asked in asked {
+            self.sessions.writer().room().await;
+            let request = match asked {
+                Asked::Request(request) => request,
+                Asked::Query(device, query) => {
+                    answered += self.answer_query(line, device, &query).await?;
+                    continue;
+                }
+                Asked::Model(device, query) => {
+                    answered += self.answer_model_query(line, device, &query).await?;
+                    continue;
+                }
+                Asked::Reply { from, said, to, packet } => {
+                    self.hear_reply(line, from, said, to, packet).await?;
+                    continue;
+                }
+                Asked::TooMuchForeign => {
+                    self.look_at_talker(line).await?;
+                    continue;
+                }
+            };
+            let outcome = self.serve(line, &request).await.unwrap_or_else(Outcome::Refused);
+            answered += self.say(line, &request.answer(&outcome))?;
+        }
+        Ok(answered)
+    }
+
+    /// What the device has reported, and what an operator has registered of it.
+    async fn answer_query(&self, line: &Line, device: DeviceNo, query: &Query) -> Result<usize, End> {
+        let answer = match self.app.own_values(device, query.kind).await {
+            Ok(values) => query.answer(values),
+            Err(error) => {
+                tracing::error!(%error, "what a device has reported cannot be read");
+                query.unavailable()
+            }
+        };
+        self.say(line, &answer)
+    }
+
+    async fn answer_model_query(&self, line: &Line, device: DeviceNo, query: &ModelQuery) -> Result<usize, End> {
+        let answer = match self.app.own_model(device).await {
+            Ok(document) => query.answer(&document),
+            Err(error) => {
+                tracing::error!(%error, "a device's thing model cannot be read");
+                query.unavailable()
+            }
+        };
+        self.say(line, &answer)
+    }
+
+    /// How many bytes were said.
+    fn say(&self, line: &Line, answer: &Answer) -> Result<usize, End> {
+        let mut outward = line.outward();
+        outward.put_message(&answer.topic, &answer.payload)?;
+        outward.flush(&line.transport, &*self.clock)?;
+        Ok(answer.payload.len())
+    }
+
+    /// Only a gateway may go on speaking for others.
+    async fn look_at_talker(&self, line: &Line) -> Result<(), End> {
+        match self.app.is_gateway(line.device).await {
+            Ok(true) => line.outward().be_gateway(),
+            Ok(false) => return Err(End::Misbehaved("too many messages in another device's name")),
+            Err(_) => return Err(End::Unavailable),
+        }
+        Ok(())
+    }
+
+    /// A reply of a device that is not in counts if it is under this gateway; else it is acknowledged and dropped. As long as
+    /// nobody can tell it is neither: the connection ends, and the gateway says it again.
+    async fn hear_reply(
+        &self,
+        line: &Arc<Line>,
+        from: Named,
+        said: ReplyMessage,
+        to: AnswerTo,
+        packet: Option<NonZeroU16>,
+    ) -> Result<(), End> {
+        let topic = format!("/sys/{}/{}/", from.product_key, from.device_key);
+        let found = self.app.sub_device(line.device, from).await;
+        if let Some(device) = found.map_err(|_unavailable| End::Unavailable)? {
+            self.sessions.writer().report(DeviceEvent::Replied {
+                session: line.session,
+                device,
+                wire: said.wire,
+                mentioned: said.mentioned,
+                to,
+                reply: said.reply,
+                packet: packet.map(NonZeroU16::get),
+            });
+            return Ok(());
+        }
+        self.sessions.note(
+            line.device,
+            Event::dropped("its topic names a device that it may not speak for", &topic),
+        );
+        if let Some(packet_id) = packet {
+            let mut outward = line.outward();
+            outward.put_puback(packet_id);
+            outward.flush(&line.transport, &*self.clock)?;
+        }
+        Ok(())
+    }
+
+    async fn serve(&self, line: &Arc<Line>, request: &Request) -> Result<Outcome, Refused> {
+        let gateway = line.device;
+        Ok(match &request.asks {
+            Asks::Login(login) => {
+                let mut let_in = self.log_in_all(line, vec![login.clone()]).await?;
+                match let_in.pop() {
+                    Some(Ok(known)) => Outcome::LoggedIn(known),
+                    Some(Err((_, refused))) => Outcome::Refused(refused),
+                    None => Outcome::Refused(Refused::Unavailable),
+                }
+            }
+            Asks::LoginAll(logins, unread) => {
+                let let_in = self.log_in_all(line, logins.clone()).await?;
+                let (known, mut failed) = apart(let_in);
+                failed.extend(malformed(unread));
+                Outcome::LoggedInAll(known, failed)
+            }
+            Asks::Logout(named) => {
+                self.log_out(line, named);
+                Outcome::LoggedOut
+            }
+            Asks::AddToTopology(logins, unread) => {
+                let (_, mut failed) = apart(self.app.add_to_topology(gateway, logins.clone()).await?);
+                failed.extend(malformed(unread));
+                Outcome::Added(failed)
+            }
+            Asks::Topology => Outcome::Topology(self.app.topology(gateway).await?),
+            Asks::RemoveFromTopology(devices, unread) => {
+                let (_, mut failed) = apart(self.app.remove_from_topology(gateway, devices.clone()).await?);
+                failed.extend(malformed(unread));
+                Outcome::Removed(failed)
+            }
+            Asks::Register(devices, unread) => {
+                let (known, refused) = self.app.register_through(gateway, devices.clone()).await?;
+                let unread = (*unread > 0).then_some(Refused::Malformed);
+                Outcome::Registered(known, refused.or(unread))
+            }
+            Asks::Senseless(refused) => Outcome::Refused(*refused),
+        })
+    }
+
+    /// Sub-devices that prove themselves are online from now on, as far as there is room.
+    async fn log_in_all(&self, line: &Arc<Line>, logins: Vec<SubLogin>) -> Result<Each<Known>, Refused> {
+        let logins_changed = self.app.writer().logins_changed();
+        let proved = self.app.prove_sub_devices(line.device, logins).await?;
+        let proved = with_room(line, proved);
+        self.app.activate_sub_devices(proved.iter().flatten()).await?;
+        let mut let_in = Vec::with_capacity(proved.len());
+        for proof in proved {
+            let_in.push(match proof {
+                Ok(proved) => self.let_in(line, proved, logins_changed).await,
+                Err(refused) => Err(refused),
+            });
+        }
+        let refused = let_in.iter().filter_map(|entered| entered.as_ref().err()).cloned();
+        self.note_refused(line, refused.collect()).await;
+        Ok(let_in)
+    }
+
+    async fn note_refused(&self, line: &Line, refused: Vec<(Named, Refused)>) {
+        let Some((named, why)) = refused.first() else { return };
+        tracing::info!(
+            gateway = line.device.0,
+            refused = refused.len(),
+            product = named.product_key.as_str(),
+            device = named.device_key.as_str(),
+            %why,
+            "logins of sub-devices are refused, the first of them this one"
+        );
+        self.app.note_refused_logins(refused).await;
+    }
+
+    async fn let_in(&self, line: &Arc<Line>, proved: Proved, logins_changed: u64) -> Result<Known, (Named, Refused)> {
+        let (device, qos) = (proved.device, proved.qos);
+        let known = proved.known.clone();
+        let named = known.named.clone();
+        let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
+        if self.sessions.is_duel_for(device, Way::Over(line.device)) {
+            let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
+            tracing::warn!(
+                gateway = line.device.0,
+                product,
+                device,
+                "a sub-device is taken over again and again"
+            );
+            return Err((named, Refused::Contended));
+        }
+        let Some(session) = self.sessions.enter_over(line, Entrant { device, keys, qos }) else {
+            return Err((named, Refused::Unavailable));
+        };
+        // A move or a new secret from now on ends the session; one that came during the check has to be looked for.
+        if self.app.writer().logins_changed() == logins_changed {
+            return Ok(known);
+        }
+        let Err(why) = self.app.prove_again(line.device, proved).await else {
+            return Ok(known);
+        };
+        tracing::info!(device = device.0, %why, "a sub-device was moved or got another secret during its login");
+        if let Some(member) = line.outward().remove_member(session) {
+            self.sessions
+                .left(line, &member, "it was moved or got another secret during its login");
+        }
+        Err((named, why))
+    }
+
+    /// Whoever is not in is out already.
+    fn log_out(&self, line: &Line, named: &Named) {
+        let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
+        let mut outward = line.outward();
+        let member = outward.members().and_then(|members| members.of_root(keys.root()));
+        let Some(session) = member.map(|member| member.session) else {
+            return;
+        };
+        let member = outward.remove_member(session);
+        drop(outward);
+        if let Some(member) = member {
+            self.sessions.left(line, &member, "its gateway has logged it out");
+        }
+    }
+}
+
+/// Those for which there is no room are refused. A device that is in and logs in again takes none.
+fn with_room(line: &Line, proved: Each<Proved>) -> Each<Proved> {
+    let outward = line.outward();
+    let members = outward.members();
+    let room = ONLINE_MAX.saturating_sub(members.map_or(0, Members::count));
+    let mut coming = HashSet::new();
+    let mut has_room = |proved: Proved| {
+        let Named {
+            product_key,
+            device_key,
+        } = &proved.known.named;
+        let keys = Keys::new(product_key.as_str(), device_key.as_str());
+        let is_in = members.is_some_and(|members| members.of_root(keys.root()).is_some());
+        if is_in || coming.contains(&proved.device) {
+            return Ok(proved);
+        }
+        if coming.len() >= room {
+            return Err((proved.known.named, Refused::TooMany));
+        }
+        coming.insert(proved.device);
+        Ok(proved)
+    };
+    proved.into_iter().map(|proof| proof.and_then(&mut has_room)).collect()
+}
+
+fn apart<T>(each: Each<T>) -> (Vec<T>, Vec<(Named, Refused)>) {
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for one in each {
+        match one {
+            Ok(one) => done.push(one),
+            Err(refused) => failed.push(refused),
+        }
+    }
+    (done, failed)
+}
+
+fn malformed(unread: &[Named]) -> impl Iterator<Item = (Named, Refused)> {
+    unread.iter().map(|named| (named.clone(), Refused::Malformed))
+}

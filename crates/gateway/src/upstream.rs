@@ -1,0 +1,153 @@
+//! What a device publishes: replies go to the engine, requests are answered, everything else is taken and dropped.
+//!
+//! A gateway speaks for itself and for the sub-devices that are in over its connection, and for nobody else.
+
+use std::num::NonZeroU16;
+
+use aldis_core::ids::DeviceNo;
+use aldis_protocol::answers::{Answer, answer};
+use aldis_protocol::envelope::Envelope;
+use aldis_protocol::reply;
+use aldis_protocol::report::{self, Change, Query};
+use aldis_protocol::sub_devices::{Named, Request};
+use aldis_protocol::thing_model::ModelQuery;
+use aldis_protocol::topic::{Area, Meaning, Upstream};
+
+use super::keys::Keys;
+use super::line::{Line, Outward};
+use super::members::Asked;
+use super::packets::Message;
+use aldis_engine::link::{AnswerTo, DeviceEvent, SessionNo};
+
+/// What is to be done about a PUBLISH.
+#[derive(Debug)]
+pub(super) enum Reaction {
+    /// A reply: its PUBACK waits until it is durable.
+    Report(DeviceEvent),
+    /// Acknowledge at once, and answer if there is something to say.
+    Take(Option<Answer>),
+    /// Acknowledge at once; this device has said something that means nothing, for this reason.
+    Drop(DeviceNo, &'static str),
+    /// Acknowledge at once, answer if there is something to say, and these devices have reported values.
+    Keep(Vec<(DeviceNo, Vec<Change>)>, Option<Answer>),
+    /// Takes a look at what is stored. A request is acknowledged at once, a reply afterwards.
+    Ask(Box<Asked>),
+    /// Acknowledge at once; the device speaks for another.
+    Foreign(Option<Answer>),
+}
+
+/// Whom a message is from.
+#[derive(Clone, Copy)]
+struct Sender {
+    session: SessionNo,
+    device: DeviceNo,
+}
+
+pub(super) fn react(message: Message<'_>, line: &Line, outward: &Outward) -> Reaction {
+    let Some(upstream) = Upstream::parse(message.topic) else {
+        return Reaction::Drop(line.device, "its topic means nothing");
+    };
+    let Some(sender) = sender(&upstream, message.topic, line, outward) else {
+        return foreign(&upstream, message, line);
+    };
+    let Some(to) = answer_to(&upstream) else {
+        return match upstream.meaning() {
+            Meaning::Unanswered if upstream.answers_a_notice() => Reaction::Take(None),
+            Meaning::Unanswered => Reaction::Drop(sender.device, "its topic is that of no reply to a command"),
+            _ => requested(&upstream, message.payload, sender, line, outward),
+        };
+    };
+    let said = reply::decode(message.payload);
+    Reaction::Report(DeviceEvent::Replied {
+        session: sender.session,
+        device: sender.device,
+        wire: said.wire,
+        mentioned: said.mentioned,
+        to,
+        reply: said.reply,
+        packet: message.packet_id.map(NonZeroU16::get),
+    })
+}
+
+/// The device whose topic it is, if it is in over this connection.
+fn sender(upstream: &Upstream<'_>, topic: &str, line: &Line, outward: &Outward) -> Option<Sender> {
+    if upstream.is_of(line.keys.product(), line.keys.device()) {
+        return Some(Sender {
+            session: line.session,
+            device: line.device,
+        });
+    }
+    let members = outward.members().filter(|_| upstream.area == Area::Device)?;
+    let root = &topic[..topic.len() - upstream.path.len()];
+    members.of_root(root).map(|member| Sender {
+        session: member.session,
+        device: member.device,
+    })
+}
+
+fn requested(upstream: &Upstream<'_>, payload: &[u8], sender: Sender, line: &Line, outward: &Outward) -> Reaction {
+    let envelope = Envelope::read(payload);
+    if sender.session == line.session {
+        if let Some(request) = Request::read(upstream, &envelope) {
+            return Reaction::Ask(Box::new(Asked::Request(request)));
+        }
+    } else if let Some(refused) = Request::refuse(upstream, &envelope) {
+        // A sub-device is no gateway, whichever connection its request comes over.
+        return Reaction::Take(Some(refused));
+    }
+    if let Some(query) = Query::read(upstream, &envelope) {
+        return Reaction::Ask(Box::new(Asked::Query(sender.device, query)));
+    }
+    if let Some(query) = ModelQuery::read(upstream, &envelope) {
+        return Reaction::Ask(Box::new(Asked::Model(sender.device, query)));
+    }
+    let answer = answer(upstream, &envelope, upstream.product_key, upstream.device_key);
+    let reported: Vec<_> = report::read(upstream, &envelope)
+        .into_iter()
+        .filter_map(|report| Some((reporter(report.of, sender, line, outward)?, report.changes)))
+        .collect();
+    if reported.is_empty() {
+        Reaction::Take(answer)
+    } else {
+        Reaction::Keep(reported, answer)
+    }
+}
+
+/// Whose values these are; a gateway reports for those that are in over its connection, too.
+fn reporter(of: Option<(String, String)>, sender: Sender, line: &Line, outward: &Outward) -> Option<DeviceNo> {
+    let Some((product, device)) = of else {
+        return Some(sender.device);
+    };
+    if line.keys.product() == product && line.keys.device() == device {
+        return Some(line.device);
+    }
+    let root = Keys::new(&product, &device);
+    Some(outward.members()?.of_root(root.root())?.device)
+}
+
+/// The command that a reply belongs to; `None` if it is no reply.
+fn answer_to(upstream: &Upstream<'_>) -> Option<AnswerTo> {
+    match upstream.meaning() {
+        Meaning::ServiceReply(service) => Some(AnswerTo::Service(service.to_owned())),
+        Meaning::SetReply => Some(AnswerTo::Points),
+        Meaning::Unanswered | Meaning::Raw | Meaning::Request => None,
+    }
+}
+
+fn foreign(upstream: &Upstream<'_>, message: Message<'_>, line: &Line) -> Reaction {
+    let Some(to) = answer_to(upstream) else {
+        let (product_key, device_key) = (line.keys.product(), line.keys.device());
+        let envelope = Envelope::read(message.payload);
+        let refused = Request::refuse(upstream, &envelope);
+        return Reaction::Foreign(refused.or_else(|| answer(upstream, &envelope, product_key, device_key)));
+    };
+    Reaction::Ask(Box::new(Asked::Reply {
+        from: Named {
+            product_key: upstream.product_key.into(),
+            device_key: upstream.device_key.into(),
+        },
+        said: reply::decode(message.payload),
+        to,
+        packet: message.packet_id,
+    }))
+}

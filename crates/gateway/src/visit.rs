@@ -1,0 +1,245 @@
+//! A connection that is no device's presence: somebody with a product's secret comes for one purpose.
+//!
+//! It has no session, so no command ever takes this way, and nobody is online because of it.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use aldis_core::ids::{DeviceNo, ProductKey};
+use aldis_protocol::answers::{Answer, answer_guest};
+use aldis_protocol::envelope::Envelope;
+use aldis_protocol::topic::Upstream;
+use rmqtt_codec::types::QoS;
+use rmqtt_codec::v3::{ConnectAckReason, Packet};
+
+use super::Gateway;
+use super::admission::Manners;
+use super::connection::{NOT_IN_A_TOPIC, silent_at, suback};
+use super::end::{Breach, End, WireError};
+use super::input::{Input, Pass};
+use super::login::connack;
+use super::mqtt5;
+use super::pace::Pace;
+use super::packets::{Incoming, Message, packet_length, publish_length, put, put_puback, put_publish, put_unsuback};
+use super::packing::Unpackable;
+use super::socket;
+use super::terms::{Terms, Version};
+use super::transport::Transport;
+use super::visitors::Seat;
+use aldis_app::admit_guest::Proof;
+
+/// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
+/// whoever stays longer takes a place that others need.
+const ACTIVATION_MAX: Duration = Duration::from_secs(60);
+
+/// Somebody with a product's secret.
+pub(super) struct Visit {
+    pub(super) purpose: Purpose,
+    proof: Proof,
+    manners: Manners,
+    _seat: Seat,
+}
+
+/// What for.
+pub(super) enum Purpose {
+    /// This device is told its secret with this message.
+    Activation(DeviceNo, Answer),
+    /// The integration channel of a product.
+    Channel(ProductKey),
+}
+
+/// Lives the connection.
+pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input, gateway: &Gateway) {
+    if visit.manners.keep_alive == 0 {
+        socket::probe_when_silent(transport.socket());
+    }
+    let mut output = Vec::new();
+    let end = tokio::select! {
+        biased;
+        () = gateway.sessions.until_revoked(transport) => End::Revoked,
+        () = visit.proof.until_replaced(&gateway.app) => End::Replaced,
+        talked = visit.talk(transport, &mut input, &mut output) => match talked {
+            Ok(never) => match never {},
+            Err(end) => end,
+        },
+    };
+    tracing::debug!(purpose = visit.purpose.name(), %end, "a connection without a device has ended");
+    let terms = visit.manners.terms;
+    if terms.version == Version::V5
+        && mqtt5::put_disconnect(&mut output, terms, &end)
+        && let Err(error) = transport.send(&mut output)
+    {
+        tracing::debug!(%error, "it was gone before it was told why");
+    }
+}
+
+impl Purpose {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Activation(..) => "activation",
+            Self::Channel(_) => "integration channel",
+        }
+    }
+}
+
+impl Visit {
+    pub(super) fn new(purpose: Purpose, proof: Proof, manners: Manners, seat: Seat) -> Self {
+        Self {
+            purpose,
+            proof,
+            manners,
+            _seat: seat,
+        }
+    }
+
+    async fn talk(&self, transport: &Transport, input: &mut Input, output: &mut Vec<u8>) -> Result<Infallible, End> {
+        self.greet(output)?;
+        let begun = Instant::now();
+        let mut pace = Pace::begin(begun);
+        input.take_kept(|packet| self.handle(packet, output, &mut pace))?;
+        let mut heard = begun;
+        // Under TLS more may have come together with the login, for which the socket will not call again.
+        let mut more = true;
+        loop {
+            let over = self.over_at(begun, heard);
+            tokio::select! {
+                ready = ready(transport, output, more) => ready?,
+                () = sleep_until(over) => return Err(End::Silent),
+            }
+            more = input.try_read(transport, |packet| {
+                heard = Instant::now();
+                self.handle(packet, output, &mut pace)
+            })?;
+            match pace.end_pass(Instant::now()) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None if more => tokio::task::yield_now().await,
+                None => {}
+            }
+        }
+    }
+
+    fn greet(&self, output: &mut Vec<u8>) -> Result<(), WireError> {
+        put(output, self.terms(), connack(ConnectAckReason::ConnectionAccepted))?;
+        let told = match &self.purpose {
+            Purpose::Activation(_, info) => self.put_message(output, info)?,
+            Purpose::Channel(_) => true,
+        };
+        // Whoever does not take its secret has nothing to stay for.
+        told.then_some(()).ok_or(WireError::TakesLess)
+    }
+
+    /// When it ends if nothing more is heard.
+    fn over_at(&self, begun: Instant, heard: Instant) -> Option<Instant> {
+        let silent = silent_at(self.manners.keep_alive, heard);
+        match self.purpose {
+            Purpose::Activation(..) => {
+                let last = begun + ACTIVATION_MAX;
+                Some(silent.map_or(last, |silent| silent.min(last)))
+            }
+            Purpose::Channel(_) => silent,
+        }
+    }
+
+    fn handle(&self, packet: Incoming<'_>, output: &mut Vec<u8>, pace: &mut Pace) -> Result<Pass, End> {
+        let bytes = match packet {
+            Incoming::Publish(message) => self.published(message, output)?,
+            // Nothing that is sent here asks for one.
+            Incoming::PublishAck(_) => 0,
+            Incoming::Other(packet) => self.heard(packet, output)?,
+        };
+        pace.charge(bytes);
+        Ok(if pace.is_spent() { Pass::Over } else { Pass::On })
+    }
+
+    /// What it is charged as beside a packet.
+    fn heard(&self, packet: Packet, output: &mut Vec<u8>) -> Result<usize, End> {
+        let filters = match &packet {
+            Packet::Subscribe { topic_filters, .. } => topic_filters.len(),
+            Packet::Unsubscribe { topic_filters, .. } => topic_filters.len(),
+            _ => 0,
+        };
+        match packet {
+            Packet::PingRequest => put(output, self.terms(), Packet::PingResponse)?,
+            Packet::Subscribe {
+                packet_id,
+                topic_filters,
+            } => put(
+                output,
+                self.terms(),
+                suback(self.terms().version, packet_id, &topic_filters),
+            )?,
+            Packet::Unsubscribe {
+                packet_id,
+                topic_filters,
+            } => put_unsuback(output, self.terms(), packet_id, topic_filters.len())?,
+            Packet::Disconnect => return Err(End::Disconnected),
+            _ => return Err(Breach::OutOfPlace.into()),
+        }
+        Ok(filters)
+    }
+
+    /// How many bytes had to be read.
+    fn published(&self, message: Message<'_>, output: &mut Vec<u8>) -> Result<usize, End> {
+        if message.qos == QoS::ExactlyOnce {
+            return Err(Breach::Qos2.into());
+        }
+        if message.topic.contains(NOT_IN_A_TOPIC) {
+            return Err(Breach::Topic.into());
+        }
+        if let Some(packet_id) = message.packet_id {
+            put_puback(output, packet_id);
+        }
+        let channel_of = match &self.purpose {
+            Purpose::Activation(..) => None,
+            Purpose::Channel(product) => Some(product.as_str()),
+        };
+        let payload = match self.manners.packing.unpack(message.payload) {
+            Ok(payload) => payload,
+            Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
+            Err(Unpackable::Garbage) => return Ok(message.payload.len()),
+        };
+        let answer = Upstream::parse(message.topic)
+            .and_then(|upstream| answer_guest(&upstream, &Envelope::read(&payload), channel_of));
+        if let Some(answer) = answer {
+            self.put_message(output, &answer)?;
+        }
+        Ok(payload.len())
+    }
+
+    fn terms(&self) -> Terms {
+        self.manners.terms
+    }
+
+    /// False: it is larger than the client takes.
+    fn put_message(&self, output: &mut Vec<u8>, message: &Answer) -> Result<bool, WireError> {
+        let payload = self.manners.packing.pack(&message.payload)?;
+        let (version, topic) = (self.terms().version, [message.topic.as_str(), ""]);
+        let takes = self
+            .terms()
+            .take(packet_length(publish_length(version, topic, false, payload.len())));
+        if takes {
+            put_publish(output, version, topic, None, &payload)?;
+        }
+        Ok(takes)
+    }
+}
+
+/// Sends everything, and then waits for more unless there is some: who does not read is not read from.
+async fn ready(transport: &Transport, output: &mut Vec<u8>, more: bool) -> Result<(), WireError> {
+    transport.send(output)?;
+    while !output.is_empty() {
+        transport.writable().await?;
+        transport.send(output)?;
+    }
+    if !more {
+        transport.readable().await?;
+    }
+    Ok(())
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
