@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use aldis_store::conformance::Fixture;
 use aldis_store::{Presence, Store};
+use aldis_store_conformance::Fixture;
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use tempfile::TempDir;
 
@@ -43,4 +43,4 @@ fn embedded(presence: Arc<dyn Presence>) -> Box<dyn Fixture> {
     Box::new(embedded)
 }
 
-aldis_store::conformance_tests!(embedded);
+aldis_store_conformance::conformance_tests!(embedded);

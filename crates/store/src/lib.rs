@@ -5,14 +5,13 @@
 //! refuses leaves nothing behind and does not disturb the others. The store never decides a task's next state: it
 //! compares, writes what `core::task::step` decided, and keeps the counters of the jobs equal to their rows.
 //!
-//! [`memory`] is the model; every driver passes the same [`conformance`] suite.
+//! `aldis-store-memory` is the model; every driver passes the suite of `aldis-store-conformance`.
 
 mod budget;
-pub mod conformance;
 mod error;
-pub mod memory;
 mod page;
 mod presence;
+mod product_record;
 mod read;
 pub mod rows;
 mod slots;

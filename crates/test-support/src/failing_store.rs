@@ -8,7 +8,6 @@ use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskN
 use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
-use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
     AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
     Proof, Remembered, Reported, Slot,
@@ -16,6 +15,7 @@ use aldis_store::rows::{
 use aldis_store::{
     Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, Store, TaskInfo, Write,
 };
+use aldis_store_memory::MemoryStore;
 use parking_lot::Mutex;
 
 /// What a test does right before a commit, with what is to be committed.

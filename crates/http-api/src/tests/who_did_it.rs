@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use aldis_core::command::Qos;
 use aldis_core::time::{Clock as _, Timestamp};
-use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{Model, NewDevice, Product, Secret};
 use aldis_store::{Store as _, Write};
+use aldis_store_memory::MemoryStore;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 

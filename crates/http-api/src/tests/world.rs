@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::{Clock, Timestamp};
-use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{AccessKey, ActionFilter, Organization, PastAction, Role, Secret};
 use aldis_store::{Done, Presence, Read, Refusal, Store, Write};
+use aldis_store_memory::MemoryStore;
 use axum::Router;
 use axum::body::Body;
 use axum::http::request::Builder;

@@ -195,8 +195,8 @@ mod tests {
     use std::sync::Arc;
 
     use aldis_core::ids::DeviceNo;
-    use aldis_store::memory::MemoryStore;
     use aldis_store::{Presence, Read};
+    use aldis_store_memory::MemoryStore;
 
     use super::*;
     use aldis_app::SystemChance;

@@ -184,8 +184,8 @@ impl Drop for Quieting<'_> {
 #[cfg(test)]
 mod tests {
     use aldis_core::ids::DeviceNo;
-    use aldis_store::memory::MemoryStore;
     use aldis_store::{Presence, Write};
+    use aldis_store_memory::MemoryStore;
 
     use super::*;
     use crate::wiring::SystemTimes;

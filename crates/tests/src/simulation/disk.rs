@@ -12,7 +12,6 @@ use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_sick_disk::SickDisk;
 use aldis_simulator::Chance;
-use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{
     AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
     Proof, Remembered, Reported, Slot,
@@ -21,6 +20,7 @@ use aldis_store::{
     Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Presence, Read, Store, TaskInfo,
     Write,
 };
+use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::Options;
 use parking_lot::Mutex;
 

@@ -15,9 +15,9 @@ use aldis_engine::writer::{Inbox, Writer};
 use aldis_engine::{Engine, Wake};
 use aldis_http_api::router;
 use aldis_simulator::Chance;
-use aldis_store::memory::MemoryStore;
 use aldis_store::rows::Slot;
 use aldis_store::{Page, Presence, Read, TaskInfo, held_slots};
+use aldis_store_memory::MemoryStore;
 use axum::Router;
 use parking_lot::Mutex;
 

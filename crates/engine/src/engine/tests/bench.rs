@@ -7,8 +7,8 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::Reply;
 use aldis_core::time::Timestamp;
-use aldis_store::memory::MemoryStore;
 use aldis_store::{Presence, Read};
+use aldis_store_memory::MemoryStore;
 use parking_lot::Mutex;
 
 use super::link::FakeLink;

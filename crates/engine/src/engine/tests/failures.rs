@@ -308,7 +308,7 @@ fn a_step_lost_to_a_deletion_does_not_stop_the_engine() {
     let job = bench.job_of(task).no;
     let wire = bench.one_sent();
     bench.say(device, wire, 200);
-    let delete = move |store: &mut aldis_store::memory::MemoryStore, _: &[Write]| {
+    let delete = move |store: &mut aldis_store_memory::MemoryStore, _: &[Write]| {
         super::stored::settle_as(store, task, State::Failed);
         let done = aldis_store::Store::commit(store, super::sample::BEGIN, &[Write::DeleteJob { job, by: by() }]);
         assert_eq!(done.unwrap().done, [Done::Yes]);

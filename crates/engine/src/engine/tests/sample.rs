@@ -7,9 +7,9 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::DeviceNo;
 use aldis_core::job::{Policy, Retry};
 use aldis_core::time::Timestamp;
-use aldis_store::memory::MemoryStore;
 use aldis_store::rows::{Actor, Model, NewDevice, Organization, Product, Secret};
 use aldis_store::{Done, Store, Write};
+use aldis_store_memory::MemoryStore;
 
 pub(super) const ORG: &str = "wind";
 const MODEL: &str = "machine";
