@@ -194,7 +194,7 @@ impl App {
         let Some(key) = &caller.app_key else { return Ok(None) };
         let proof = proof(signed.signature, signed.call.timestamp)
             .ok_or(Error::Unauthenticated("the signature is no digest"))?;
-        let proofs = self.writer().proofs();
+        let proofs = &self.shared().proofs;
         match proofs.claim(key, proof, &caller.request_id, self.earlier_now()) {
             Claimed::New(claim) => Ok(Some(claim)),
             Claimed::Used if may_repeat => {

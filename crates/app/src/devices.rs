@@ -167,7 +167,7 @@ impl App {
                 }
                 if let Some(Some((product, model_path))) = products.get(&device.is.product) {
                     let status = device_status(&device, app.presence());
-                    let reported = |kind, stored| app.writer().latest().last(device.no, kind, stored);
+                    let reported = |kind, stored| app.shared().latest.last(device.no, kind, stored);
                     views.push(DeviceView {
                         points_reported: reported(Kind::Measurepoint, point),
                         attributes_reported: reported(Kind::Attribute, attribute),

@@ -111,7 +111,7 @@ impl App {
         for (device, (_, why)) in found.into_iter().flatten().zip(refused) {
             if let Some(device) = device {
                 let why = Event::Refused(format!("over a gateway: {why}"));
-                self.writer().traces().note(device.no, self.now(), why);
+                self.shared().traces.note(device.no, self.now(), why);
             }
         }
     }
@@ -217,7 +217,7 @@ impl App {
     }
 
     fn takeovers(&self) -> &Takeovers {
-        self.writer().traces().takeovers()
+        &self.shared().takeovers
     }
 
     /// Takes devices away from a gateway.

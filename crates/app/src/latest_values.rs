@@ -27,7 +27,7 @@ impl App {
     /// The store failed.
     pub async fn latest_values_of(&self, device: DeviceNo) -> Result<Vec<Reported>, Error> {
         let app = self.clone();
-        self.read(move |store| app.writer().latest().with(device, || store.reported(device)))
+        self.read(move |store| app.shared().latest.with(device, || store.reported(device)))
             .await
     }
 
@@ -41,7 +41,7 @@ impl App {
         self.read(move |store| {
             let registered = store.devices(&[DeviceRef::No(device)])?.pop().flatten();
             let mut values = registered.map_or_else(BTreeMap::new, |device| registered_values(device, kind));
-            let reported = app.writer().latest().with(device, || store.reported(device))?;
+            let reported = app.shared().latest.with(device, || store.reported(device))?;
             let of_kind = reported.into_iter().filter(|value| value.kind == kind);
             values.extend(of_kind.map(|reported| (reported.name.clone(), read_value(&reported))));
             Ok::<_, StoreError>(values)

@@ -49,6 +49,7 @@ pub use self::error::Error;
 use self::searches::Searches;
 pub use self::searches::{Results, SEARCH_MAX, SearchReader};
 use self::tokens::Tokens;
+use aldis_engine::Shared;
 use aldis_engine::clock::DRIFT_MAX_MS;
 use aldis_engine::writer::Writer;
 
@@ -81,6 +82,8 @@ pub struct Parts {
     pub blocking: Arc<dyn Blocking>,
     /// Makes changes.
     pub writer: Writer,
+    /// What the engine knows beside what is stored.
+    pub shared: Shared,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Knows who is online.
@@ -178,6 +181,12 @@ impl App {
     #[must_use]
     pub fn writer(&self) -> &Writer {
         &self.0.parts.writer
+    }
+
+    /// What the engine knows beside what is stored.
+    #[must_use]
+    pub fn shared(&self) -> &Shared {
+        &self.0.parts.shared
     }
 
     /// The current moment, by the server's one clock: for every moment that is stored or compared with a stored one.

@@ -18,7 +18,7 @@ use aldis_store::{DeviceRef, Error as StoreError, Found, Page, Read, TaskInfo};
 
 use super::devices::DeviceName;
 use super::{App, Caller, Error, Results, job_command};
-use aldis_engine::writer::{Place, Waiting};
+use aldis_engine::waiters::{Place, Waiting};
 
 /// Longest time to wait for a reply, in seconds.
 pub const TIMEOUT_MAX_S: i64 = 60;
@@ -84,7 +84,7 @@ impl App {
         left: impl Future<Output = ()> + Send,
     ) -> Result<Accepted, Error> {
         let instant = draft.pending_ttl_s == 0;
-        let place = instant.then(|| self.writer().reserve()).transpose()?;
+        let place = instant.then(|| self.shared().waiters.reserve()).transpose()?;
         let longest = Duration::from_secs(u64::try_from(2 * draft.timeout_s).unwrap_or(0)) + GRACE;
         let before = match &mark {
             Some(mark) => self.created_before(mark)?,

@@ -93,8 +93,8 @@ impl App {
         let proof = proof(&request.encryption, &timestamp).ok_or(Denied::WrongCredentials)?;
         let request_id = self.chance().uuid();
         match self
-            .writer()
-            .proofs()
+            .shared()
+            .proofs
             .claim(&key.app_key, proof, &request_id, self.earlier_now())
         {
             Claimed::New(claim) => self.keep(claim).await,

@@ -71,7 +71,7 @@ impl App {
         let keys = DeviceRef::Keys(product_key.into(), device_key.into());
         let found = self.read_for_devices(move |store| store.devices(&[keys])).await;
         if let Some(device) = found.ok().and_then(|mut found| found.pop().flatten()) {
-            self.writer().traces().note(device.no, self.now(), Event::Refused(why));
+            self.shared().traces.note(device.no, self.now(), Event::Refused(why));
         }
     }
 
@@ -81,7 +81,7 @@ impl App {
     /// As [`App::find_device`].
     pub async fn trace(&self, caller: &Caller, name: &DeviceName) -> Result<Vec<Happened>, Error> {
         let device = self.find_device(caller, name).await?;
-        let noted = self.writer().traces().of(device.no).into_iter();
+        let noted = self.shared().traces.of(device.no).into_iter();
         let noted = noted.map(|entry| Happened {
             first: entry.first,
             last: entry.last,

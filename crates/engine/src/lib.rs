@@ -1,7 +1,7 @@
 //! The engine: everything that decides what happens to jobs, tasks and devices' slots, behind one bounded inbox.
 //!
 //! [`Engine::run_once`] is a plain function of what came in and of the time. [`writer`] is the way to it: a handle that asks,
-//! and the inbox. [`link`] is the seam to devices. [`trace`], [`latest`], [`takeovers`] and [`proofs`] keep what belongs to
+//! and the inbox. [`link`] is the seam to devices, [`CommitObserver`] the one to what follows commits. [`trace`], [`latest`], [`takeovers`] and [`proofs`] keep what belongs to
 //! devices and callers but not to a task. No thread, no socket and no clock of its own.
 
 pub mod clock;
@@ -9,10 +9,15 @@ mod engine;
 pub mod health;
 pub mod latest;
 pub mod link;
+mod observer;
 pub mod proofs;
 pub mod remembered;
+mod shared;
 pub mod takeovers;
 pub mod trace;
+pub mod waiters;
 pub mod writer;
 
-pub use engine::{Engine, OUT_MAX, Wake, logins};
+pub use engine::{Engine, OUT_MAX, Ports, Wake, logins};
+pub use observer::CommitObserver;
+pub use shared::Shared;

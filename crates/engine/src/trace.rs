@@ -12,7 +12,6 @@ use aldis_core::time::Timestamp;
 use parking_lot::Mutex;
 
 use crate::remembered::Remembered;
-use crate::takeovers::Takeovers;
 
 /// Entries kept of one device. What strangers can cause takes one entry however often it happens, so this is some minutes of
 /// a device that comes and goes all the time.
@@ -100,7 +99,6 @@ pub struct Entry {
 #[derive(Default)]
 pub struct Traces {
     entries: Mutex<Remembered<DeviceNo, VecDeque<Entry>>>,
-    takeovers: Takeovers,
 }
 
 impl Traces {
@@ -126,12 +124,6 @@ impl Traces {
     pub fn of(&self, device: DeviceNo) -> Vec<Entry> {
         let all = self.entries.lock();
         all.of(device).into_iter().flatten().cloned().collect()
-    }
-
-    /// Which devices are taken over again and again.
-    #[must_use]
-    pub fn takeovers(&self) -> &Takeovers {
-        &self.takeovers
     }
 }
 

@@ -23,6 +23,7 @@ use super::entrant::Entrant;
 use super::line::Line;
 use super::members::Member;
 use super::transport::Transport;
+use aldis_engine::Shared;
 use aldis_engine::link::{Cause, ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
 use aldis_engine::takeovers::{Takeovers, Way};
 use aldis_engine::trace::Event;
@@ -48,6 +49,7 @@ pub struct Sessions {
     tables: RwLock<Tables>,
     numbers: AtomicU64,
     writer: Writer,
+    shared: Shared,
     clock: Arc<dyn Clock>,
     /// Not carried out yet. Bounded by what is in flight: a command per device, and the acknowledgements of what it has sent.
     orders: Mutex<Vec<Order>>,
@@ -74,11 +76,12 @@ impl Drop for Present {
 impl Sessions {
     /// No session yet; events go to `writer`.
     #[must_use]
-    pub fn new(writer: Writer, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn new(writer: Writer, shared: Shared, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             tables: RwLock::default(),
             numbers: AtomicU64::new(1),
             writer,
+            shared,
             clock,
             orders: Mutex::default(),
             arrived: Notify::new(),
@@ -284,14 +287,14 @@ impl Sessions {
 
     /// Takes note of something that no row of the store tells.
     pub(super) fn note(&self, device: DeviceNo, event: Event) {
-        self.writer.traces().note(device, self.clock.now(), event);
+        self.shared.traces.note(device, self.clock.now(), event);
     }
 
     /// Keeps the values that devices have reported.
     pub(super) fn keep_reported(&self, reported: Vec<(DeviceNo, Vec<Change>)>) {
         let now = self.clock.now();
         for (device, changes) in reported {
-            self.writer.latest().take(device, changes, now);
+            self.shared.latest.take(device, changes, now);
         }
     }
 
@@ -308,7 +311,13 @@ impl Sessions {
 
     /// Which devices are taken over again and again.
     pub(super) fn takeovers(&self) -> &Takeovers {
-        self.writer.traces().takeovers()
+        &self.shared.takeovers
+    }
+
+    /// What the engine knows beside what is stored.
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(super) fn writer(&self) -> &Writer {

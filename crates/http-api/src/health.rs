@@ -61,7 +61,7 @@ impl Probe {
     /// 200 if a turn has just been committed and nothing holds the server up; otherwise 503 with the reasons.
     pub(super) async fn ready(&self, app: &App) -> Response {
         let turn = self.turn(app).await;
-        let mut reasons = app.writer().health().reasons();
+        let mut reasons = app.shared().health.reasons();
         if let Some(reason) = turn
             .reason()
             .filter(|reason| !reasons.iter().any(|known| known == reason))

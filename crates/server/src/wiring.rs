@@ -30,9 +30,9 @@ pub use reset_admin::{NewAdminKey, ResetAdminError, reset_admin};
 use crate::config::Settings;
 use aldis_app::{App, BlockingPool, Chance as _, Parts, SystemChance};
 use aldis_core::time::{Clock, Timestamp};
-use aldis_engine::Engine;
 use aldis_engine::clock::ServerClock;
 use aldis_engine::writer::{Inbox, Writer};
+use aldis_engine::{Engine, Ports, Shared};
 use aldis_gateway::{Doors, Gateway, NotReloaded, Sessions, Tls, TlsError};
 use aldis_net::shutdown::{self, Stop};
 use pid_file::PidFile;
@@ -139,7 +139,8 @@ impl Server {
             let signal = Arc::clone(&signal);
             move || signal.nudge()
         });
-        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), Arc::clone(&clock));
+        let shared = Shared::default();
+        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), shared.clone(), Arc::clone(&clock));
         let options = Options {
             key: settings.secret_key.map(|key| key.0),
             readers: READERS + DEVICE_READERS + ROW_READERS + SEARCHERS,
@@ -165,18 +166,20 @@ impl Server {
             listen::address(&http, settings.http)?,
             listen::address(&mqtt, settings.mqtt)?,
         );
-        let engine = start_engine(Box::new(store), &sessions, &inbox, &wired).map_err(|source| StartError::Store {
-            dir: settings.data_dir.clone(),
-            source,
+        let engine = start_engine(Box::new(store), &sessions, (&inbox, &shared), &wired).map_err(|source| {
+            StartError::Store {
+                dir: settings.data_dir.clone(),
+                source,
+            }
         })?;
         let (guards, ends) = vital::watch();
         let vital = guards.of(WRITER);
         let writer = WriterThread::start(engine, wired, Arc::clone(&inbox), signal, vital)?;
 
-        let app = app(settings, reader, &inbox, &clock, presence)?;
+        let app = app(settings, reader, (&inbox, &shared), &clock, presence)?;
         let asked = app.clone();
         let connections = limits::connections(settings.http_connections_max);
-        inbox.waiters().bound(connections.waiting());
+        shared.waiters.bound(connections.waiting());
         let (stop_http, http_stopped) = shutdown::channel();
         let served = aldis_http_api::serve(
             listen::on_this_runtime(http)?,
@@ -238,7 +241,7 @@ impl Server {
     /// # Errors
     /// A part of the server had panicked: what it had to do was not done.
     pub async fn stop(self) -> Result<(), PartEnded> {
-        self.inbox.health().stop();
+        self.app.shared().health.stop();
         self.stop_http.stop();
         self.stop_mqtt.stop();
         self.app.stop_searches();
@@ -299,11 +302,18 @@ fn skip_numbers(store: &mut dyn Store, now: Timestamp) -> Result<(), StoreError>
 fn start_engine(
     store: Box<dyn Store>,
     sessions: &Arc<Sessions>,
-    inbox: &Arc<Inbox>,
+    (inbox, shared): (&Arc<Inbox>, &Shared),
     clock: &WiredClock,
 ) -> Result<Engine, StoreError> {
     let link = Arc::clone(sessions) as _;
-    let mut engine = Engine::start(store, link, Arc::clone(inbox), clock.reading())?;
+    let ports = Ports {
+        store,
+        link,
+        inbox: Arc::clone(inbox),
+        observers: Vec::new(),
+        shared: shared.clone(),
+    };
+    let mut engine = Engine::start(ports, clock.reading())?;
     engine.run_once(clock.reading());
     Ok(engine)
 }
@@ -311,7 +321,7 @@ fn start_engine(
 fn app(
     settings: &Settings,
     reader: SqliteReader,
-    inbox: &Arc<Inbox>,
+    (inbox, shared): (&Arc<Inbox>, &Shared),
     clock: &Arc<dyn Clock>,
     presence: Arc<dyn Presence>,
 ) -> Result<App, StartError> {
@@ -326,6 +336,7 @@ fn app(
         search_reader: Arc::new(move |budget| Arc::new(searches.within(budget))),
         searches_max: SEARCHERS,
         writer: Writer::new(Arc::clone(inbox)),
+        shared: shared.clone(),
         clock: Arc::clone(clock),
         presence,
         chance: Arc::new(SystemChance),

@@ -20,7 +20,7 @@ use aldis_core::time::Timestamp;
 use aldis_engine::clock::Reading;
 use aldis_engine::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
 use aldis_engine::writer::{Ask, Inbox};
-use aldis_engine::{Engine, Wake};
+use aldis_engine::{Engine, Ports, Shared, Wake};
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
 use aldis_store::{Presence, Read, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
@@ -80,9 +80,13 @@ fn main() {
     let inbox = Inbox::new(|| {});
     let link = Arc::new(Sent::default());
     let engine = Engine::start(
-        Box::new(store),
-        Arc::clone(&link) as _,
-        Arc::clone(&inbox),
+        Ports {
+            store: Box::new(store),
+            link: Arc::clone(&link) as _,
+            inbox: Arc::clone(&inbox),
+            observers: Vec::new(),
+            shared: Shared::default(),
+        },
         Reading::right(now()),
     )
     .unwrap();

@@ -22,8 +22,8 @@ use crate::clock::Reading;
 use crate::latest::LatestValues;
 use crate::proofs::Proofs;
 use crate::remembered::Remembered;
+use crate::shared::Shared;
 use crate::trace::Traces;
-use crate::writer::{Inbox, Waiters};
 
 /// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way back.
 const RETURNING_MS: i64 = 60_000;
@@ -38,7 +38,6 @@ pub(super) struct Memory {
     pub(super) pace: Pace,
     /// The earliest moment at which a task of its own has to be looked at.
     pub(super) next_due: Option<Timestamp>,
-    waiters: Arc<Waiters>,
     pub(super) traces: Arc<Traces>,
     pub(super) latest: Arc<LatestValues>,
     pub(super) proofs: Arc<Proofs>,
@@ -60,7 +59,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(time: Reading, inbox: &Inbox) -> Self {
+    pub(super) fn new(time: Reading, shared: &Shared) -> Self {
         Self {
             jobs: Jobs::default(),
             devices: Devices::default(),
@@ -68,10 +67,9 @@ impl Memory {
             bulk: Fair::default(),
             pace: Pace::default(),
             next_due: None,
-            waiters: Arc::clone(inbox.waiters()),
-            traces: Arc::clone(inbox.traces()),
-            latest: Arc::clone(inbox.latest()),
-            proofs: Arc::clone(inbox.proofs()),
+            traces: Arc::clone(&shared.traces),
+            latest: Arc::clone(&shared.latest),
+            proofs: Arc::clone(&shared.proofs),
             stopping: false,
             stale: false,
             recovering: false,
@@ -101,32 +99,8 @@ impl Memory {
         }
         self.reload_queues(store)?;
         self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
-        self.tell_of_stored_ends(store)?;
         self.stale = false;
         Ok(())
-    }
-
-    /// The answer of a commit may have been lost, and with it what it ended.
-    fn tell_of_stored_ends(&self, store: &dyn Read) -> Result<(), Error> {
-        let stored = store.tasks(&self.waiters.tasks())?;
-        self.waiters.tell(stored.iter().flatten());
-        Ok(())
-    }
-
-    /// After a commit: whoever waits for the end of a task hears of it.
-    pub(super) fn tell_of_ends(&self, writes: &[Write], committed: &Committed) {
-        for (write, done) in writes.iter().zip(&committed.done) {
-            if let (Write::Steps(steps), Done::Steps(applied)) = (write, done) {
-                let stored = steps.iter().zip(applied).filter(|(_, applied)| **applied);
-                self.waiters.tell(stored.map(|(step, _)| &step.task));
-            }
-        }
-    }
-
-    /// Nothing is sent any more, and nobody is kept waiting for what is out.
-    pub(super) fn stop(&mut self) {
-        self.stopping = true;
-        self.waiters.close();
     }
 
     fn reload_queues(&mut self, store: &dyn Read) -> Result<(), Error> {

@@ -39,8 +39,12 @@ use aldis_core::time::Timestamp;
 use aldis_store::{Committed, Error, Store, Write};
 
 use crate::clock::Reading;
+use crate::health::Health;
 use crate::link::{DeviceEvent, DeviceLink};
+use crate::observer::CommitObserver;
 use crate::proofs::KEPT_MAX;
+use crate::shared::Shared;
+use crate::waiters::Waiters;
 use crate::writer::{Ask, Failure, Inbox, Received};
 use batch::Batch;
 pub use gateways::OUT_MAX;
@@ -67,11 +71,27 @@ pub enum Wake {
     Nudged,
 }
 
+/// What the engine works with.
+pub struct Ports {
+    /// Where everything is kept.
+    pub store: Box<dyn Store>,
+    /// The way to devices.
+    pub link: Arc<dyn DeviceLink>,
+    /// What callers and devices ask for.
+    pub inbox: Arc<Inbox>,
+    /// What follows commits, beside the waiters of `shared`, which always do.
+    pub observers: Vec<Arc<dyn CommitObserver>>,
+    /// What the engine shares with the parts around it.
+    pub shared: Shared,
+}
+
 /// The state behind the writer.
 pub struct Engine {
     store: Box<dyn Store>,
     link: Arc<dyn DeviceLink>,
     inbox: Arc<Inbox>,
+    observers: Vec<Arc<dyn CommitObserver>>,
+    health: Arc<Health>,
     memory: Memory,
     /// Events of a turn that failed: they come first in the next, which takes no others.
     kept: Vec<DeviceEvent>,
@@ -97,12 +117,15 @@ impl Engine {
     ///
     /// # Errors
     /// The store cannot be read or written.
-    pub fn start(
-        mut store: Box<dyn Store>,
-        link: Arc<dyn DeviceLink>,
-        inbox: Arc<Inbox>,
-        time: Reading,
-    ) -> Result<Self, Error> {
+    pub fn start(ports: Ports, time: Reading) -> Result<Self, Error> {
+        let Ports {
+            mut store,
+            link,
+            inbox,
+            mut observers,
+            shared,
+        } = ports;
+        observers.insert(0, Arc::<Waiters>::clone(&shared.waiters));
         let (_, stored) = store.last_commit()?;
         let clock = time.now;
         let mut writes = Vec::new();
@@ -114,17 +137,22 @@ impl Engine {
         }
         // Whoever was online when the process died was so until the last moment that is known.
         writes.push(Write::EndSessions { at: stored.min(clock) });
-        store.commit(clock, &writes)?;
+        let committed = store.commit(clock, &writes)?;
+        for observer in &observers {
+            observer.committed(&writes, &committed);
+        }
         let used = store.proofs(KEPT_MAX)?;
-        inbox.proofs().load(&used, used.len() < KEPT_MAX);
-        let mut memory = Memory::new(time, &inbox);
-        inbox.health().hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
+        shared.proofs.load(&used, used.len() < KEPT_MAX);
+        let mut memory = Memory::new(time, &shared);
+        shared.health.hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
         memory.reload(&*store, clock)?;
         memory.devices.extend_deadlines(clock);
         Ok(Self {
             store,
             link,
             inbox,
+            observers,
+            health: shared.health,
             memory,
             kept: Vec::new(),
             insisted: Vec::new(),
@@ -152,7 +180,8 @@ impl Engine {
     /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.
     pub fn stop(&mut self) {
         if !self.memory.stopping {
-            self.memory.stop();
+            self.memory.stopping = true;
+            self.observers.iter().for_each(|observer| observer.stopping());
             self.failed = None;
         }
     }
@@ -167,6 +196,12 @@ impl Engine {
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.failed.is_some()
+    }
+
+    /// Whether everything that came in has been worked on, reported values included.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.inbox.is_empty() && self.memory.latest.is_empty()
     }
 
     /// Whether the store's files were removed or replaced: no further turn does anything, and the process has to end.
@@ -208,7 +243,7 @@ impl Engine {
     fn note_lost(&mut self, error: &Error) {
         if matches!(error, Error::Replaced { .. }) {
             tracing::error!(%error, "the store cannot be used any more: the process ends");
-            self.inbox.health().store_fails(true);
+            self.health.store_fails(true);
             self.lost = true;
         }
     }
@@ -220,7 +255,7 @@ impl Engine {
         self.ticks_ms = time.ticks_ms;
         let goes_on = self.memory.held && !time.held;
         if self.memory.held != time.held {
-            self.inbox.health().hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
+            self.health.hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
         }
         self.memory.held = time.held;
         self.memory.earlier_now = time.earlier;
@@ -267,13 +302,21 @@ impl Engine {
     /// What the turn comes to. If it fails on the way, attempts that it has taken back are in the batch all the same.
     fn decide(&mut self, received: &mut Received) -> (Batch, Result<(), Error>) {
         if self.memory.stale
-            && let Err(error) = self.memory.reload(&*self.store, self.clock)
+            && let Err(error) = self.reload()
         {
             return (Batch::default(), Err(error));
         }
         let mut turn = Turn::new(&*self.store, &mut self.memory, self.clock);
         let decided = turn.decide(received);
         (turn.finish(), decided)
+    }
+
+    /// Reads memory anew after a commit whose answer may have been lost.
+    fn reload(&mut self) -> Result<(), Error> {
+        self.memory.reload(&*self.store, self.clock)?;
+        self.observers
+            .iter()
+            .try_for_each(|observer| observer.answer_lost(&*self.store))
     }
 
     fn carry_through(&mut self, batch: Batch, received: Received) -> Wake {
@@ -315,9 +358,11 @@ impl Engine {
         let learned = self.memory.learn(&*self.store, &batch.writes, committed);
         self.memory.devices.join_all(&batch.newborn);
         self.kept = batch.take_lost(committed);
-        self.memory.tell_of_ends(&batch.writes, committed);
+        for observer in &self.observers {
+            observer.committed(&batch.writes, committed);
+        }
         let writes = std::mem::take(&mut batch.writes);
-        self.inbox.health().store_fails(learned.is_err());
+        self.health.store_fails(learned.is_err());
         self.hand_out(batch, Some(committed));
         self.memory.keep_known(writes, committed);
         if let Err(error) = learned {
@@ -350,7 +395,7 @@ impl Engine {
     /// Nobody was told anything: events are kept, attempts that were to leave certainly have not, and memory is read anew.
     fn recover(&mut self, batch: Batch, received: Received) -> Wake {
         self.failed = Some(self.ticks_ms);
-        self.inbox.health().store_fails(true);
+        self.health.store_fails(true);
         self.memory.devices.reopen();
         self.memory.latest.not_stored(self.clock);
         self.kept = received.events;
@@ -361,7 +406,7 @@ impl Engine {
         for (_, answer) in batch.answers {
             answer(Err(Failure::Unavailable));
         }
-        if let Err(error) = self.memory.reload(&*self.store, self.clock) {
+        if let Err(error) = self.reload() {
             tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");
             self.memory.stale = true;
         }

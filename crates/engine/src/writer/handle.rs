@@ -9,12 +9,8 @@ use aldis_store::{Done, Refusal, Write};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
-use super::{Inbox, Place};
-use crate::health::Health;
-use crate::latest::LatestValues;
+use super::Inbox;
 use crate::link::DeviceEvent;
-use crate::proofs::Proofs;
-use crate::trace::Traces;
 
 /// Why something asked for was not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -191,38 +187,6 @@ impl Writer {
         by: Actor,
     ) -> Result<Vec<TaskNo>, Failure> {
         self.ask(|answer| Ask::CancelCommands(device, only, by, answer)).await
-    }
-
-    /// What happened to devices, beside what is stored.
-    #[must_use]
-    pub fn traces(&self) -> &Traces {
-        self.0.traces()
-    }
-
-    /// The latest values that devices have reported.
-    #[must_use]
-    pub fn latest(&self) -> &LatestValues {
-        self.0.latest()
-    }
-
-    /// What keeps the server from doing its work.
-    #[must_use]
-    pub fn health(&self) -> &Health {
-        self.0.health()
-    }
-
-    /// The signatures that have been used.
-    #[must_use]
-    pub fn proofs(&self) -> &Arc<Proofs> {
-        self.0.proofs()
-    }
-
-    /// A place for a caller that will wait for the end of a task.
-    ///
-    /// # Errors
-    /// [`Failure::Overloaded`], [`Failure::TooManyWait`].
-    pub fn reserve(&self) -> Result<Place, Failure> {
-        self.0.waiters().reserve()
     }
 
     /// Disables or enables a device.

@@ -5,12 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::{Ask, Waiters};
-use crate::health::Health;
-use crate::latest::LatestValues;
+use super::Ask;
 use crate::link::DeviceEvent;
-use crate::proofs::Proofs;
-use crate::trace::Traces;
 
 /// Events that may wait before devices are no longer read from: a few turns' worth.
 const EVENTS_MAX: usize = 32_768;
@@ -41,11 +37,6 @@ pub struct Inbox {
     wake: Box<dyn Fn() + Send + Sync>,
     room: Notify,
     logins_changed: watch::Sender<u64>,
-    waiters: Arc<Waiters>,
-    traces: Arc<Traces>,
-    latest: Arc<LatestValues>,
-    proofs: Arc<Proofs>,
-    health: Arc<Health>,
 }
 
 impl Inbox {
@@ -57,42 +48,7 @@ impl Inbox {
             wake: Box::new(wake),
             room: Notify::new(),
             logins_changed: watch::Sender::new(0),
-            waiters: Arc::default(),
-            traces: Arc::default(),
-            latest: Arc::default(),
-            proofs: Arc::default(),
-            health: Arc::default(),
         })
-    }
-
-    /// Those who wait for the end of a task.
-    #[must_use]
-    pub fn waiters(&self) -> &Arc<Waiters> {
-        &self.waiters
-    }
-
-    /// What happened to devices, beside what is stored.
-    #[must_use]
-    pub fn traces(&self) -> &Arc<Traces> {
-        &self.traces
-    }
-
-    /// The latest values that devices have reported.
-    #[must_use]
-    pub fn latest(&self) -> &Arc<LatestValues> {
-        &self.latest
-    }
-
-    /// What keeps the server from doing its work.
-    #[must_use]
-    pub fn health(&self) -> &Arc<Health> {
-        &self.health
-    }
-
-    /// The signatures that have been used.
-    #[must_use]
-    pub fn proofs(&self) -> &Arc<Proofs> {
-        &self.proofs
     }
 
     /// Takes a question in; false if there are too many, or if the server is stopping.

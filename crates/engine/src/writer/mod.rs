@@ -5,8 +5,6 @@
 
 mod handle;
 mod inbox;
-mod waiters;
 
 pub use handle::{Answer, Ask, Entry, Failure, Retried, WholeJob, Writer};
 pub use inbox::{Inbox, Received};
-pub use waiters::{Place, WAITERS_MAX, Waiters, Waiting};

@@ -24,6 +24,7 @@ use crate::terms::Terms;
 use crate::{Doors, Gateway, Sessions, serve};
 use aldis_app::devices::DeviceName;
 use aldis_app::{App, BlockingPool, Caller, Parts, Settings, SystemChance};
+use aldis_engine::Shared;
 use aldis_engine::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
 use aldis_engine::logins::to_check;
 use aldis_engine::writer::{Ask, Inbox, Writer};
@@ -62,7 +63,8 @@ impl Bench {
         let woken = Arc::new(Notify::new());
         let wake = Arc::clone(&woken);
         let inbox = Inbox::new(move || wake.notify_one());
-        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), Arc::new(Standing));
+        let shared = Shared::default();
+        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), shared.clone(), Arc::new(Standing));
         let mut store = MemoryStore::new(Arc::clone(&sessions) as _);
         store.commit(NOW, &rows()).unwrap();
         let faults = Arc::new(Mutex::new(Faults::default()));
@@ -79,6 +81,7 @@ impl Bench {
             rows: reader,
             blocking: Arc::new(BlockingPool),
             writer: Writer::new(Arc::clone(&inbox)),
+            shared,
             clock: Arc::new(Standing),
             presence: Arc::clone(&sessions) as _,
             chance: Arc::new(SystemChance),

@@ -16,7 +16,7 @@ use aldis_app::Settings;
 use aldis_engine::clock::Reading;
 use aldis_engine::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
 use aldis_engine::writer::{Inbox, Writer};
-use aldis_engine::{Engine, Wake};
+use aldis_engine::{Engine, Ports, Wake};
 
 pub(super) const PATH: &str = "/connect-service/v2.5/commands";
 
@@ -58,11 +58,15 @@ impl Fleet {
         let inbox = Inbox::new(move || wake.notify_one());
         let link = Arc::new(Link::default());
         let mut built = None;
-        let world = World::built(settings, |store, clock| {
+        let world = World::built(settings, |store, clock, shared| {
             let engine = Engine::start(
-                Box::new(store),
-                Arc::<Link>::clone(&link),
-                Arc::clone(&inbox),
+                Ports {
+                    store: Box::new(store),
+                    link: Arc::<Link>::clone(&link),
+                    inbox: Arc::clone(&inbox),
+                    observers: Vec::new(),
+                    shared: shared.clone(),
+                },
                 Reading::right(clock.now()),
             );
             built = Some((Arc::new(Mutex::new(engine.unwrap())), clock));
@@ -180,12 +184,12 @@ impl Fleet {
 
     /// How many commands callers wait for.
     pub(super) fn waited_for(&self) -> usize {
-        self.inbox.waiters().tasks().len()
+        self.world.app.shared().waiters.tasks().len()
     }
 
     /// At most so many callers may wait.
     pub(super) fn bound_waiters(&self, most: usize) {
-        self.inbox.waiters().bound(most);
+        self.world.app.shared().waiters.bound(most);
     }
 
     pub(super) fn turn(&self) {

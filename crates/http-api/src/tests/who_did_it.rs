@@ -181,7 +181,7 @@ async fn every_change_is_stored_together_with_who_made_it() {
             no_auth: true,
             ..Settings::default()
         };
-        let world = World::built(settings, one_commit);
+        let world = World::built(settings, |store, clock, _shared| one_commit(store, clock));
         // Keys and organizations are for signed calls only.
         let answered = match path.starts_with("/aldis/") {
             true => world.signed(ADMIN, path, &format!("action={query}"), body).await,

@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 
 use crate::router;
 use aldis_app::{App, BlockingPool, Parts, Settings, SystemChance};
+use aldis_engine::Shared;
 use aldis_engine::logins::to_check;
 use aldis_engine::writer::{Ask, Failure, Inbox, Writer};
 use aldis_test_support::{FailingStore, Faults};
@@ -166,13 +167,13 @@ impl World {
     pub(super) async fn with(settings: Settings) -> Self {
         let ended = Arc::new(Mutex::new(Vec::new()));
         let sessions = Arc::clone(&ended);
-        let mut world = Self::built(settings, |store, clock| writer(store, clock, sessions));
+        let mut world = Self::built(settings, |store, clock, _shared| writer(store, clock, sessions));
         world.ended = ended;
         world
     }
 
     /// A world with a writer of the caller's own.
-    pub(super) fn built(settings: Settings, writer: impl FnOnce(MemoryStore, Arc<Hands>) -> Writer) -> Self {
+    pub(super) fn built(settings: Settings, writer: impl FnOnce(MemoryStore, Arc<Hands>, &Shared) -> Writer) -> Self {
         let clock = Arc::new(Hands {
             now: AtomicI64::new(NOW),
             ..Hands::default()
@@ -187,7 +188,8 @@ impl World {
             store: store.clone(),
             faults: Arc::clone(&faults),
         };
-        let writer = writer(store, Arc::clone(&clock));
+        let shared = Shared::default();
+        let writer = writer(store, Arc::clone(&clock), &shared);
         let app = App::new(Parts {
             store: Arc::clone(&reader),
             devices: Arc::clone(&reader),
@@ -199,6 +201,7 @@ impl World {
             }),
             searches_max: 1,
             writer,
+            shared,
             clock: Arc::<Hands>::clone(&clock),
             presence,
             chance: Arc::new(SystemChance),

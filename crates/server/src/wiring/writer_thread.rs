@@ -161,7 +161,7 @@ fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -
             tracing::warn!("the store fails: the last replies were not recorded, and not acknowledged");
             return true;
         }
-        if finish && inbox.is_empty() && inbox.latest().is_empty() {
+        if finish && engine.is_drained() {
             return true;
         }
         if crowded && !engine.is_yielding() {
@@ -193,6 +193,7 @@ mod tests {
     use aldis_engine::clock::ServerClock;
     use aldis_engine::link::{DeviceLink, Order};
     use aldis_engine::writer::{Failure, Writer};
+    use aldis_engine::{Ports, Shared};
     use aldis_test_support::{FailingStore, Faults};
 
     struct Nobody;
@@ -222,7 +223,14 @@ mod tests {
             faults: Arc::clone(&faults),
         };
         let clock = Arc::new(ServerClock::new(SystemTimes));
-        let engine = Engine::start(Box::new(store), Arc::new(Nowhere), Arc::clone(&inbox), clock.reading()).unwrap();
+        let ports = Ports {
+            store: Box::new(store),
+            link: Arc::new(Nowhere),
+            inbox: Arc::clone(&inbox),
+            observers: Vec::new(),
+            shared: Shared::default(),
+        };
+        let engine = Engine::start(ports, clock.reading()).unwrap();
         let (guards, mut ends) = vital::watch();
         let thread = WriterThread::start(engine, clock, Arc::clone(&inbox), signal, guards.of("the writer")).unwrap();
         faults.lock().meddling = Some(Box::new(|_, _| panic!("a fault of the program")));

@@ -12,7 +12,7 @@ use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::time::{Clock as _, Timestamp};
 use aldis_engine::clock::{ServerClock, TimeSource};
 use aldis_engine::writer::{Inbox, Writer};
-use aldis_engine::{Engine, Wake};
+use aldis_engine::{Engine, Ports, Shared, Wake};
 use aldis_http_api::router;
 use aldis_simulator::Chance;
 use aldis_store::rows::Slot;
@@ -268,7 +268,15 @@ impl World {
         self.clock.start((number.0 > 0).then_some(stored), accepted);
         let link = Arc::<Wires>::clone(&self.link);
         let reading = self.clock.reading();
-        let mut engine = Engine::start(store, link, Arc::clone(&inbox), reading).expect("the disk is well");
+        let shared = Shared::default();
+        let ports = Ports {
+            store,
+            link,
+            inbox: Arc::clone(&inbox),
+            observers: Vec::new(),
+            shared: shared.clone(),
+        };
+        let mut engine = Engine::start(ports, reading).expect("the disk is well");
         engine.share_at_most(SHARED_MAX);
         let searched = Arc::clone(&reader);
         let app = App::new(Parts {
@@ -279,6 +287,7 @@ impl World {
             store: reader,
             blocking: Arc::new(AtOnce),
             writer: Writer::new(Arc::clone(&inbox)),
+            shared,
             clock: Arc::<ServerClock<Hands>>::clone(&self.clock),
             presence,
             chance: Arc::<Dice>::clone(&self.dice),

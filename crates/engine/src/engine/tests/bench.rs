@@ -12,10 +12,12 @@ use aldis_store_memory::MemoryStore;
 use parking_lot::Mutex;
 
 use super::link::FakeLink;
+use super::observers::Recorder;
 use super::sample::{BEGIN, register};
 use crate::clock::Reading;
-use crate::engine::{Engine, Wake};
+use crate::engine::{Engine, Ports, Wake};
 use crate::link::{AnswerTo, ConnectionNo, DeviceEvent, Kinds, Outgoing, SessionNo};
+use crate::shared::Shared;
 use crate::writer::Inbox;
 use aldis_test_support::{FailingStore, Faults};
 
@@ -34,6 +36,8 @@ pub(super) struct Bench {
     pub(super) devices: Vec<DeviceNo>,
     pub(super) store: MemoryStore,
     pub(super) inbox: Arc<Inbox>,
+    pub(super) shared: Shared,
+    pub(super) recorder: Arc<Recorder>,
     engine: Engine,
     wake: Wake,
     sessions: u64,
@@ -51,7 +55,15 @@ impl Bench {
         let devices = register(&mut store, devices);
         let faults = Arc::default();
         let inbox = Inbox::new(|| {});
-        let engine = engine(&store, &faults, &link, &inbox, Reading::right(BEGIN));
+        let shared = Shared::default();
+        let recorder = Arc::<Recorder>::default();
+        let engine = engine(
+            &store,
+            &faults,
+            &link,
+            (&inbox, &shared, &recorder),
+            Reading::right(BEGIN),
+        );
         let mut bench = Self {
             now: BEGIN,
             held: false,
@@ -61,6 +73,8 @@ impl Bench {
             devices,
             store,
             inbox,
+            shared,
+            recorder,
             engine,
             wake: Wake::Nudged,
             sessions: 0,
@@ -160,8 +174,15 @@ impl Bench {
         self.link.online.lock().clear();
         self.handed.clear();
         self.inbox = Inbox::new(|| {});
+        self.shared = Shared::default();
         *self.faults.lock() = Faults::default();
-        self.engine = engine(&self.store, &self.faults, &self.link, &self.inbox, self.reading());
+        self.engine = engine(
+            &self.store,
+            &self.faults,
+            &self.link,
+            (&self.inbox, &self.shared, &self.recorder),
+            self.reading(),
+        );
         self.wake = Wake::Now;
     }
 
@@ -329,12 +350,19 @@ fn engine(
     store: &MemoryStore,
     faults: &Arc<Mutex<Faults>>,
     link: &Arc<FakeLink>,
-    inbox: &Arc<Inbox>,
+    (inbox, shared, recorder): (&Arc<Inbox>, &Shared, &Arc<Recorder>),
     time: Reading,
 ) -> Engine {
     let store = FailingStore {
         store: store.clone(),
         faults: Arc::clone(faults),
     };
-    Engine::start(Box::new(store), Arc::<FakeLink>::clone(link), Arc::clone(inbox), time).unwrap()
+    let ports = Ports {
+        store: Box::new(store),
+        link: Arc::<FakeLink>::clone(link),
+        inbox: Arc::clone(inbox),
+        observers: vec![Arc::<Recorder>::clone(recorder)],
+        shared: shared.clone(),
+    };
+    Engine::start(ports, time).unwrap()
 }

@@ -40,7 +40,7 @@ fn nothing_is_sent_and_nothing_ends_while_the_clock_is_in_doubt() {
     assert_eq!(bench.states(&tasks), before);
     assert_eq!(bench.turn(), Wake::Nudged, "it does not spin meanwhile");
     assert_eq!(
-        bench.inbox.health().reasons(),
+        bench.shared.health.reasons(),
         ["dispatch held: the clock is in doubt; the log says why"]
     );
 }
@@ -54,7 +54,7 @@ fn what_was_held_goes_on_and_replies_get_as_long_as_after_a_start() {
     bench.settle();
     bench.held = false;
     assert_eq!(bench.tasks_sent(), [waits]);
-    assert!(bench.inbox.health().reasons().is_empty());
+    assert!(bench.shared.health.reasons().is_empty());
     bench.held = true;
     bench.settle();
     bench.now = bench.now.plus_ms(REPLY_MS);

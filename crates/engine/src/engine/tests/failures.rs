@@ -326,14 +326,14 @@ fn health_says_store_failing_until_a_commit_succeeds() {
     bench.faults.lock().commits = 1;
     let _failed = bench.ask(|answer| Ask::Write(nothing(), answer));
     bench.turn();
-    assert_eq!(bench.inbox.health().reasons(), ["store failing"]);
+    assert_eq!(bench.shared.health.reasons(), ["store failing"]);
     bench.pass(2 * PAUSE_MS);
     assert_eq!(
-        bench.inbox.health().reasons(),
+        bench.shared.health.reasons(),
         ["store failing"],
         "turns without a commit prove nothing"
     );
     let _stored = bench.ask(|answer| Ask::Write(nothing(), answer));
     bench.settle();
-    assert!(bench.inbox.health().reasons().is_empty());
+    assert!(bench.shared.health.reasons().is_empty());
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod link;
+mod observers;
 mod operator;
 mod sample;
 mod stored;

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aldis_core::ids::TaskNo;
 use aldis_core::task::Task;
+use aldis_store::{Committed, Done, Error, Read, Write};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::Failure;
+use crate::observer::CommitObserver;
+use crate::writer::Failure;
 
 /// Most callers that wait at a time, however many HTTP connections there may be: this bounds memory.
 pub const WAITERS_MAX: usize = 32_768;
@@ -66,7 +68,10 @@ impl Waiters {
     }
 
     /// A place, if the server is not stopping and there are not too many waiters already.
-    pub(super) fn reserve(self: &Arc<Self>) -> Result<Place, Failure> {
+    ///
+    /// # Errors
+    /// [`Failure::Overloaded`], [`Failure::TooManyWait`].
+    pub fn reserve(self: &Arc<Self>) -> Result<Place, Failure> {
         if self.registered.lock().closed {
             return Err(Failure::Overloaded);
         }
@@ -117,6 +122,27 @@ impl Waiters {
         if waiting.is_empty() {
             registered.by_task.remove(&task);
         }
+    }
+}
+
+impl CommitObserver for Waiters {
+    fn committed(&self, writes: &[Write], committed: &Committed) {
+        for (write, done) in writes.iter().zip(&committed.done) {
+            if let (Write::Steps(steps), Done::Steps(applied)) = (write, done) {
+                let stored = steps.iter().zip(applied).filter(|(_, applied)| **applied);
+                self.tell(stored.map(|(step, _)| &step.task));
+            }
+        }
+    }
+
+    fn answer_lost(&self, store: &dyn Read) -> Result<(), Error> {
+        let stored = store.tasks(&self.tasks())?;
+        self.tell(stored.iter().flatten());
+        Ok(())
+    }
+
+    fn stopping(&self) {
+        self.close();
     }
 }
 
