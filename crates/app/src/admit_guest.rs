@@ -7,7 +7,7 @@ use aldis_core::secret::Secret;
 use aldis_core::time::Timestamp;
 use aldis_protocol::login::CHANNEL_DEVICE_KEY;
 use aldis_store::rows::{Device, Product};
-use aldis_store::{DeviceRef, Error as StoreError, Read};
+use aldis_store::{DeviceRef, Error as StoreError, Read, ReadRegistry};
 
 use super::App;
 use super::admit_device::{Claim, Denied, NotAdmitted, known};
@@ -66,7 +66,7 @@ fn channel(store: &dyn Read, claim: &Claim, now: Timestamp) -> Result<Result<(Pr
 
 /// The product whose secret has signed the login, and that secret.
 fn proven(
-    store: &dyn Read,
+    store: &dyn ReadRegistry,
     claim: &Claim,
     now: Timestamp,
 ) -> Result<Result<(Product, Secret), &'static str>, StoreError> {

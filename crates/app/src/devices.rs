@@ -10,7 +10,7 @@ use aldis_core::time::Timestamp;
 use aldis_core::timezone;
 use aldis_core::violation::Violation;
 use aldis_store::rows::{Device, DeviceChange, Product};
-use aldis_store::{DeviceCounts, DeviceRef, DeviceStatus, Page, Read, Refusal, Write, device_status};
+use aldis_store::{DeviceCounts, DeviceRef, DeviceStatus, Page, ReadRegistry, Refusal, Write, device_status};
 use serde_json::Value;
 
 use super::text::{check_desc, check_device_key};
@@ -273,7 +273,7 @@ fn gone(failure: Failure, name: &DeviceName) -> Error {
 
 type WithPath = Option<(Arc<Product>, Option<String>)>;
 
-fn product_with_path(store: &dyn Read, key: &ProductKey) -> Result<WithPath, aldis_store::Error> {
+fn product_with_path(store: &dyn ReadRegistry, key: &ProductKey) -> Result<WithPath, aldis_store::Error> {
     let Some(product) = store.product(key)? else {
         return Ok(None);
     };

@@ -10,7 +10,7 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::{ModelId, OrgId, ProductKey};
 use aldis_core::model::ThingModel;
 use aldis_core::violation::Violation;
-use aldis_store::Read;
+use aldis_store::ReadRegistry;
 use serde_json::{Map, Value};
 
 use super::Error;
@@ -33,7 +33,12 @@ const DEEPER: [&str; 2] = ["commandInfo.serviceInvokeInfo.", "commandInfo.setMea
 /// # Errors
 /// A product speaks a format of its own; a model refuses the command, or fills in something else than another; the command
 /// is too large for devices.
-pub(super) fn accept(store: &dyn Read, org: &OrgId, asked: &Asked, command: &Command) -> Result<Command, Error> {
+pub(super) fn accept(
+    store: &dyn ReadRegistry,
+    org: &OrgId,
+    asked: &Asked,
+    command: &Command,
+) -> Result<Command, Error> {
     let models = models(store, org, asked)?;
     let mut agreed: Option<(&ModelId, Command)> = None;
     for (id, entries) in &models {
@@ -56,7 +61,7 @@ pub(super) fn accept(store: &dyn Read, org: &OrgId, asked: &Asked, command: &Com
 /// # Errors
 /// As [`accept`], but for what only several products can bring; places are told as in a request for one command.
 pub(super) fn accept_single(
-    store: &dyn Read,
+    store: &dyn ReadRegistry,
     org: &OrgId,
     product: &ProductKey,
     command: &Command,
@@ -84,7 +89,7 @@ fn name_of(model: &ThingModel, command: &Command) -> Option<I18nText> {
 }
 
 /// The distinct models of the products, each with the entries of the request that lead to it.
-fn models(store: &dyn Read, org: &OrgId, asked: &Asked) -> Result<BTreeMap<ModelId, Vec<usize>>, Error> {
+fn models(store: &dyn ReadRegistry, org: &OrgId, asked: &Asked) -> Result<BTreeMap<ModelId, Vec<usize>>, Error> {
     let mut models: BTreeMap<ModelId, Vec<usize>> = BTreeMap::new();
     for (key, entries) in asked {
         models.entry(model_of(store, org, key)?).or_default().extend(entries);
@@ -95,7 +100,7 @@ fn models(store: &dyn Read, org: &OrgId, asked: &Asked) -> Result<BTreeMap<Model
     Ok(models)
 }
 
-fn model_of(store: &dyn Read, org: &OrgId, key: &ProductKey) -> Result<ModelId, Error> {
+fn model_of(store: &dyn ReadRegistry, org: &OrgId, key: &ProductKey) -> Result<ModelId, Error> {
     let product = store.product(key)?.filter(|product| product.org == *org);
     let product = product.ok_or_else(|| Error::missing("product", key.as_str()))?;
     match product.json {
@@ -104,7 +109,7 @@ fn model_of(store: &dyn Read, org: &OrgId, key: &ProductKey) -> Result<ModelId, 
     }
 }
 
-fn model(store: &dyn Read, org: &OrgId, id: &ModelId) -> Result<ThingModel, Error> {
+fn model(store: &dyn ReadRegistry, org: &OrgId, id: &ModelId) -> Result<ThingModel, Error> {
     let row = store
         .model(org, id)?
         .ok_or_else(|| Error::missing("thing model", id.as_str()))?;

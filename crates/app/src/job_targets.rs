@@ -6,7 +6,7 @@ use aldis_core::expression::{Comparison, DeviceField, Filter, Value as Operand};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_core::violation::Violation;
 use aldis_store::rows::TargetEntry;
-use aldis_store::{DeviceRef, DeviceStatus, Page, Read, words};
+use aldis_store::{DeviceRef, DeviceStatus, Page, Read, ReadRegistry, words};
 
 use super::Error;
 use super::create_job::Asked;
@@ -48,7 +48,7 @@ pub(super) fn devices(store: &dyn Read, org: &OrgId, entries: &[TargetEntry]) ->
 ///
 /// # Errors
 /// The organization does not have one of them (all such are named).
-pub(super) fn products(store: &dyn Read, org: &OrgId, keys: &[ProductKey]) -> Result<Asked, Error> {
+pub(super) fn products(store: &dyn ReadRegistry, org: &OrgId, keys: &[ProductKey]) -> Result<Asked, Error> {
     let mut asked = Asked::new();
     let mut unknown = Unknown::default();
     for key in keys {

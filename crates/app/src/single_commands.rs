@@ -14,7 +14,7 @@ use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::Policy;
 use aldis_core::task::{Outcome, State, Task, code};
 use aldis_store::rows::{Device, Idempotency, JobText, NewJob, TargetEntry, TargetScope};
-use aldis_store::{DeviceRef, Error as StoreError, Found, Page, Read, TaskInfo};
+use aldis_store::{DeviceRef, Error as StoreError, Found, Page, Read, ReadDevices, TaskInfo};
 
 use super::devices::DeviceName;
 use super::{App, Caller, Error, Results, job_command};
@@ -334,7 +334,7 @@ fn described(store: &dyn Read, mut infos: Vec<TaskInfo>) -> Result<Vec<SingleCom
     Ok(commands)
 }
 
-fn timezone_of(store: &dyn Read, device: DeviceNo) -> Result<String, StoreError> {
+fn timezone_of(store: &dyn ReadDevices, device: DeviceNo) -> Result<String, StoreError> {
     let found = store.devices(&[DeviceRef::No(device)])?.pop().flatten();
     Ok(found.map(|found| found.is.timezone).unwrap_or_default())
 }

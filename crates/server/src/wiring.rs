@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use aldis_store::{Error as StoreError, Presence, Read as _, Store};
+use aldis_store::{Error as StoreError, Presence, ReadJournal, Store};
 use aldis_store_sqlite::{OpenError, Options, SqliteReader};
 use sha2::{Digest, Sha256};
 

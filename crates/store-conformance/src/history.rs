@@ -11,7 +11,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     Action, Activity, DeviceChange, Job, NewDevice, ProductChange, Proof, Registrar, Reported, Secret, Slot,
 };
-use aldis_store::{DeviceRef, JobTasks, Page, Read, StepWrite, Write};
+use aldis_store::{DeviceRef, JobTasks, Page, ReadDevices, ReadJobs, ReadQueues, ReadRegistry, StepWrite, Write};
 use serde_json::json;
 
 use super::bench::{ALL, delete, disable};

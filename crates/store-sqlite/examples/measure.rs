@@ -18,7 +18,7 @@ use aldis_core::job::Policy;
 use aldis_core::task::{AttemptTimes, Outcome, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Done, JobTasks, Page, Presence, Read, StepWrite, Store, Write};
+use aldis_store::{Done, JobTasks, Page, Presence, ReadDevices, ReadJobs, ReadQueues, StepWrite, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aldis_core::ids::{AppKey, DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{AccessKey, Organization, Role, Secret};
-use aldis_store::{Done, Error, Presence, Read, Store, Write};
+use aldis_store::{Done, Error, Presence, ReadJournal, ReadRegistry, Store, Write};
 use tempfile::TempDir;
 
 use crate::database::Access;

@@ -11,7 +11,7 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Device, FoundModel, Model, NewDevice, Organization, Product, Secret};
-use aldis_store::{Budget, Error, Found, Page, Presence, Read, Store, Write};
+use aldis_store::{Budget, Error, Found, Page, Presence, ReadDevices, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, open};
 use serde_json::json;
 use tempfile::TempDir;

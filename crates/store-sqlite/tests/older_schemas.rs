@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aldis_core::ids::{AppKey, DeviceNo};
 use aldis_core::time::Timestamp;
-use aldis_store::{Presence, Read, Store};
+use aldis_store::{Presence, ReadJobs, ReadJournal, ReadQueues, ReadRegistry, Store};
 use aldis_store_sqlite::{Options, open};
 use rusqlite::Connection;
 

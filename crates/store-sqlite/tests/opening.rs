@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Organization;
-use aldis_store::{Done, Presence, Read, Store, Write};
+use aldis_store::{Done, Presence, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{OpenError, Options, SqliteReader, SqliteStore, open};
 use tempfile::TempDir;
 

@@ -13,7 +13,7 @@ use aldis_core::job::Policy;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Page, Presence, Read, StepWrite, Store, Write, words};
+use aldis_store::{Page, Presence, Read, ReadJobs, StepWrite, Store, Write, words};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::{Options, SqliteStore, open};
 use rusqlite::Connection;

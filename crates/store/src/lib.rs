@@ -1,6 +1,7 @@
 //! The seam between what Aldis decides and where it is kept.
 //!
-//! Two traits: [`Read`] for every question, [`Store`] for the one writer. Both are named by intent and work on batches. A
+//! [`Read`] answers questions; it is the sum of one trait a subject. [`Store`] adds the one writer's commit. Methods are
+//! named by intent and work on batches. A
 //! commit is a list of [`Write`]s applied in order within one transaction that has a number; a write that the stored state
 //! refuses leaves nothing behind and does not disturb the others. The store never decides a task's next state: it
 //! compares, writes what `core::task::step` decided, and keeps the counters of the jobs equal to their rows.
@@ -22,7 +23,10 @@ pub use budget::Budget;
 pub use error::Error;
 pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh};
 pub use presence::{DeviceCounts, DeviceStatus, Presence, device_status};
-pub use read::{DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, TaskInfo};
+pub use read::{
+    DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, ReadDevices, ReadJobs, ReadJournal, ReadQueues, ReadRegistry,
+    TaskInfo,
+};
 pub use slots::held_slots;
 pub use write::{Committed, Done, Refusal, StepWrite, Write, skipped};
 

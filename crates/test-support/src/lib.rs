@@ -1,5 +1,7 @@
-//! What tests of several crates share: a store that fails when a test says so.
+//! What tests of several crates share: stores that fail when a test says so.
 
 mod failing_store;
+mod faulty_store;
 
 pub use failing_store::{FailingStore, Faults};
+pub use faulty_store::{FaultyStore, ReadFaults, StoreFaults, unavailable};

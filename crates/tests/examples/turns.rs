@@ -22,7 +22,7 @@ use aldis_engine::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoi
 use aldis_engine::writer::{Ask, Inbox};
 use aldis_engine::{Engine, Ports, Shared, Wake};
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Presence, Read, Store, Write};
+use aldis_store::{Presence, ReadJobs, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use parking_lot::Mutex;
 use serde_json::json;

@@ -8,7 +8,7 @@ use aldis_core::job::JobState;
 use aldis_core::task::{State, Task, Visits};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Job;
-use aldis_store::{Committed, Done, Error, Read, Write, held_slots};
+use aldis_store::{Committed, Done, Error, Read, ReadJobs, Write, held_slots};
 
 use super::bulk::Bulk;
 use super::commands::kept_command;
@@ -368,7 +368,7 @@ impl Memory {
 }
 
 /// Single commands that may wait and have not triggered: stored by the last commit before a start, or before one that failed.
-fn promised_places(store: &dyn Read, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
+fn promised_places(store: &dyn ReadJobs, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
     let untriggered = |job: &&Job| job.single && job.policy.ttl_ms > 0 && job.total.is_none() && job.cancel_mark == 0;
     let kept = at_work.iter().filter(untriggered).filter(|job| !job.deleted);
     let (jobs, tasks): (Vec<JobNo>, Vec<TaskNo>) = kept.filter_map(|job| Some((job.no, job.first_task?))).unzip();

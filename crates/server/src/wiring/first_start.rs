@@ -195,7 +195,7 @@ mod tests {
     use std::sync::Arc;
 
     use aldis_core::ids::DeviceNo;
-    use aldis_store::{Presence, Read};
+    use aldis_store::{Presence, ReadRegistry};
     use aldis_store_memory::MemoryStore;
 
     use super::*;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Action, Actor, Organization, Role};
-use aldis_store::{Done, Error as StoreError, Presence, Read, Store, Write};
+use aldis_store::{Done, Error as StoreError, Presence, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{OpenError, Options};
 
 use super::SystemTimes;

@@ -28,16 +28,14 @@ use aldis_store::rows::{
     AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
     Proof, Remembered, Reported, Slot,
 };
-use aldis_store::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, TaskInfo};
+use aldis_store::{
+    DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, ReadDevices, ReadJobs, ReadJournal, ReadQueues,
+    ReadRegistry, TaskInfo,
+};
 
 use crate::database::{Access, Database};
 
-impl<A: Access> Read for Database<A> {
-    fn last_commit(&self) -> Result<(CommitNo, Timestamp), Error> {
-        self.access
-            .read("reading the last commit", |db| journal::last_commit(&db.conn))
-    }
-
+impl<A: Access> ReadRegistry for Database<A> {
     fn organization(&self, org: &OrgId) -> Result<Option<Organization>, Error> {
         self.access
             .read("reading an organization", |db| registry::organization(&db.conn, org))
@@ -88,7 +86,9 @@ impl<A: Access> Read for Database<A> {
             registry::search_products(db, org, filter, page)
         })
     }
+}
 
+impl<A: Access> ReadDevices for Database<A> {
     fn devices(&self, refs: &[DeviceRef]) -> Result<Vec<Option<Device>>, Error> {
         self.access.read("reading devices", |db| {
             refs.iter().map(|by| devices::find(db, by)).collect()
@@ -145,7 +145,9 @@ impl<A: Access> Read for Database<A> {
         self.access
             .read("reading reported values", |db| reported::last(&db.conn, devices, kind))
     }
+}
 
+impl<A: Access> ReadJobs for Database<A> {
     fn job(&self, job: JobNo) -> Result<Option<JobDetail>, Error> {
         self.access.read("reading a job", |db| jobs::detail(&db.conn, job))
     }
@@ -225,7 +227,9 @@ impl<A: Access> Read for Database<A> {
             members::unwritten(&db.conn, job.no, limit)
         })
     }
+}
 
+impl<A: Access> ReadQueues for Database<A> {
     fn due_tasks(&self, now: Timestamp, limit: usize) -> Result<Vec<Task>, Error> {
         self.access
             .read("reading due tasks", |db| tasks::due(&db.conn, now, limit))
@@ -259,6 +263,13 @@ impl<A: Access> Read for Database<A> {
 
     fn slots(&self) -> Result<Vec<Slot>, Error> {
         self.access.read("reading slots", |db| tasks::slots(&db.conn))
+    }
+}
+
+impl<A: Access> ReadJournal for Database<A> {
+    fn last_commit(&self) -> Result<(CommitNo, Timestamp), Error> {
+        self.access
+            .read("reading the last commit", |db| journal::last_commit(&db.conn))
     }
 
     fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error> {

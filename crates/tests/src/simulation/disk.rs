@@ -4,24 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
-use aldis_core::i18n::I18nText;
-use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
-use aldis_core::reported::Kind;
-use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_sick_disk::SickDisk;
 use aldis_simulator::Chance;
-use aldis_store::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
-    Proof, Remembered, Reported, Slot,
-};
-use aldis_store::{
-    Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Presence, Read, Store, TaskInfo,
-    Write,
-};
+use aldis_store::{Committed, Error, Presence, Read, Store, Write};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::Options;
+use aldis_test_support::{FaultyStore, ReadFaults, StoreFaults, unavailable};
 use parking_lot::Mutex;
 
 use super::operation::Fault;
@@ -213,33 +202,38 @@ where
     R: Read + Clone + 'static,
 {
     Opened {
-        store: Box::new(Failing {
+        store: Box::new(FaultyStore {
             store,
-            switch: Arc::clone(switch),
+            faults: MachineFaults(Arc::clone(switch)),
         }),
         observer: Arc::new(reader.clone()),
-        reader: Arc::new(Failing {
+        reader: Arc::new(FaultyStore {
             store: reader,
-            switch: Arc::clone(switch),
+            faults: MachineFaults(Arc::clone(switch)),
         }),
     }
 }
 
-struct Failing<S> {
-    store: S,
-    switch: Switch,
-}
+/// The faults of the simulated machine, on any store.
+struct MachineFaults(Switch);
 
-fn failed(what: &str) -> Error {
-    Error::Unavailable {
-        what: what.to_owned(),
-        source: None,
+impl ReadFaults for MachineFaults {
+    fn before_read(&self) -> Result<(), Error> {
+        let mut faults = self.0.lock();
+        if faults.died {
+            return Err(unavailable("a simulated death"));
+        }
+        if faults.reads > 0 {
+            faults.reads -= 1;
+            return Err(unavailable("a simulated question that fails"));
+        }
+        Ok(())
     }
 }
 
-impl<S: Store> Store for Failing<S> {
-    fn commit(&mut self, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
-        let mut faults = self.switch.lock();
+impl<S: Store> StoreFaults<S> for MachineFaults {
+    fn commit(&self, store: &mut S, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
+        let mut faults = self.0.lock();
         let slow = std::mem::take(&mut faults.slow_ms);
         for clock in &faults.clocks {
             clock.fetch_add(slow.into(), Ordering::SeqCst);
@@ -247,89 +241,21 @@ impl<S: Store> Store for Failing<S> {
         let dies = faults.dies.take();
         faults.died |= dies.is_some();
         if faults.died && dies != Some(true) {
-            return Err(failed("a simulated death before a commit"));
+            return Err(unavailable("a simulated death before a commit"));
         }
         if faults.commits > 0 {
             faults.commits -= 1;
-            return Err(failed("a simulated commit that fails"));
+            return Err(unavailable("a simulated commit that fails"));
         }
         let lost = std::mem::take(&mut faults.answer_lost) || dies.is_some();
         faults.in_doubt += 1;
         drop(faults);
-        let committed = self.store.commit(now, writes)?;
-        let mut faults = self.switch.lock();
+        let committed = store.commit(now, writes)?;
+        let mut faults = self.0.lock();
         (faults.last, faults.in_doubt) = (committed.number.0, 0);
         if lost {
-            return Err(failed("a simulated commit whose answer is lost"));
+            return Err(unavailable("a simulated commit whose answer is lost"));
         }
         Ok(committed)
     }
-}
-
-impl<S> Failing<S> {
-    fn look(&self) -> Result<&S, Error> {
-        let mut faults = self.switch.lock();
-        if faults.died {
-            return Err(failed("a simulated death"));
-        }
-        if faults.reads > 0 {
-            faults.reads -= 1;
-            return Err(failed("a simulated question that fails"));
-        }
-        Ok(&self.store)
-    }
-}
-
-macro_rules! questions {
-    ($($name:ident($($argument:ident: $kind:ty),*) -> $found:ty;)*) => {
-        impl<S: Read> Read for Failing<S> {
-            $(fn $name(&self, $($argument: $kind),*) -> Result<$found, Error> {
-                self.look()?.$name($($argument),*)
-            })*
-        }
-    };
-}
-
-questions! {
-    last_commit() -> (CommitNo, Timestamp);
-    organization(org: &OrgId) -> Option<Organization>;
-    organizations() -> Vec<Organization>;
-    access_key(key: &AppKey) -> Option<AccessKey>;
-    access_keys(org: Option<&OrgId>) -> Vec<AccessKey>;
-    model(org: &OrgId, id: &ModelId) -> Option<Model>;
-    search_models(org: &OrgId, filter: Option<&Filter<ModelField>>, page: Page) -> Found<FoundModel>;
-    product(key: &ProductKey) -> Option<Product>;
-    search_products(org: &OrgId, filter: Option<&Filter<ProductField>>, page: Page) -> Found<Product>;
-    devices(refs: &[DeviceRef]) -> Vec<Option<Device>>;
-    search_devices(org: &OrgId, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
-    count_devices(org: &OrgId, product: Option<&ProductKey>) -> DeviceCounts;
-    device_facts(devices: &[DeviceNo]) -> Vec<Option<DeviceFacts>>;
-    gateways_of(devices: &[DeviceNo]) -> Vec<Option<DeviceNo>>;
-    sub_devices(gateway: DeviceNo) -> Vec<DeviceNo>;
-    search_sub_devices(gateway: DeviceNo, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
-    reported(device: DeviceNo) -> Vec<Reported>;
-    last_reported(devices: &[DeviceNo], kind: Kind) -> Vec<Option<Timestamp>>;
-    job(job: JobNo) -> Option<JobDetail>;
-    job_names(jobs: &[JobNo]) -> Vec<Option<I18nText>>;
-    search_jobs(org: &OrgId, filter: Option<&Filter<JobField>>, page: Page) -> Found<JobDetail>;
-    jobs_at_work() -> Vec<Job>;
-    numbers_at_work() -> Vec<JobNo>;
-    jobs_of(tasks: &[TaskNo]) -> Vec<Job>;
-    tasks(tasks: &[TaskNo]) -> Vec<Option<Task>>;
-    task_infos(tasks: &[TaskNo]) -> Vec<Option<TaskInfo>>;
-    search_tasks(org: &OrgId, filter: Option<&Filter<TaskField>>, page: Page) -> Found<TaskInfo>;
-    search_commands(device: DeviceNo, filter: Option<&Filter<CommandField>>, page: Page) -> Found<TaskInfo>;
-    history(task: TaskNo) -> Vec<Ended>;
-    job_tasks(job: &Job, which: JobTasks, after: Option<TaskNo>, limit: usize) -> Vec<Task>;
-    members(job: &Job, limit: usize) -> Vec<DeviceFacts>;
-    due_tasks(now: Timestamp, limit: usize) -> Vec<Task>;
-    next_due(now: Timestamp) -> Option<Timestamp>;
-    queued(devices: &[DeviceNo]) -> Vec<Vec<Task>>;
-    queue_lengths(devices: &[DeviceNo]) -> Vec<usize>;
-    waiting(device: DeviceNo) -> Vec<Task>;
-    attempted(device: DeviceNo, limit: usize) -> Vec<Task>;
-    slots() -> Vec<Slot>;
-    remembered(scope: &str, key: &str, now: Timestamp) -> Option<Remembered>;
-    proofs(limit: usize) -> Vec<Proof>;
-    search_actions(org: &OrgId, filter: &ActionFilter, page: Page) -> Found<PastAction>;
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::Reply;
 use aldis_core::time::Timestamp;
-use aldis_store::{Presence, Read};
+use aldis_store::{Presence, ReadQueues};
 use aldis_store_memory::MemoryStore;
 use parking_lot::Mutex;
 

@@ -3,7 +3,7 @@
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::task::{QUEUE_MAX, State, code};
 use aldis_store::rows::{ANSWER_KEPT_MS, Idempotency, JobText, NewJob, TargetEntry, TargetScope};
-use aldis_store::{Done, Read as _, Refusal, Store as _, Write};
+use aldis_store::{Done, ReadQueues, Refusal, Store as _, Write};
 use tokio::sync::oneshot::Receiver;
 
 use super::bench::Bench;

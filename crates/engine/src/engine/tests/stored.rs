@@ -6,7 +6,9 @@ use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::{Counters, JobState, roll_up};
 use aldis_core::task::{Ended, State, Task};
 use aldis_store::rows::{Device, Job, Slot};
-use aldis_store::{DeviceRef, Done, JobTasks, Page, Read, StepWrite, Store, Write, held_slots};
+use aldis_store::{
+    DeviceRef, Done, JobTasks, Page, ReadDevices, ReadJobs, ReadJournal, StepWrite, Store, Write, held_slots,
+};
 use aldis_store_memory::MemoryStore;
 
 use super::bench::Bench;
