@@ -3,7 +3,7 @@
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::task::{State, Task};
 use aldis_store::rows::CommitNo;
-use aldis_store::{Committed, Error, Read, Write};
+use aldis_store::{Committed, Error, Read, ReadJournal, Write};
 use parking_lot::Mutex;
 
 use super::bench::Bench;
