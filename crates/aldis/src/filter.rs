@@ -51,8 +51,8 @@ impl<F: Field> Filter<F> {
     /// The expression; `None` without conditions.
     ///
     /// # Errors
-    /// A flag has a value that its field cannot have, or the operator's own expression is wrong. Both are checked here: what
-    /// the server says counts characters of the whole, and parentheses could close those that are put around the
+    /// A flag has a value that its field cannot have, or the operator's own expression is wrong. Both are checked here:
+    /// what the server says counts characters of the whole, and parentheses could close those that are put around the
     /// expression. An expression alone is sent as it is.
     pub(crate) fn expression(&self) -> anyhow::Result<Option<String>> {
         for condition in &self.conditions {

@@ -1,5 +1,5 @@
-//! The wish to end: Ctrl-C or SIGTERM. SIGHUP has a server read its certificates again; of a client it asks nothing, so that a
-//! signal to all of Aldis ends no client.
+//! The wish to end: Ctrl-C or SIGTERM. SIGHUP has a server read its certificates again; of a client it asks nothing, so
+//! that a signal to all of Aldis ends no client.
 
 use std::future::Future;
 use std::io;

@@ -37,8 +37,8 @@ impl Screen {
         writeln!(io::stdout().lock(), "{text}")
     }
 
-    /// A remark on stderr that is not part of the result. What has been begun goes on where stderr takes nothing: an import
-    /// must not stop halfway because the reader of its remarks has gone.
+    /// A remark on stderr that is not part of the result. What has been begun goes on where stderr takes nothing: an
+    /// import must not stop halfway because the reader of its remarks has gone.
     pub(crate) fn note(self, text: impl Display) {
         let _untold = writeln!(io::stderr().lock(), "{text}");
     }

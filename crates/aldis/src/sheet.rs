@@ -1,14 +1,14 @@
 //! CSV that goes through a spreadsheet unharmed, and is read back as it was.
 //!
-//! A spreadsheet runs a cell that begins like a formula, and shortens ids and numbers that it takes for figures. Such a cell
-//! gets an apostrophe in front, which [`unmarked`] takes away again. A byte order mark tells the spreadsheet that the text
-//! is UTF-8.
+//! A spreadsheet runs a cell that begins like a formula, and shortens ids and numbers that it takes for figures. Such a
+//! cell gets an apostrophe in front, which [`unmarked`] takes away again. A byte order mark tells the spreadsheet that
+//! the text is UTF-8.
 
 use std::io::Write;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// What a spreadsheet takes as the begin of a formula, or passes over before one; the wide forms are those of East Asian
-/// keyboards.
+/// What a spreadsheet takes as the begin of a formula, or passes over before one; the wide forms are those of East
+/// Asian keyboards.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 /// Characters of a number that a spreadsheet shows and saves in full; longer ones become `1.79609E+12`.
 const NUMBER_CHARS_MAX: usize = 11;
@@ -88,7 +88,8 @@ pub(crate) fn unmarked(cell: &str) -> &str {
     cell.strip_prefix(MARK).filter(|rest| needs_mark(rest)).unwrap_or(cell)
 }
 
-/// Whether a spreadsheet would change the cell. A text that looks marked already is marked once more, so that it comes back.
+/// Whether a spreadsheet would change the cell. A text that looks marked already is marked once more, so that it comes
+/// back.
 fn needs_mark(cell: &str) -> bool {
     let shown = cell.trim_start_matches(' ');
     if let Some(number) = Figure::read(cell) {

@@ -109,8 +109,8 @@ pub(crate) fn typed(text: &str, definition: &Value) -> Result<Value, String> {
     }
 }
 
-/// As [`typed`], for a flag: a text may also be given as a JSON string, in its own quotes. Without a definition the text is
-/// JSON or, if it is none, a string.
+/// As [`typed`], for a flag: a text may also be given as a JSON string, in its own quotes. Without a definition the
+/// text is JSON or, if it is none, a string.
 ///
 /// # Errors
 /// As [`typed`].

@@ -134,7 +134,8 @@ impl App {
     /// Finds out who calls, and checks that they may call for `org`.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`], [`Error::TokenExpired`], [`Error::ForeignOrganization`]; [`Error::Invalid`] without `org`.
+    /// [`Error::Unauthenticated`], [`Error::TokenExpired`], [`Error::ForeignOrganization`]; [`Error::Invalid`] without
+    /// `org`.
     pub fn caller(&self, signed: Option<Signed<'_>>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
         match signed {
             Some(signed) => self.signed_caller(signed, org, request_id),
@@ -167,8 +168,8 @@ impl App {
         })
     }
 
-    /// Whose access token this is, if it and its key may be used at present. Whether the caller knows the key's secret shows
-    /// only once the body has been read: see [`App::caller`].
+    /// Whose access token this is, if it and its key may be used at present. Whether the caller knows the key's secret
+    /// shows only once the body has been read: see [`App::caller`].
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::TokenExpired`]; the store failed.
@@ -180,8 +181,8 @@ impl App {
         }
     }
 
-    /// Uses the signature of a change up, before the change begins. One that was used before is refused, unless the call
-    /// `may_repeat`: then the caller is marked, once the first call with it has stored what it did.
+    /// Uses the signature of a change up, before the change begins. One that was used before is refused, unless the
+    /// call `may_repeat`: then the caller is marked, once the first call with it has stored what it did.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`].
@@ -224,7 +225,8 @@ impl App {
     pub(crate) fn live_key(&self, app_key: &AppKey) -> Result<Option<AccessKey>, Error> {
         self.look_up(|store| {
             let key = store.access_key(app_key)?;
-            // An unknown key's organization is asked for as well: the time of the answer must not tell which keys there are.
+            // An unknown key's organization is asked for as well: the time of the answer must not tell which keys there
+            // are.
             let org = key
                 .as_ref()
                 .map_or_else(|| OrgId::from(app_key.as_str()), |key| key.org.clone());
@@ -251,8 +253,8 @@ impl App {
         })
     }
 
-    /// Makes the organization of an unsigned caller who changes something in it for the first time. A read makes none: a web
-    /// page can have a browser read anything.
+    /// Makes the organization of an unsigned caller who changes something in it for the first time. A read makes none:
+    /// a web page can have a browser read anything.
     ///
     /// # Errors
     /// The store failed.
@@ -286,7 +288,8 @@ impl App {
 /// The refusal of a signature that was used before.
 pub(crate) const USED_BEFORE: Error = Error::Unauthenticated("the signature was used before");
 
-/// What is kept of a signature, or of a token's `encryption`, in hexadecimal, and of the moment in it; `None` if they are none.
+/// What is kept of a signature, or of a token's `encryption`, in hexadecimal, and of the moment in it; `None` if they
+/// are none.
 pub(crate) fn proof(signature: &str, timestamp: &str) -> Option<Proof> {
     let mut digest = [0; 16];
     for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {

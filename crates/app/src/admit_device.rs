@@ -10,7 +10,7 @@ use aldis_store::{DeviceRef, Error as StoreError, Read, Write};
 
 use super::{App, Error};
 
-/// Who somebody claims to be, and what is to prove it.
+/// The identity that a login claims, and its proof.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// What the client says about itself.
@@ -35,7 +35,7 @@ impl Claim {
         let Self { login, password, .. } = self;
         let keys = DeviceRef::Keys(login.product_key.clone(), login.device_key.clone());
         let Some(device) = store.devices(&[keys])?.pop().flatten() else {
-            return Ok(Err(Denied::nobody("there is no such device")));
+            return Ok(Err(Denied::unknown("there is no such device")));
         };
         let denied = |why| Denied::device(device.no, why);
         let Some(secret) = device.secrets_at(now).find(|secret| login.verify(password, secret)) else {
@@ -70,7 +70,7 @@ pub struct Welcome {
     pub signed_with: Secret,
 }
 
-/// Why somebody is not let in, which only operators are told.
+/// Why a login is refused. Only operators see the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Denied {
     /// The reason.
@@ -80,7 +80,7 @@ pub struct Denied {
 }
 
 impl Denied {
-    pub(super) const fn nobody(why: &'static str) -> Self {
+    pub(super) const fn unknown(why: &'static str) -> Self {
         Self { why, device: None }
     }
 

@@ -1,4 +1,4 @@
-//! Somebody logs in with a product's secret: a device that has none of its own yet, or an integration channel.
+//! Logins with a product's secret: a device that has no secret of its own yet, or an integration channel.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use aldis_store::{DeviceRef, Error as StoreError, Read, ReadRegistry};
 use super::App;
 use super::admit_device::{Claim, Denied, NotAdmitted, known};
 
-/// Checks a login for dynamic activation: the device that is to be told its secret. Only a device that was registered and
-/// has never logged in with that secret is; so an activation that was cut off can be repeated.
+/// Checks a login for dynamic activation: the device that is to be told its secret. Only a device that was registered
+/// and has never logged in with that secret is; so an activation that was cut off can be repeated.
 ///
 /// # Errors
 /// See [`NotAdmitted`].

@@ -29,8 +29,8 @@ impl App {
         Ok(tasks.iter().map(entry).collect())
     }
 
-    /// Cancels a job as a whole: from the commit on nothing of it is sent any more. With what became of its tasks comes how
-    /// many waited for a retry, when this was asked, after an attempt that had failed.
+    /// Cancels a job as a whole: from the commit on nothing of it is sent any more. With what became of its tasks comes
+    /// how many waited for a retry, when this was asked, after an attempt that had failed.
     ///
     /// # Errors
     /// [`Error::NoJob`].

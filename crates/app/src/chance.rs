@@ -1,6 +1,6 @@
 //! Where ids and secrets come from; tests put dice of their own in its place.
 
-/// Draws random bytes that nobody can guess.
+/// Draws random bytes that cannot be guessed.
 pub trait Chance: Send + Sync {
     /// Fills `bytes`.
     fn fill(&self, bytes: &mut [u8]);

@@ -1,7 +1,7 @@
 //! A new command job: checked as a whole, then stored in one commit (docs/api.md, "Command jobs").
 //!
-//! Nothing is half-created: every refusal comes before the commit, and the commit holds the job, the tasks of a device list
-//! and the idempotency key together.
+//! Nothing is half-created: every refusal comes before the commit, and the commit holds the job, the tasks of a device
+//! list and the idempotency key together.
 
 use std::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ impl App {
     /// Creates a job; its number. A repetition of a request that was carried out brings the number of that job.
     ///
     /// # Errors
-    /// A target is unknown, a thing model refuses the command, a limit is exceeded, the idempotency key came with another
-    /// request; nothing is stored then.
+    /// A target is unknown, a thing model refuses the command, a limit is exceeded, the idempotency key came with
+    /// another request; nothing is stored then.
     pub async fn create_job(
         &self,
         caller: &Caller,

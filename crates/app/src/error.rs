@@ -15,7 +15,7 @@ pub enum Error {
     /// A search expression does not hold.
     #[error(transparent)]
     Expression(#[from] expression::Error),
-    /// Nobody can tell who calls.
+    /// The caller cannot be identified.
     #[error("not authenticated: {0}")]
     Unauthenticated(&'static str),
     /// The access token was ours but is no longer valid.
@@ -117,7 +117,7 @@ pub enum Error {
         /// What happened, in words.
         desc: String,
     },
-    /// An instant command goes on, but nobody waits for its end any more.
+    /// An instant command goes on, but its caller no longer waits for its end.
     #[error("command {0} goes on")]
     CommandUnsettled(String),
     /// A command that is to be cancelled is not kept for its device, or not any more.

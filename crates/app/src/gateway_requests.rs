@@ -64,8 +64,9 @@ impl Standing {
         self.under == Some(self.gateway)
     }
 
-    /// All devices of a product may know its secret. So it proves enough for a device that nobody has had in hand yet, or that
-    /// is under this gateway already, and takes no other away: neither from a gateway nor from a connection of its own.
+    /// All devices of a product may know its secret. So it proves enough for a device that has never been activated, or
+    /// that is under this gateway already, and takes no other away: neither from a gateway nor from a connection of its
+    /// own.
     fn is_vouched_for(self, device: &Device) -> Result<(), Refused> {
         match self.under {
             Some(_) if self.is_there() => Ok(()),
@@ -85,7 +86,8 @@ impl App {
         self.proved(gateway, logins, Place::Under).await
     }
 
-    /// These devices are about to be let in: they count as activated ever after, and that is stored before anybody is told so.
+    /// These devices are about to be let in: they count as activated ever after, and that is stored before anybody is
+    /// told so.
     ///
     /// # Errors
     /// [`Refused::Unavailable`].
@@ -116,8 +118,8 @@ impl App {
         }
     }
 
-    /// Whether a device that has proved itself still does: it is under the gateway, has its keys, and what has signed for it
-    /// is good. Asked when its session can be found, if something has changed since it was proved.
+    /// Whether a device that has proved itself still does: it is under the gateway, has its keys, and what has signed
+    /// for it is good. Asked when its session can be found, if something has changed since it was proved.
     ///
     /// # Errors
     /// [`Refused::NotASubDevice`], [`Refused::WrongSignature`], [`Refused::Unavailable`].
@@ -159,8 +161,8 @@ impl App {
         Ok(devices.map(|device| named(&device)).collect())
     }
 
-    /// Puts devices under a gateway, each that proves itself. Whoever has the device's secret has the device at hand: so,
-    /// other than for an operator, it is taken away from another gateway. Its product's secret moves nothing.
+    /// Puts devices under a gateway, each that proves itself. A caller with the device's secret has the device at hand:
+    /// so, other than for an operator, it is taken away from another gateway. Its product's secret moves nothing.
     ///
     /// # Errors
     /// [`Refused::Unavailable`]; [`Refused::NotPermitted`] if it is no gateway.
@@ -248,8 +250,8 @@ impl App {
         Ok(removed)
     }
 
-    /// Registers devices in products that let gateways register, and puts them under the gateway: those that could be, and
-    /// why the first of the others could not.
+    /// Registers devices in products that let gateways register, and puts them under the gateway: those that could be,
+    /// and why the first of the others could not.
     ///
     /// # Errors
     /// [`Refused::Unavailable`]; [`Refused::NotPermitted`] if it is no gateway.
@@ -408,8 +410,8 @@ fn proves(
     Ok(is_good.then_some(()).ok_or(Refused::WrongSignature))
 }
 
-/// The order tells a gateway first what it can change. The device's secret is told at its first login only: what it has used
-/// since is nothing for those who merely know its product's.
+/// The order tells a gateway first what it can change. The device's secret is told at its first login only: what it has
+/// used since is nothing for those who merely know its product's.
 fn check(
     login: &SubLogin,
     device: Device,

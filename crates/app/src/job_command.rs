@@ -1,7 +1,7 @@
 //! Whether a command suits every product that a new job names: once per thing model, at creation.
 //!
-//! A job has one command. Thing models fill in defaults of parameters that were left out; if two models of one job would
-//! fill in different ones, the job is refused rather than one model's default sent to another's devices.
+//! A job has one command. Thing models fill in defaults of parameters that were left out; if two models of one job
+//! would fill in different ones, the job is refused rather than one model's default sent to another's devices.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +31,8 @@ const DEEPER: [&str; 2] = ["commandInfo.serviceInvokeInfo.", "commandInfo.setMea
 /// The command as it is to be sent: accepted by the model of every product, defaults filled in.
 ///
 /// # Errors
-/// A product speaks a format of its own; a model refuses the command, or fills in something else than another; the command
-/// is too large for devices.
+/// A product speaks a format of its own; a model refuses the command, or fills in something else than another; the
+/// command is too large for devices.
 pub(super) fn accept(
     store: &dyn ReadRegistry,
     org: &OrgId,
@@ -56,7 +56,8 @@ pub(super) fn accept(
     Ok(command)
 }
 
-/// A command of its own, for a device of one product, as it is to be sent, with the name of its service or measurement point.
+/// A command of its own, for a device of one product, as it is to be sent, with the name of its service or measurement
+/// point.
 ///
 /// # Errors
 /// As [`accept`], but for what only several products can bring; places are told as in a request for one command.

@@ -21,7 +21,8 @@ const DEVICES: &str = "targetScope.targetDevices";
 /// The devices of a list, each once, in the order of their first entries, and what is asked of which product.
 ///
 /// # Errors
-/// An entry names a device in no known way; entries name devices that the organization does not have (all of them are named).
+/// An entry names a device in no known way; entries name devices that the organization does not have (all of them are
+/// named).
 pub(super) fn devices(store: &dyn Read, org: &OrgId, entries: &[TargetEntry]) -> Result<(Vec<DeviceNo>, Asked), Error> {
     let names: Vec<DeviceName> = entries.iter().map(name).collect();
     let refs: Vec<DeviceRef> = names.iter().enumerate().map(reference).collect::<Result<_, _>>()?;

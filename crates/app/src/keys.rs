@@ -38,7 +38,8 @@ impl App {
             .secret
             .as_ref()
             .map_or(Ok(()), |secret| check_secret("appSecret", secret))?;
-        // Both halves are UUIDs: the vendor's Python client takes them apart at `-` and reads the second group as hexadecimal.
+        // Both halves are UUIDs: the vendor's Python client takes them apart at `-` and reads the second group as
+        // hexadecimal.
         let key = AccessKey {
             app_key: AppKey(draft.app_key.unwrap_or_else(|| self.chance().uuid())),
             secret: draft.secret.unwrap_or_else(|| Secret(self.chance().uuid())),

@@ -31,8 +31,8 @@ impl App {
             .await
     }
 
-    /// A device's own attributes or tags, for itself: what an operator has registered, and in its place what the device has
-    /// reported.
+    /// A device's own attributes or tags, for itself: what an operator has registered, and in its place what the device
+    /// has reported.
     ///
     /// # Errors
     /// The store failed.

@@ -1,7 +1,7 @@
 //! What callers intend, decided here: one file per kind of thing, plain types in and out.
 //!
-//! Nothing here knows HTTP, JSON bodies or wire spellings (that is `api`), and nothing here changes stored state by itself:
-//! changes go to the [`Writer`], reads run beside the network threads ([`App::read`]).
+//! Nothing here knows HTTP, JSON bodies or wire spellings (that is `api`), and nothing here changes stored state by
+//! itself: changes go to the [`Writer`], reads run beside the network threads ([`App::read`]).
 
 pub mod access;
 pub mod admit_device;
@@ -119,7 +119,8 @@ impl App {
         }))
     }
 
-    /// Asks the store for a few rows by their keys, on this very thread: a change of threads costs more than such an answer.
+    /// Asks the store for a few rows by their keys, on this very thread: a change of threads costs more than such an
+    /// answer.
     ///
     /// # Errors
     /// What `question` returns.
@@ -195,21 +196,22 @@ impl App {
         self.0.parts.clock.now()
     }
 
-    /// Whether a moment that another machine's wall clock shows is close enough to this server's time: to its clock, or to its
-    /// wall clock, which is the better judge after one of them was set right.
+    /// Whether a moment that another machine's wall clock shows is close enough to this server's time: to its clock, or
+    /// to its wall clock, which is the better judge after one of them was set right.
     pub(crate) fn is_near(&self, theirs: Timestamp) -> bool {
         let clock = &self.0.parts.clock;
         access::is_near(theirs, clock.now()) || access::is_near(theirs, clock.wall())
     }
 
-    /// The earlier of the two clocks by which a caller's timestamp may be near: what it signs is over when it is by both.
+    /// The earlier of the two clocks by which a caller's timestamp may be near: what it signs is over when it is by
+    /// both.
     pub(crate) fn earlier_now(&self) -> Timestamp {
         let clock = &self.0.parts.clock;
         clock.now().min(clock.wall())
     }
 
-    /// A moment of another machine's wall clock, by the server's clock. They differ by no more than a drift, which the server's
-    /// clock makes good by itself, unless the wall clock was set while the server was running.
+    /// A moment of another machine's wall clock, by the server's clock. They differ by no more than a drift, which the
+    /// server's clock makes good by itself, unless the wall clock was set while the server was running.
     pub(crate) fn by_our_clock(&self, theirs: Timestamp) -> Timestamp {
         let clock = &self.0.parts.clock;
         let ahead = clock.wall().ms_since(clock.now());

@@ -22,7 +22,8 @@ pub const GRACE_MAX_S: i64 = 30 * 24 * 3600;
 pub struct Rotation {
     /// The secret from now on; drawn if absent.
     pub secret: Option<Secret>,
-    /// How long the one before is still good, in seconds; 0: not at all, and sessions end. [`GRACE_DEFAULT_S`] if absent.
+    /// How long the one before is still good, in seconds; 0: not at all, and sessions end. [`GRACE_DEFAULT_S`] if
+    /// absent.
     pub grace_s: Option<i64>,
 }
 

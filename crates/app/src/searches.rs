@@ -1,5 +1,5 @@
-//! Searches with an expression: they may have to look at everything that an organization has, so they have connections and
-//! a budget of their own. One access key runs one of them at a time; the next ones wait for it.
+//! Searches with an expression: they may have to look at everything that an organization has, so they have connections
+//! and a budget of their own. One access key runs one of them at a time; the next ones wait for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -191,9 +191,9 @@ impl<T> Results<T> {
 }
 
 impl App {
-    /// A page of a search, asked for in a caller's name. What has an expression, if `filtered`, may take long: it takes turns
-    /// and has a budget, which ends early when this future is dropped or the server stops. A search without one reads its
-    /// page and little more.
+    /// A page of a search, asked for in a caller's name. What has an expression, if `filtered`, may take long: it takes
+    /// turns and has a budget, which ends early when this future is dropped or the server stops. A search without one
+    /// reads its page and little more.
     ///
     /// # Errors
     /// What `question` returns; [`Error::SearchTooLong`], [`Error::TooManySearches`], [`Error::Overloaded`].

@@ -1,7 +1,8 @@
 //! Single commands: one command for one device, sent at once or kept for it (docs/api.md, "Single commands").
 //!
-//! A single command is a job with one task, so that it goes through the device's one queue, is as durable, and is found by
-//! everything that knows tasks. All that is added here: the caller of an instant command waits until its task has ended.
+//! A single command is a job with one task, so that it goes through the device's one queue, is as durable, and is found
+//! by everything that knows tasks. All that is added here: the caller of an instant command waits until its task has
+//! ended.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,8 +23,8 @@ use aldis_engine::waiters::{Place, Waiting};
 
 /// Longest time to wait for a reply, in seconds.
 pub const TIMEOUT_MAX_S: i64 = 60;
-/// How much longer than its own limits an instant command may take before its caller is told to look for itself: turns of
-/// a busy writer, and a store that fails for a moment.
+/// How much longer than its own limits an instant command may take before its caller is told to look for itself: turns
+/// of a busy writer, and a store that fails for a moment.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A command as its sender wants it, every range checked, defaults filled in.
@@ -70,8 +71,8 @@ struct Checked {
 
 impl App {
     /// Sends a command. An instant one (`pending_ttl_s` 0) has ended when this returns, well or with
-    /// [`Error::CommandEnded`]; any other is stored then. A repetition of a request that was carried out is about the same
-    /// command. Nobody waits any more once the caller has `left`.
+    /// [`Error::CommandEnded`]; any other is stored then. A repetition of a request that was carried out is about the
+    /// same command. The wait ends once the caller has `left`.
     ///
     /// # Errors
     /// As [`App::find_device`]; the thing model refuses the command; too many commands wait for the device, or it is
@@ -265,7 +266,7 @@ impl App {
     }
 }
 
-/// A stopping server tells nobody, and who has given up is told nothing.
+/// A stopping server answers no waiter, and a caller that has given up gets no answer.
 async fn told_before(waiting: &mut Waiting, given_up: impl Future<Output = ()>) -> Option<Task> {
     tokio::select! {
         told = waiting.end() => told,
@@ -295,8 +296,8 @@ fn check(store: &dyn Read, org: &OrgId, device: Device, command: &Command) -> Re
     Ok(Checked { device, command, name })
 }
 
-/// What would fail as soon as it is due is not accepted at all. Whether the device's queue is full is decided where others
-/// cannot come in between: by the writer.
+/// What would fail as soon as it is due is not accepted at all. Whether the device's queue is full is decided where
+/// others cannot come in between: by the writer.
 fn may_wait(checked: &Checked) -> Result<(), Error> {
     match checked.device.disabled {
         false => Ok(()),

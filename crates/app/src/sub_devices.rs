@@ -46,7 +46,8 @@ impl App {
         }
     }
 
-    /// Takes devices away from their gateway, all or none. Those that are in over its connection are offline from then on.
+    /// Takes devices away from their gateway, all or none. Those that are in over its connection are offline from then
+    /// on.
     ///
     /// # Errors
     /// As [`App::find_device`]; [`Error::NotAGateway`]; [`Error::Topology`] if one is not under this gateway.

@@ -36,8 +36,8 @@ fn too_many() -> Violation {
     }
 }
 
-/// How often a change starts again because another was faster. Each time another change was stored, so the limit is only
-/// met by more than 50 callers that change one thing model at the same moment.
+/// How often a change starts again because another was faster. Each time another change was stored, so the limit is
+/// only met by more than 50 callers that change one thing model at the same moment.
 const TRIES_MAX: usize = 50;
 
 impl App {

@@ -1,7 +1,8 @@
-//! Access tokens (docs/api.md, "Access"): sealed texts that name their key and their end, so that they survive a restart.
+//! Access tokens (docs/api.md, "Access"): sealed texts that name their key and their end, so that they survive a
+//! restart.
 //!
-//! Memory only holds what makes life easier or stricter while the server runs: which token a key was given last, and which
-//! ones were refreshed. Used encryptions are kept as signatures of calls are ([`aldis_engine::proofs`]).
+//! Memory only holds what makes life easier or stricter while the server runs: which token a key was given last, and
+//! which ones were refreshed. Used encryptions are kept as signatures of calls are ([`aldis_engine::proofs`]).
 
 use std::collections::HashMap;
 
@@ -54,8 +55,8 @@ pub enum Denied {
     /// The encryption was used before.
     #[error("encryption: one that was not used before expected")]
     Repeated,
-    /// No such key, or it may not be used, or the encryption is not that of key, timestamp and secret. Which of them would
-    /// tell a stranger what keys there are.
+    /// No such key, or it may not be used, or the encryption is not that of key, timestamp and secret. Which of them
+    /// would tell a stranger what keys there are.
     #[error(
         "appKey, encryption: enabled key and SHA-256 over appKey, timestamp and appSecret expected, found another pair"
     )]

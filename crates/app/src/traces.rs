@@ -95,8 +95,8 @@ impl App {
     }
 }
 
-/// What the rows tell of the tasks that a device was sent last. However much waits behind it, the one that is out is among
-/// them.
+/// What the rows tell of the tasks that a device was sent last. However much waits behind it, the one that is out is
+/// among them.
 fn commands(store: &dyn Read, device: DeviceNo) -> Result<Vec<Happened>, StoreError> {
     let mut sent = store.attempted(device, LOOKED_AT_MAX)?;
     sent.sort_by_key(|task| Reverse((task.state.is_out(), task.times.intent, task.no)));

@@ -95,8 +95,8 @@ impl Call {
         self
     }
 
-    /// Gives the call a new idempotency key: the server carries it out once, however often it arrives, so that it may be
-    /// repeated like a read (docs/api.md, "Idempotency").
+    /// Gives the call a new idempotency key: the server carries it out once, however often it arrives, so that it may
+    /// be repeated like a read (docs/api.md, "Idempotency").
     #[must_use]
     pub fn idempotent(self) -> Self {
         self.idempotency_key(Uuid::new_v4().to_string())

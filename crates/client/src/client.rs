@@ -31,8 +31,8 @@ struct Inner {
     signed: AtomicU64,
 }
 
-/// How far the moments of signatures may run ahead of the clock, where more than one call is made in a millisecond: far less
-/// than the server allows.
+/// How far the moments of signatures may run ahead of the clock, where more than one call is made in a millisecond: far
+/// less than the server allows.
 const AHEAD_MAX_MS: u64 = 60_000;
 
 /// An answer's status and body, not yet read.

@@ -14,7 +14,8 @@ use crate::name::Name;
 use crate::paging::Pages;
 
 const COMMANDS: &str = "/connect-service/v2.1/commands";
-/// Longest that the server keeps the caller of an instant command: twice the longest timeout, and what its turns may take.
+/// Longest that the server keeps the caller of an instant command: twice the longest timeout, and what its turns may
+/// take.
 const INSTANT_WITHIN: Duration = Duration::from_secs(140);
 
 /// How long a single command may take. What is absent takes the server's default.
@@ -22,8 +23,8 @@ const INSTANT_WITHIN: Duration = Duration::from_secs(140);
 pub struct CommandLimits {
     /// Seconds to wait for the device's reply, 1 to 60.
     pub timeout: Option<u32>,
-    /// Seconds that the command may wait for its device, up to 172800; 0 or absent: it is sent at once or not at all, and
-    /// the call waits for its end.
+    /// Seconds that the command may wait for its device, up to 172800; 0 or absent: it is sent at once or not at all,
+    /// and the call waits for its end.
     pub pending_ttl: Option<u32>,
 }
 

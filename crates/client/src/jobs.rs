@@ -338,8 +338,8 @@ struct TaskIds<'a> {
 }
 
 impl Client {
-    /// Creates a job from a [`NewJob`] or a JSON document of that shape and returns its id. Carries a new idempotency key, so that a broken connection creates no second
-    /// job.
+    /// Creates a job from a [`NewJob`] or a JSON document of that shape and returns its id. Carries a new idempotency
+    /// key, so that a broken connection creates no second job.
     ///
     /// # Errors
     /// All of [`Error`].

@@ -1,5 +1,5 @@
-//! A typed client of the Aldis API (docs/api.md): it gets and renews its token, signs every call, and turns answers into
-//! typed values without losing what the server wrote.
+//! A typed client of the Aldis API (docs/api.md): it gets and renews its token, signs every call, and turns answers
+//! into typed values without losing what the server wrote.
 //!
 //! Used by the command line, the demo and the tests; it never links the server. It decides nothing about jobs and
 //! devices: what the server refuses comes back as [`Error::Refused`] with the server's own code and words.

@@ -1,8 +1,9 @@
-//! Aldis beside a plain broker that passes the same messages around: Mosquitto, with a lean controller that keeps nothing.
+//! Aldis beside a plain broker that passes the same messages around: Mosquitto, with a lean controller that keeps
+//! nothing.
 //!
-//! Both get the same fleet (`aldis bench fleet`: one thread, real sockets, QoS 1 both ways, in a process of its own) on the
-//! same machine, in turn; the rounds alternate, so that whatever else the machine does meets both. docs/benchmarks.md says
-//! how that is fair, and where it is not.
+//! Both get the same fleet (`aldis bench fleet`: one thread, real sockets, QoS 1 both ways, in a process of its own) on
+//! the same machine, in turn; the rounds alternate, so that whatever else the machine does meets both.
+//! docs/benchmarks.md says how that is fair, and where it is not.
 #![expect(clippy::print_stdout, reason = "a program for people who measure")]
 
 mod controller;
@@ -17,7 +18,8 @@ use clap::Parser;
 
 use round::{Comparison, Round};
 
-/// Sends the same commands to the same simulated devices, through Aldis and through Mosquitto with a controller, in turn.
+/// Sends the same commands to the same simulated devices, through Aldis and through Mosquitto with a controller, in
+/// turn.
 #[derive(Debug, Parser)]
 struct Args {
     /// Connected devices

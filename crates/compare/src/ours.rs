@@ -1,5 +1,5 @@
-//! A round of Aldis: its own benchmark, which starts a server and creates the jobs over HTTP while the clock runs; a task
-//! counts once its success is durable and acknowledged.
+//! A round of Aldis: its own benchmark, which starts a server and creates the jobs over HTTP while the clock runs; a
+//! task counts once its success is durable and acknowledged.
 
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;

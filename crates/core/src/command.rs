@@ -34,7 +34,7 @@ pub enum CommandKind {
 /// repeated would open a valve twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Qos {
-    /// 0: nobody says that it has arrived.
+    /// 0: its arrival is not acknowledged.
     AtMostOnce,
     /// 1: the device acknowledges it; without that it is not sent again all the same.
     #[default]

@@ -1,7 +1,7 @@
 //! Typed identifiers, all in one place, and the arithmetic between task, attempt and wire id.
 //!
-//! Wire ids have to be strings of 19 decimal digits (docs/device-protocol.md, "Command ids"); a late reply finds its task
-//! by arithmetic alone, so no index over ids is ever needed.
+//! Wire ids have to be strings of 19 decimal digits (docs/device-protocol.md, "Command ids"); a late reply finds its
+//! task by arithmetic alone, so no index over ids is ever needed.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! The one rule for whole numbers: a number is whole by its value, not by its spelling. 22, 22.0, 2.2e1 and 220e-1 are the same.
+//! The one rule for whole numbers: a number is whole by its value, not by its spelling. 22, 22.0, 2.2e1 and 220e-1 are
+//! the same.
 //!
 //! No digit is ever rounded away: what does not fit into 64 bits is no whole number.
 
@@ -7,7 +8,8 @@ use serde_json::Value;
 /// Digits that an `i64` can have.
 const DIGITS_MAX: usize = 19;
 
-/// The whole number that a JSON value of type number is; `None` for fractions, for what is beyond `i64`, and for other types.
+/// The whole number that a JSON value of type number is; `None` for fractions, for what is beyond `i64`, and for other
+/// types.
 #[must_use]
 pub fn whole(value: &Value) -> Option<i64> {
     let number = value.as_number()?;
@@ -15,8 +17,8 @@ pub fn whole(value: &Value) -> Option<i64> {
     number.as_i64().or_else(|| whole_text(&number.to_string()))
 }
 
-/// The whole number that a text spells in JSON's number syntax; a leading `+` and leading zeros do no harm. Exact over all
-/// of `i64`; the work is bounded by the text's length.
+/// The whole number that a text spells in JSON's number syntax; a leading `+` and leading zeros do no harm. Exact over
+/// all of `i64`; the work is bounded by the text's length.
 #[must_use]
 pub fn whole_text(text: &str) -> Option<i64> {
     let (negative, unsigned) = match text.as_bytes().first()? {
@@ -53,7 +55,8 @@ fn read_exponent(text: &str) -> Option<i64> {
     Some(if text.starts_with('-') { -size } else { size })
 }
 
-/// The digits of `whole.fraction` times ten to the power of `exponent`; `None` if it is no whole number or has too many.
+/// The digits of `whole.fraction` times ten to the power of `exponent`; `None` if it is no whole number or has too
+/// many.
 fn shifted(whole: &str, fraction: &str, exponent: i64) -> Option<String> {
     let digits = [whole, fraction].concat();
     let significant = digits.trim_start_matches('0');

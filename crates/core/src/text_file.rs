@@ -1,4 +1,5 @@
-//! Text as it stands in files that people write: UTF-8, with or without the byte order mark that some editors put first.
+//! Text as it stands in files that people write: UTF-8, with or without the byte order mark that some editors put
+//! first.
 
 use thiserror::Error;
 

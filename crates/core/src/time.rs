@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
-/// The largest number that is taken for seconds where milliseconds are expected: as seconds it lies beyond the year 5000, as
-/// milliseconds in March 1973.
+/// The largest number that is taken for seconds where milliseconds are expected: as seconds it lies beyond the year
+/// 5000, as milliseconds in March 1973.
 const SECONDS_MAX: i64 = 100_000_000_000;
 
 impl Timestamp {
@@ -39,13 +39,14 @@ pub trait Clock: Send + Sync {
     /// The current moment. Never goes back.
     fn now(&self) -> Timestamp;
 
-    /// What the machine's wall clock shows, for what is compared with the wall clock of another machine. It may be wrong, and
-    /// may go back.
+    /// What the machine's wall clock shows, for what is compared with the wall clock of another machine. It may be
+    /// wrong, and may go back.
     fn wall(&self) -> Timestamp {
         self.now()
     }
 
-    /// Why the clock is in doubt, in words for an operator: nothing is sent and nothing ends meanwhile. `None` if it is not.
+    /// Why the clock is in doubt, in words for an operator: nothing is sent and nothing ends meanwhile. `None` if it is
+    /// not.
     fn doubt(&self) -> Option<String> {
         None
     }

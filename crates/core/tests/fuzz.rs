@@ -1,5 +1,5 @@
-//! Expressions and thing models from strangers: whatever arrives is read or refused, and what was read is printed and read
-//! again as the same. Seeds of the mutations: `corpus/`; longer runs: docs/reliability.md, "Hostile input".
+//! Expressions and thing models from strangers: whatever arrives is read or refused, and what was read is printed and
+//! read again as the same. Seeds of the mutations: `corpus/`; longer runs: docs/reliability.md, "Hostile input".
 
 #[expect(unreachable_pub, reason = "the module is public where crates/tests uses it")]
 #[path = "../../tests/src/mutation.rs"]

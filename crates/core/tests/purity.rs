@@ -92,8 +92,8 @@ fn pure_sources_name_no_io_no_clock_no_thread() {
     }
 }
 
-/// The crates that each crate depends on, as ARCHITECTURE.md's table of the crates has them. Dependencies of tests alone are
-/// not part of it.
+/// The crates that each crate depends on, as ARCHITECTURE.md's table of the crates has them. Dependencies of tests
+/// alone are not part of it.
 #[test]
 fn dependencies_between_crates_equal_the_table_of_the_architecture() {
     let packages = packages();

@@ -1,9 +1,10 @@
 //! The server's one clock (docs/decisions/0017-one-clock.md).
 //!
-//! Time goes on by the monotonic clock, from an anchor that is taken from the wall clock at the start. A wall clock that is set
-//! while the server runs is noticed and logged, and the server's clock follows it slowly: so slowly forwards that no time to
-//! live ends early, and backwards by going slower, never by going back. Where the wall clock contradicts what is known by more
-//! than a drift, the clock is in doubt: it stands still, and the engine neither sends nor ends anything.
+//! Time goes on by the monotonic clock, from an anchor that is taken from the wall clock at the start. A wall clock
+//! that is set while the server runs is noticed and logged, and the server's clock follows it slowly: so slowly
+//! forwards that no time to live ends early, and backwards by going slower, never by going back. Where the wall clock
+//! contradicts what is known by more than a drift, the clock is in doubt: it stands still, and the engine neither sends
+//! nor ends anything.
 
 use std::fmt;
 
@@ -12,18 +13,19 @@ use parking_lot::Mutex;
 
 /// More than this between the wall clock and what is known is no drift: the clock is in doubt.
 pub const DRIFT_MAX_MS: i64 = 5 * 60_000;
-/// A server may have been off for this long. A wall clock that is further ahead of the last commit at a start is in doubt: nothing
-/// tells a long holiday from a clock that is wrong.
+/// A server may have been off for this long. A wall clock that is further ahead of the last commit at a start is in
+/// doubt: nothing tells a long holiday from a clock that is wrong.
 const OFF_MAX_MS: i64 = 31 * 24 * 3_600_000;
-/// For this long a step ahead of the running server's wall clock is in doubt. What sets a clock wrongly and rights it again,
-/// as two time services that quarrel do, has done so by then. Afterwards time goes on by the monotonic clock.
+/// For this long a step ahead of the running server's wall clock is in doubt. What sets a clock wrongly and rights it
+/// again, as two time services that quarrel do, has done so by then. Afterwards time goes on by the monotonic clock.
 const DOUBT_MAX_MS: i64 = 60_000;
-/// A change of the wall clock against the monotonic one that is worth a line in the log; time services slew smaller ones.
+/// A change of the wall clock against the monotonic one that is worth a line in the log; time services slew smaller
+/// ones.
 const STEP_MS: i64 = 500;
 /// The wall clock is looked at this often at the most.
 const LOOK_EVERY_US: i64 = 100_000;
-/// Of this much time, one part is gained at the most while the wall clock is ahead: twice what time services slew, and a time to
-/// live of an hour ends less than four seconds early.
+/// Of this much time, one part is gained at the most while the wall clock is ahead: twice what time services slew, and
+/// a time to live of an hour ends less than four seconds early.
 const GAIN_PART: i64 = 1_000;
 /// Of this much time, one part is lost at the most while the wall clock is behind: what waits only waits longer by it.
 const LOSS_PART: i64 = 10;
@@ -33,7 +35,7 @@ pub trait TimeSource: Send + Sync {
     /// The wall clock.
     fn wall(&self) -> Timestamp;
 
-    /// Microseconds of a clock that nobody can set. It goes on while the machine is suspended.
+    /// Microseconds of a clock that cannot be set. It goes on while the machine is suspended.
     fn monotonic_us(&self) -> i64;
 }
 
@@ -113,7 +115,8 @@ pub struct Reading {
     pub ticks_ms: i64,
     /// The clock is in doubt: nothing is sent, and nothing ends.
     pub held: bool,
-    /// The server did not run for a while, although it should have: what devices have said meanwhile has not been heard yet.
+    /// The server did not run for a while, although it should have: what devices have said meanwhile has not been heard
+    /// yet.
     pub late: bool,
 }
 
@@ -160,8 +163,8 @@ impl<S: TimeSource> ServerClock<S> {
         }
     }
 
-    /// The clock of a server that starts on a store whose last commit was `stored`; `None` if it has none yet. With `accepted`
-    /// the operator says that the wall clock is right. Nothing may have been stored by this clock before.
+    /// The clock of a server that starts on a store whose last commit was `stored`; `None` if it has none yet. With
+    /// `accepted` the operator says that the wall clock is right. Nothing may have been stored by this clock before.
     pub fn start(&self, stored: Option<Timestamp>, accepted: bool) {
         *self.state.lock() = State::start(&self.source, stored, accepted);
     }

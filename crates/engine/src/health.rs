@@ -1,5 +1,5 @@
-//! What keeps the server from doing its work, for `/health/ready` (docs/api.md, "Health"). The engine says what it meets,
-//! the shutdown that it has begun; whether the writer answers at all is asked by `api::health`.
+//! What keeps the server from doing its work, for `/health/ready` (docs/api.md, "Health"). The engine says what it
+//! meets, the shutdown that it has begun; whether the writer answers at all is asked by `api::health`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,8 +1,8 @@
 //! The latest values that devices have reported, on their way to the store (docs/api.md, "Latest values").
 //!
-//! A device may say the same again every second. What it has said waits here for a while, newer values taking the place of
-//! older ones, and is stored with the next commit afterwards: one row a value and a while, however often it is said. Whoever
-//! asks is told what is stored and what waits.
+//! A device may say the same again every second. What it has said waits here for a while, newer values taking the place
+//! of older ones, and is stored with the next commit afterwards: one row a value and a while, however often it is
+//! reported. A caller gets what is stored and what waits.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -23,7 +23,8 @@ pub const NAME_MAX_BYTES: usize = 256;
 pub const VALUE_MAX_BYTES: usize = 2048;
 /// How long what a device has reported waits to be stored: what a power cut may take with it.
 const STORED_AFTER_MS: i64 = 10_000;
-/// Moments of storing are so far apart, for all devices together: an idle server makes no more commits for it than this.
+/// Moments of storing are so far apart, for all devices together: an idle server makes no more commits for it than
+/// this.
 const STORED_EVERY_MS: i64 = 5_000;
 /// Values of one commit: a few milliseconds for the writer.
 const VALUES_PER_COMMIT: usize = 500;
@@ -51,8 +52,8 @@ struct Waiting {
 }
 
 impl LatestValues {
-    /// Takes in what a device has reported. What is too long, or one too many, is left out. A moment that has not come yet
-    /// counts as now: a clock that was wrong once must not hide everything that follows.
+    /// Takes in what a device has reported. What is too long, or one too many, is left out. A moment that has not come
+    /// yet counts as now: a clock that was wrong once must not hide everything that follows.
     pub fn take(&self, device: DeviceNo, changes: Vec<Change>, now: Timestamp) {
         let mut waiting = self.0.lock();
         // Once a kind has no room for another name, none of the message's names has to be counted again.
@@ -102,8 +103,8 @@ impl LatestValues {
         self.0.lock().order.is_empty()
     }
 
-    /// What is known of a device, from what is stored: `stored` is asked after what waits was looked at, so that nothing
-    /// that is being stored meanwhile is missed.
+    /// What is known of a device, from what is stored: `stored` is asked after what waits was looked at, so that
+    /// nothing that is being stored meanwhile is missed.
     pub fn with<E>(
         &self,
         device: DeviceNo,

@@ -1,8 +1,9 @@
 //! The engine: everything that decides what happens to jobs, tasks and devices' slots, behind one bounded inbox.
 //!
-//! [`Engine::run_once`] is a plain function of what came in and of the time. [`writer`] is the way to it: a handle that asks,
-//! and the inbox. [`link`] is the seam to devices, [`CommitObserver`] the one to what follows commits. [`trace`], [`latest`], [`takeovers`] and [`proofs`] keep what belongs to
-//! devices and callers but not to a task. No thread, no socket and no clock of its own.
+//! [`Engine::run_once`] is a plain function of what came in and of the time. [`writer`] is the way to it: a handle that
+//! asks, and the inbox. [`link`] is the seam to devices, [`CommitObserver`] the one to what follows commits. [`trace`],
+//! [`latest`], [`takeovers`] and [`proofs`] keep what belongs to devices and callers but not to a task. No thread, no
+//! socket and no clock of its own.
 
 pub mod clock;
 mod engine;

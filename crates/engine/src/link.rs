@@ -14,8 +14,8 @@ pub use aldis_protocol::sub_devices::{Fate, Named};
 
 /// One device's presence on one connection. Numbers are never used again while the server runs.
 ///
-/// A number tells its connection: that is in its lower bits, and above them is how many-eth login over the connection it
-/// is. 0 is the device that holds the connection, every other one a sub-device of it.
+/// A number tells its connection: that is in its lower bits, and above them is how many-eth login over the connection
+/// it is. 0 is the device that holds the connection, every other one a sub-device of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionNo(pub u64);
 
@@ -78,8 +78,8 @@ pub enum Order {
         /// Its packet identifier.
         packet: u16,
     },
-    /// End a session: its device was disabled, deleted or replaced, or its link is stuck. A device's own connection ends
-    /// with it, and bytes not yet taken are discarded; a gateway's connection goes on without the sub-device.
+    /// End a session: its device was disabled, deleted or replaced, or its link is stuck. A device's own connection
+    /// ends with it, and bytes not yet taken are discarded; a gateway's connection goes on without the sub-device.
     Reset {
         /// Which session.
         session: SessionNo,
@@ -340,8 +340,8 @@ pub enum DeviceEvent {
         device: DeviceNo,
         /// To which attempt; `None` if no readable id was in it.
         wire: Option<WireId>,
-        /// Without one: the attempt that it mentions somewhere. It counts if that is out to the device; else the reply is
-        /// acknowledged, counted, dropped.
+        /// Without one: the attempt that it mentions somewhere. It counts if that is out to the device; else the reply
+        /// is acknowledged, counted, dropped.
         mentioned: Option<WireId>,
         /// To which command, by the topic.
         to: AnswerTo,

@@ -1,11 +1,12 @@
-//! The seam to everything that follows commits without deciding anything: callers that wait, and whatever publishes events.
+//! The seam to everything that follows commits without deciding anything: callers that wait, and whatever publishes
+//! events.
 
 use aldis_store::{Committed, Error, Read, Write};
 
 /// Follows the engine's commits.
 ///
-/// The engine calls every observer after each commit, in the order of commits, before callers are answered and orders leave.
-/// It runs on the writer's thread: an observer takes what it needs and returns.
+/// The engine calls every observer after each commit, in the order of commits, before callers are answered and orders
+/// leave. It runs on the writer's thread: an observer takes what it needs and returns.
 pub trait CommitObserver: Send + Sync {
     /// A commit is durable: `committed.done` has one result for each of `writes`.
     fn committed(&self, writes: &[Write], committed: &Committed);

@@ -1,10 +1,10 @@
 //! Signatures that are used up: a call that changes something is carried out once, however often it is sent
 //! (docs/decisions/0018-what-a-signature-proves.md).
 //!
-//! A signature is claimed here, in memory, before its call begins, and stored in the call's own commit, so that it is still
-//! used after a crash. What a call has not stored by its end is stored then. After its time, when its timestamp alone refuses
-//! it, a signature is forgotten. If more are used than fit, the oldest are forgotten early, and calls as old as those are
-//! refused unseen.
+//! A signature is claimed here, in memory, before its call begins, and stored in the call's own commit, so that it is
+//! still used after a crash. What a call has not stored by its end is stored then. After its time, when its timestamp
+//! alone refuses it, a signature is forgotten. If more are used than fit, the oldest are forgotten early, and calls as
+//! old as those are refused unseen.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use tokio::sync::Notify;
 pub const CLOCK_SKEW_MAX_MS: i64 = 15 * 60 * 1000;
 /// How long a signature counts after the moment that it names, and a minute more: the writer's clock is another one.
 pub const KEPT_MS: i64 = CLOCK_SKEW_MAX_MS + 60_000;
-/// Signatures in memory, over all keys: those of more than two minutes at the highest rate that was measured (15,000 calls a
-/// second), of 15 minutes at 2,200, in some 70 MB. Beyond, the key that has used most loses its oldest.
+/// Signatures in memory, over all keys: those of more than two minutes at the highest rate that was measured (15,000
+/// calls a second), of 15 minutes at 2,200, in some 70 MB. Beyond, the key that has used most loses its oldest.
 pub const KEPT_MAX: usize = 2_000_000;
 /// Signatures are forgotten by the slot of time that their timestamps fall into.
 const SLOT_MS: i64 = 10_000;
-/// Signatures that wait for a commit that their calls did not wait for: as many as there are calls in a few seconds. What is
-/// beyond, while the store fails, is used up in memory alone.
+/// Signatures that wait for a commit that their calls did not wait for: as many as there are calls in a few seconds.
+/// What is beyond, while the store fails, is used up in memory alone.
 const LEFT_MAX: usize = 16_384;
 /// How often what is over is looked for.
 const SWEEP_MS: i64 = 10_000;

@@ -6,7 +6,8 @@ use std::hash::Hash;
 /// Devices in one of the two halves that are remembered: when it is full, the older half is forgotten.
 pub const DEVICES_HALF_MAX: usize = 50_000;
 
-/// What is remembered of keys, at least of the `HALF_MAX` that something was noted of last, and of twice as many at most.
+/// What is remembered of keys, at least of the `HALF_MAX` that something was noted of last, and of twice as many at
+/// most.
 pub struct Remembered<K, T, const HALF_MAX: usize = DEVICES_HALF_MAX> {
     newer: HashMap<K, T>,
     older: HashMap<K, T>,

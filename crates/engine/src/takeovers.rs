@@ -1,7 +1,9 @@
 //! Devices whose presence is taken over again and again: two clients use the same keys, or two gateways both log a
-//! sub-device in. Each comes back as fast as it can, so this would go on for ever (docs/device-protocol.md, "Connecting").
+//! sub-device in. Each comes back as fast as it can, so this would go on for ever (docs/device-protocol.md,
+//! "Connecting").
 //!
-//! Counted apart from what is shown, by a clock that nobody sets: whatever fills a device's trace changes nothing here.
+//! Counted apart from what is shown, by a clock that cannot be set: whatever fills a device's trace changes nothing
+//! here.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::remembered::Remembered;
 
-/// So many takeovers within [`WITHIN`] are not a device that comes back, but two that have its keys.
+/// This many takeovers within [`WITHIN`] are not a device that reconnects, but two that have its keys.
 pub const TAKEOVERS_MAX: usize = 4;
 /// How long a takeover counts.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -50,9 +52,9 @@ impl Taken {
 pub struct Takeovers(Mutex<Remembered<DeviceNo, Taken>>);
 
 impl Takeovers {
-    /// The device is in this way from now on; `ousted` says whether it was taken from somebody by that: a session of it on
-    /// another connection was ended, or it was moved away from another gateway. A gateway that has come back takes nothing from
-    /// anybody, nor does one to which an operator has given the device.
+    /// The device is in this way from now on; `ousted` says whether that ended an earlier session: a session of it on
+    /// another connection was ended, or it was moved away from another gateway. A gateway that has come back takes
+    /// nothing from anybody, nor does one to which an operator has given the device.
     pub fn note(&self, device: DeviceNo, way: Way, ousted: bool, now: Instant) {
         let mut all = self.0.lock();
         let taken = all.of_mut(device);
@@ -70,7 +72,7 @@ impl Takeovers {
         all.of(device).is_some_and(|taken| taken.too_often(now))
     }
 
-    /// Whether it has, and this would be another takeover: whoever had the device last may come back.
+    /// Whether it has, and this would be another takeover: the last holder of the device may come back.
     #[must_use]
     pub fn too_often_for(&self, device: DeviceNo, way: Way, now: Instant) -> bool {
         let all = self.0.lock();

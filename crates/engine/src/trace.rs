@@ -1,8 +1,8 @@
-//! What happened between devices and the server that no row of the store tells: for whoever makes a device work
+//! What happened between devices and the server that no row of the store tells: for people who make a device work
 //! (docs/api.md, "Traces").
 //!
-//! Kept in memory, the newest entries of each device. A device that does nothing but its work leaves no entry beyond its
-//! login: commands, acknowledgements and replies are rows already, and cost nothing here.
+//! Kept in memory, the newest entries of each device. A device that does nothing but its work leaves no entry beyond
+//! its login: commands, acknowledgements and replies are rows already, and cost nothing here.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 
 use crate::remembered::Remembered;
 
-/// Entries kept of one device. What strangers can cause takes one entry however often it happens, so this is some minutes of
-/// a device that comes and goes all the time.
+/// Entries kept of one device. What strangers can cause takes one entry however often it happens, so this is some
+/// minutes of a device that comes and goes all the time.
 pub const ENTRIES_MAX: usize = 32;
 /// Bytes of a topic that are shown: those of commands, with the longest keys, have hardly more.
 const TOPIC_MAX_BYTES: usize = 160;
@@ -127,8 +127,8 @@ impl Traces {
     }
 }
 
-/// The entry in which this event counts. What makes a session's story is not torn out of it: it counts only if nothing else of
-/// that story has happened since.
+/// The entry in which this event counts. What makes a session's story is not torn out of it: it counts only if nothing
+/// else of that story has happened since.
 fn like(entries: &VecDeque<Entry>, event: &Event) -> Option<usize> {
     if event.floods() {
         return entries.iter().rposition(|entry| entry.event.is_like(event));

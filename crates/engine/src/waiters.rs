@@ -1,7 +1,8 @@
-//! Callers that wait until a task has ended: told by the engine after the commit that ended it, not by asking the store.
+//! Callers that wait until a task has ended: told by the engine after the commit that ended it, not by asking the
+//! store.
 //!
-//! A caller reserves its place, registers for a task, and only then looks at the stored task: whatever commit follows the
-//! registration tells it, whatever came before is seen. A caller that leaves is forgotten. No thread waits.
+//! A caller reserves its place, registers for a task, and only then looks at the stored task: whatever commit follows
+//! the registration tells it, whatever came before is seen. A caller that leaves is forgotten. No thread waits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ pub struct Waiting {
 }
 
 impl Waiters {
-    /// From now on there are at most so many waiters. Said once, before anybody waits.
+    /// Sets the highest number of waiters. Called once, before the first one waits.
     pub fn bound(&self, most: usize) {
         self.places.forget_permits(WAITERS_MAX.saturating_sub(most));
     }
@@ -92,18 +93,18 @@ impl Waiters {
         for task in tasks.into_iter().filter(|task| task.state.is_final()) {
             for (_, told) in registered.by_task.remove(&task.no).unwrap_or_default() {
                 self.count.fetch_sub(1, Ordering::SeqCst);
-                // Whoever has just left does not want to know.
+                // The receiver of a caller that has just left is closed.
                 drop(told.send(task.clone()));
             }
         }
     }
 
-    /// The tasks that somebody waits for.
+    /// The tasks that callers wait for.
     pub fn tasks(&self) -> Vec<TaskNo> {
         self.registered.lock().by_task.keys().copied().collect()
     }
 
-    /// The server is stopping: nobody is told anything any more, and nobody waits for it.
+    /// The server is stopping: all waits end without an answer, and no new one begins.
     pub fn close(&self) {
         let mut registered = self.registered.lock();
         registered.closed = true;

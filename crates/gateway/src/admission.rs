@@ -26,7 +26,7 @@ use aldis_telemetry::{TEXT_MAX_BYTES, cut};
 pub(super) enum Guest {
     /// A device with its own secret.
     Device(Admitted),
-    /// Somebody with a product's.
+    /// A login with a product's secret.
     Visitor(Visit),
 }
 
@@ -52,8 +52,8 @@ pub(super) struct Admitted {
 }
 
 impl Gateway {
-    /// Checks a CONNECT; the CONNACK code if it is refused. Every failed proof gets the same code, whatever is wrong; the log
-    /// and the device's trace tell.
+    /// Checks a CONNECT; the CONNACK code if it is refused. Every failed proof gets the same code, whatever is wrong;
+    /// the log and the device's trace tell.
     pub(super) async fn admit(
         &self,
         connect: &Connect,
@@ -143,9 +143,9 @@ impl Gateway {
         })
     }
 
-    /// Whether the keys and the secret that a device has logged in with are still its own. Asked when its session can be
-    /// found: a replacement from then on ends the session. A device that is disabled or deleted meanwhile is shown out by
-    /// the engine.
+    /// Whether the keys and the secret that a device has logged in with are still its own. Asked when its session can
+    /// be found: a replacement from then on ends the session. A device that is disabled or deleted meanwhile is shown
+    /// out by the engine.
     pub(super) async fn still_admits(
         &self,
         device: DeviceNo,
@@ -187,7 +187,8 @@ fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Cla
     Ok((claim, manners))
 }
 
-/// Tells the operator what the client is not told. Never the password, which may be a secret that was put there by mistake.
+/// Tells the operator what the client is not told. Never the password, which may be a secret that was put there by
+/// mistake.
 fn tell_why(peer: SocketAddr, keys: Option<(&str, &str)>, why: &str) {
     let (device, product) = keys.unwrap_or_default();
     let (product, device, why) = (

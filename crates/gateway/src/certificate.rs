@@ -30,8 +30,8 @@ impl Subject {
     }
 }
 
-/// The only value of an attribute that a subject may repeat. Taking one of several would let the certificate of one device
-/// pass as another's.
+/// The only value of an attribute that a subject may repeat. Taking one of several would let the certificate of one
+/// device pass as another's.
 fn lone<'a>(
     mut values: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>,
     plural: &str,
@@ -90,7 +90,8 @@ impl Shown {
         }
     }
 
-    /// Whether it, or an authority between it and the root, has been revoked, as far as the lists say that were read last.
+    /// Whether it, or an authority between it and the root, has been revoked, as far as the lists say that were read
+    /// last.
     pub(super) fn is_revoked(&self) -> bool {
         self.tls.is_revoked(&self.chain)
     }

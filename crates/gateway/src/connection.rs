@@ -86,7 +86,7 @@ impl Connection {
         let stopping = self.gateway.sessions.is_stopping();
         let polite = matches!(end, End::Disconnected) || stopping;
         let told = line.outward().put_why(&end);
-        // Whoever says goodbye reads what was said before; nobody else gets bytes after the end, but the reason for it.
+        // A client that disconnects in order still gets what was written before; all others get only the reason.
         if (polite || told)
             && let Err(error) = line.outward().flush(&line.transport, &*self.gateway.clock)
         {
@@ -149,8 +149,8 @@ impl Connection {
         outward.members().is_some_and(|members| !members.asked.is_empty())
     }
 
-    /// Does what the device has asked for as a gateway. Few devices are gateways: the others must not carry the room that
-    /// this takes, so its caller boxes it.
+    /// Does what the device has asked for as a gateway. Few devices are gateways: the others must not carry the room
+    /// that this takes, so its caller boxes it.
     async fn serve_asked(&mut self) -> Result<(), End> {
         let line = &self.present.line;
         let asked = line
@@ -162,8 +162,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Pauses if the engine has more than it can take: the device's socket fills up then. And all devices share one thread:
-    /// one that never pauses must not keep it for itself, nor one whose packets cost more than others'.
+    /// Pauses if the engine has more than it can take: the device's socket fills up then. And all devices share one
+    /// thread: one that never pauses must not keep it for itself, nor one whose packets cost more than others'.
     async fn give_way(&mut self, room: bool, more: bool) {
         if !room {
             self.gateway.sessions.writer().room().await;
@@ -338,8 +338,8 @@ impl Connection {
         self.gateway.sessions.note(device, trace::Event::dropped(why, topic));
     }
 
-    /// A gateway may have much to say for sub-devices that are not in again, and is not told of each that it has lost: it must
-    /// not lose all others for that. So whoever says too much is looked at before it is cut off.
+    /// A gateway may have much to say for sub-devices that are not in again, and is not told of each that it has lost:
+    /// it must not lose all others for that. So a connection that sends too much is examined before it is cut off.
     fn hear_foreign(&mut self, outward: &mut Outward) {
         if outward.is_gateway() {
             return;
@@ -420,7 +420,8 @@ pub(super) fn silent_at(keep_alive_secs: u16, heard: Instant) -> Option<Instant>
     (keep_alive > 0).then(|| heard + Duration::from_millis(keep_alive * 1_500))
 }
 
-/// Grants every filter: no subscription decides what is delivered. In MQTT 5 whoever names what is none is told so.
+/// Grants every filter: no subscription decides what is delivered. In MQTT 5 a filter that is malformed gets an error
+/// code.
 pub(super) fn suback<F: AsRef<str>>(version: Version, packet_id: NonZeroU16, filters: &[(F, QoS)]) -> Packet {
     let granted = filters.iter().map(|(filter, qos)| {
         if version == Version::V5 && !mqtt5::is_filter(filter.as_ref()) {

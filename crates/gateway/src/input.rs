@@ -1,7 +1,7 @@
 //! What a device sends, packet by packet.
 //!
-//! A connection that is idle holds no buffer: bytes are read into the thread's own and handled there, and only the beginning
-//! of an incomplete packet stays with the connection.
+//! A connection that is idle holds no buffer: bytes are read into the thread's own and handled there, and only the
+//! beginning of an incomplete packet stays with the connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -15,7 +15,7 @@ use super::transport::{Received, Transport};
 
 /// Largest packet taken from a device: the 512 KiB that device libraries allow for a payload, and its header.
 pub(super) const PACKET_MAX_BYTES: usize = 513 * 1024;
-/// Largest CONNECT: its strings have some hundred bytes. Whoever has not logged in yet must not fill the memory.
+/// Largest CONNECT: its strings have some hundred bytes. A client that has not logged in yet must not fill the memory.
 const CONNECT_MAX_BYTES: usize = 8 * 1024;
 /// Asked of the operating system at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -81,8 +81,8 @@ impl Input {
         })
     }
 
-    /// One pass: reads once without waiting and hands over complete packets until `take` says that the pass is over. What it
-    /// leaves comes first in the next, which reads nothing. True: there may be more to do at once.
+    /// One pass: reads once without waiting and hands over complete packets until `take` says that the pass is over.
+    /// What it leaves comes first in the next, which reads nothing. True: there may be more to do at once.
     pub(super) fn try_read<E: From<WireError>>(
         &mut self,
         transport: &Transport,

@@ -1,14 +1,16 @@
 //! The device gateway: MQTT 3.1.1 and 5 over TCP, plain, under TLS or in a WebSocket (docs/device-protocol.md).
 //!
-//! Not a broker: nothing is routed between devices, nothing retained, no subscription decides what is delivered. One task
-//! per connection logs the device in, tells the engine about it and reports what the device says; one for all writes what
-//! the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
+//! Not a broker: nothing is routed between devices, nothing retained, no subscription decides what is delivered. One
+//! task per connection logs the device in, tells the engine about it and reports what the device says; one for all
+//! writes what the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
 //!
-//! `listener` accepts · `transport` carries bytes, `upgrade` lays them into a WebSocket, `tls` and `certificate` say what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is no
-//! device's presence, of which `visitors` allows so many · `input` reads from its
-//! socket, `packets` takes the bytes apart, `mqtt5` and `properties` those of MQTT 5, `packing` unpacks payloads, `upstream` says what a message means · `settling`
-//! says when the device may be sent what · `sessions` knows who is online, `members` who is over a gateway's connection,
-//! `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the socket.
+//! `listener` accepts · `transport` carries bytes, `upgrade` lays them into a WebSocket, `tls` and `certificate` say
+//! what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is
+//! no device's presence, of which `visitors` bounds the number · `input` reads from its socket, `packets` takes the
+//! bytes apart, `mqtt5` and `properties` those of MQTT 5, `packing` unpacks payloads, `upstream` says what a message
+//! means · `settling` says when the device may be sent what · `sessions` knows who is online, `members` who is over a
+//! gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the
+//! socket.
 
 mod admission;
 mod certificate;

@@ -1,7 +1,8 @@
-//! The way out to a device: what is written to its socket, whoever writes it.
+//! The way out to a device: what is written to its socket, by any task.
 //!
-//! A connection's own task writes what follows from what the device said; what the engine orders is written as it comes,
-//! without waking that task. It is woken for what only it can do: to wait until the socket takes more, and to end.
+//! A connection's own task writes what follows from what the device said; what the engine orders is written as it
+//! comes, without waking that task. It is woken for what only it can do: to wait until the socket takes more, and to
+//! end.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
@@ -30,8 +31,8 @@ use aldis_engine::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 
 /// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
 const UNSENT_MAX_BYTES: usize = 1 << 20;
-/// Commands whose PUBACK is remembered to be missing: a gateway's thirty, and more than that of which nothing is expected any
-/// more, but whose packet identifiers must not be used again too early.
+/// Commands whose PUBACK is remembered to be missing: a gateway's thirty, and more than that of which nothing is
+/// expected any more, but whose packet identifiers must not be used again too early.
 pub(super) const IN_FLIGHT_MAX: u16 = 64;
 
 /// A device that is in, and its connection.
@@ -100,7 +101,7 @@ impl Line {
         }
     }
 
-    /// Sends what waits whenever the socket takes more, until somebody ends the connection. Called by its task.
+    /// Sends what waits whenever the socket takes more, until the connection is ended. Called by its task.
     pub(super) fn poll_end(&self, cx: &mut Context<'_>, clock: &dyn Clock) -> Poll<End> {
         let mut outward = self.outward.lock();
         if let Some(end) = outward.end.take() {
@@ -193,8 +194,8 @@ impl Outward {
             .add(connection, entrant, subscribes)
     }
 
-    /// The device has subscribed to something; `one_by_one`: to commands of a single device. From then on its sub-devices wait
-    /// for subscriptions of their own, each as long as it goes on.
+    /// The device has subscribed to something; `one_by_one`: to commands of a single device. From then on its
+    /// sub-devices wait for subscriptions of their own, each as long as it goes on.
     pub(super) fn note_subscription(&mut self, one_by_one: bool, now: Instant) {
         self.subscribes |= one_by_one;
         if self.subscribes
@@ -323,7 +324,7 @@ impl Outward {
         put(&mut self.output, self.terms, packet)
     }
 
-    /// Appends an UNSUBACK for so many filters.
+    /// Appends an UNSUBACK for `filters` filters.
     pub(super) fn put_unsuback(&mut self, packet_id: NonZeroU16, filters: usize) -> Result<(), WireError> {
         put_unsuback(&mut self.output, self.terms, packet_id, filters)
     }

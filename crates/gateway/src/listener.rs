@@ -14,10 +14,11 @@ use aldis_net::shutdown::Stopped;
 /// A pause when the process has no file descriptor left: connections wait in the backlog meanwhile.
 const WHEN_FULL: Duration = Duration::from_millis(100);
 
-/// Connections beyond the limit that are told why they are turned away; any more are closed at once, because each takes a
-/// file of those that the rest of the server needs.
+/// Connections beyond the limit that are told why they are turned away; any more are closed at once, because each takes
+/// a file of those that the rest of the server needs.
 const TURNED_AWAY_MAX: usize = 64;
-/// Of a small number of files, devices get most: one is turned away for so many that there is room for, but some always are.
+/// Of a small number of files, devices get most: one connection is turned away per this many places, but some always
+/// are.
 const PLACES_PER_TURNED_AWAY: usize = 4;
 const TURNED_AWAY_MIN: usize = 8;
 /// Between two lines in the log about connections for which there is no room.
@@ -53,7 +54,8 @@ impl Doors {
     }
 }
 
-/// Serves devices until told to stop, then waits for their connections to end: whoever stops the server ends the sessions.
+/// Serves devices until told to stop, then waits for their connections to end: the stop of the server ends the
+/// sessions.
 pub async fn serve(gateway: Arc<Gateway>, doors: Doors, stopped: Stopped) {
     tokio::select! {
         () = accept(&gateway, doors, stopped) => {}

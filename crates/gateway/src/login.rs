@@ -28,10 +28,12 @@ use aldis_net::shutdown::Stopped;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// One vendor library misses a CONNACK that comes before it has started to wait for it.
 const BEFORE_CONNACK: Duration = Duration::from_millis(10);
-/// Two clients with the keys of one device would throw each other out as fast as they can: each login waits so long then. The
-/// vendor's C library gives up a CONNECT after 5 seconds, so that much time has to be left to a link that is slow.
+/// Two clients with the keys of one device would throw each other out as fast as they can: each login waits so long
+/// then. The vendor's C library gives up a CONNECT after 5 seconds, so that much time has to be left to a link that is
+/// slow.
 const IN_A_DUEL: Duration = Duration::from_secs(2);
-/// Bytes that a client may say before its login is answered and that are read for it: subscriptions, what it has to report.
+/// Bytes that a client may say before its login is answered and that are read for it: subscriptions, what it has to
+/// report.
 const EARLY_MAX_BYTES: usize = 64 * 1024;
 /// Product and device of a login that names none.
 const NAMELESS: (&str, &str) = ("", "");
@@ -41,7 +43,7 @@ pub(super) const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 /// A socket, and what has to be agreed on before anything is said over it.
 type Accepted = (TcpStream, Option<Arc<Tls>>);
 
-/// Somebody who has come.
+/// An unauthenticated connection.
 struct Caller {
     transport: Transport,
     input: Input,
@@ -69,7 +71,8 @@ impl Caller {
     }
 }
 
-/// Lives one connection. Without a place, only as long as it takes to say so; until its login others may need its place.
+/// Lives one connection. Without a place, only as long as it takes to say so; until its login others may need its
+/// place.
 pub(super) fn live(
     gateway: Arc<Gateway>,
     accepted: Accepted,
@@ -109,7 +112,7 @@ async fn begin(
     match guest {
         Guest::Device(device) => {
             gateway.sessions.writer().room().await;
-            // Whoever has given up meanwhile must not end the session of one who has not.
+            // A client that has given up meanwhile must not end the session of one that has not.
             if let Err(error) = caller.look() {
                 tracing::debug!(%peer, %error, "a device was gone before its login was answered");
                 return None;
@@ -195,8 +198,8 @@ fn claimed(gateway: &Gateway, peer: SocketAddr, connect: &Connect) -> Claim {
     gateway.throttle.claim(peer.ip(), named)
 }
 
-/// Whether a CONNECT holds; `None` if its client has gone. In a duel it waits, and then everything is checked anew: a key may
-/// have been replaced since, a certificate revoked, the device disabled.
+/// Whether a CONNECT holds; `None` if its client has gone. In a duel it waits, and then everything is checked anew: a
+/// key may have been replaced since, a certificate revoked, the device disabled.
 async fn prove(
     gateway: &Gateway,
     caller: &mut Caller,
@@ -248,7 +251,7 @@ async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connec
             return Ok(connect);
         }
         match input.try_more(transport)? {
-            // Nobody but this connection is to wait for whoever has much to say.
+            // Only this connection waits for a client that sends much.
             Received { more: true, .. } => tokio::task::yield_now().await,
             Received { bytes: 0, .. } => transport.readable().await?,
             Received { .. } => {}

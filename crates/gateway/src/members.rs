@@ -36,8 +36,8 @@ pub(super) enum Asked {
     Query(DeviceNo, Query),
     /// A device asks for its thing model.
     Model(DeviceNo, ModelQuery),
-    /// A reply of a device that is not in: libraries say again what was not acknowledged before they log their sub-devices
-    /// in again. It counts if the device is under this gateway.
+    /// A reply of a device that is not in: libraries say again what was not acknowledged before they log their
+    /// sub-devices in again. It counts if the device is under this gateway.
     Reply {
         from: Named,
         said: ReplyMessage,
@@ -64,8 +64,8 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// A device is in, from now on; an earlier session of it stays until it is removed. `subscribes`: its gateway does so for
-    /// it. `None` if the connection has no numbers left.
+    /// A device is in, from now on; an earlier session of it stays until it is removed. `subscribes`: its gateway does
+    /// so for it. `None` if the connection has no numbers left.
     pub(super) fn add(&mut self, connection: ConnectionNo, entrant: Entrant, subscribes: bool) -> Option<SessionNo> {
         let session = SessionNo::over(connection, self.logins + 1)?;
         self.logins += 1;

@@ -1,5 +1,5 @@
-//! MQTT 5: the same conversation, spelled otherwise. What is heard is put into the words of MQTT 3.1.1, and what is said is
-//! taken out of them; everything else of the gateway knows one language (docs/device-protocol.md, "MQTT 5").
+//! MQTT 5: the same conversation, spelled otherwise. What is heard is put into the words of MQTT 3.1.1, and what is
+//! said is taken out of them; everything else of the gateway knows one language (docs/device-protocol.md, "MQTT 5").
 
 use std::num::NonZeroU16;
 
@@ -70,7 +70,8 @@ pub(super) fn connect(bytes: &[u8]) -> Result<(Box<Connect>, Terms), WireError> 
     Ok((Box::new(same), terms))
 }
 
-/// What the client asks for and does not get. Wills are not carried out, but those that cannot be are refused, as the standard has it.
+/// What the client asks for and does not get. Wills are not carried out, but those that cannot be are refused, as the
+/// standard has it.
 fn unmet(connect: &rmqtt_codec::v5::Connect, terms: Terms) -> Option<ConnectAckReason> {
     let will = connect.last_will.as_ref();
     if connect.auth_method.is_some() {
@@ -154,8 +155,8 @@ pub(super) fn put_unsuback(
     encode(into, terms, ack.into())
 }
 
-/// Appends a DISCONNECT that says why the server ends the connection, in as many words as the client takes; nothing if it is
-/// over already. Whether there was something to say.
+/// Appends a DISCONNECT that says why the server ends the connection, in as many words as the client takes; nothing if
+/// it is over already. Whether there was something to say.
 pub(super) fn put_disconnect(into: &mut Vec<u8>, terms: Terms, end: &End) -> bool {
     let Some(reason_code) = reason(end) else {
         return false;
@@ -203,7 +204,8 @@ fn breached(breach: Breach) -> DisconnectReasonCode {
     }
 }
 
-/// Nothing is kept for a client that is not connected, whatever it asks for, and nothing is retained, shared or aliased.
+/// Nothing is kept for a client that is not connected, whatever it asks for, and nothing is retained, shared or
+/// aliased.
 fn connect_ack(code: Reason3) -> ConnectAck {
     let reason_code = match code {
         Reason3::ConnectionAccepted => ConnectAckReason::Success,

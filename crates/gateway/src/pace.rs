@@ -1,8 +1,8 @@
 //! How much of the devices' one thread a connection may use, so that none keeps the others waiting.
 //!
-//! Work is charged by the bytes that have to be read, after unpacking: a packed packet of some hundred bytes can hold half a
-//! megabyte. In one pass a connection does a small piece of work and lets the others go on; over a longer time it does as much
-//! as the fastest device has cause to ask for, and then waits.
+//! Work is charged by the bytes that have to be read, after unpacking: a packed packet of some hundred bytes can hold
+//! half a megabyte. In one pass a connection does a small piece of work and lets the others go on; over a longer time
+//! it does as much as the fastest device has cause to ask for, and then waits.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Packets as bytes, of MQTT 3.1.1 and 5.
 //!
-//! Nearly all traffic is PUBLISH and PUBACK: these are read where they lie and written where they leave, here and by hand.
-//! `rmqtt_codec` does every other packet, those of MQTT 5 in `mqtt5`, and a property test has it judge these two.
+//! Nearly all traffic is PUBLISH and PUBACK: these are read where they lie and written where they leave, here and by
+//! hand. `rmqtt_codec` does every other packet, those of MQTT 5 in `mqtt5`, and a property test has it judge these two.
 
 use std::num::NonZeroU16;
 
@@ -45,8 +45,8 @@ pub(super) struct Message<'b> {
     pub(super) payload: &'b [u8],
 }
 
-/// The first packet in `bytes` and how many of them it has; `None` if it is not complete yet. One that announces more than
-/// `max` bytes behind its header is refused before they come.
+/// The first packet in `bytes` and how many of them it has; `None` if it is not complete yet. One that announces more
+/// than `max` bytes behind its header is refused before they come.
 pub(super) fn read(bytes: &[u8], max: usize, version: Version) -> Result<Option<(Incoming<'_>, usize)>, WireError> {
     let Some((body, all)) = whole(bytes, max)? else {
         return Ok(None);
@@ -74,7 +74,7 @@ pub(super) fn read_connect(bytes: &[u8], max: usize) -> Result<Option<(Box<Conne
     Ok(Some((connect, terms, all)))
 }
 
-/// What whoever has sent this reads: a later version is likelier to be like the latest.
+/// The version in which this client is answered: a later version is likelier to be like the latest.
 pub(super) fn version_of(bytes: &[u8]) -> Version {
     match whole(bytes, bytes.len()) {
         Ok(Some((body, _))) => spoken(bytes[0], body),
@@ -230,7 +230,7 @@ pub(super) fn publish_length(version: Version, topic: [&str; 2], acknowledged: b
     2 + topic[0].len() + topic[1].len() + packet_id + properties + payload_len
 }
 
-/// Bytes of a packet with so many behind its header.
+/// Bytes of a packet with `length` bytes behind its header.
 pub(super) fn packet_length(length: usize) -> usize {
     let bits = usize::BITS - length.leading_zeros();
     let length_bytes = usize::try_from(bits.div_ceil(7)).unwrap_or(LENGTH_BYTES_MAX).max(1);
@@ -267,7 +267,7 @@ pub(super) fn put_puback(into: &mut Vec<u8>, packet_id: NonZeroU16) {
     into.extend_from_slice(&[PUBACK, 2, high, low]);
 }
 
-/// Appends an UNSUBACK for so many filters.
+/// Appends an UNSUBACK for `filters` filters.
 pub(super) fn put_unsuback(
     into: &mut Vec<u8>,
     terms: Terms,

@@ -65,8 +65,8 @@ impl Packing {
     }
 }
 
-/// Of what is cut short or damaged, as much as can be unpacked: what it says is read as far as it goes, as any text that is cut
-/// off. Whatever follows the packed bytes is passed over.
+/// Of what is cut short or damaged, as much as can be unpacked: what it says is read as far as it goes, as any text
+/// that is cut off. Whatever follows the packed bytes is passed over.
 fn gunzip(payload: &[u8]) -> Result<Vec<u8>, Unpackable> {
     let mut unpacked = Vec::new();
     let whole = GzDecoder::new(payload)

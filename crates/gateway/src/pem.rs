@@ -1,5 +1,6 @@
 //! PEM files as operators have them: with byte order marks, with text around the blocks, with blocks of several kinds.
-//! Nothing in such a file is passed over in silence: a block that is not used is named, and one that cannot be read is an error.
+//! Nothing in such a file is passed over in silence: a block that is not used is named, and one that cannot be read is
+//! an error.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! The properties of a PUBLISH of MQTT 5. None of them says anything to us; those that ask for what CONNACK has declared absent
-//! end the connection, as the standard has it.
+//! The properties of a PUBLISH of MQTT 5. None of them says anything to us; those that ask for what CONNACK has
+//! declared absent end the connection, as the standard has it.
 
 use super::end::{Breach, WireError};
 use super::packets::{malformed, varint};

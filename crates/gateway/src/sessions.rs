@@ -1,7 +1,8 @@
 //! Who is online, and where orders wait until they are carried out.
 //!
-//! Whoever takes a sub-device's session out of the table reports its end, and nobody else; a connection's own session is
-//! reported by the connection. Reports are made under the table's lock, so that they come in the order of what they tell.
+//! The code path that removes a sub-device's session from the table reports its end, and no other; a connection's own
+//! session is reported by the connection. Reports are made under the table's lock, so that they come in the order of
+//! what they tell.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -51,7 +52,8 @@ pub struct Sessions {
     writer: Writer,
     shared: Shared,
     clock: Arc<dyn Clock>,
-    /// Not carried out yet. Bounded by what is in flight: a command per device, and the acknowledgements of what it has sent.
+    /// Not carried out yet. Bounded by what is in flight: a command per device, and the acknowledgements of what it has
+    /// sent.
     orders: Mutex<Vec<Order>>,
     arrived: Notify,
     stopping: AtomicBool,
@@ -121,8 +123,8 @@ impl Sessions {
         }
     }
 
-    /// A sub-device has logged in over its gateway's connection: it is online from now on, and an earlier session of it is
-    /// ended. `None` if the connection is about to end.
+    /// A sub-device has logged in over its gateway's connection: it is online from now on, and an earlier session of it
+    /// is ended. `None` if the connection is about to end.
     pub(super) fn enter_over(&self, line: &Line, entrant: Entrant) -> Option<SessionNo> {
         let device = entrant.device;
         let session = line.outward().add_member(line.session.connection(), entrant)?;
@@ -197,7 +199,8 @@ impl Sessions {
         self.tables.read().by_connection.get(&connection).cloned()
     }
 
-    /// The id of another message to a gateway: 18 digits, and none is used twice while ten thousand fit into a millisecond.
+    /// The id of another message to a gateway: 18 digits, and none is used twice while ten thousand fit into a
+    /// millisecond.
     pub(super) fn next_notice(&self, now: Timestamp) -> u64 {
         let count = self.notices.fetch_add(1, Ordering::Relaxed) % NOTICES_PER_MS;
         NOTICE_IDS + now.0.unsigned_abs() % NOTICE_MOMENTS * NOTICES_PER_MS + count
@@ -240,8 +243,8 @@ impl Sessions {
         }
     }
 
-    /// Ends every session once everything ordered so far is carried out, politely: what was said before is still delivered.
-    /// The server stops.
+    /// Ends every session once everything ordered so far is carried out, politely: what was said before is still
+    /// delivered. The server stops.
     pub fn end_all(&self) {
         self.stopping.store(true, Ordering::Release);
         let connections: Vec<_> = self.tables.read().by_connection.keys().copied().collect();
@@ -271,7 +274,7 @@ impl Sessions {
     /// Waits until the certificate of a connection that is no device's presence has been revoked.
     pub(super) async fn until_revoked(&self, transport: &Transport) {
         loop {
-            // Whoever waits from here on misses no list that is read after the look at the present one.
+            // A wait that begins here misses no list that is read after the look at the present one.
             let read_again = self.lists_read.notified();
             if transport.is_revoked() {
                 return;
@@ -303,7 +306,7 @@ impl Sessions {
         self.tables.read().by_device.contains_key(&device) && self.takeovers().too_often(device, Instant::now())
     }
 
-    /// The same of a sub-device that logs in this way: whoever had it last may come back.
+    /// The same of a sub-device that logs in this way: its last holder may come back.
     pub(super) fn is_duel_for(&self, device: DeviceNo, way: Way) -> bool {
         self.tables.read().by_device.contains_key(&device)
             && self.takeovers().too_often_for(device, way, Instant::now())

@@ -3,8 +3,8 @@
 //! Most device libraries install their handlers around the time of CONNACK; a second's pause covers them. Those that
 //! subscribe to command topics lose what arrives before the matching SUBACK: they get each kind once that is out.
 //!
-//! A gateway that subscribes does so for one sub-device after the other, packet by packet: the last of a batch waits for all
-//! before it.
+//! A gateway that subscribes does so for one sub-device after the other, packet by packet: the last of a batch waits
+//! for all before it.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ use aldis_engine::link::Kinds;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause for those that do; for a sub-device, since its gateway has last subscribed to anything.
 const PAUSE_SUBSCRIBING: Duration = Duration::from_secs(5);
-/// A gateway that goes on subscribing keeps its sub-devices waiting no longer: the C library needs up to three seconds for each
-/// of the two hundred that may log in at once.
+/// A gateway that goes on subscribing keeps its sub-devices waiting no longer: the C library needs up to three seconds
+/// for each of the two hundred that may log in at once.
 const PAUSE_BEHIND_OTHERS: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
@@ -25,7 +25,8 @@ pub(super) struct Settling {
     since: Instant,
     /// Its client subscribes to command topics.
     subscribes: bool,
-    /// Milliseconds from then until a gateway that does so has last subscribed to anything: every connection carries this.
+    /// Milliseconds from then until a gateway that does so has last subscribed to anything: every connection carries
+    /// this.
     last_ms: u32,
     ready: Kinds,
 }

@@ -31,8 +31,8 @@ pub(super) fn probe_when_silent(stream: &TcpStream) {
     let _gone = SockRef::from(stream).set_tcp_keepalive(&probe);
 }
 
-/// Asks the operating system to acknowledge at once what has been read: a device with Nagle's algorithm that has sent the
-/// PUBACK of a command holds its reply back until then.
+/// Asks the operating system to acknowledge at once what has been read: a device with Nagle's algorithm that has sent
+/// the PUBACK of a command holds its reply back until then.
 pub(super) fn acknowledge_quickly(stream: &TcpStream) {
     #[cfg(target_os = "linux")]
     let _gone = SockRef::from(stream).set_tcp_quickack(true);

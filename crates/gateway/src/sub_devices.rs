@@ -24,7 +24,8 @@ use aldis_engine::takeovers::Way;
 use aldis_engine::trace::Event;
 
 impl Gateway {
-    /// Does what was asked for, in order, and answers. How many bytes were answered: a short question can have a long answer.
+    /// Does what was asked for, in order, and answers. How many bytes were answered: a short question can have a long
+    /// answer.
     pub(super) async fn serve_asked(&self, line: &Arc<Line>, asked: Vec<Asked>) -> Result<usize, End> {
         let mut answered = 0;
         for asked in asked {
@@ -95,8 +96,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// A reply of a device that is not in counts if it is under this gateway; else it is acknowledged and dropped. As long as
-    /// nobody can tell it is neither: the connection ends, and the gateway says it again.
+    /// A reply of a device that is not in counts if it is under this gateway; else it is acknowledged and dropped. As
+    /// long as that cannot be told it is neither: the connection ends, and the gateway sends it again.
     async fn hear_reply(
         &self,
         line: &Arc<Line>,
@@ -236,7 +237,7 @@ impl Gateway {
         Err((named, why))
     }
 
-    /// Whoever is not in is out already.
+    /// A device without a session is out already.
     fn log_out(&self, line: &Line, named: &Named) {
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
         let mut outward = line.outward();

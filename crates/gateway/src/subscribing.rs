@@ -1,7 +1,8 @@
 //! What a SUBSCRIBE says about the devices of a connection: which commands each can take from now on.
 //!
-//! A filter names its device, or with wildcards whole groups. One packet may hold thousands of filters, and a connection
-//! hundreds of sub-devices: a filter that names its device is looked up, and only a few others are compared with everybody.
+//! A filter names its device, or with wildcards whole groups. One packet may hold thousands of filters, and a
+//! connection hundreds of sub-devices: a filter that names its device is looked up, and only a few others are compared
+//! with everybody.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +16,8 @@ use super::members::{Member, Members};
 use super::settling::Settling;
 use aldis_engine::link::{Kinds, SessionNo};
 
-/// Filters for groups of devices that are compared with every sub-device: more of them in one packet than any program needs.
+/// Filters for groups of devices that are compared with every sub-device: more of them in one packet than any program
+/// needs.
 const WIDE_FILTERS_MAX: usize = 16;
 /// Filters of one packet that are looked at: several for each of the most sub-devices that are online. All are granted.
 const FILTERS_MAX: usize = 4096;
@@ -43,7 +45,7 @@ pub(super) fn subscribed<'f>(
 ) -> (Ready, Vec<MemberReady>) {
     let filters = filters.take(FILTERS_MAX);
     let named = filters.clone().filter(|filter| root(filter) == Some(keys.root()));
-    // Whoever asks for everybody's commands at once has no more to say when a sub-device logs in.
+    // A gateway that subscribes to all commands at once subscribes no more when a sub-device logs in.
     let mut one_by_one = covered(named, keys).any;
     let mut ready = Vec::new();
     if let Some(members) = outward.members_mut() {

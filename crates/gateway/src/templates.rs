@@ -1,4 +1,5 @@
-//! Commands prepared for sending. A job's devices all get the same one, so it is prepared once and not for each of them.
+//! Commands prepared for sending. A job's devices all get the same one, so it is prepared once and not for each of
+//! them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

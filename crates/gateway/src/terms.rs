@@ -25,7 +25,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// For whoever has said only what it speaks.
+    /// For a client of which only the protocol version is known.
     pub(super) fn of(version: Version) -> Self {
         Self {
             version,
@@ -33,7 +33,7 @@ impl Terms {
         }
     }
 
-    /// Whether the client takes a packet of so many bytes.
+    /// Whether the client takes a packet of `length` bytes.
     pub(super) fn take(&self, bytes: usize) -> bool {
         u32::try_from(bytes).is_ok_and(|bytes| bytes <= self.packet_max)
     }

@@ -1,9 +1,9 @@
 //! Slows down addresses whose logins are refused: refused clients of some libraries never stop trying.
 //!
-//! Only the answer to a refused login is held back, never a successful one. Each answer that is held back takes a place, of its
-//! address and of all. A login for whose refusal there would be no place is not looked at, and its connection is closed,
-//! since nothing could slow down the next guess otherwise. Behind one address there may be a whole site, so that places are
-//! given in this order (docs/decisions/0022-logins-behind-one-address.md):
+//! Only the answer to a refused login is held back, never a successful one. Each answer that is held back takes a
+//! place, of its address and of all. A login for whose refusal there would be no place is not looked at, and its
+//! connection is closed, since nothing could slow down the next guess otherwise. Behind one address there may be a
+//! whole site, so that places are given in this order (docs/decisions/0022-logins-behind-one-address.md):
 //!
 //! 1. A device that has logged in from this address before is always heard, until a few wrong signatures in its name.
 //! 2. A device of which nothing is known is heard while the address has a place.
@@ -29,11 +29,11 @@ const LONGEST: Duration = Duration::from_secs(5);
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 /// A device that was refused counts as such for this long: several rounds of many that wait for half of the places.
 const REFUSED_FOR: Duration = Duration::from_secs(600);
-/// Wrong signatures in the name of a device that is known to be good until it no longer is: another client may hold its old
-/// secret, and a guess has to cost something.
+/// Wrong signatures in the name of a device that is known to be good until it no longer is: another client may hold its
+/// old secret, and a guess has to cost something.
 const WRONG_MAX: u8 = 3;
-/// Answers to one address held back at a time: some thirteen refusals a second then. More, and a client that guesses could
-/// occupy everything.
+/// Answers to one address held back at a time: some thirteen refusals a second then. More, and a client that guesses
+/// could occupy everything.
 const HELD_OF_ONE: usize = 64;
 /// The same of an address with many good devices: one more for each of them, up to half of all.
 const HELD_OF_ONE_MAX: usize = HELD_MAX / 2;
@@ -145,7 +145,8 @@ pub(super) enum Telling {
     Never,
 }
 
-/// A place to hold an answer back in: one of all, one of its address, and of a device that was refused before one of those.
+/// A place to hold an answer back in: one of all, one of its address, and of a device that was refused before one of
+/// those.
 pub(super) struct Place(Vec<Arc<AtomicUsize>>);
 
 impl Place {
@@ -173,8 +174,8 @@ impl Throttle {
         Claim { from, who }
     }
 
-    /// Whether a login is looked at; if not, its refusal could not be held back. An address without a few refusals is heard
-    /// whatever others do, and so is a device that is known to be good.
+    /// Whether a login is looked at; if not, its refusal could not be held back. An address without a few refusals is
+    /// heard whatever others do, and so is a device that is known to be good.
     pub(super) fn hears(&self, claim: Claim, now: Instant) -> bool {
         let tables = self.tables.lock();
         let slowed = tables

@@ -26,7 +26,8 @@ use trust::Trust;
 pub struct TlsFiles {
     /// What the server shows.
     pub server: CertificateFiles,
-    /// What it shows to clients that cannot use the former: a certificate with an RSA key, beside one with an elliptic key.
+    /// What it shows to clients that cannot use the former: a certificate with an RSA key, beside one with an elliptic
+    /// key.
     pub server_rsa: Option<CertificateFiles>,
     /// The authorities whose clients' certificates are trusted; absent: no client is asked for one.
     pub client_ca: Option<PathBuf>,
@@ -80,8 +81,8 @@ struct Loaded {
 }
 
 impl Tls {
-    /// Reads the files. What the operator should know about them is logged: a server whose certificate has expired still
-    /// serves those that do not look.
+    /// Reads the files. What the operator should know about them is logged: a server whose certificate has expired
+    /// still serves those that do not look.
     ///
     /// # Errors
     /// See [`TlsError`].
@@ -102,8 +103,8 @@ impl Tls {
         })
     }
 
-    /// Reads the files again, for the connections to come. The server's certificates and the authorities for devices are
-    /// replaced each by itself, so that a certificate that is wrong keeps no revocation from taking effect.
+    /// Reads the files again, for the connections to come. The server's certificates and the authorities for devices
+    /// are replaced each by itself, so that a certificate that is wrong keeps no revocation from taking effect.
     pub fn reload(&self) -> NotReloaded {
         let provider = Arc::new(ring::default_provider());
         let now = self.clock.now();
@@ -157,8 +158,8 @@ impl Loaded {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::clone(&identity.resolver) as _);
-        // Devices stay connected: what is kept for a resumption would be memory for nothing, and a resumed session would not
-        // show a certificate that has been revoked since.
+        // Devices stay connected: what is kept for a resumption would be memory for nothing, and a resumed session
+        // would not show a certificate that has been revoked since.
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Self {

@@ -1,5 +1,5 @@
-//! A connection's bytes: as they are, under TLS, in the frames of a WebSocket, or both. Nothing here waits: whoever reads or
-//! writes is told when to try again.
+//! A connection's bytes: as they are, under TLS, in the frames of a WebSocket, or both. Nothing here waits: the code
+//! that reads or writes is told when to try again.
 
 mod secured;
 #[cfg(test)]
@@ -52,8 +52,8 @@ trait Layer<B: Copy> {
     /// Bytes that have been taken and are not all in the socket yet.
     fn taken(&mut self) -> &mut usize;
 
-    /// Bytes leave `output` when they are in the socket, and not when they have been taken: whoever asks whether anything
-    /// waits is told the truth.
+    /// Bytes leave `output` when they are in the socket, and not when they have been taken: code that asks whether
+    /// anything waits is told the truth.
     fn send(&mut self, below: B, output: &mut Vec<u8>) -> io::Result<()> {
         while self.flush(below)? {
             output.drain(..std::mem::take(self.taken()));

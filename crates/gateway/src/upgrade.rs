@@ -1,5 +1,5 @@
-//! Whoever begins with a request of HTTP wants MQTT in a WebSocket, and is told so (docs/device-protocol.md, "WebSocket"). Everybody
-//! else has begun with MQTT.
+//! A connection that begins with an HTTP request wants MQTT in a WebSocket, and is answered (docs/device-protocol.md,
+//! "WebSocket"). All other connections begin with MQTT.
 
 use std::io;
 
@@ -17,8 +17,8 @@ const REQUEST: u8 = b'G';
 const REQUEST_MAX_BYTES: usize = 8 * 1024;
 /// Asked of the operating system at once.
 const READ_BYTES: usize = 1024;
-/// The names of MQTT among what may be said in a WebSocket, the preferred first: the standard's, for every version, and that of
-/// clients from before it.
+/// The names of MQTT among what may be said in a WebSocket, the preferred first: the standard's, for every version, and
+/// that of clients from before it.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
 /// Lays MQTT into a WebSocket if the other side asks for that. The MQTT that has been read already.

@@ -1,6 +1,6 @@
 //! What a device publishes: replies go to the engine, requests are answered, everything else is taken and dropped.
 //!
-//! A gateway speaks for itself and for the sub-devices that are in over its connection, and for nobody else.
+//! A gateway speaks for itself and for the sub-devices that are in over its connection, and for no other device.
 
 use std::num::NonZeroU16;
 

@@ -1,6 +1,6 @@
-//! A connection that is no device's presence: somebody with a product's secret comes for one purpose.
+//! A connection that is no device's presence: a client with a product's secret connects for one purpose.
 //!
-//! It has no session, so no command ever takes this way, and nobody is online because of it.
+//! It has no session, so no command ever takes this way, and no device is online because of it.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -29,10 +29,10 @@ use super::visitors::Seat;
 use aldis_app::admit_guest::Proof;
 
 /// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
-/// whoever stays longer takes a place that others need.
+/// a client that stays longer takes a place that others need.
 const ACTIVATION_MAX: Duration = Duration::from_secs(60);
 
-/// Somebody with a product's secret.
+/// A client with a product's secret.
 pub(super) struct Visit {
     pub(super) purpose: Purpose,
     proof: Proof,
@@ -124,7 +124,7 @@ impl Visit {
             Purpose::Activation(_, info) => self.put_message(output, info)?,
             Purpose::Channel(_) => true,
         };
-        // Whoever does not take its secret has nothing to stay for.
+        // A client that does not take its secret has no reason to stay.
         told.then_some(()).ok_or(WireError::TakesLess)
     }
 

@@ -10,7 +10,7 @@ const CHANNELS_MAX: usize = 64;
 /// Activations of a product at a time. Each takes a second, of some libraries a minute; who finds no place tries again.
 const ACTIVATIONS_MAX: usize = 256;
 
-/// What somebody has come for.
+/// The purpose of a connection with a product's secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Activation,
@@ -81,6 +81,9 @@ mod tests {
             seats.pop();
             assert!(visitors.seat("pump", kind).is_some());
         }
-        assert!(visitors.0.lock().is_empty(), "nobody is remembered who has gone");
+        assert!(
+            visitors.0.lock().is_empty(),
+            "a visitor that has gone is not remembered"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What an action is: where it is found, what it needs, what runs, and how the document of the API describes it.
 //!
-//! Each resource lists its actions once ([`Action`]); dispatch and `/openapi.json` both read that list, so that nothing is
-//! reachable without being described.
+//! Each resource lists its actions once ([`Action`]); dispatch and `/openapi.json` both read that list, so that nothing
+//! is reachable without being described.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -15,8 +15,8 @@ use super::rooms::{Room, Share};
 pub const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a whole body of a known caller may take.
 pub const RECEIVE_MAX: Duration = Duration::from_secs(30);
-/// Largest body of a caller that is not known yet: a request for a token has some 200 bytes. Such bodies need no room of
-/// their own: as many as there can be connections take a few MiB together.
+/// Largest body of a caller that is not known yet: a request for a token has some 200 bytes. Such bodies need no room
+/// of their own: as many as there can be connections take a few MiB together.
 const STRANGER_BYTES_MAX: usize = 4 * 1024;
 /// How long a whole body of a caller that is not known yet may take: as long as the headers.
 const STRANGER_RECEIVE_MAX: Duration = Duration::from_secs(10);

@@ -1,4 +1,5 @@
-//! The body of `createJob`, read in every spelling that the documentation's contradictions allow (docs/api.md, "Command jobs").
+//! The body of `createJob`, read in every spelling that the documentation's contradictions allow (docs/api.md, "Command
+//! jobs").
 
 use aldis_core::command::Command;
 use aldis_core::ids::ProductKey;
@@ -91,7 +92,8 @@ struct SchedulePolicyRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DisposableSchedulePolicyRequest {
-    /// Epoch milliseconds, at most a year ahead; past or absent: at once. 1 to 100000000000 is refused: those are seconds.
+    /// Epoch milliseconds, at most a year ahead; past or absent: at once. 1 to 100000000000 is refused: those are
+    /// seconds.
     #[schema(value_type = Option<i64>)]
     trigger_ts: Option<Value>,
 }

@@ -22,8 +22,8 @@ pub(super) fn decode<T: de::DeserializeOwned>(value: &Value) -> Result<T, Violat
     decode_at("", value)
 }
 
-/// The same of a value that stands at `place` of a body: that is where members are said to be ignored. Errors are told their
-/// place by the caller.
+/// The same of a value that stands at `place` of a body: that is where members are said to be ignored. Errors are told
+/// their place by the caller.
 ///
 /// # Errors
 /// Those of [`decode`].

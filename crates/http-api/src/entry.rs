@@ -92,8 +92,8 @@ impl Entrance {
         }
     }
 
-    /// Whose memory a call may use, from its headers alone. The signature covers the body, so the token decides before there
-    /// is a body to verify it with. Under `--no-auth` unsigned calls are known callers.
+    /// Whose memory a call may use, from its headers alone. The signature covers the body, so the token decides before
+    /// there is a body to verify it with. Under `--no-auth` unsigned calls are known callers.
     fn rooms(&self, headers: &HeaderMap) -> Result<CallRooms, Error> {
         let key = match signed(headers, "", &[])? {
             Some(signed) => Some(self.app.bearer(signed.call.token)?),
@@ -249,8 +249,8 @@ fn unknown(path: &str, request_id: &str) -> Response {
     envelope::failure_with_status(&Failing::gateway(StatusCode::NOT_FOUND, message), request_id)
 }
 
-/// Awaits the body of a caller that is not known. Until it is there the connection counts as idle, so that slow bodies of
-/// strangers take no place from other callers.
+/// Awaits the body of a caller that is not known. Until it is there the connection counts as idle, so that slow bodies
+/// of strangers take no place from other callers.
 pub(super) async fn idle_while<T>(connection: Option<&Arc<Member>>, body: impl Future<Output = T>) -> T {
     match connection {
         Some(member) => member.idle_while(body).await,
@@ -258,8 +258,8 @@ pub(super) async fn idle_while<T>(connection: Option<&Arc<Member>>, body: impl F
     }
 }
 
-/// Gives up what only reads when its caller has gone. A caller that closes its side alone gets its answer if that takes no
-/// longer than a moment: over TCP the two look the same.
+/// Gives up what only reads when its caller has gone. A caller that closes its side alone gets its answer if that takes
+/// no longer than a moment: over TCP the two look the same.
 async fn unless_gone(peer: Peer, running: Running) -> Result<Answer, Error> {
     let gone = async {
         peer.left().await;
@@ -271,8 +271,8 @@ async fn unless_gone(peer: Peer, running: Running) -> Result<Answer, Error> {
     }
 }
 
-/// Carries an action out. One that only reads is given up when its caller has gone; one that changes something says which
-/// members of the body it has ignored.
+/// Carries an action out. One that only reads is given up when its caller has gone; one that changes something says
+/// which members of the body it has ignored.
 async fn run(action: &Action, app: &App, call: Call) -> Result<Answer, Error> {
     if action.reads {
         let peer = call.peer.clone();
@@ -337,8 +337,8 @@ fn find<'a>(actions: &[&'a Action], wanted: Option<&str>) -> Result<&'a Action, 
     })
 }
 
-/// Whether a change may come by GET, as the vendor's samples send some: a web page can make a browser get anything, but can
-/// neither sign, nor name the media type of JSON without asking first.
+/// Whether a change may come by GET, as the vendor's samples send some: a web page can make a browser get anything, but
+/// can neither sign, nor name the media type of JSON without asking first.
 fn may_change_by_get(headers: &HeaderMap, no_auth: bool) -> bool {
     is_signed(headers) || (no_auth && local_only::check_media_type(headers).is_ok())
 }
@@ -360,7 +360,8 @@ fn wrong_method(method: &Method, by_get: bool, request_id: &str) -> Option<Respo
     Some(response)
 }
 
-/// Whether the call claims to be signed. One that only carries a token is not: the vendor's Python client sends no more.
+/// Whether the call claims to be signed. One that only carries a token is not: the vendor's Python client sends no
+/// more.
 fn is_signed(headers: &HeaderMap) -> bool {
     headers.contains_key(SIGNATURE)
 }

@@ -229,7 +229,8 @@ pub(super) fn response(status: StatusCode, content: &impl Serialize) -> Response
     with_body(status, Body::from(json(content, 0)))
 }
 
-/// `length` is about how long the largest part is: a buffer that grows step by step takes twice the memory for a moment.
+/// `length` is about how long the largest part is: a buffer that grows step by step takes twice the memory for a
+/// moment.
 fn json(content: &impl Serialize, length: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(length + ENVELOPE_BYTES);
     serde_json::to_writer(&mut text, content).expect("answers are texts, numbers and maps with text keys");

@@ -227,8 +227,8 @@ impl From<&Unreadable> for Failing {
     }
 }
 
-/// Writes the log line of a call that was not done: of the server's own failures as errors, of refusals as information. One
-/// address is not heard of more than once a second (`telemetry`).
+/// Writes the log line of a call that was not done: of the server's own failures as errors, of refusals as information.
+/// One address is not heard of more than once a second (`telemetry`).
 pub(super) fn log(failing: &Failing, path: &str, request_id: &str, peer: Option<SocketAddr>) {
     let why = cut(failing.cause.as_ref().unwrap_or(&failing.message), TEXT_MAX_BYTES);
     let (path, code) = (cut(path, TEXT_MAX_BYTES), failing.code);

@@ -88,8 +88,8 @@ impl Probe {
     }
 }
 
-/// A commit that changes nothing, and a question as each call has one: a store that fails shows it only when it is used, and
-/// the writer's own connection may work where those of the callers do not.
+/// A commit that changes nothing, and a question as each call has one: a store that fails shows it only when it is
+/// used, and the writer's own connection may work where those of the callers do not.
 async fn ask(app: &App) -> Turn {
     let nothing = Write::Activity(Vec::new());
     match timeout(TURN_WITHIN, app.writer().write(vec![nothing])).await {

@@ -1,4 +1,5 @@
-//! Large answers that have been made and not been taken: as many as have room in memory together, whoever does not read them.
+//! Large answers that have been made and not been taken: as many as have room in memory together, however slowly they
+//! are read.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use super::rooms::{Room, Share};
 
 /// An answer of fewer bytes is not counted: those are bounded by the number of connections.
 const LARGE: usize = 64 * 1024;
-/// A text that gives its share of the memory back once the last byte has gone to the socket, or nobody wants it any more.
+/// A text that gives its share of the memory back once the last byte has gone to the socket, or its receiver has gone.
 struct Held {
     text: Vec<u8>,
     _share: Share,

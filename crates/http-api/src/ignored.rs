@@ -1,5 +1,5 @@
-//! Members of a request that mean nothing to the server. A changing call names them in `msg`: a misspelt timeout that is
-//! ignored in silence lets commands fail.
+//! Members of a request that mean nothing to the server. A changing call names them in `msg`: a misspelt timeout that
+//! is ignored in silence lets commands fail.
 
 use std::cell::RefCell;
 
@@ -20,8 +20,8 @@ struct Noted {
     more: usize,
 }
 
-/// Carries out a call; what it gave, and a sentence about the members that were ignored meanwhile. `known` are names that are no
-/// part of the body and may stand there all the same.
+/// Carries out a call; what it gave, and a sentence about the members that were ignored meanwhile. `known` are names
+/// that are no part of the body and may stand there all the same.
 pub(super) async fn noting<F: Future>(known: &[&str], call: F) -> (F::Output, Option<String>) {
     NOTED
         .scope(RefCell::default(), async {

@@ -2,8 +2,8 @@
 //! server.
 //!
 //! Every action stands in one list ([`actions`]), from which dispatch ([`entry`]) and the API's own description
-//! ([`openapi`]) are made. One file per resource holds its actions, their request and answer types, and a few lines each
-//! that call `app`. docs/api.md tells the facts in prose.
+//! ([`openapi`]) are made. One file per resource holds its actions, their request and answer types, and a few lines
+//! each that call `app`. docs/api.md tells the facts in prose.
 
 mod action;
 mod audit;

@@ -1,8 +1,8 @@
 //! What a call has to look like on a server without authentication (docs/operating.md, "Without authentication").
 //!
-//! Such a server trusts every program of its machine. A browser is one of them, and it sends what any web page tells it to:
-//! a page of a foreign site may send simple requests (CORS), and a name of its own may lead to the loopback address (DNS
-//! rebinding). Both can be told from the headers that a page cannot set.
+//! Such a server trusts every program of its machine. A browser is one of them, and it sends what any web page tells it
+//! to: a page of a foreign site may send simple requests (CORS), and a name of its own may lead to the loopback address
+//! (DNS rebinding). Both can be told from the headers that a page cannot set.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,7 +1,7 @@
 //! `/openapi.json`: the API's description (OpenAPI 3.1), generated from the list of actions and their types.
 //!
-//! Actions of one resource share a path and differ in the query, which OpenAPI has no word for: each gets a path key of its
-//! own that includes `?action=…`.
+//! Actions of one resource share a path and differ in the query, which OpenAPI has no word for: each gets a path key of
+//! its own that includes `?action=…`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

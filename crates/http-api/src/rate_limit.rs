@@ -1,7 +1,8 @@
 //! How many calls per second each access key may make, if the operator has set a limit (docs/api.md, "Rate limit").
 //!
-//! A bucket of tokens per key: it holds one second's worth and fills evenly. A call is charged once its signature has been
-//! verified, so that nobody can use up the calls of another's key. Requests for tokens and unverified calls are not charged.
+//! A bucket of tokens per key: it holds one second's worth and fills evenly. A call is charged once its signature has
+//! been verified, so that no caller can use up the calls of another's key. Requests for tokens and unverified calls are
+//! not charged.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -12,9 +13,11 @@ use parking_lot::Mutex;
 
 use aldis_app::Caller;
 
-/// After so many seconds a refused caller has at least one call again, whatever the limit: it is one per second or more.
+/// After this many seconds a refused caller has at least one call again, whatever the limit: it is one per second or
+/// more.
 pub(super) const RETRY_AFTER_S: u64 = 1;
-/// Buckets remembered. When there would be more, all are forgotten, which at worst gives each caller one second's worth twice.
+/// Buckets remembered. When there would be more, all are forgotten, which at worst gives each caller one second's worth
+/// twice.
 const BUCKETS_MAX: usize = 10_000;
 /// What a call costs. A bucket gains as many of these per millisecond as there may be calls per second.
 const CALL: u64 = 1000;

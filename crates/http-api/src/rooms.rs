@@ -1,5 +1,5 @@
-//! The memory that the bodies of known callers share, and that their answers share: bounded over all of them, and for each
-//! access key.
+//! The memory that the bodies of known callers share, and that their answers share: bounded over all of them, and for
+//! each access key.
 
 use std::collections::HashMap;
 use std::sync::Arc;

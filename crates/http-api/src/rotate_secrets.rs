@@ -61,8 +61,8 @@ struct RotateProductSecret {
     /// Its secret from now on; generated if absent.
     #[schema(value_type = Option<String>, max_length = 64)]
     product_secret: Option<Secret>,
-    /// How long the secret before is still good; 86400 if absent. 0: not at all, and the connections that have logged in
-    /// with it end.
+    /// How long the secret before is still good; 86400 if absent. 0: not at all, and the connections that have logged
+    /// in with it end.
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 2592000)]
     grace_seconds: Option<Value>,
 }

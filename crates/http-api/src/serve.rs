@@ -23,8 +23,8 @@ use aldis_net::idle::{Idle, Member};
 /// How long the headers of a request may take, counted from the end of the answer before: an idle connection is closed
 /// after this time as well.
 pub const HEADERS_MAX: Duration = Duration::from_secs(10);
-/// For so long a connection that says nothing keeps its place although others want it: what was said a moment ago may not
-/// have been read. Long for a caller that has something to say, short for a thousand silent ones in a row.
+/// For so long a connection that says nothing keeps its place although others want it: what was said a moment ago may
+/// not have been read. Long for a caller that has something to say, short for a thousand silent ones in a row.
 const MOMENT: Duration = Duration::from_millis(100);
 /// How long answers under way may take once the server stops; the whole stop has 10 s.
 const FINISH_MAX: Duration = Duration::from_secs(5);
@@ -33,8 +33,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves the API on `listener` until `stop` comes true; then takes no new requests and finishes those under way.
 ///
-/// There are at most `connections_max` connections at a time. Whoever comes when they are all taken gets the place of the
-/// connection that has been idle longest.
+/// There are at most `connections_max` connections at a time. A caller that connects when all are taken gets the place
+/// of the connection that has been idle longest.
 pub async fn serve(listener: TcpListener, connections_max: usize, app: App, stop: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router(app));
     let places = Arc::new(Semaphore::new(connections_max));

@@ -1,4 +1,5 @@
-//! A caller's socket, shared between the connection, which reads and writes, and whoever has to know that the caller has left.
+//! A caller's socket, shared between the connection, which reads and writes, and the code that has to know that the
+//! caller has left.
 
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
@@ -47,8 +48,8 @@ impl Peer {
         self.0.peer_addr().ok()
     }
 
-    /// Done once the caller has closed its side, or the connection is broken. Of one that has sent its next request already
-    /// only the latter can be told.
+    /// Done once the caller has closed its side, or the connection is broken. Of one that has sent its next request
+    /// already only the latter can be told.
     pub(super) async fn left(&self) {
         let said_more = self.0.peek(&mut [0]).await.is_ok_and(|bytes| bytes > 0);
         if said_more {

@@ -1,9 +1,9 @@
 //! What a change must not leave open (docs/api.md, "Changes").
 //!
-//! The vendor's signature is a digest over texts without separators, and covers neither path nor method: on the wire, names,
-//! values and the body can be cut anew, and the signature still holds. A tolerant reading would make another change of it:
-//! `commandId=C` cut to `commandI=dC` would name no command, and so mean all. Here the reading is strict enough that what
-//! remains is another spelling of the same change (SECURITY.md, "What a signature proves").
+//! The vendor's signature is a digest over texts without separators, and covers neither path nor method: on the wire,
+//! names, values and the body can be cut anew, and the signature still holds. A tolerant reading would make another
+//! change of it: `commandId=C` cut to `commandI=dC` would name no command, and so mean all. Here the reading is strict
+//! enough that what remains is another spelling of the same change (SECURITY.md, "What a signature proves").
 
 use aldis_core::violation::Violation;
 use axum::http::Method;

@@ -123,7 +123,8 @@ pub(super) struct TaskAttempt {
     reply_timestamp: Option<i64>,
     /// When it ended; null while it is out, and for a late reply.
     end_timestamp: Option<i64>,
-    /// `PUBLISHED` and `IN_PROGRESS` while it is out; then `SUCCEED`, `FAILED`, `RSP_TIMEOUT`, `CANCELLED` or `NOT_SENT`.
+    /// `PUBLISHED` and `IN_PROGRESS` while it is out; then `SUCCEED`, `FAILED`, `RSP_TIMEOUT`, `CANCELLED` or
+    /// `NOT_SENT`.
     outcome: &'static str,
     /// As in `taskResult`; null while it is out.
     code: Option<i64>,

@@ -1,5 +1,6 @@
-//! Connections that do nothing for anybody: callers' between two requests, devices' before their login. When there is room for
-//! no more, the one that has been idle longest gives its place up, so that no number of silent peers keeps others out.
+//! Connections that do nothing for anybody: callers' between two requests, devices' before their login. When there is
+//! room for no more, the one that has been idle longest gives its place up, so that no number of silent peers keeps
+//! others out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,8 +55,8 @@ impl Idle {
         })
     }
 
-    /// The same, but only if it has been idle for `moment`: what its peer has just said may not have been read yet. After how
-    /// long to look again.
+    /// The same, but only if it has been idle for `moment`: what its peer has just said may not have been read yet.
+    /// After how long to look again.
     pub fn give_one_up_after(&self, moment: Duration) -> Duration {
         let mut all = self.0.lock();
         let Some(longest) = all.idle.first_entry() else {
@@ -71,7 +72,7 @@ impl Idle {
 }
 
 impl Member {
-    /// Done once the place is wanted for somebody else. Who has become busy since it was told so stays.
+    /// Done once another connection needs the place. A connection that has become busy since then stays.
     pub async fn wanted(&self) {
         loop {
             self.told.notified().await;

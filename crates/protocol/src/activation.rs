@@ -17,7 +17,8 @@ pub struct ActivationInfo<'a> {
 }
 
 impl ActivationInfo<'_> {
-    /// The message that says so. The secret comes first: one library blanks what follows it in the buffer that it reads from.
+    /// The message that says so. The secret comes first: one library blanks what follows it in the buffer that it reads
+    /// from.
     ///
     /// The small id does no harm here, unlike in commands: nothing has been sent upstream that could have the same.
     #[must_use]

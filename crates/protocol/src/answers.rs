@@ -1,7 +1,7 @@
 //! Answers to what devices ask for by themselves, so that no call of a device program hangs.
 //!
-//! Everything that devices post is accepted: what of it is kept, [`crate::report`] says, and answers queries for it. What
-//! gateways ask for on behalf of others is answered by [`crate::sub_devices`], questions for the thing model by
+//! Everything that devices post is accepted: what of it is kept, [`crate::report`] says, and answers queries for it.
+//! What gateways ask for on behalf of others is answered by [`crate::sub_devices`], questions for the thing model by
 //! [`crate::thing_model`] (docs/device-protocol.md, "Upstream requests").
 
 use serde_json::{Value, json};

@@ -73,8 +73,8 @@ impl SignedCall<'_> {
         self.sign_parameters(&parameters(self.query, AS_DOCUMENTED), app_secret)
     }
 
-    /// Whether the signature was made with this secret, in any reading of the query. Each comparison takes constant time;
-    /// a reading that yields the same text as an earlier one is not tried again, since bodies can be large.
+    /// Whether the signature was made with this secret, in any reading of the query. Each comparison takes constant
+    /// time; a reading that yields the same text as an earlier one is not tried again, since bodies can be large.
     #[must_use]
     pub fn verify(&self, app_secret: &str, signature: &str) -> bool {
         let mut tried: Vec<Vec<u8>> = Vec::with_capacity(READINGS.len());

@@ -1,7 +1,8 @@
 //! The object that every message is, read once and as far as it goes.
 //!
-//! Values stay raw text, so that a value of the wrong type spoils nothing but itself. Keys may come in any order, unknown
-//! ones are skipped, of a repeated one the last counts. Where the text is no valid JSON, `scan` says what can be told of it.
+//! Values stay raw text, so that a value of the wrong type spoils nothing but itself. Keys may come in any order,
+//! unknown ones are skipped, of a repeated one the last counts. Where the text is no valid JSON, `scan` says what can
+//! be told of it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,8 +11,8 @@ use crate::lenient::{is_null, unquoted};
 use crate::scan::{Member, Members};
 use crate::text;
 
-/// Digits from which on a code at the very end of a text is taken as whole: a program that loses the last brace is likelier
-/// than one whose buffer ends inside of a longer code.
+/// Digits from which on a code at the very end of a text is taken as whole: a program that loses the last brace is
+/// likelier than one whose buffer ends inside of a longer code.
 const WHOLE_CODE_DIGITS_MIN: usize = 3;
 
 /// A payload from a device: its text, and where in it the values stand that mean something to us, in either direction.

@@ -72,8 +72,8 @@ fn unicode(text: &str) -> (char, usize) {
     }
 }
 
-/// A value, if all of it can be told; texts in quotes are repaired, numbers beyond any range and what is nested too deep are no
-/// values.
+/// A value, if all of it can be told; texts in quotes are repaired, numbers beyond any range and what is nested too
+/// deep are no values.
 pub(crate) fn value(raw: &str) -> Option<Value> {
     if !is_shallow(raw) {
         return None;

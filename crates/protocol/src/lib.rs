@@ -1,8 +1,8 @@
 //! What travels between Aldis, devices and API callers, as typed meaning: topics, payloads, logins, signatures.
 //!
-//! Everything here is a plain function of its arguments: no socket, no clock, no memory of what went before. The gateway
-//! decides what to do with a meaning; this crate only reads and writes it. Whatever comes from a device may be malformed,
-//! so reading never panics. docs/device-protocol.md tells the same in prose.
+//! Everything here is a plain function of its arguments: no socket, no clock, no memory of what went before. The
+//! gateway decides what to do with a meaning; this crate only reads and writes it. Whatever comes from a device may be
+//! malformed, so reading never panics. docs/device-protocol.md tells the same in prose.
 
 pub mod activation;
 pub mod answers;

@@ -1,7 +1,7 @@
 //! The three strings of a device's CONNECT: what they claim, and whether the password proves it.
 //!
-//! The identity is in the user name; the client id is free text in front of its parameters. The password is a plain digest,
-//! whatever the method calls itself. Neither secrets nor whether a device exists are known here
+//! The identity is in the user name; the client id is free text in front of its parameters. The password is a plain
+//! digest, whatever the method calls itself. Neither secrets nor whether a device exists are known here
 //! (docs/device-protocol.md, "Connecting" and "Signature").
 
 use aldis_core::ids::{DeviceKey, ProductKey};

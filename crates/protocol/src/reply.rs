@@ -20,8 +20,8 @@ const RAW_MAX_BYTES: usize = 16 * 1024;
 pub struct ReplyMessage {
     /// The attempt; `None` if there is no id, or none that this server can have given out.
     pub wire: Option<WireId>,
-    /// Without one: the only id that the payload mentions anywhere, if it is no valid JSON. It may be the answer to that attempt
-    /// if this is out.
+    /// Without one: the only id that the payload mentions anywhere, if it is no valid JSON. It may be the answer to
+    /// that attempt if this is out.
     pub mentioned: Option<WireId>,
     /// What the device says about it.
     pub reply: Reply,
@@ -30,8 +30,8 @@ pub struct ReplyMessage {
 /// Reads a reply's payload. What holds no object has neither id nor code.
 ///
 /// The output is always JSON text that any reader takes: data that is nested too deep, or that not every reader would
-/// understand, is kept as a JSON string of its text. Data that is null counts as absent. Where no data can be told and the
-/// payload is no valid JSON, its beginning is the output, as a JSON string.
+/// understand, is kept as a JSON string of its text. Data that is null counts as absent. Where no data can be told and
+/// the payload is no valid JSON, its beginning is the output, as a JSON string.
 #[must_use]
 pub fn decode(payload: &[u8]) -> ReplyMessage {
     let envelope = Envelope::read(payload);

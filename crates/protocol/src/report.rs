@@ -34,8 +34,8 @@ pub struct Report {
     pub changes: Vec<Change>,
 }
 
-/// Reads the values in a message; none if it reports no present ones. Old data that are handed in later (`resume`) are not.
-/// A value that cannot be read spoils no other.
+/// Reads the values in a message; none if it reports no present ones. Old data that are handed in later (`resume`) are
+/// not. A value that cannot be read spoils no other.
 #[must_use]
 pub fn read(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Vec<Report> {
     if upstream.area != Area::Device {

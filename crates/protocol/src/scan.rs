@@ -1,9 +1,9 @@
 //! Objects and lists in JSON as devices write it, taken apart one level at a time.
 //!
-//! What is valid is read as any reader reads it (a property test compares). What is not is read as far as its structure can
-//! be told: comments, single quotes, bare words, missing and doubled commas, control characters and unescaped quotes in
-//! texts, text that is cut off. **A value is never taken out of another one**: from the first place on where the end of a text
-//! or of a nested value had to be guessed, members are marked as uncertain.
+//! What is valid is read as any reader reads it (a property test compares). What is not is read as far as its structure
+//! can be told: comments, single quotes, bare words, missing and doubled commas, control characters and unescaped
+//! quotes in texts, text that is cut off. **A value is never taken out of another one**: from the first place on where
+//! the end of a text or of a nested value had to be guessed, members are marked as uncertain.
 //!
 //! Each byte is looked at a bounded number of times, and no depth of nesting exhausts the stack.
 

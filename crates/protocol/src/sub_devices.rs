@@ -1,8 +1,8 @@
 //! What gateways ask for on behalf of the devices that are reached through them: logins, topology, registration
 //! (docs/device-protocol.md, "Gateways").
 //!
-//! Libraries differ in the spelling of keys and in the types of values, so each value is read for itself, as text, and names
-//! without regard to case. Signatures cover the text of a value as it stands.
+//! Libraries differ in the spelling of keys and in the types of values, so each value is read for itself, as text, and
+//! names without regard to case. Signatures cover the text of a value as it stands.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,8 @@ pub enum Asks {
     LoginAll(Vec<SubLogin>, Vec<Named>),
     /// A sub-device is to be offline.
     Logout(Named),
-    /// Devices are to be under this gateway; each proves itself. Those that could not be read are beside, as with logins.
+    /// Devices are to be under this gateway; each proves itself. Those that could not be read are beside, as with
+    /// logins.
     AddToTopology(Vec<SubLogin>, Vec<Named>),
     /// Which devices are under this gateway?
     Topology,
@@ -120,8 +121,8 @@ impl Fate {
         }
     }
 
-    /// The message to the gateway with these keys. `id` names it among all that the gateway gets in some minutes: 17 to 19
-    /// digits, as of a command, since libraries confuse small ones with those of their own requests.
+    /// The message to the gateway with these keys. `id` names it among all that the gateway gets in some minutes: 17 to
+    /// 19 digits, as of a command, since libraries confuse small ones with those of their own requests.
     #[must_use]
     pub fn tell(self, id: u64, product_key: &str, device_key: &str, sub_device: &Named) -> Answer {
         let word = self.word();
@@ -184,7 +185,7 @@ pub enum Refused {
     /// The server cannot tell now.
     #[error("the server cannot do this now")]
     Unavailable,
-    /// Gateways take the device from each other again and again: whoever had it last keeps it for a while.
+    /// Gateways take the device from each other again and again: the last one keeps it for a while.
     #[error("several gateways log this device in; try again later")]
     Contended,
 }
@@ -267,7 +268,8 @@ impl Request {
         Some(Self { id, topic, asks }.answer(&Outcome::Refused(Refused::NotPermitted)))
     }
 
-    /// The answer. Its data always has the shape of a success: libraries stumble over missing keys sooner than over codes.
+    /// The answer. Its data always has the shape of a success: libraries stumble over missing keys sooner than over
+    /// codes.
     #[must_use]
     pub fn answer(&self, outcome: &Outcome) -> Answer {
         let (code, message) = match outcome {
@@ -318,7 +320,7 @@ impl Request {
     }
 }
 
-/// Whoever could not be read may have no name, and a library gets no device without keys.
+/// A device that could not be read may have no name, and a library gets no device without keys.
 fn named_ones<'n>(named: impl Iterator<Item = &'n Named>) -> Value {
     named.filter(|named| named.is_whole()).map(Named::to_json).collect()
 }
@@ -378,7 +380,8 @@ fn read_logins(devices: &[&str], common: Option<&Fields<'_>>) -> Result<(Vec<Sub
     read_each(devices, |fields| SubLogin::read(fields, common))
 }
 
-/// Each device by itself: one that cannot be read keeps no other out. A list of which nothing can be read is no such list.
+/// Each device by itself: one that cannot be read keeps no other out. A list of which nothing can be read is no such
+/// list.
 fn read_each<T>(
     devices: &[&str],
     read: impl Fn(&Fields<'_>) -> Result<T, Refused>,

@@ -1,7 +1,7 @@
 //! What a device's subscription says about which commands it is ready for.
 //!
-//! Commands go out without any subscription, so a filter decides nothing about routing. But a device that does subscribe
-//! loses what arrives before its subscription is acknowledged (docs/device-protocol.md, "Settling").
+//! Commands go out without any subscription, so a filter decides nothing about routing. But a device that does
+//! subscribe loses what arrives before its subscription is acknowledged (docs/device-protocol.md, "Settling").
 
 /// How much of a device's own command topics a filter covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,8 +39,8 @@ pub fn coverage(filter: &str, product_key: &str, device_key: &str) -> Coverage {
     below_service(&levels.collect::<Vec<_>>())
 }
 
-/// The one service whose commands the filter of a SUBSCRIBE covers, for the device with these keys; `None` if it covers none
-/// or more than one.
+/// The one service whose commands the filter of a SUBSCRIBE covers, for the device with these keys; `None` if it covers
+/// none or more than one.
 #[must_use]
 pub fn named_service<'f>(filter: &'f str, product_key: &str, device_key: &str) -> Option<&'f str> {
     let found = coverage(filter, product_key, device_key);

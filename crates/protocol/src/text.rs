@@ -1,7 +1,8 @@
-//! The bytes of a payload as text, in whichever encoding a device's program wrote them (docs/device-protocol.md, "Replies").
+//! The bytes of a payload as text, in whichever encoding a device's program wrote them (docs/device-protocol.md,
+//! "Replies").
 //!
-//! Every mark of JSON is ASCII, so a text in an encoding that cannot be told (Latin-1, GBK) keeps its structure: only its
-//! other characters are replaced. The work and the memory are bounded by the payload's length.
+//! Every mark of JSON is ASCII, so a text in an encoding that cannot be told (Latin-1, GBK) keeps its structure: only
+//! its other characters are replaced. The work and the memory are bounded by the payload's length.
 
 use std::borrow::Cow;
 
@@ -56,8 +57,9 @@ fn utf32(payload: &[u8], unit: fn([u8; 4]) -> u32) -> String {
     units.map(|unit| char::from_u32(unit).unwrap_or(UNKNOWN)).collect()
 }
 
-/// Every character beyond ASCII is replaced. The second byte of a character in GBK, Big5 or Shift-JIS may look like a mark of
-/// JSON, the byte behind a Latin-1 character is one: whichever reading makes JSON is taken, bytes by themselves if neither does.
+/// Every character beyond ASCII is replaced. The second byte of a character in GBK, Big5 or Shift-JIS may look like a
+/// mark of JSON, the byte behind a Latin-1 character is one: whichever reading makes JSON is taken, bytes by themselves
+/// if neither does.
 fn of_unknown_encoding(payload: &[u8]) -> String {
     let single = String::from_utf8_lossy(payload).into_owned();
     if is_json(trimmed(&single)) {

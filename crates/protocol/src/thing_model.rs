@@ -1,7 +1,7 @@
 //! A device asks for the thing model of its product (docs/device-protocol.md, "Thing model").
 //!
-//! The answer has the shape that the vendor's platform gives it: the four maps under names of their own, names as plain text,
-//! tags one level deeper. What a definition says about its data stays as it stands in the model.
+//! The answer has the shape that the vendor's platform gives it: the four maps under names of their own, names as plain
+//! text, tags one level deeper. What a definition says about its data stays as it stands in the model.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,8 @@
 //! Topics: where commands go down, and what a topic that a device publishes to means.
 //!
 //! Only the topic decides what an upstream message is; the vendor's libraries send wrong `method` fields. Whether the
-//! sender may use the topic is the caller's question, answered with [`Upstream::is_of`]. docs/device-protocol.md, "Topics".
+//! sender may use the topic is the caller's question, answered with [`Upstream::is_of`]. docs/device-protocol.md,
+//! "Topics".
 
 use aldis_core::command::Command;
 
@@ -16,7 +17,8 @@ const RRPC: &str = "rrpc/";
 const UP_RAW: &str = "thing/model/up_raw";
 const INTEGRATION: &str = "integration";
 const INTEGRATION_UP_RAW: &str = "model/up_raw";
-/// What follows `/sys/{product key}/integration/`. A device may be called `integration` too; nothing of its own begins so.
+/// What follows `/sys/{product key}/integration/`. A device may be called `integration` too; nothing of its own begins
+/// so.
 const INTEGRATION_PATHS: [&str; 4] = ["measurepoint/", "event/", "attribute/", "model/"];
 
 /// Topics that only the server has something to say on. An answer to a device that publishes there would reach it as a
@@ -88,7 +90,7 @@ pub enum Meaning<'t> {
 }
 
 impl<'t> Upstream<'t> {
-    /// Takes a topic apart; `None` if it belongs to none of the families and so concerns nobody.
+    /// Takes a topic apart; `None` if it belongs to none of the families and so concerns no device.
     #[must_use]
     pub fn parse(topic: &'t str) -> Option<Self> {
         if topic.contains(['+', '#', '\0']) {
@@ -141,7 +143,8 @@ impl<'t> Upstream<'t> {
         }
     }
 
-    /// Whether the topic is one of this device's own. Integration topics speak for a whole product, so they are nobody's.
+    /// Whether the topic is one of this device's own. Integration topics speak for a whole product, so they belong to
+    /// no device.
     #[must_use]
     pub fn is_of(&self, product_key: &str, device_key: &str) -> bool {
         self.area != Area::Integration && self.product_key == product_key && self.device_key == device_key

@@ -1,5 +1,5 @@
-//! Topics and payloads from devices that are broken or hostile: whatever arrives is read as far as it goes. Seeds of the
-//! mutations: `corpus/`; longer runs: docs/reliability.md, "Hostile input".
+//! Topics and payloads from devices that are broken or hostile: whatever arrives is read as far as it goes. Seeds of
+//! the mutations: `corpus/`; longer runs: docs/reliability.md, "Hostile input".
 
 #[expect(unreachable_pub, reason = "the module is public where crates/tests uses it")]
 #[path = "../../tests/src/mutation.rs"]

@@ -1,6 +1,7 @@
 //! All settings of `aldis serve`: flags over environment over file over defaults (docs/operating.md, "Settings").
 //!
-//! Each setting has one name in three spellings: the flag `--data-dir`, the variable `ALDIS_DATA_DIR`, the key `data_dir`.
+//! Each setting has one name in three spellings: the flag `--data-dir`, the variable `ALDIS_DATA_DIR`, the key
+//! `data_dir`.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -35,7 +36,8 @@ pub struct Given {
     /// This start believes the wall clock, though it contradicts what is stored. Not for a file: it is true once.
     #[serde(skip)]
     pub accept_clock: bool,
-    /// File with the 32 bytes that encrypt secrets at rest, as 64 hexadecimal digits; default `secret.key` in the data directory.
+    /// File with the 32 bytes that encrypt secrets at rest, as 64 hexadecimal digits; default `secret.key` in the data
+    /// directory.
     pub secret_key_file: Option<PathBuf>,
     /// Most tasks of a job; absent: no limit.
     pub tasks_per_job_max: Option<u64>,

@@ -1,7 +1,7 @@
 //! Where threads, sockets, the real clock and chance are attached to the plain objects, and detached again in order.
 //!
-//! Three threads' worth of work: the writer on a thread of its own, devices on a single-threaded runtime of their own, the
-//! HTTP API on the caller's runtime.
+//! Three threads' worth of work: the writer on a thread of its own, devices on a single-threaded runtime of their own,
+//! the HTTP API on the caller's runtime.
 
 mod clock;
 mod first_start;
@@ -218,8 +218,8 @@ impl Server {
         PartEnded(self.ends.next().await)
     }
 
-    /// Reads the certificates again, for the connections to come, and ends those whose certificate has been revoked. What
-    /// cannot be used stays as it was, and the log says so.
+    /// Reads the certificates again, for the connections to come, and ends those whose certificate has been revoked.
+    /// What cannot be used stays as it was, and the log says so.
     pub fn reload(&self) {
         let Some(tls) = &self.tls else { return };
         let NotReloaded { identity, trust } = tls.reload();
@@ -235,8 +235,8 @@ impl Server {
         }
     }
 
-    /// Stops in order: no new calls or devices; searches are given up; attempts that have not left are taken back; replies
-    /// read so far are recorded and acknowledged; then the connections end, and with them the writer.
+    /// Stops in order: no new calls or devices; searches are given up; attempts that have not left are taken back;
+    /// replies read so far are recorded and acknowledged; then the connections end, and with them the writer.
     ///
     /// # Errors
     /// A part of the server had panicked: what it had to do was not done.
@@ -368,8 +368,9 @@ fn token_key(settings: &Settings) -> Result<[u8; 32], StartError> {
         .into())
 }
 
-/// Devices are served by one thread: a connection's work is small, and handing it between threads costs more. Their logins
-/// are looked up by as many more as can read at a time, or a fleet that comes back would have hundreds wait for those.
+/// Devices are served by one thread: a connection's work is small, and handing it between threads costs more. Their
+/// logins are looked up by as many more as can read at a time, or a fleet that comes back would have hundreds wait for
+/// those.
 fn serve_devices(
     gateway: Arc<Gateway>,
     plain: std::net::TcpListener,

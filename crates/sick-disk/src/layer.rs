@@ -1,4 +1,5 @@
-//! The layer between SQLite and its files: a VFS that opens files as the one below does, and then stands in their methods.
+//! The layer between SQLite and its files: a VFS that opens files as the one below does, and then stands in their
+//! methods.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,12 +1,12 @@
 //! A disk that fails as told, for SQLite databases in tests.
 //!
-//! [`SickDisk::under`] puts a layer between SQLite and the files of one directory; databases elsewhere in the process are
-//! left alone. The layer can refuse writes, make half of them, refuse to make them durable, and stop in the midst of
-//! anything, as a process that dies or a machine that loses its power does: then nothing more reaches the files until
-//! [`SickDisk::revive`], which after a loss of power also takes back some of what was never made durable.
+//! [`SickDisk::under`] puts a layer between SQLite and the files of one directory; databases elsewhere in the process
+//! are left alone. The layer can refuse writes, make half of them, refuse to make them durable, and stop in the midst
+//! of anything, as a process that dies or a machine that loses its power does: then nothing more reaches the files
+//! until [`SickDisk::revive`], which after a loss of power also takes back some of what was never made durable.
 //!
-//! Not here: faults of other programs' files, of reading one's own writes, of memory, and of disks that lie about what is
-//! durable.
+//! Not here: faults of other programs' files, of reading one's own writes, of memory, and of disks that lie about what
+//! is durable.
 
 mod layer;
 mod state;

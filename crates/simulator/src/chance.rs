@@ -18,8 +18,8 @@ impl Chance {
         Self { state: seed }
     }
 
-    /// The stream of this seed that belongs to these texts and this number, whatever other streams were drawn before. So
-    /// a device's fate does not depend on the order in which devices happen to be served.
+    /// The stream of this seed that belongs to these texts and this number, whatever other streams were drawn before.
+    /// So a device's fate does not depend on the order in which devices happen to be served.
     #[must_use]
     pub fn for_case(seed: u64, texts: [&str; 2], number: u64) -> Self {
         let mut mixed = scramble(seed.wrapping_add(STRIDE));

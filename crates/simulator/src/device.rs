@@ -1,8 +1,8 @@
 //! One device in the hands of a test, which says every packet and sees every answer.
 //!
-//! Nothing happens by itself: no PUBACK, no reply, no ping, no reconnect. Every wait is limited by the device's patience, so
-//! that a test fails with a sentence instead of hanging. What arrives while a test waits for something else is kept for
-//! the wait that asks for it.
+//! Nothing happens by itself: no PUBACK, no reply, no ping, no reconnect. Every wait is limited by the device's
+//! patience, so that a test fails with a sentence instead of hanging. What arrives while a test waits for something
+//! else is kept for the wait that asks for it.
 //!
 //! ```no_run
 //! # async fn example(addr: std::net::SocketAddr) -> Result<(), aldis_simulator::DeviceError> {

@@ -1,8 +1,8 @@
 //! How unreliable a fleet is: probabilities of everything that goes wrong with real devices.
 //!
 //! Pure: a seed, a device and the number of its command determine the behaviour, whatever other devices do meanwhile.
-//! The faults are drawn independently of each other and always in the same order, so that raising one probability leaves
-//! the fate of all commands that it does not concern as it was.
+//! The faults are drawn independently of each other and always in the same order, so that raising one probability
+//! leaves the fate of all commands that it does not concern as it was.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -7,8 +7,8 @@
 //! - [`Journal`] notes every command that arrived anywhere.
 //!
 //! Like the vendor's libraries, simulated devices do not subscribe to commands unless told to behave like the one that
-//! does, acknowledge commands with QoS 1, reply on `<topic>_reply`, and come back after a lost link with growing pauses.
-//! docs/device-protocol.md describes the protocol. This crate knows nothing of the server's inside.
+//! does, acknowledge commands with QoS 1, reply on `<topic>_reply`, and come back after a lost link with growing
+//! pauses. docs/device-protocol.md describes the protocol. This crate knows nothing of the server's inside.
 
 mod behaviour;
 mod chance;

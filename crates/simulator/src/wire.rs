@@ -1,7 +1,7 @@
 //! A TCP connection that carries MQTT 3.1.1 packets, for either end.
 //!
-//! Idle connections hold no buffers: while a packet is being handled they borrow the thread's, and only the beginning of
-//! a packet that has not arrived completely stays with the connection.
+//! Idle connections hold no buffers: while a packet is being handled they borrow the thread's, and only the beginning
+//! of a packet that has not arrived completely stays with the connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -124,8 +124,8 @@ impl Wire {
         Ok(())
     }
 
-    /// Reads once, waiting for something to arrive and meanwhile sending the rest of the output. [`Self::next_read`] gives
-    /// the packets. Cancel safe.
+    /// Reads once, waiting for something to arrive and meanwhile sending the rest of the output. [`Self::next_read`]
+    /// gives the packets. Cancel safe.
     pub(crate) async fn fill(&mut self) -> Result<(), LinkError> {
         std::future::poll_fn(|cx| self.poll_fill(cx)).await
     }
@@ -138,8 +138,8 @@ impl Wire {
             self.input = INPUT.take();
         }
         self.input.reserve(READ_BYTES);
-        // A fresh future each time, so that the borrowed buffer does not stay with it. A read that fills the buffer only in
-        // part tells tokio that there is no more: one system call less than asking for readiness and trying.
+        // A fresh future each time, so that the borrowed buffer does not stay with it. A read that fills the buffer
+        // only in part tells tokio that there is no more: one system call less than asking for readiness and trying.
         match pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(LinkError::Closed)),
             Poll::Ready(read) => Poll::Ready(read.map(|_bytes| ()).map_err(LinkError::from)),

@@ -1,7 +1,8 @@
-//! Logs, on stderr: fields for machines, a sentence for people, never a payload or a secret (docs/operating.md, "Logs").
+//! Logs, on stderr: fields for machines, a sentence for people, never a payload or a secret (docs/operating.md,
+//! "Logs").
 //!
-//! A line never makes its caller wait, and never fails: `queue` takes it, within bounds, and a thread of its own writes it.
-//! What repeats is bounded by `limit`. Nothing here uses `eprintln!`, which panics when stderr fails.
+//! A line never makes its caller wait, and never fails: `queue` takes it, within bounds, and a thread of its own writes
+//! it. What repeats is bounded by `limit`. Nothing here uses `eprintln!`, which panics when stderr fails.
 
 mod limit;
 mod queue;
@@ -29,7 +30,8 @@ const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// Starts logging to stderr, panics included. A second call changes nothing. Where stderr is not open, nothing is logged.
+/// Starts logging to stderr, panics included. A second call changes nothing. Where stderr is not open, nothing is
+/// logged.
 pub fn start() {
     let queue = Arc::new(Queue::default());
     let limit = Arc::new(Limit::default());
@@ -55,7 +57,7 @@ pub fn start() {
     }
 }
 
-/// As much of a text that a stranger has chosen as a line of the log holds: so many bytes of it.
+/// As much of a text that a stranger has chosen as a line of the log holds: at most `max_bytes` of it.
 pub fn cut(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }

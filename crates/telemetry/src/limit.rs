@@ -1,5 +1,5 @@
-//! Bounds what repeats in the log: about one address, one line of a kind in a second; of one kind, ten. The rest is counted and
-//! said a second later, so that a flood costs neither disk nor processor, and still shows.
+//! Bounds what repeats in the log: about one address, one line of a kind in a second; of one kind, ten. The rest is
+//! counted and said a second later, so that a flood costs neither disk nor processor, and still shows.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -130,7 +130,7 @@ pub(super) struct Limited(pub(super) Arc<Limit>);
 impl<S: Subscriber> Layer<S> for Limited {
     fn event_enabled(&self, event: &Event<'_>, _context: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        // Whoever asks for details gets all of them, as far as the queue has room.
+        // A log level with details gets all of them, as far as the queue has room.
         if *metadata.level() > Level::INFO || metadata.target() == OWN {
             return true;
         }

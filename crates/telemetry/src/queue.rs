@@ -134,7 +134,7 @@ impl Write for &Queue {
     }
 }
 
-/// Stderr without the lock of the standard library's: whoever waits for that lock must not wait for a pipe.
+/// Stderr without the standard library's lock: a thread that waits for that lock must not wait for a pipe.
 pub(super) struct Stderr(File);
 
 impl Stderr {
@@ -159,7 +159,7 @@ impl Write for Stderr {
 mod tests {
     use super::*;
 
-    /// Takes so many bytes, and then fails.
+    /// Takes that many bytes, and then fails.
     struct Room(usize, Vec<u8>);
 
     impl Write for Room {

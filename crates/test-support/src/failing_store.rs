@@ -15,11 +15,11 @@ type Meddling = Box<dyn FnOnce(&mut MemoryStore, &[Write]) + Send>;
 /// What goes wrong next.
 #[derive(Default)]
 pub struct Faults {
-    /// So many commits fail, and nothing of them is stored.
+    /// How many of the next commits fail, with nothing of them stored.
     pub commits: usize,
-    /// So many commits are stored, but their answer is lost.
+    /// How many of the next commits are stored, but with their answer lost.
     pub answers: usize,
-    /// Reads fail from the one after so many on, until this is cleared.
+    /// Reads fail after this many, until this is cleared.
     pub reads_after: Option<usize>,
     /// Happens before the next commit.
     pub meddling: Option<Meddling>,

@@ -1,7 +1,8 @@
 //! Bytes that are nearly right: a corpus of valid and nasty samples, and what is made of them by seeded chance.
 //!
-//! No coverage guides it and nothing but a stable compiler is needed: a run is repeated by its seed. `ALDIS_FUZZ_SECONDS`
-//! makes it longer, `ALDIS_FUZZ_SEED` another one. Crates below this one include the file by its path.
+//! No coverage guides it and nothing but a stable compiler is needed: a run is repeated by its seed.
+//! `ALDIS_FUZZ_SECONDS` makes it longer, `ALDIS_FUZZ_SEED` another one. Crates below this one include the file by its
+//! path.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -24,7 +24,8 @@ pub(crate) struct Audit {
     /// Only what this access key did
     #[arg(long = "by", value_name = "APP_KEY")]
     app_key: Option<String>,
-    /// Only what was done to this: an asset id, a product key, the id of a thing model, a job, an organization, an access key
+    /// Only what was done to this: an asset id, a product key, the id of a thing model, a job, an organization, an
+    /// access key
     #[arg(long, value_name = "ID")]
     object: Option<String>,
     /// Of this organization; yours if absent. Another needs a key with the role admin

@@ -1,9 +1,9 @@
-//! `aldis bench`: figures of this machine, measured from outside, one scenario at a time: a server of its own as a child
-//! process, simulated devices on real MQTT sockets in further processes, calls over HTTP. docs/benchmarks.md says what the
-//! figures mean.
+//! `aldis bench`: figures of this machine, measured from outside, one scenario at a time: a server of its own as a
+//! child process, simulated devices on real MQTT sockets in further processes, calls over HTTP. docs/benchmarks.md says
+//! what the figures mean.
 //!
-//! All of them share the machine, so that rates are a lower bound of what the server alone can do; processor time is told
-//! apart by process.
+//! All of them share the machine, so that rates are a lower bound of what the server alone can do; processor time is
+//! told apart by process.
 
 mod absent;
 mod busy;

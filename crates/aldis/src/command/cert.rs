@@ -1,5 +1,5 @@
-//! `aldis cert`: a certificate authority of one's own, in a directory of files. For trying things out and for fleets that have
-//! none; whoever has one gives its files to `aldis serve`.
+//! `aldis cert`: a certificate authority of one's own, in a directory of files. For trying things out and for fleets
+//! that have none; whoever has one gives its files to `aldis serve`.
 
 mod authority;
 mod files;
@@ -51,8 +51,8 @@ pub(crate) enum Cert {
     Server {
         #[command(flatten)]
         place: Place,
-        /// A host name or address under which devices reach the server; repeatable [default: localhost and 127.0.0.1; with
-        /// --renew those of the old certificate]
+        /// A host name or address under which devices reach the server; repeatable [default: localhost and 127.0.0.1;
+        /// with --renew those of the old certificate]
         #[arg(long = "name", value_name = "HOST")]
         names: Vec<String>,
         /// With an RSA key, for devices that cannot use one with an elliptic key. The server takes it beside the other
@@ -64,7 +64,8 @@ pub(crate) enum Cert {
         #[arg(long, value_name = "DAYS", default_value_t = SERVER_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
         days: u32,
     },
-    /// A certificate for a device: PRODUCT.DEVICE.pem, PRODUCT.DEVICE-key.pem. Integration channels have the device key %channel%
+    /// A certificate for a device: PRODUCT.DEVICE.pem, PRODUCT.DEVICE-key.pem. Integration channels have the device key
+    /// %channel%
     Device {
         #[command(flatten)]
         place: Place,

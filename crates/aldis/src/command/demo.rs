@@ -1,5 +1,6 @@
-//! `aldis demo`: the main job from end to end with nothing prepared: a server of its own, a product, simulated devices on
-//! real MQTT sockets, the specification page's request and a whole-product job; then every task is compared with the plan.
+//! `aldis demo`: the main job from end to end with nothing prepared: a server of its own, a product, simulated devices
+//! on real MQTT sockets, the specification page's request and a whole-product job; then every task is compared with the
+//! plan.
 
 mod fleet;
 mod page;

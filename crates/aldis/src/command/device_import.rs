@@ -1,5 +1,5 @@
-//! `aldis device import`: registers devices from a CSV file, a thousand at a time. Rows that the server refuses are told
-//! with their line; the others stand.
+//! `aldis device import`: registers devices from a CSV file, a thousand at a time. Rows that the server refuses are
+//! told with their line; the others stand.
 
 mod checks;
 mod known;
@@ -39,12 +39,12 @@ pub(crate) struct Import {
     /// The time zone of rows without timezone: ±HH:MM or an IANA name
     #[arg(long, default_value = "+00:00", allow_hyphen_values = true)]
     timezone: String,
-    /// Write the keys and secrets of the devices that are registered to this new CSV file, as `aldis simulate --devices`
-    /// reads it; only its owner can read it
+    /// Write the keys and secrets of the devices that are registered to this new CSV file, as `aldis simulate
+    /// --devices` reads it; only its owner can read it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Check the file, and whether its products and devices are there; register nothing. Whether an asset id is free, and a
-    /// product full, shows when devices are registered
+    /// Check the file, and whether its products and devices are there; register nothing. Whether an asset id is free,
+    /// and a product full, shows when devices are registered
     #[arg(long, conflicts_with = "output")]
     dry_run: bool,
     /// Pass over rows whose device is registered already
@@ -97,8 +97,8 @@ impl Import {
         Sheet::new(sink, ["productKey", "deviceKey", "deviceSecret", "assetId"]).map(Some)
     }
 
-    /// Takes out the rows whose devices are there already; without `--skip-existing` they are what would be refused. A row
-    /// that repeats another of the file stays for the server to refuse, and is told in a dry run.
+    /// Takes out the rows whose devices are there already; without `--skip-existing` they are what would be refused. A
+    /// row that repeats another of the file stays for the server to refuse, and is told in a dry run.
     async fn compare(
         &self,
         context: &Context,

@@ -33,7 +33,8 @@ pub(crate) struct Args {
     /// Believe the wall clock at this start, although it contradicts the times that are stored
     #[arg(long)]
     accept_clock: bool,
-    /// File with the key that encrypts secrets, 64 hexadecimal digits [default: DIR/secret.key, made at the first start]
+    /// File with the key that encrypts secrets, 64 hexadecimal digits [default: DIR/secret.key, made at the first
+    /// start]
     #[arg(long, value_name = "FILE", env = "ALDIS_SECRET_KEY_FILE")]
     secret_key_file: Option<PathBuf>,
     /// Most tasks of one job [default: no limit]
@@ -155,8 +156,8 @@ async fn stdin_ended(watched: bool) {
     }
 }
 
-/// Scripts wait for these lines; nothing else goes to stdout. A stdout that is closed, full or not read is no reason not to
-/// serve: a thread of its own writes, and is not waited for long.
+/// Scripts wait for these lines; nothing else goes to stdout. A stdout that is closed, full or not read is no reason
+/// not to serve: a thread of its own writes, and is not waited for long.
 async fn announce(server: &Server) {
     let mut lines = format!("http listening on {}\nmqtt listening on {}\n", server.http, server.mqtt);
     if let Some(mqtts) = server.mqtts {

@@ -1,5 +1,5 @@
-//! `aldis simulate`: a fleet of simulated devices on real MQTT sockets, as good or bad as told. Runs until a signal, or as
-//! long as told, and then says what happened.
+//! `aldis simulate`: a fleet of simulated devices on real MQTT sockets, as good or bad as told. Runs until a signal, or
+//! as long as told, and then says what happened.
 
 mod fleet_file;
 mod odds;
@@ -50,8 +50,8 @@ pub(crate) struct Simulate {
     /// Register what the product lacks, with the tag `simulated`
     #[arg(long, requires_all = ["product", "count"])]
     register: bool,
-    /// Also simulate devices that are online, or that were activated by something else than a simulation: their sessions
-    /// end, and their commands are answered here
+    /// Also simulate devices that are online, or that were activated by something else than a simulation: their
+    /// sessions end, and their commands are answered here
     #[arg(long, requires = "product")]
     take_over: bool,
     /// Stop after so many seconds; at SIGINT or SIGTERM if absent

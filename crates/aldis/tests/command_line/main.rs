@@ -1,5 +1,5 @@
-//! The command line from outside: the real program, called as an operator and as a script call it, against a server that
-//! is the same program.
+//! The command line from outside: the real program, called as an operator and as a script call it, against a server
+//! that is the same program.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod access;

@@ -64,8 +64,8 @@ impl Value {
         }
     }
 
-    /// How two values compare: numbers, truth values and moments by number, texts by character; `None` between texts and
-    /// the others.
+    /// How two values compare: numbers, truth values and moments by number, texts by character; `None` between texts
+    /// and the others.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {

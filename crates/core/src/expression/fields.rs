@@ -7,8 +7,8 @@ pub enum Kind {
     Text,
     /// A name in several languages: `name`, `name.default` (or `.defaultValue`), `name.zh_CN`.
     Name,
-    /// One of a list of words, read in any case: the word that is used, then other spellings of it. Whole numbers are taken as
-    /// their digits.
+    /// One of a list of words, read in any case: the word that is used, then other spellings of it. Whole numbers are
+    /// taken as their digits.
     Status(&'static [&'static [&'static str]]),
     /// A moment.
     Time,

@@ -1,5 +1,5 @@
-//! Cuts the text of an expression into tokens. Words keep their dots (`name.zh_CN`) and may contain `-` and `/`, because
-//! tag keys do and the language has no arithmetic.
+//! Cuts the text of an expression into tokens. Words keep their dots (`name.zh_CN`) and may contain `-` and `/`,
+//! because tag keys do and the language has no arithmetic.
 
 use super::ast::Literal;
 use super::{Error, Problem};

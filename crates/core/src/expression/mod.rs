@@ -1,4 +1,5 @@
-//! The query expression language of the search actions (docs/api.md, "Expressions"): `jobId in ('1', '2') and status = 'FAILED'`.
+//! The query expression language of the search actions (docs/api.md, "Expressions"): `jobId in ('1', '2') and status =
+//! 'FAILED'`.
 //!
 //! Text becomes an [`Expr`] ([`parse`]), an `Expr` checked against a table of fields becomes a [`Filter`]
 //! ([`Filter::parse`]), and a store either compiles the filter to SQL or asks [`Filter::matches`] row by row.

@@ -1,8 +1,8 @@
 //! Thing models: what devices of a product have and can do (docs/api.md, "Thing models").
 //!
-//! A model arrives as JSON, is checked strictly ([`ThingModel::read`], every error with its path) and is given back in the
-//! documented shape by serde; reading what was written gives the same model. A command is checked against it once, when
-//! its job is created ([`ThingModel::validate_command`]).
+//! A model arrives as JSON, is checked strictly ([`ThingModel::read`], every error with its path) and is given back in
+//! the documented shape by serde; reading what was written gives the same model. A command is checked against it once,
+//! when its job is created ([`ThingModel::validate_command`]).
 //!
 //! Not here: who may use a model, where it is kept, and replies of devices, which are not checked.
 
@@ -38,7 +38,7 @@ pub struct ThingModel {
     pub model_id: String,
     /// The ids from the topmost parent to this model, each after a slash.
     pub model_id_path: String,
-    /// The organization; whoever stores a model sets it.
+    /// The organization; set when the model is stored.
     pub org_id: Option<String>,
     /// Its name.
     pub name: I18nText,
@@ -62,8 +62,8 @@ pub struct ThingModel {
 const FEATURES: [&str; 4] = ["attributes", "measurepoints", "services", "events"];
 
 impl ThingModel {
-    /// Reads and checks a model. Unknown fields are ignored, null counts as absent. Whether its names show anything is for
-    /// [`ThingModel::check_names`], since stored models are read here too.
+    /// Reads and checks a model. Unknown fields are ignored, null counts as absent. Whether its names show anything is
+    /// for [`ThingModel::check_names`], since stored models are read here too.
     ///
     /// # Errors
     /// The first rule that is broken, with its path (`services.speedup.inputData[0].dataType`).

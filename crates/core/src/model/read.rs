@@ -1,4 +1,5 @@
-//! Small readers for JSON documents: each reads one value or says what was expected; the places are added on the way out.
+//! Small readers for JSON documents: each reads one value or says what was expected; the places are added on the way
+//! out.
 
 use std::collections::BTreeMap;
 

@@ -15,8 +15,8 @@ impl DataType {
         self.accept(value).map(drop)
     }
 
-    /// Checks a value and gives it back; members that a STRUCT lacks are filled in with their defaults, whole numbers where
-    /// the type wants them are written as such (22 for 22.0 or 2.2e1), all else stays as it was written.
+    /// Checks a value and gives it back; members that a STRUCT lacks are filled in with their defaults, whole numbers
+    /// where the type wants them are written as such (22 for 22.0 or 2.2e1), all else stays as it was written.
     ///
     /// # Errors
     /// What was expected, with the path inside the value.

@@ -17,7 +17,8 @@ pub(super) fn window_ended(task: &Task, rules: &Rules, condition: &Condition, no
     Ok(quietly(expire(task.clone(), rules, condition, now)))
 }
 
-/// With a TTL the wait itself was the limit; without one the command was only waiting for its turn and may be tried again.
+/// With a TTL the wait itself was the limit; without one the command was only waiting for its turn and may be tried
+/// again.
 pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
     let why = describe::waiting(condition, task.due_at(rules));
     if rules.policy.ttl_ms > 0 {
@@ -153,7 +154,8 @@ fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step
     }))
 }
 
-/// Why a round ended unsent. A retry that was still waited for is the one that was not sent, though it has not been counted.
+/// Why a round ended unsent. A retry that was still waited for is the one that was not sent, though it has not been
+/// counted.
 fn never_sent(task: &Task, why: &str) -> String {
     let mut task = task.clone();
     if task.state == State::RetryWait {

@@ -1,7 +1,7 @@
 //! One device's share of a job: its states, what can happen to it, and [`step`], the only place where it changes state.
 //!
-//! The types are here; `step` says which rule applies; the rules stand in `rounds` (becoming due, being sent), `replies`
-//! (word from the device or silence) and `endings` (windows, cancellation, a device that goes away).
+//! The types are here; `step` says which rule applies; the rules stand in `rounds` (becoming due, being sent),
+//! `replies` (word from the device or silence) and `endings` (windows, cancellation, a device that goes away).
 
 mod describe;
 mod endings;
@@ -227,8 +227,8 @@ impl Task {
         self.due_at(rules).plus_ms(rules.window_ms())
     }
 
-    /// The moment at which the task itself has to be looked at again: only for tasks past round 0, which have no part in
-    /// their job's one timer.
+    /// The moment at which the task itself has to be looked at again: only for tasks past round 0, which have no part
+    /// in their job's one timer.
     #[must_use]
     pub fn wake_at(&self, rules: &Rules) -> Option<Timestamp> {
         match self.state {
@@ -296,7 +296,7 @@ pub enum Hold {
     Clock,
 }
 
-/// Visits that are told apart; of more it is said that there were at least so many.
+/// Most visits that are counted exactly; more are reported as "at least" this number.
 pub const VISITS_MAX: usize = 8;
 
 /// The latest moments at which a device left again before it was ready for what waited for it, at most [`VISITS_MAX`].

@@ -114,8 +114,8 @@ pub(super) fn replied(
         times,
         outcome: outcome.clone(),
     }];
-    // A device that names the attempt has acted on it. If its code cannot be read, running the command again is for a person
-    // to decide.
+    // A device that names the attempt has acted on it. If its code cannot be read, running the command again is for a
+    // person to decide.
     let heals = if reply.code.is_some() {
         Heals::WithTime
     } else {

@@ -11,7 +11,8 @@ use crate::time::Timestamp;
 
 /// Commands that may wait for one device, the documented limit of the original service.
 pub const QUEUE_MAX: usize = 50;
-/// An automatic retry becomes due at the earliest this long after its attempt ended, so that an interval of 0 cannot spin.
+/// An automatic retry becomes due at the earliest this long after its attempt ended, so that an interval of 0 cannot
+/// spin.
 const RETRY_AFTER_MIN_MS: i64 = 1_000;
 const TOO_LARGE: &str = "not sent: the command is larger than the device's client takes";
 

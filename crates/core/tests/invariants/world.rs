@@ -22,7 +22,7 @@ pub(crate) struct Watched {
     pub(crate) task: Task,
     /// Attempts that were published, ever.
     published: Vec<AttemptNo>,
-    /// A success of one of them has come, and nobody has asked for another round since.
+    /// A success of one of them has come, and no other round has been requested since.
     success_known: bool,
 }
 

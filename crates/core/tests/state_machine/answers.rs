@@ -106,8 +106,8 @@ impl Moved {
     }
 }
 
-/// A late success is kept beside the state, whether or not it is the first. It means nothing any more for a task that is
-/// done with for good.
+/// A late success is kept beside the state, whether or not it is the first. It means nothing any more for a task that
+/// is done with for good.
 fn keeps_success(step: &Step) -> bool {
     let mut late = step.ended.iter().filter(|ended| ended.how == How::Late);
     let for_good = matches!(step.task.state, State::Succeeded | State::Cancelled);

@@ -293,7 +293,7 @@ pub(crate) fn conditions() -> Vec<Condition> {
             }
         }
     }
-    // Whoever is here, or is awaited, has been here.
+    // A device that is present, or awaited, has been seen.
     conditions.retain(|condition| condition.activated || matches!(condition.presence, Presence::Absent { .. }));
     conditions
 }

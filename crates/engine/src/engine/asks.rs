@@ -162,8 +162,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// The first tasks that the mark takes. What this very turn has made of a row counts, not what was stored before it:
-    /// the device may just have acknowledged or answered.
+    /// The first tasks that the mark takes. What this very turn has made of a row counts, not what was stored before
+    /// it: the device may just have acknowledged or answered.
     fn first_cancellable(&mut self, no: JobNo) -> Result<Vec<TaskNo>, Error> {
         let Some(job) = self.memory.jobs.get(no) else {
             return Ok(Vec::new());

@@ -1,5 +1,5 @@
-//! Work over many rows, one slice a turn: writing a product's tasks, ending windows, settling a cancel, purging, retrying
-//! a whole job. Whatever is not finished is found again in the store after a restart.
+//! Work over many rows, one slice a turn: writing a product's tasks, ending windows, settling a cancel, purging,
+//! retrying a whole job. Whatever is not finished is found again in the store after a restart.
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::task::{Event, State, Task, step};

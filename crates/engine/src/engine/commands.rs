@@ -1,5 +1,5 @@
-//! Single commands that may wait for their device: whether there is a place for them, and what becomes of those that are not
-//! wanted any more.
+//! Single commands that may wait for their device: whether there is a place for them, and what becomes of those that
+//! are not wanted any more.
 
 use aldis_core::ids::{DeviceNo, TaskNo};
 use aldis_core::task::{QUEUE_MAX, State};
@@ -10,8 +10,9 @@ use super::turn::Turn;
 use crate::writer::Answer;
 
 impl Turn<'_> {
-    /// Takes a place for every single command among these writes that may wait for its device; false if there is none. Decided
-    /// here and nowhere before, because many may be on their way at once. Whoever repeats a request has its place already.
+    /// Takes a place for every single command among these writes that may wait for its device; false if there is none.
+    /// Decided here and nowhere before, because many may be on their way at once. A repeated request has its place
+    /// already.
     pub(super) fn promise_places(&mut self, writes: &[Write]) -> Result<bool, Error> {
         for write in writes {
             let Some((job, device)) = kept_command(write) else {

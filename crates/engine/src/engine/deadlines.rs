@@ -45,9 +45,9 @@ impl Turn<'_> {
     }
 
     /// An attempt that never left goes back to the queue. One that may have left is given up, and if the device has not
-    /// even acknowledged it, its bytes may be stuck in the socket: the link is reset before anything else goes there. Where
-    /// nothing is acknowledged, the system's own limit for bytes that nobody takes must do (docs/device-protocol.md,
-    /// "Commands").
+    /// even acknowledged it, its bytes may be stuck in the socket: the link is reset before anything else goes there.
+    /// Where nothing is acknowledged, the system's own limit for bytes that are not taken must do
+    /// (docs/device-protocol.md, "Commands").
     fn pass_reply_deadline(&mut self, device: DeviceNo) {
         let Some(held) = self.memory.devices.held(device).cloned() else {
             return;
@@ -103,8 +103,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// One timer per job ends the first round's window of all its tasks, slice by slice. Rows that are written later are
-    /// born expired.
+    /// One timer per job ends the first round's window of all its tasks, slice by slice. Rows that are written later
+    /// are born expired.
     fn end_first_windows(&mut self) -> Result<(), Error> {
         for job in self.memory.jobs.take_first_window_ends(self.now, MOMENTS_PER_TURN) {
             let Some(detail) = self.store.job(job)? else { continue };

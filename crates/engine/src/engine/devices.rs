@@ -17,8 +17,8 @@ use crate::link::{ConnectionNo, Gate, Kinds, SessionNo};
 /// Replies to attempts from before a start get at least this long: clients first have to come back and say them again.
 const AFTER_START_MS: i64 = 5_000;
 
-/// Services that a session may have asked for by name before it has settled: more than any device has handlers for. What it
-/// names beyond them waits until it has settled.
+/// Services that a session may have asked for by name before it has settled: more than any device has handlers for.
+/// What it names beyond them waits until it has settled.
 const NAMED_MAX: usize = 64;
 
 /// A live session.
@@ -61,7 +61,8 @@ impl Held {
         self.gate.as_ref().and_then(|gate| gate.handed())
     }
 
-    /// The socket has taken it, and no PUBACK will ever tell more: with QoS 0 that is all that can be known of its link.
+    /// The socket has taken it, and no PUBACK will ever tell more: with QoS 0 that is all that can be known of its
+    /// link.
     pub(super) fn left_for_good(&self) -> bool {
         let left = |gate: &Gate| !gate.expects_puback() && gate.handed().is_some();
         self.gate.as_deref().is_some_and(left)
@@ -115,7 +116,7 @@ pub(super) struct Devices {
 }
 
 impl Devices {
-    /// Attempts are out, and somebody may acknowledge them: that wakes nobody.
+    /// True if attempts are in flight: their PUBACKs do not wake the writer.
     pub(super) fn await_pubacks(&self) -> bool {
         !self.deadlines.is_empty() && self.present > 0
     }
@@ -229,8 +230,8 @@ impl Devices {
         }
     }
 
-    /// A session has ended; an earlier session's end changes nothing but what is known of its attempt's link. Whether the
-    /// device is gone by it; this may be said again, after a commit that failed.
+    /// A session has ended; an earlier session's end changes nothing but what is known of its attempt's link. Whether
+    /// the device is gone by it; this may be said again, after a commit that failed.
     pub(super) fn leave(&mut self, device: DeviceNo, session: SessionNo, now: Timestamp) -> bool {
         let Some(entry) = self.entries.get_mut(&device) else {
             return true;
@@ -307,8 +308,8 @@ impl Devices {
         self.note(device);
     }
 
-    /// Brings what is written of the device's slot up to date: `told` says whether the task of the attempt that holds it
-    /// tells of it. Returns what has to be written.
+    /// Brings what is written of the device's slot up to date: `told` says whether the task of the attempt that holds
+    /// it tells of it. Returns what has to be written.
     pub(super) fn keep_written(
         &mut self,
         device: DeviceNo,

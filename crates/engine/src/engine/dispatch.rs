@@ -38,7 +38,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Those of these devices that can take a task, and whoever has a turn on a connection that sub-devices share.
+    /// Those of these devices that can take a task, and the sub-devices whose turn it is on a shared connection.
     fn in_turn(&mut self, devices: &[DeviceNo]) -> Vec<Next> {
         let mut next = Vec::with_capacity(devices.len());
         for device in devices {
@@ -69,7 +69,8 @@ impl Turn<'_> {
         takes.then_some((device, session, place))
     }
 
-    /// Claims one task. If the task could not be sent after all, the device is returned: its queue has another head now.
+    /// Claims one task. If the task could not be sent after all, the device is returned: its queue has another head
+    /// now.
     fn claim(&mut self, device: DeviceNo, session: Session, place: Place) -> Result<Option<DeviceNo>, Error> {
         let no = place.2;
         match self.apply(no, Event::Claimed) {

@@ -1,5 +1,5 @@
-//! Turns by organization: however much one organization has to do, another's next piece of work comes after at most one of
-//! each.
+//! Turns by organization: however much one organization has to do, another's next piece of work comes after at most one
+//! of each.
 
 use std::collections::{HashMap, VecDeque};
 

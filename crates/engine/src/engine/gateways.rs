@@ -8,8 +8,8 @@ use aldis_core::ids::DeviceNo;
 use super::maps::Map;
 use crate::link::ConnectionNo;
 
-/// Attempts that may be out to the sub-devices of one connection. The vendor's C library keeps thirty commands that wait for a
-/// reply; one of them may be the gateway's own.
+/// Attempts that may be out to the sub-devices of one connection. The vendor's C library keeps thirty commands that
+/// wait for a reply; one of them may be the gateway's own.
 pub const OUT_MAX: usize = 29;
 
 /// The sub-devices of one connection.
@@ -42,7 +42,7 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Gateways {
     shared: Map<ConnectionNo, Shared>,
-    /// Connections on which somebody has a turn.
+    /// Connections on which a sub-device has a turn.
     look: BTreeSet<ConnectionNo>,
     out_max: usize,
 }
@@ -58,7 +58,7 @@ impl Default for Gateways {
 }
 
 impl Gateways {
-    /// So many attempts may be out over one connection from now on.
+    /// Sets how many attempts may be out over one connection.
     pub(super) fn share_at_most(&mut self, out_max: usize) {
         self.out_max = out_max;
     }
@@ -119,8 +119,9 @@ impl Gateways {
         }
     }
 
-    /// Whoever has a turn now; `take` says whether a device still can take a task. A turn that comes to nothing frees no slot
-    /// and so calls nobody: where some still wait behind those that got one, the connection is looked at once more.
+    /// The devices whose turn it is; `take` says whether a device still can take a task. A turn that comes to nothing
+    /// frees no slot and so wakes no other: where some still wait behind those that got one, the connection is looked
+    /// at once more.
     pub(super) fn turns<T>(&mut self, mut take: impl FnMut(ConnectionNo, DeviceNo) -> Option<T>) -> Vec<T> {
         let mut turns = Vec::new();
         for connection in std::mem::take(&mut self.look) {

@@ -82,8 +82,8 @@ impl Jobs {
         self.known.get(no).filter(|job| job.owns(task))
     }
 
-    /// Jobs whose trigger has come, the earliest of each organization first, one organization after the other. At least one,
-    /// if there is any, and no more than have so many rows together.
+    /// Jobs whose trigger has come, the earliest of each organization first, one organization after the other. At least
+    /// one, if there is any, and no more than have that many rows together.
     pub(super) fn take_triggers(&mut self, now: Timestamp, rows_max: u64) -> Vec<JobNo> {
         while let Some((_, no)) = self.triggers.first().filter(|(at, _)| *at <= now).copied() {
             self.triggers.pop_first();

@@ -25,7 +25,7 @@ impl Known {
         }
     }
 
-    /// Takes a row out: whoever has it may change it.
+    /// Takes a row out: its holder may change it.
     pub(super) fn take(&mut self, no: TaskNo) -> Option<Task> {
         self.0.remove(&no)
     }

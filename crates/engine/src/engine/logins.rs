@@ -1,8 +1,8 @@
 //! Commits that change who may be logged in, and the sessions that have to end by them.
 //!
-//! A session is looked at after the commit, whatever became of it: the answer of a commit may be lost, and what it changed is
-//! stored all the same. So what has to be looked at follows from the writes and not from an answer, and what is looked at is
-//! what is stored by then.
+//! A session is looked at after the commit, whatever became of it: the answer of a commit may be lost, and what it
+//! changed is stored all the same. So what has to be looked at follows from the writes and not from an answer, and what
+//! is looked at is what is stored by then.
 
 use aldis_core::ids::DeviceNo;
 use aldis_store::{Committed, Done, Error, Write};
@@ -11,8 +11,8 @@ use super::turn::Turn;
 use crate::link::{Cause, SessionNo};
 use crate::writer::Ask;
 
-/// The sessions to be looked at after these writes, or `None` if they change nothing about who may log in; `committed` is absent
-/// if the commit failed or its answer was lost.
+/// The sessions to be looked at after these writes, or `None` if they change nothing about who may log in; `committed`
+/// is absent if the commit failed or its answer was lost.
 pub fn to_check(writes: &[Write], committed: Option<&Committed>) -> Option<Vec<Ask>> {
     let done = |index: usize| committed.and_then(|committed| committed.done.get(index));
     let refused = |index: usize| matches!(done(index), Some(Done::Refused(_)));
@@ -23,8 +23,8 @@ pub fn to_check(writes: &[Write], committed: Option<&Committed>) -> Option<Vec<A
     })
 }
 
-/// The sessions that may not go on after this write; `None` if it changes nothing about who may log in. Every kind of write
-/// is named, so that a new one has to say.
+/// The sessions that may not go on after this write; `None` if it changes nothing about who may log in. Every kind of
+/// write is named, so that a new one has to say.
 fn of(write: &Write) -> Option<Vec<Ask>> {
     match write {
         Write::Noted { write, .. } => of(write),
@@ -44,7 +44,8 @@ fn of(write: &Write) -> Option<Vec<Ask>> {
         Write::RotateProductSecret { former_until: None, .. } => Some(Vec::new()),
         // The secret before is good for a while, and a session may outlive its grace.
         Write::RotateDeviceSecret { .. } | Write::RotateProductSecret { .. } => None,
-        // A product that still has devices cannot be deleted, and that certificates are demanded holds from the next login on.
+        // A product that still has devices cannot be deleted, and that certificates are demanded holds from the next
+        // login on.
         Write::CreateProduct(_) | Write::UpdateProduct { .. } | Write::DeleteProduct { .. } => None,
         // Callers have no sessions: their key and organization are looked up at every call.
         Write::CreateOrganization(_)
@@ -98,8 +99,8 @@ impl Turn<'_> {
         self.show_out(device, cause)
     }
 
-    /// A device that has a connection of its own may be there, and so may one that is in over its gateway's connection: it may
-    /// have logged in there before word came of where it was.
+    /// A device that has a connection of its own may be there, and so may one that is in over its gateway's connection:
+    /// it may have logged in there before word came of where it was.
     fn may_be_there(&self, device: DeviceNo, session: SessionNo) -> Result<bool, Error> {
         let Some(connection) = session.shared() else {
             return Ok(true);

@@ -1,4 +1,5 @@
-//! Maps whose keys are numbers that the store gave out: nobody can choose them so that they collide, hence a fast hash.
+//! Maps whose keys are numbers that the store gave out: clients cannot choose them so that they collide, hence a fast
+//! hash.
 
 use std::collections::HashMap;
 

@@ -25,7 +25,8 @@ use crate::remembered::Remembered;
 use crate::shared::Shared;
 use crate::trace::Traces;
 
-/// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way back.
+/// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way
+/// back.
 const RETURNING_MS: i64 = 60_000;
 /// Commits after which jobs that have nothing left to do are dropped from memory.
 const COMMITS_PER_SWEEP: u64 = 512;
@@ -85,7 +86,7 @@ impl Memory {
     /// Reads everything again but the sessions, whose queues are read anew.
     pub(super) fn reload(&mut self, store: &dyn Read, now: Timestamp) -> Result<(), Error> {
         self.jobs = Jobs::default();
-        // Whoever waits for the retry of a whole job is told that nothing is known: part of it may not be stored.
+        // A caller that waits for the retry of a whole job gets "unknown": part of it may not be stored.
         self.bulk.clear();
         self.known.forget_all();
         let at_work = store.jobs_at_work()?;
@@ -115,8 +116,8 @@ impl Memory {
         Ok(())
     }
 
-    /// Work on a job, behind what its organization has waiting. That of a job which is not known any more has turns of its
-    /// own.
+    /// Work on a job, behind what its organization has waiting. That of a job which is not known any more has turns of
+    /// its own.
     pub(super) fn push_bulk(&mut self, bulk: Bulk) {
         let org = self.jobs.get(bulk.job()).map(|job| job.org.clone());
         self.bulk.push(&org.unwrap_or_else(|| OrgId::from("")), bulk);
@@ -367,7 +368,8 @@ impl Memory {
     }
 }
 
-/// Single commands that may wait and have not triggered: stored by the last commit before a start, or before one that failed.
+/// Single commands that may wait and have not triggered: stored by the last commit before a start, or before one that
+/// failed.
 fn promised_places(store: &dyn ReadJobs, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
     let untriggered = |job: &&Job| job.single && job.policy.ttl_ms > 0 && job.total.is_none() && job.cancel_mark == 0;
     let kept = at_work.iter().filter(untriggered).filter(|job| !job.deleted);

@@ -1,8 +1,8 @@
 //! The rules of a turn: what came in, what is due, who gets what next; one commit; then, and only then, what follows.
 //!
-//! [`Engine`] is a plain object: [`Engine::run_once`] takes a moment and says when it wants to be run again. Wiring gives
-//! it a thread and the real clock, a simulation a virtual one. Within a turn the order is fixed: presence, replies and
-//! PUBACKs, operators, deadlines, triggers and due retries, one slice of bulk work, dispatch.
+//! [`Engine`] is a plain object: [`Engine::run_once`] takes a moment and says when it wants to be run again. Wiring
+//! gives it a thread and the real clock, a simulation a virtual one. Within a turn the order is fixed: presence,
+//! replies and PUBACKs, operators, deadlines, triggers and due retries, one slice of bulk work, dispatch.
 //!
 //! Everything in memory can be read again from the store, and is, whenever a commit fails. Not here: sockets, threads,
 //! clocks, and any decision about a task's next state, which is `core::task::step`'s alone.
@@ -55,9 +55,10 @@ use turn::Turn;
 const CLOCK_IN_DOUBT: &str = "the clock is in doubt; the log says why";
 /// How often a store without commits is asked whether its files are in their place.
 const CHECK_EVERY_MS: i64 = 1_000;
-/// A pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its PUBACK.
+/// A pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its
+/// PUBACK.
 const AFTER_FAILURE_MS: i64 = 200;
-/// The longest sleep while attempts are out: PUBACKs that wake nobody are recorded by then.
+/// The longest sleep while attempts are out: PUBACKs, which do not wake the writer, are recorded by then.
 const IDLE_MAX_MS: i64 = 20;
 
 /// When the engine wants to be run again.
@@ -95,11 +96,12 @@ pub struct Engine {
     memory: Memory,
     /// Events of a turn that failed: they come first in the next, which takes no others.
     kept: Vec<DeviceEvent>,
-    /// What this turn was asked for and answers to nobody: it is asked again if the turn fails.
+    /// Requests of this turn that have no caller to answer: they are queued again if the turn fails.
     insisted: Vec<Ask>,
     /// The last turn has left events in the inbox.
     more_waits: bool,
-    /// When the last turn failed, in ticks of the clock, which also go on while the time is held; `None` after one that did not.
+    /// When the last turn failed, in ticks of the clock, which also go on while the time is held; `None` after one that
+    /// did not.
     failed: Option<i64>,
     /// The moment of the present turn. It never goes back.
     clock: Timestamp,
@@ -112,8 +114,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Ends the sessions of an earlier process, and reads what it needs from the store: jobs at work and held slots. Nothing
-    /// is sent again.
+    /// Ends the sessions of an earlier process, and reads what it needs from the store: jobs at work and held slots.
+    /// Nothing is sent again.
     ///
     /// # Errors
     /// The store cannot be read or written.
@@ -129,13 +131,14 @@ impl Engine {
         let (_, stored) = store.last_commit()?;
         let clock = time.now;
         let mut writes = Vec::new();
-        // A clock that is behind the store has been accepted by an operator: what is stored comes from one that was ahead.
+        // A clock that is behind the store has been accepted by an operator: what is stored comes from one that was
+        // ahead.
         if clock < stored {
             writes.push(Write::SetClockBack {
                 by_ms: stored.ms_since(clock),
             });
         }
-        // Whoever was online when the process died was so until the last moment that is known.
+        // Devices that were online when the process died count as online until the last known moment.
         writes.push(Write::EndSessions { at: stored.min(clock) });
         let committed = store.commit(clock, &writes)?;
         for observer in &observers {
@@ -165,13 +168,13 @@ impl Engine {
         })
     }
 
-    /// So many attempts may be out to the sub-devices of one connection, instead of [`OUT_MAX`]: small worlds meet the bound
-    /// only if it is small, too.
+    /// Sets how many attempts may be out to the sub-devices of one connection, instead of [`OUT_MAX`]: small worlds
+    /// meet the bound only if it is small, too.
     pub fn share_at_most(&mut self, out_max: usize) {
         self.memory.devices.gateways.share_at_most(out_max);
     }
 
-    /// A turn looks at so many devices that may take a task: small worlds meet the bound only if it is small, too.
+    /// Sets how many devices a turn looks at: small worlds meet the bound only if it is small, too.
     #[cfg(test)]
     fn dispatch_at_most(&mut self, per_turn: usize) {
         self.memory.devices.ready.look_at_most(per_turn);
@@ -248,8 +251,8 @@ impl Engine {
         }
     }
 
-    /// Takes notice of the time. Replies get as long as after a start when the clock has stood still, and when the server did
-    /// not run although it should have: they wait in sockets, or have still to be said.
+    /// Takes notice of the time. Replies get as long as after a start when the clock has stood still, and when the
+    /// server did not run although it should have: they wait in sockets, or have still to be said.
     fn keep_time(&mut self, time: Reading) {
         self.clock = self.clock.max(time.now);
         self.ticks_ms = time.ticks_ms;
@@ -275,8 +278,8 @@ impl Engine {
             .then(|| self.clock.plus_ms(AFTER_FAILURE_MS - since))
     }
 
-    /// What the turn has to do with. The inbox is bounded, and so is what a failed turn has kept: while it is not stored,
-    /// devices are not listened to.
+    /// What the turn has to do with. The inbox is bounded, and so is what a failed turn has kept: while it is not
+    /// stored, devices are not listened to.
     fn receive(&mut self) -> Received {
         self.memory.recovering = !self.kept.is_empty();
         if self.memory.recovering {
@@ -392,7 +395,7 @@ impl Engine {
         }
     }
 
-    /// Nobody was told anything: events are kept, attempts that were to leave certainly have not, and memory is read anew.
+    /// Rolls back a failed turn: keeps its events, marks its attempts as not sent, and reads memory anew.
     fn recover(&mut self, batch: Batch, received: Received) -> Wake {
         self.failed = Some(self.ticks_ms);
         self.health.store_fails(true);

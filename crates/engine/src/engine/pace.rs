@@ -1,8 +1,8 @@
 //! How much one turn takes on: as much as there is, but little while callers wait for single devices.
 //!
-//! Under load a turn is as long as what has come in during the one before: large turns are cheap ones, since a commit costs
-//! the same for five tasks as for a hundred. Whoever commands a single device then waits for some of them, one after the
-//! other. So for a while after such a call turns are short.
+//! Under load a turn is as long as what has come in during the one before: large turns are cheap ones, since a commit
+//! costs the same for five tasks as for a hundred. A caller that commands a single device then waits for some of them,
+//! one after the other. So for a while after such a call turns are short.
 
 use aldis_core::time::Timestamp;
 use aldis_store::Write;
@@ -14,11 +14,11 @@ use crate::writer::Ask;
 pub(super) const EVENTS_YIELDING: usize = 512;
 /// Rows of a slice of bulk work in a short turn.
 const SLICE_YIELDING: usize = 2_000;
-/// Rows of a slice while nobody else waits.
+/// Rows of a slice while nothing else waits.
 const SLICE_ALONE: usize = 10_000;
 /// Longer than a command takes to its device and back under load.
 const YIELD_MS: i64 = 1_000;
-/// A call for so many devices is not for single ones any more.
+/// A call for this many devices is not for single ones any more.
 const FEW: u64 = 16;
 
 #[derive(Debug, Default)]

@@ -117,8 +117,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Ends a device's live session: nothing more goes to it, also nothing that has not left by now, and its link is reset
-    /// after the commit. What the device has got runs out.
+    /// Ends a device's live session: nothing more goes to it, also nothing that has not left by now, and its link is
+    /// reset after the commit. What the device has got runs out.
     pub(super) fn show_out(&mut self, device: DeviceNo, cause: Cause) -> Result<(), Error> {
         if let Some(held) = self.memory.devices.held(device).cloned() {
             self.load(&[held.slot.task])?;

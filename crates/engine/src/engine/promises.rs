@@ -1,5 +1,5 @@
-//! Places in devices' queues that have been promised: a single command that may wait is accepted only if there is one, and
-//! takes it with its trigger, a turn later. Whatever comes in between finds it taken.
+//! Places in devices' queues that have been promised: a single command that may wait is accepted only if there is one,
+//! and takes it with its trigger, a turn later. Whatever comes in between finds it taken.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! The devices that may take their next task, and which of them are looked at in a turn.
 //!
-//! While a turn can look at all of them it does. Where there are more, those that are left wait in line by organization, and
-//! a device that becomes ready again stands behind those that have waited.
+//! While a turn can look at all of them it does. Where there are more, those that are left wait in line by
+//! organization, and a device that becomes ready again stands behind those that have waited.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -35,7 +35,7 @@ impl Default for Ready {
 }
 
 impl Ready {
-    /// A turn looks at so many devices from now on.
+    /// Sets how many devices a turn looks at.
     #[cfg(test)]
     pub(super) fn look_at_most(&mut self, per_turn: usize) {
         self.per_turn = per_turn;

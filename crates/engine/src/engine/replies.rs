@@ -139,8 +139,8 @@ impl Turn<'_> {
         self.spare_the_next_attempt(device, wire.task())
     }
 
-    /// Ends nothing, since it cannot be told what the device speaks of. But a device has one command at a time: if the topic is
-    /// that command's, its end says that there was an answer.
+    /// Ends nothing, since it cannot be told what the device speaks of. But a device has one command at a time: if the
+    /// topic is that command's, its end says that there was an answer.
     fn unreadable(&mut self, device: DeviceNo, to: &AnswerTo) -> Result<(), Error> {
         let held = self.memory.devices.held(device).filter(|held| !held.is_open());
         if let Some(task) = held.map(|held| held.slot.task) {

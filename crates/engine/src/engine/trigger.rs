@@ -6,12 +6,13 @@ use aldis_store::{Error, JobTasks, Write};
 
 use super::turn::Turn;
 
-/// Rows of the jobs that are triggered in one turn. However small the jobs are, they are as many as callers create meanwhile.
+/// Rows of the jobs that are triggered in one turn. However small the jobs are, they are as many as callers create
+/// meanwhile.
 const ROWS_PER_TURN: u64 = 10_000;
 
 impl Turn<'_> {
-    /// Triggers due jobs. A device list's rows exist and become due in the same commit; of a whole product only the members
-    /// are fixed here, their rows follow in slices.
+    /// Triggers due jobs. A device list's rows exist and become due in the same commit; of a whole product only the
+    /// members are fixed here, their rows follow in slices.
     pub(super) fn trigger(&mut self) -> Result<(), Error> {
         if self.memory.held {
             return Ok(());

@@ -1,7 +1,7 @@
 //! One turn's working set: rows are read once, stepped in memory, and written once.
 //!
-//! Several events may concern one task within a turn (a PUBACK, the reply, the next retry); each sees what the one before
-//! left. Whatever leaves the process (orders, answers) is only collected here.
+//! Several events may concern one task within a turn (a PUBACK, the reply, the next retry); each sees what the one
+//! before left. Whatever leaves the process (orders, answers) is only collected here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

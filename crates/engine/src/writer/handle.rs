@@ -96,8 +96,8 @@ pub enum Ask {
     DeleteDevice(DeviceNo, Actor, Answer<()>),
     /// End the live session of a device whose keys were replaced, or may have been, if it has one.
     EndSession(DeviceNo),
-    /// End the live session of a device if the device was disabled or deleted, or is in over the connection of a gateway that
-    /// it is not under.
+    /// End the live session of a device if the device was disabled or deleted, or is in over the connection of a
+    /// gateway that it is not under.
     CheckSession(DeviceNo),
 }
 
@@ -206,8 +206,8 @@ impl Writer {
         self.ask(|answer| Ask::DeleteDevice(device, by, answer)).await
     }
 
-    /// How many commits since the start have changed who may be logged in. A login that was checked at an earlier count is
-    /// checked again once its session is reported.
+    /// How many commits since the start have changed who may be logged in. A login that was checked at an earlier count
+    /// is checked again once its session is reported.
     #[must_use]
     pub fn logins_changed(&self) -> u64 {
         self.0.logins_changed()

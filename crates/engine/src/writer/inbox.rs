@@ -103,9 +103,9 @@ impl Inbox {
         !full
     }
 
-    /// Every question that has arrived, and events, the oldest first; senders that paused may go on. If more events wait than
-    /// `events_max`, those that are `preferred` come before the others. A question about sessions is taken with every event
-    /// that arrived before it: the login that it is about may be among them.
+    /// Every question that has arrived, and events, the oldest first; senders that paused may go on. If more events
+    /// wait than `events_max`, those that are `preferred` come before the others. A question about sessions is taken
+    /// with every event that arrived before it: the login that it is about may be among them.
     pub fn take(&self, events_max: usize, preferred: impl Fn(&DeviceEvent) -> bool) -> Received {
         let mut waiting = self.waiting.lock();
         let mut received = std::mem::take(&mut waiting.received);

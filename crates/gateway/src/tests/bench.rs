@@ -57,7 +57,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// Devices `d1` and `d2`, and room for so many connections.
+    /// Devices `d1` and `d2`, and room for `connections_max` connections.
     pub(super) async fn open(connections_max: usize) -> Self {
         let (report, events) = mpsc::unbounded_channel();
         let woken = Arc::new(Notify::new());
@@ -220,7 +220,7 @@ impl Bench {
 async fn write(store: MemoryStore, inbox: Arc<Inbox>, woken: Arc<Notify>, report: mpsc::UnboundedSender<DeviceEvent>) {
     let store = Mutex::new(store);
     loop {
-        // A PUBACK alone wakes nobody: the writer looks by itself now and then.
+        // A PUBACK alone does not wake the writer, which looks by itself now and then.
         drop(tokio::time::timeout(Duration::from_millis(5), woken.notified()).await);
         let received = inbox.take(usize::MAX, |_| false);
         for event in received.events {

@@ -79,7 +79,7 @@ async fn what_a_connect_asks_for_in_vain_is_refused_with_its_reason() {
             0x95,
         ),
         (
-            "a kept session of nobody",
+            "a kept session without a client",
             packet(0x10, b"\0\x04MQTT\x05\0\0\x3c\0\0\0"),
             0x85,
         ),

@@ -104,7 +104,7 @@ async fn a_command_behind_the_end_of_its_session_is_handed_back() {
     assert_eq!(
         bench.not_sent().await,
         wire(2),
-        "and nobody is there for what comes later"
+        "and there is no connection for what comes later"
     );
 }
 

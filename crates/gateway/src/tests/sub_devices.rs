@@ -198,7 +198,7 @@ async fn a_login_elsewhere_ends_the_session_that_was_and_nothing_else() {
         left.contains(&(moved, A)) && left.contains(&(other, DeviceNo(2))),
         "{left:?}"
     );
-    // Nobody is let in over a connection that has ended.
+    // No login succeeds over a connection that has ended.
     assert!(bench.sessions.enter_over(&there, sub_device(A, "a")).is_none());
 }
 
@@ -215,7 +215,7 @@ async fn a_reply_that_nobody_can_place_now_is_not_acknowledged() {
     assert_eq!(socket.packet().await, Some((0x40, vec![0, 7])), "it is no sub-device");
     bench.faults.lock().reads_after = Some(0);
     socket.send(&said).await;
-    assert_eq!(socket.packet().await, None, "nobody knows what it is");
+    assert_eq!(socket.packet().await, None, "its kind is unknown");
 }
 
 #[tokio::test]

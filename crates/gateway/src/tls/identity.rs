@@ -186,7 +186,8 @@ fn purpose(own: &X509Certificate<'_>) -> Option<String> {
     (!usage.value.server_auth && !usage.value.any).then(|| what.to_owned())
 }
 
-/// What is missing between the server's certificate and its root. Roots are known to clients, all others have to be shown.
+/// What is missing between the server's certificate and its root. Roots are known to clients, all others have to be
+/// shown.
 fn gap(chain: &[X509Certificate<'_>], authorities: &[Block]) -> Option<String> {
     for (index, (below, above)) in chain.iter().zip(chain.iter().skip(1)).enumerate() {
         if below.issuer() != above.subject() {

@@ -17,8 +17,8 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certific
 use super::{TlsError, TlsFiles, has_passed, readable, unfit};
 use crate::pem::{self, PemError};
 
-/// Which certificate it is, among those of all authorities: they number theirs each by itself. A digest of the issuer's name
-/// and the serial number, because every connection keeps those of its chain.
+/// Which certificate it is, among those of all authorities: they number theirs each by itself. A digest of the issuer's
+/// name and the serial number, because every connection keeps those of its chain.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Number([u8; 32]);
 
@@ -162,8 +162,8 @@ impl Revocations {
         revoked.map(sentence).collect()
     }
 
-    /// Everything between a client's certificate and the roots: what it has shown, and the authorities of the file above
-    /// that. A client need not show an authority that the file has.
+    /// Everything between a client's certificate and the roots: what it has shown, and the authorities of the file
+    /// above that. A client need not show an authority that the file has.
     fn chain(&self, shown: &[CertificateDer<'_>]) -> Result<Box<[Number]>, X509Error> {
         let mut chain = Vec::with_capacity(shown.len());
         for der in shown {
@@ -186,7 +186,8 @@ impl Revocations {
         Ok(numbers.into())
     }
 
-    /// The authorities of the file that have issued a certificate. Of several with one name, those whose key has signed it.
+    /// The authorities of the file that have issued a certificate. Of several with one name, those whose key has signed
+    /// it.
     fn issuers<'s>(&'s self, certificate: &X509Certificate<'_>) -> Vec<X509Certificate<'s>> {
         let named = self
             .authorities()
@@ -208,8 +209,8 @@ fn is_signed(verified: Result<(), X509Error>) -> bool {
     !matches!(verified, Err(X509Error::SignatureVerificationError))
 }
 
-/// Checks chains as rustls does, and that nothing in them has been revoked. What rustls has for the latter uses one list for
-/// each authority, and looks at no authority of the file.
+/// Checks chains as rustls does, and that nothing in them has been revoked. What rustls has for the latter uses one
+/// list for each authority, and looks at no authority of the file.
 #[derive(Debug)]
 struct Verifier {
     chains: Arc<dyn ClientCertVerifier>,

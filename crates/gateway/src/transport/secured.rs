@@ -57,7 +57,7 @@ impl Session {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let taken = self.take(stream, &bytes[..bytes.len().min(PIECE_BYTES)])?;
-        // Whoever has written its last word does not ask for it to be sent.
+        // A connection that has written its last packet does not flush it by itself.
         self.flush(stream)?;
         Ok(taken)
     }

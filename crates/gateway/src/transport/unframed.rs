@@ -1,5 +1,5 @@
-//! Takes the frames of a WebSocket off what they carry, in place and as it comes: where frames begin and end says nothing, so no
-//! frame has to be whole, and nothing is kept but the beginning of a header and of a control frame.
+//! Takes the frames of a WebSocket off what they carry, in place and as it comes: where frames begin and end says
+//! nothing, so no frame has to be whole, and nothing is kept but the beginning of a header and of a control frame.
 
 use std::io::{self, Cursor};
 

@@ -525,7 +525,7 @@ async fn a_replaced_device_has_a_new_key_and_its_session_ends() {
         .fails(200, 99404, "pk/d1");
     let got = call(&world, "get&productKey=pk&deviceKey=d3", json!({})).await;
     assert_eq!(got.data()["deviceSecret"], created.data()["deviceSecret"]);
-    // Nobody is answered for the end of a session: the writer comes to it after the answer.
+    // No answer waits for the end of a session: the writer comes to it after the answer.
     let ended = async {
         while world.ended.lock().is_empty() {
             tokio::task::yield_now().await;

@@ -1,4 +1,5 @@
-//! docs/errors has a page for every code that docs/api.md lists, and docs/api.md lists every code that the server emits.
+//! docs/errors has a page for every code that docs/api.md lists, and docs/api.md lists every code that the server
+//! emits.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -187,7 +187,7 @@ impl Fleet {
         self.world.app.shared().waiters.tasks().len()
     }
 
-    /// At most so many callers may wait.
+    /// Sets how many callers may wait.
     pub(super) fn bound_waiters(&self, most: usize) {
         self.world.app.shared().waiters.bound(most);
     }

@@ -1,5 +1,5 @@
-//! Bodies of `createJob` from strangers: whatever arrives is accepted or refused in the envelope, and the server goes on.
-//! Seeds of the mutations: `crates/http-api/tests/corpus`; longer runs: docs/reliability.md, "Hostile input".
+//! Bodies of `createJob` from strangers: whatever arrives is accepted or refused in the envelope, and the server goes
+//! on. Seeds of the mutations: `crates/http-api/tests/corpus`; longer runs: docs/reliability.md, "Hostile input".
 
 #[expect(unreachable_pub, reason = "the module is public where crates/tests uses it")]
 #[path = "../../../tests/src/mutation.rs"]

@@ -198,7 +198,10 @@ async fn whole_products_are_named_in_four_ways() {
             json!({"targetType": "PRODUCT_KEY", "targetDevices": given})
         );
         assert_eq!(fleet.statistics(&id).await["total"], members, "{scope}");
-        assert_eq!(job["status"], "FINISHED", "nobody is there, and nothing may wait");
+        assert_eq!(
+            job["status"], "FINISHED",
+            "no device is connected, and nothing may wait"
+        );
     }
 }
 

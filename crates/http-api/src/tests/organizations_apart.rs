@@ -1,7 +1,7 @@
 //! Nothing crosses an organization: every action there is, called with everything that another organization owns.
 //!
-//! The table below has to know each action of the server, so that a new one is walked over too. Each call is first made by
-//! the owner, where it has to succeed: what the stranger is refused is refused for being a stranger's.
+//! The table below has to know each action of the server, so that a new one is walked over too. Each call is first made
+//! by the owner, where it has to succeed: what the stranger is refused is refused for being a stranger's.
 
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ impl Owner {
     /// How an action is called so that it succeeds for the owner.
     fn call(&self, path: &str, action: &str) -> Called {
         let named = json!({"defaultValue": "n"});
-        // On v2.4 secrets are for key pairs, which nobody has.
+        // On v2.4 secrets are for key pairs, which no caller has.
         let secret = if path.contains("/v2.4/") {
             ""
         } else {

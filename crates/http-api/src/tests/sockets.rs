@@ -88,7 +88,7 @@ async fn the_longest_idle_connection_makes_room_for_the_next_caller() {
     assert_eq!(answer(last).await.0, 200);
 }
 
-/// So many callers of a device that never answers.
+/// Callers of a device that never answers.
 async fn waiting(served: &Served, fleet: &Fleet, count: usize) -> Vec<TcpStream> {
     let device = "productKey=productKey&deviceKey=deviceKey";
     let target = format!("/connect-service/v2.1/commands?action=invokeService&orgId=o1&{device}&serviceId=serviceId");
@@ -172,7 +172,7 @@ async fn a_caller_that_closes_its_side_is_told_at_once_where_to_look() {
     assert_eq!((status, &body["code"]), (503, &json!(99500)));
     let message = body["msg"].as_str().unwrap();
     assert!(message.contains("is stored") && message.contains("get it"), "{message}");
-    // Every other answer comes however late it is: nobody waits for anything there.
+    // Every other answer comes however late it is: nothing waits there.
     let mut caller = connect(&served).await;
     caller.write_all(format!("{}{{}}", post(2)).as_bytes()).await.unwrap();
     caller.shutdown().await.unwrap();

@@ -201,9 +201,9 @@ mod tests {
     use super::*;
     use aldis_app::SystemChance;
 
-    struct Nobody;
+    struct Offline;
 
-    impl Presence for Nobody {
+    impl Presence for Offline {
         fn is_online(&self, _device: DeviceNo) -> bool {
             false
         }
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn the_first_start_makes_a_key_that_only_its_owner_can_read_and_later_ones_leave_it() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = MemoryStore::new(Arc::new(Nobody));
+        let mut store = MemoryStore::new(Arc::new(Offline));
         prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
         let path = dir.path().join(KEY_FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -231,7 +231,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(KEY_FILE);
         let made = create(dir.path(), &path, &OrgId::from(FIRST_ORGANIZATION), &SystemChance).unwrap();
-        let mut store = MemoryStore::new(Arc::new(Nobody));
+        let mut store = MemoryStore::new(Arc::new(Offline));
         prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
         assert!(store.access_key(&AppKey(made.app_key)).unwrap().is_some());
     }

@@ -11,13 +11,15 @@ const OTHER_FILES: usize = 64;
 /// Of this many files, one is a caller's: devices hold their connections for good, callers come and go, and those of a
 /// server with 20,000 files are hundreds at most.
 const FILES_PER_CALLER: usize = 32;
-/// Fewer callers than this would stand in each other's way: so many get a place as long as devices get most of the files.
+/// Fewer callers than this would stand in each other's way: this many get a place as long as devices get most of the
+/// files.
 const CALLERS_MIN: usize = 128;
-/// More connections than this bring callers nothing, unless very many wait for devices: there is one database behind them.
+/// More connections than this bring callers nothing, unless very many wait for devices: there is one database behind
+/// them.
 const CALLERS_MAX: usize = 4096;
 
-/// One place of so many, but no more than [`KEPT_MAX`], cannot be held by callers that wait for devices: calls that do not
-/// wait always come through.
+/// One place per this many, but no more than [`KEPT_MAX`], cannot be held by callers that wait for devices: calls that
+/// do not wait always come through.
 const CALLERS_PER_KEPT: usize = 8;
 /// Calls that do not wait take milliseconds: more places than this would stay empty.
 const KEPT_MAX: usize = 64;
@@ -37,8 +39,8 @@ impl Connections {
     }
 }
 
-/// Raises the limit of open files to the hard one, and says how many connections fit below it; `callers` if the operator says
-/// how many of them.
+/// Raises the limit of open files to the hard one, and says how many connections fit below it; `callers` if the
+/// operator says how many of them.
 pub(super) fn connections(callers: Option<NonZeroUsize>) -> Connections {
     let files = raise().map(|files| usize::try_from(files).unwrap_or(usize::MAX));
     let files_known = files.unwrap_or(usize::MAX);
@@ -60,8 +62,8 @@ fn share(files: usize) -> Connections {
     split(files, wanted.min(files.saturating_sub(OTHER_FILES) / 4))
 }
 
-/// As many callers as the operator wants, if one device at least finds room. Devices get the other files: those that have a
-/// place, and those that are told that there is none.
+/// As many callers as the operator wants, if one device at least finds room. Devices get the other files: those that
+/// have a place, and those that are told that there is none.
 fn split(files: usize, callers: usize) -> Connections {
     let for_both = files.saturating_sub(OTHER_FILES);
     let callers = callers.min(for_both.saturating_sub(1)).max(1);

@@ -1,8 +1,8 @@
 //! Where the numbers of jobs and tasks go on at a start (docs/decisions/0016, docs/operating.md, "Backup").
 //!
-//! A copy of the database that is put back knows nothing of the ids that were given out after it was made. Devices and callers
-//! do: a late reply to an old command must not meet a new one. So at each start numbers go on from the clock, which is beyond
-//! every number that an earlier start can have given out.
+//! A copy of the database that is put back knows nothing of the ids that were given out after it was made. Devices and
+//! callers do: a late reply to an old command must not meet a new one. So at each start numbers go on from the clock,
+//! which is beyond every number that an earlier start can have given out.
 
 use aldis_core::time::Timestamp;
 use aldis_store::Write;
@@ -11,10 +11,11 @@ use aldis_store::Write;
 const EPOCH: Timestamp = Timestamp(1_767_225_600_000);
 /// More tasks a second than a server makes for long, so that numbers never overtake the clock but for a while.
 const NUMBERS_PER_SECOND: u64 = 1 << 18;
-/// Half of the 50 bits that ids have room for: with the clock alone they last until 2094. A clock that shows more is wrong.
+/// Half of the 50 bits that ids have room for: with the clock alone they last until 2094. A clock that shows more is
+/// wrong.
 const BY_CLOCK_MAX: u64 = 1 << 49;
-/// Left out where numbers are ahead of the clock: it was wrong, or the last start was a moment ago. On average this takes what
-/// the clock gives in half a minute, so that starts that follow each other do not use the range up.
+/// Left out where numbers are ahead of the clock: it was wrong, or the last start was a moment ago. On average this
+/// takes what the clock gives in half a minute, so that starts that follow each other do not use the range up.
 const GAP: u64 = 1 << 20;
 /// Bits of chance in that gap: two copies of one database shall not leave out the same.
 const CHANCE_BITS: u32 = 24;

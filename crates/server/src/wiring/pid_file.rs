@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 const PID_FILE: &str = "aldis.pid";
 
-/// The file while the server runs. It is removed with this value, but stays when the process is killed: the lock says whether
-/// a server runs, not this.
+/// The file while the server runs. It is removed with this value, but stays when the process is killed: the lock says
+/// whether a server runs, not this.
 #[derive(Debug)]
 pub(super) struct PidFile(PathBuf);
 

@@ -1,5 +1,5 @@
-//! A new admin key for an installation whose admin key is lost, made while the server is stopped (docs/operating.md, "A lost
-//! admin key"). The file system says who may: who can write the data directory could read all of it anyway.
+//! A new admin key for an installation whose admin key is lost, made while the server is stopped (docs/operating.md, "A
+//! lost admin key"). The file system says who may: who can write the data directory could read all of it anyway.
 
 use std::path::PathBuf;
 use std::sync::Arc;

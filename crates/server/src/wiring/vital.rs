@@ -1,5 +1,5 @@
-//! Parts of the server that have to live as long as it does. Where one ends by itself, the process has to end: what is left of it
-//! would look alive and do half of its work.
+//! Parts of the server that have to live as long as it does. Where one ends by itself, the process has to end: what is
+//! left of it would look alive and do half of its work.
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -18,8 +18,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// The process did not run, or its disk stood still, if the next turn comes so much later than it was due.
 const LATE_MS: i64 = 2_000;
 
-/// After a crowded turn, so long more arrives before the next one: a commit costs the same for five replies as for a hundred.
-/// Nobody who calls for a single device waits for it.
+/// After a crowded turn, so long more arrives before the next one: a commit costs the same for five replies as for a
+/// hundred. No call for a single device waits for it.
 const REST: Duration = Duration::from_millis(2);
 
 #[derive(Default)]
@@ -131,7 +131,7 @@ fn longest(wake: Wake, now: Timestamp) -> Duration {
 
 /// True if it ends because it was told to.
 fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -> bool {
-    // Whatever ends this thread, nobody waits for it for ever.
+    // Whatever ends this thread, no part waits for it for ever.
     let _at_the_end = Quieting(signal);
     // The ticks at which the next turn is due at the latest.
     let mut due = i64::MAX;
@@ -196,9 +196,9 @@ mod tests {
     use aldis_engine::{Ports, Shared};
     use aldis_test_support::{FailingStore, Faults};
 
-    struct Nobody;
+    struct Offline;
 
-    impl Presence for Nobody {
+    impl Presence for Offline {
         fn is_online(&self, _device: DeviceNo) -> bool {
             false
         }
@@ -219,7 +219,7 @@ mod tests {
         });
         let faults = Arc::new(Mutex::new(Faults::default()));
         let store = FailingStore {
-            store: MemoryStore::new(Arc::new(Nobody)),
+            store: MemoryStore::new(Arc::new(Offline)),
             faults: Arc::clone(&faults),
         };
         let clock = Arc::new(ServerClock::new(SystemTimes));

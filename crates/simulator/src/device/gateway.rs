@@ -8,8 +8,8 @@ use super::{Device, DeviceError};
 use crate::{DeviceIdentity, Received};
 
 impl Device {
-    /// Logs a sub-device in over this connection, and gives the answer. Its commands come with [`Self::next_command`], and
-    /// are noted as its own.
+    /// Logs a sub-device in over this connection, and gives the answer. Its commands come with [`Self::next_command`],
+    /// and are noted as its own.
     ///
     /// # Errors
     /// If no answer comes, or the connection ends.

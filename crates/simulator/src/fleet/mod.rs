@@ -1,7 +1,7 @@
 //! Thousands of devices on one thread.
 //!
-//! One light task per device on a single-threaded runtime of the fleet's own, so that a fleet costs one core at most and
-//! may be driven from any program. What is shared between the tasks lives in [`Shared`].
+//! One light task per device on a single-threaded runtime of the fleet's own, so that a fleet costs one core at most
+//! and may be driven from any program. What is shared between the tasks lives in [`Shared`].
 
 mod member;
 mod options;
@@ -27,8 +27,8 @@ use crate::{Behaviour, DeviceIdentity, Handler, Journal, Received, Recipient};
 pub struct Fleet;
 
 impl Fleet {
-    /// Starts a device for each identity. They connect at once, as many at a time as the options allow, and for ever try
-    /// to stay connected; [`FleetHandle::all_connected`] tells when they are.
+    /// Starts a device for each identity. They connect at once, as many at a time as the options allow, and for ever
+    /// try to stay connected; [`FleetHandle::all_connected`] tells when they are.
     ///
     /// # Errors
     /// If the operating system gives no thread or no event queue.
@@ -162,8 +162,8 @@ impl FleetHandle {
     /// Waits until every device is connected. It has no time limit of its own.
     ///
     /// # Errors
-    /// Without delay if the server has ever refused a device for another reason than overload. The fleet goes on trying;
-    /// [`Self::wait_until`] waits in spite of that.
+    /// Without delay if the server has ever refused a device for another reason than overload. The fleet goes on
+    /// trying; [`Self::wait_until`] waits in spite of that.
     pub async fn all_connected(&self) -> Result<Counts, Refused> {
         let size = u64::try_from(self.size).unwrap_or(u64::MAX);
         let counts = self

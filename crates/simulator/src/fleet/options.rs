@@ -28,8 +28,8 @@ pub enum Subscribes {
     /// They do not: commands are pushed to them.
     #[default]
     Never,
-    /// After their first CONNACK, one after another and with QoS 0, and they lose what comes before the SUBACK, as with the
-    /// vendor's C library.
+    /// After their first CONNACK, one after another and with QoS 0, and they lose what comes before the SUBACK, as with
+    /// the vendor's C library.
     LikeC,
     /// To this service alone with QoS 1, as a broker that is no device gateway needs it.
     Service(String),
@@ -65,8 +65,8 @@ impl Default for FleetOptions {
     }
 }
 
-/// Pauses before connecting again, each twice as long as the one before. A device waits between half of a pause and all of
-/// it, so that a fleet does not come back in step.
+/// Pauses before connecting again, each twice as long as the one before. A device waits between half of a pause and all
+/// of it, so that a fleet does not come back in step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackOff {
     /// The first pause after a lost link.

@@ -1,7 +1,7 @@
 //! The replies of one device: those whose time has not come, and those that the server has not acknowledged.
 //!
-//! It outlives connections, as in the vendor's libraries: what could not be sent, or was not acknowledged, goes out on the
-//! next connection.
+//! It outlives connections, as in the vendor's libraries: what could not be sent, or was not acknowledged, goes out on
+//! the next connection.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU16;

@@ -1,4 +1,5 @@
-//! The one vendor library that subscribes to its command topics: one SUBSCRIBE at a time, and only in its first connection.
+//! The one vendor library that subscribes to its command topics: one SUBSCRIBE at a time, and only in its first
+//! connection.
 
 use std::num::NonZeroU16;
 

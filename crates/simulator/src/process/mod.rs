@@ -1,9 +1,9 @@
-//! A fleet in a process of its own, so that what the devices cost can be told apart from what the server costs, and so that
-//! more devices can be connected than one process may open files.
+//! A fleet in a process of its own, so that what the devices cost can be told apart from what the server costs, and so
+//! that more devices can be connected than one process may open files.
 //!
-//! The two processes speak JSON, one line at a time: first a [`FleetPlan`], then for each [`Ask`] one line of [`Counts`].
-//! [`FleetProcess`] is the end that asks, [`serve_fleet`] the end that has the devices. The fleet ends with its standard
-//! input, and so with whoever started it, however that ends.
+//! The two processes speak JSON, one line at a time: first a [`FleetPlan`], then for each [`Ask`] one line of
+//! [`Counts`]. [`FleetProcess`] is the end that asks, [`serve_fleet`] the end that has the devices. The fleet ends with
+//! its standard input, and so with whoever started it, however that ends.
 
 mod child;
 mod parent;

@@ -19,8 +19,8 @@ pub struct FleetProcess {
 }
 
 impl FleetProcess {
-    /// Starts `command`, which must end up in [`super::serve_fleet`] on its standard input and output, with this plan. The
-    /// devices connect at once.
+    /// Starts `command`, which must end up in [`super::serve_fleet`] on its standard input and output, with this plan.
+    /// The devices connect at once.
     ///
     /// # Errors
     /// If the process cannot be started, or ends before it has read the plan.
@@ -49,8 +49,8 @@ impl FleetProcess {
         self.size
     }
 
-    /// Asks, and waits for the answer; it has no time limit of its own. An answer that is not waited for would be taken for
-    /// that of the next question: after a time-out the fleet has to be given up.
+    /// Asks, and waits for the answer; it has no time limit of its own. An answer that is not waited for would be taken
+    /// for that of the next question: after a time-out the fleet has to be given up.
     ///
     /// # Errors
     /// If the process has ended or says something else.

@@ -278,7 +278,8 @@ fn jobs(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
     }
 }
 
-/// A single command is there once, for its device, and with the result that its caller was told; a cancelled one never arrived.
+/// A single command is there once, for its device, and with the result that its caller was told; a cancelled one never
+/// arrived.
 fn commands(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) {
     for (by, several) in evidence.commands.iter().filter(|(_, found)| found.len() > 1) {
         broken("no_command_comes_from_a_repeated_call", format!("{by}: {several:?}"));

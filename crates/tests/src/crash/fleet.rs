@@ -1,4 +1,5 @@
-//! The devices: a fleet that misbehaves in every way, and some witnesses that note what the server has acknowledged to them.
+//! The devices: a fleet that misbehaves in every way, and some witnesses that note what the server has acknowledged to
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,8 +136,8 @@ impl Handler for Misbehaving {
     }
 }
 
-/// Answers well, one command at a time, and notes what was acknowledged, for itself and for the devices behind it. Comes back
-/// for ever.
+/// Answers well, one command at a time, and notes what was acknowledged, for itself and for the devices behind it.
+/// Comes back for ever.
 async fn witness(
     mut device: Device,
     sub_devices: Vec<DeviceIdentity>,

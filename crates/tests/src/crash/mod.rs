@@ -1,10 +1,10 @@
-//! Crashes for real: the program itself with a fleet of devices and busy operators is killed again and again, always while
-//! commands are moving, and started on the same data. At the end three accounts are compared: what operators were told, what
-//! devices received, and what the database says.
+//! Crashes for real: the program itself with a fleet of devices and busy operators is killed again and again, always
+//! while commands are moving, and started on the same data. At the end three accounts are compared: what operators were
+//! told, what devices received, and what the database says.
 //!
-//! `server` is the process, `fleet` the devices and their journal, `newcomers` those that come for the first time, `operators` whoever
-//! calls the API, `moves` who moves devices between gateways, `kills` when it is
-//! killed, `checks` the comparison. A failure names the seed, but a second run takes another course: threads are real here.
+//! `server` is the process, `fleet` the devices and their journal, `newcomers` those that come for the first time,
+//! `operators` whoever calls the API, `moves` who moves devices between gateways, `kills` when it is killed, `checks`
+//! the comparison. A failure names the seed, but a second run takes another course: threads are real here.
 
 mod accounts;
 mod checks;

@@ -16,7 +16,8 @@ fn name(device: &DeviceIdentity) -> DeviceRef {
     DeviceRef::keys(&device.product_key, &device.device_key)
 }
 
-/// Moves until it is stopped. Calls may fail, and a device be under no gateway for a while: the next move of it sets that right.
+/// Moves until it is stopped. Calls may fail, and a device be under no gateway for a while: the next move of it sets
+/// that right.
 pub(super) async fn move_for_ever(
     client: Client,
     gateways: Vec<DeviceIdentity>,

@@ -221,7 +221,8 @@ impl Wires {
         present
     }
 
-    /// How many of these attempts went over the connection that this device shares with others; `None` if it has its own.
+    /// How many of these attempts went over the connection that this device shares with others; `None` if it has its
+    /// own.
     pub(super) fn out_beside(&self, device: DeviceNo, held: impl Iterator<Item = WireId>) -> Option<usize> {
         let inner = self.0.lock();
         let connection = inner.current.get(&device)?.shared()?;

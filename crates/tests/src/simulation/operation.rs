@@ -40,8 +40,8 @@ pub enum Fault {
     Slow(u32),
     /// After so many calls of the database to its files, so many of them fail like this. In memory, commits fail.
     Files(Trouble, u8, u8),
-    /// The process dies inside a commit, after so many calls of the database to its files. In memory, before an odd commit or
-    /// after it.
+    /// The process dies inside a commit, after so many calls of the database to its files. In memory, before an odd
+    /// commit or after it.
     Death(u8),
     /// The same, and the machine loses its power: of what was not durable, some is there and some is not.
     PowerCut(u8),

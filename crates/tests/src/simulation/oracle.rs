@@ -86,9 +86,9 @@ impl Job {
         i64::from(self.draft.reply_s) * 1_000
     }
 
-    /// Whether so much time has really passed since the trigger. Of a job that was there before the present process nothing can
-    /// be told: a start believes a wall clock that is ahead by less than a month. Nor of one that was created while the clock was
-    /// in doubt: its operator was told so, and its window counts from the last commit on.
+    /// Whether so much time has really passed since the trigger. Of a job that was there before the present process
+    /// nothing can be told: a start believes a wall clock that is ahead by less than a month. Nor of one that was
+    /// created while the clock was in doubt: its operator was told so, and its window counts from the last commit on.
     fn may_have_lasted(&self, ms: i64, passed_ms: i64, starts: u64) -> bool {
         let needed = i64::from(self.draft.trigger_s) * 1_000 + ms;
         starts > self.begun.starts

@@ -2,7 +2,8 @@
 
 use super::operation::Operation;
 
-/// The shortest part of `operations` found that still `fails`. Leaves out halves, then quarters, down to single operations.
+/// The shortest part of `operations` found that still `fails`. Leaves out halves, then quarters, down to single
+/// operations.
 pub fn shrink(operations: &[Operation], mut fails: impl FnMut(&[Operation]) -> bool) -> Vec<Operation> {
     let mut kept = operations.to_vec();
     let mut size = kept.len().div_ceil(2).max(1);

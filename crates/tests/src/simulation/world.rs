@@ -41,7 +41,8 @@ const DRIFT_MAX_MS: i64 = 5 * 60_000;
 /// A turn that comes so much later than it was due is late, as the writer's thread sees it.
 const LATE_MS: i64 = 2_000;
 
-/// Commands that are out over one connection: few, so that the few devices of these worlds have to wait for their turns.
+/// Commands that are out over one connection: few, so that the few devices of these worlds have to wait for their
+/// turns.
 pub(super) const SHARED_MAX: usize = 2;
 
 /// The machine's clocks.
@@ -190,8 +191,8 @@ impl World {
         self.clock.now()
     }
 
-    /// What an operator plans by: the wall clock, if it differs from the server's by more than a drift. (Otherwise a plan may
-    /// come by a drift too early or too late, which the judge would have to know.)
+    /// What an operator plans by: the wall clock, if it differs from the server's by more than a drift. (Otherwise a
+    /// plan may come by a drift too early or too late, which the judge would have to know.)
     pub(super) fn planning_clock(&self) -> Timestamp {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let is_drift = wall.ms_since(now).abs() <= DRIFT_MAX_MS;

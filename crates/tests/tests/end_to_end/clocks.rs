@@ -1,6 +1,8 @@
-//! The machine's wall clock is wrong or is set, and the process is stopped for a while (docs/decisions/0017-one-clock.md).
+//! The machine's wall clock is wrong or is set, and the process is stopped for a while
+//! (docs/decisions/0017-one-clock.md).
 //!
-//! The wall clock of the real program is set by libfaketime (Debian package `faketime`), which leaves the monotonic clock alone.
+//! The wall clock of the real program is set by libfaketime (Debian package `faketime`), which leaves the monotonic
+//! clock alone.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -62,7 +62,8 @@ async fn a_large_job_is_created_to_the_end() {
     let mut world = World::open().await;
     world.many_devices(MANY).await;
     let job = world.create(&Plan::product("pump").ttl(3600)).await;
-    // Killed again and again while rows are being written, also before it is ready; each time it goes on where it stood.
+    // Killed again and again while rows are being written, also before it is ready; each time it goes on where it
+    // stood.
     world.server.kill();
     for after in 1..10 {
         world.server.start_and_kill(Duration::from_millis(after * 5));

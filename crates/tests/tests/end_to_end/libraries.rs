@@ -1,5 +1,5 @@
-//! The vendor's libraries for Node.js, Java and C, imitated from what they put on the wire: they cannot be installed from a package
-//! registry. The Python one is tried itself (crates/tests/sdk).
+//! The vendor's libraries for Node.js, Java and C, imitated from what they put on the wire: they cannot be installed
+//! from a package registry. The Python one is tried itself (crates/tests/sdk).
 
 mod gateways;
 mod library;
@@ -282,7 +282,8 @@ async fn a_library_that_subscribes_gets_nothing_before_it_has_done_so() {
     let job = world.create(&Plan::device(&identity).ttl(600)).await;
     let mut wire = connected(&world, Library::C, &identity).await;
     let prefix = format!("/sys/pump/{}", identity.device_key);
-    // One packet at a time, a tenth of a second each. The services come last here, long after the pause that is enough for others.
+    // One packet at a time, a tenth of a second each. The services come last here, long after the pause that is enough
+    // for others.
     let slowly = [C_SETS].into_iter().chain(C_FILTERS.into_iter().rev());
     for (packet, filter) in (1..).zip(slowly) {
         wire.subscribe(packet, &format!("{prefix}/{filter}"), 0).await;

@@ -1,4 +1,5 @@
-//! The whole, from outside: the real `aldis serve` as a process, real HTTP and MQTT sockets, a real file on disk, kill -9.
+//! The whole, from outside: the real `aldis serve` as a process, real HTTP and MQTT sockets, a real file on disk, kill
+//! -9.
 //!
 //! The program is found and, if need be, built as `harness/binary.rs` says. Time passes in these tests only where a
 //! timeout is what is tested; everything else is waited for by looking.

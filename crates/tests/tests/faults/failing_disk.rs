@@ -1,5 +1,5 @@
-//! A disk that is full, fails or is slow while jobs run: nothing is acknowledged that is not stored, nothing leaves that is
-//! not stored, and work goes on by itself when the disk is well again.
+//! A disk that is full, fails or is slow while jobs run: nothing is acknowledged that is not stored, nothing leaves
+//! that is not stored, and work goes on by itself when the disk is well again.
 
 use std::time::{Duration, Instant};
 

@@ -59,8 +59,8 @@ impl Busy {
         .await;
     }
 
-    /// Every job is done by every device, counters equal a recount, no attempt came twice, and every attempt that a device
-    /// has received is known.
+    /// Every job is done by every device, counters equal a recount, no attempt came twice, and every attempt that a
+    /// device has received is known.
     pub(crate) async fn ends_well(self, world: &World) {
         for job in &self.jobs {
             world

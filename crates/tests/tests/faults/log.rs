@@ -1,5 +1,5 @@
-//! A log that cannot be written, alone and together with the disk of the data: nothing waits for it, nothing ends of it, and what
-//! it has not taken is said later.
+//! A log that cannot be written, alone and together with the disk of the data: nothing waits for it, nothing ends of
+//! it, and what it has not taken is said later.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};

@@ -1,5 +1,5 @@
-//! The real `aldis serve` on a disk that fails, with data that is damaged, foreign, old or in use, and stopped under load
-//! (docs/reliability.md, "Faults of the machine").
+//! The real `aldis serve` on a disk that fails, with data that is damaged, foreign, old or in use, and stopped under
+//! load (docs/reliability.md, "Faults of the machine").
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has to end")]
 #![expect(clippy::print_stderr, reason = "a failing test shows the log of its server")]

@@ -1,5 +1,5 @@
-//! A data directory as the first version of the schema left it, under the present program: all of it is there, what was under
-//! way comes to its end, and devices and keys go on as before.
+//! A data directory as the first version of the schema left it, under the present program: all of it is there, what was
+//! under way comes to its end, and devices and keys go on as before.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Data that the server cannot work with: it says why on standard error, prints nothing else, ends with exit code 1, and
-//! leaves everything as it was. Never a silent new database.
+//! Data that the server cannot work with: it says why on standard error, prints nothing else, ends with exit code 1,
+//! and leaves everything as it was. Never a silent new database.
 
 use std::collections::BTreeMap;
 use std::fs;

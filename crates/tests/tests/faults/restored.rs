@@ -1,4 +1,5 @@
-//! A backup that is put back: it knows nothing of the ids that were given out after it was made, but devices and callers do.
+//! A backup that is put back: it knows nothing of the ids that were given out after it was made, but devices and
+//! callers do.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Hostile and broken peers against the real `aldis serve`: each is answered as its protocol demands or cut off, memory stays
-//! within a stated bound, and everybody else is served throughout (docs/reliability.md, "Hostile input").
+//! Hostile and broken peers against the real `aldis serve`: each is answered as its protocol demands or cut off, memory
+//! stays within a stated bound, and everybody else is served throughout (docs/reliability.md, "Hostile input").
 //!
 //! What a body or a packet of the wrong shape is told stands in `end_to_end`; here it is about what it costs.
 

@@ -61,7 +61,8 @@ async fn callers_that_never_read_keep_nobody_out_and_cost_little() {
 
 /// Callers that ask for a large page each.
 const LARGE_CALLERS: usize = 100;
-/// What they may cost together: the unread answers of one key, and the pages that are made at a time. Each page has 7 MB.
+/// What they may cost together: the unread answers of one key, and the pages that are made at a time. Each page has 7
+/// MB.
 const LARGE_BYTES_MAX: u64 = 400 << 20;
 
 /// Registers a thousand devices that fill a page of 7 MB.

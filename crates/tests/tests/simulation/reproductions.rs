@@ -143,8 +143,8 @@ fn a_reply_to_an_attempt_that_never_left_counts_for_nothing() {
     ]);
 }
 
-/// The session of a device that was moved ended only if the commit of the move was answered: when the answer was lost, the
-/// device stayed in over the gateway that it was no longer under.
+/// The session of a device that was moved ended only if the commit of the move was answered: when the answer was lost,
+/// the device stayed in over the gateway that it was no longer under.
 #[test]
 fn a_device_that_is_moved_while_the_answer_is_lost_leaves_its_former_gateway() {
     holds(&[

@@ -1,5 +1,5 @@
-//! Connections that do nothing: what memory of the server each takes. And a storm: all devices are away, come back at once, and
-//! each finds a command waiting.
+//! Connections that do nothing: what memory of the server each takes. And a storm: all devices are away, come back at
+//! once, and each finds a command waiting.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! One command for one device, again and again: alone, while jobs for many others are being sent, and while a job for very
-//! many absent ones is written and withdrawn.
+//! One command for one device, again and again: alone, while jobs for many others are being sent, and while a job for
+//! very many absent ones is written and withdrawn.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -151,7 +151,8 @@ impl Authority {
         Ok(path)
     }
 
-    /// The serial number of the certificate in a file, which this authority has issued. The authority's own may stand behind it.
+    /// The serial number of the certificate in a file, which this authority has issued. The authority's own may stand
+    /// behind it.
     fn serial(&self, path: &Path) -> anyhow::Result<Vec<u8>> {
         let own_der = first(&self.dir.join("ca.pem"))?;
         let blocks = pem::read(path, &[pem::CERTIFICATE])?.wanted;

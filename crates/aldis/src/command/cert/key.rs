@@ -5,7 +5,8 @@ use getrandom::SysRng;
 use rcgen::KeyPair;
 use rsa::pkcs8::EncodePrivateKey as _;
 
-/// A certificate of a server lives for about a year, and each connection costs a signature: what is recommended until 2030.
+/// A certificate of a server lives for about a year, and each connection costs a signature: what is recommended until
+/// 2030.
 const SERVER_RSA_BITS: usize = 2048;
 /// An authority outlives 2030.
 const AUTHORITY_RSA_BITS: usize = 3072;
@@ -34,7 +35,8 @@ impl KeyKind {
         self.generate_of(AUTHORITY_RSA_BITS)
     }
 
-    /// rcgen draws RSA keys only with a library that needs more than a C compiler; the keys of another serve it as well.
+    /// rcgen draws RSA keys only with a library that needs more than a C compiler; the keys of another serve it as
+    /// well.
     fn generate_of(self, rsa_bits: usize) -> anyhow::Result<KeyPair> {
         match self {
             Self::Elliptic => Ok(KeyPair::generate()?),

@@ -17,8 +17,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What a job may take beyond its own time limits, on a machine that has other things to do.
 const GRACE: Duration = Duration::from_secs(120);
 
-/// Seconds for a reply, and for a device to come: short, so that one sees timeouts happen, and more for a fleet that takes
-/// longer to be served.
+/// Seconds for a reply, and for a device to come: short, so that one sees timeouts happen, and more for a fleet that
+/// takes longer to be served.
 fn limit_secs(devices: usize) -> u32 {
     3 + u32::try_from(devices / 5000).unwrap_or(0)
 }

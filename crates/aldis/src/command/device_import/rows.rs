@@ -1,4 +1,5 @@
-//! The rows of a CSV file of devices. A cell is text, as it was written; what it means for the thing model is decided later.
+//! The rows of a CSV file of devices. A cell is text, as it was written; what it means for the thing model is decided
+//! later.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! `aldis job export`: the results of all tasks of a job in one stream. Memory holds one page, however large the job is.
+//! `aldis job export`: the results of all tasks of a job in one stream. Memory holds one page, however large the job
+//! is.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -71,8 +72,9 @@ impl Export {
         Ok(Outcome::Done)
     }
 
-    /// Waits until all tasks of the job exist, and gives their number. Pages count from the newest task: while tasks are
-    /// being created, a walk through them would meet some twice and others not at all. A job for later has what it has.
+    /// Waits until all tasks of the job exist, and gives their number. Pages count from the newest task: while tasks
+    /// are being created, a walk through them would meet some twice and others not at all. A job for later has what it
+    /// has.
     async fn tasks_created(&self, client: &Client) -> anyhow::Result<u64> {
         let expression = format!("jobId = {}", quoted(&self.job_id));
         loop {

@@ -17,8 +17,8 @@ pub(super) fn target(text: &str) -> Result<Target, String> {
 }
 
 /// Reads a file of devices: one a line, as `PRODUCT/DEVICE`, `PRODUCT,DEVICE` or an asset id. A head such as
-/// `productKey,deviceKey,deviceSecret`, further columns, empty lines and remarks are passed over. A remark goes from a `#` at
-/// the begin of a line or after a blank to the line's end; elsewhere `#` is part of a key.
+/// `productKey,deviceKey,deviceSecret`, further columns, empty lines and remarks are passed over. A remark goes from a
+/// `#` at the begin of a line or after a blank to the line's end; elsewhere `#` is part of a key.
 pub(super) fn targets(text: &str) -> Result<Vec<Target>, String> {
     let lines = text.lines().enumerate();
     let lines = lines.map(|(index, line)| (index + 1, without_remark(line).trim()));

@@ -1,5 +1,5 @@
-//! A file of device identities: CSV with a head, or a JSON array. Further columns and fields are passed over, so that what
-//! `device import --output` writes serves as it is.
+//! A file of device identities: CSV with a head, or a JSON array. Further columns and fields are passed over, so that
+//! what `device import --output` writes serves as it is.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! What becomes of an attempt: it leaves or is taken back, is answered in time, late, twice, by somebody else or never.
+//! What becomes of an attempt: it leaves or is taken back, is answered in time, late, twice, by another device or
+//! never.
 
 use aldis_core::ids::{AttemptNo, WireId};
 use aldis_core::task::{How, Reply, State, code};

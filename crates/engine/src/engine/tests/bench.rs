@@ -47,7 +47,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// A running engine and so many registered devices, all offline and never seen.
+    /// A running engine and `devices` registered devices, all offline and never seen.
     pub(super) fn new(devices: usize) -> Self {
         let link = Arc::new(FakeLink::default());
         let presence: Arc<dyn Presence> = Arc::<FakeLink>::clone(&link);
@@ -96,7 +96,7 @@ impl Bench {
         bench
     }
 
-    /// A turn sends no more than so many commands.
+    /// A turn sends at most `per_turn` commands.
     pub(super) fn dispatch_at_most(&mut self, per_turn: usize) {
         self.engine.dispatch_at_most(per_turn);
     }
@@ -138,7 +138,7 @@ impl Bench {
         while let Wake::At(at) = self.wake
             && at < end
         {
-            // PUBACKs that nobody was woken for are looked after every 20 ms; nothing else happens then.
+            // PUBACKs do not wake the engine; it looks for them every 20 ms, and nothing else happens then.
             self.now = if at.ms_since(self.now) <= 20 {
                 self.next_moment(end)
             } else {
@@ -336,7 +336,7 @@ impl Bench {
     /// An ordered attempt certainly never leaves.
     pub(super) fn lose(&mut self) -> WireId {
         let outgoing = self.link.attempts().pop().expect("an attempt was ordered");
-        assert!(outgoing.gate.withdraw(), "nobody else has taken it");
+        assert!(outgoing.gate.withdraw(), "no other thread has taken it");
         self.tell(DeviceEvent::NotSent {
             device: outgoing.device,
             wire: outgoing.wire,

@@ -218,7 +218,7 @@ fn a_retry_of_a_whole_job_that_fails_half_way_skips_nothing_when_it_is_asked_aga
     bench.pass(PAUSE_MS * 2);
     assert!(
         matches!(answered.try_recv(), Ok(Err(Failure::Unavailable)) | Err(_)),
-        "nobody says that all were retried"
+        "no answer says that all were retried"
     );
     assert_eq!(bench.retry_job(job).eligible, 10_500);
     assert!(bench.tasks_of(job).iter().all(|task| task.retries.manual == 1));

@@ -15,7 +15,7 @@ const PER_TURN: usize = 3;
 /// More turns than any of these tests takes.
 const TURNS_MAX: usize = 200;
 
-/// Turns until so many commands have been sent, each answered at once; their devices, in the order of sending.
+/// Turns until that many commands have been sent, each answered at once; their devices, in the order of sending.
 fn answered_at_once(bench: &mut Bench, commands: usize) -> Vec<DeviceNo> {
     let mut served = Vec::new();
     for _ in 0..TURNS_MAX {

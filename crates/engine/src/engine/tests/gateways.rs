@@ -78,8 +78,8 @@ fn nobody_gets_a_second_command_while_another_waits_for_its_first() {
     assert_eq!(order, expected);
 }
 
-/// Every slot of a gateway is taken, as many devices wait behind them for what will come to nothing, and one behind these for
-/// something that can be sent.
+/// Every slot of a gateway is taken, as many devices wait behind them for what will come to nothing, and one behind
+/// these for something that can be sent.
 struct Queue {
     bench: Bench,
     taken: Vec<WireId>,
@@ -242,11 +242,11 @@ fn a_gateway_that_is_online_is_told_what_becomes_of_its_sub_devices() {
         })
         .collect();
     let expected = [Fate::Disabled, Fate::Enabled, Fate::Deleted].map(|fate| (own, fate, "d1".to_owned()));
-    assert_eq!(fates, expected, "the other is nobody's sub-device");
+    assert_eq!(fates, expected, "the other is not a sub-device");
     put_under(&mut bench, gateway, &others[1..]);
     bench.leave(gateway, own);
     bench.disable(others[1], false);
-    assert!(bench.link.told().is_empty(), "nobody is there to be told");
+    assert!(bench.link.told().is_empty(), "no gateway is connected to be notified");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The engine under test: every rule of the design that it keeps, one test each; those named `m_…` fail when their rule is
-//! turned round.
+//! The engine under test: every rule of the design that it keeps, one test each; those named `m_…` fail when their rule
+//! is turned round.
 
 mod bench;
 mod link;

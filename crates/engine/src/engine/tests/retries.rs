@@ -23,7 +23,7 @@ fn m_a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
     assert_eq!(bench.task(task).retries.auto, 0, "not yet due");
     bench.leave(device, bench.last_session());
     bench.pass(1_000);
-    assert_eq!(bench.task(task).retries.auto, 1, "due, and nobody there");
+    assert_eq!(bench.task(task).retries.auto, 1, "due, and the device is away");
     bench.pass(1_000);
     assert_eq!((bench.task(task).retries.auto, bench.state(task)), (2, State::Failed));
     assert_eq!(bench.task(task).attempt, AttemptNo(1));

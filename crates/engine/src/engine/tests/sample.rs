@@ -62,7 +62,7 @@ pub(super) fn by() -> Actor {
     }
 }
 
-/// An organization, its product and so many devices.
+/// An organization, its product and `count` devices.
 pub(super) fn register(store: &mut MemoryStore, devices: usize) -> Vec<DeviceNo> {
     let new = (0..devices).map(|number| new_device(&format!("d{number}"))).collect();
     let organization = Organization {
@@ -91,7 +91,7 @@ pub(super) fn register(store: &mut MemoryStore, devices: usize) -> Vec<DeviceNo>
     }
 }
 
-/// Another organization with its own product and so many devices; their registration is the last write.
+/// Another organization with its own product and devices; their registration is the last write.
 pub(super) fn another_organization(devices: usize) -> Vec<Write> {
     let organization = Organization {
         id: OTHER_ORG.into(),

@@ -143,7 +143,7 @@ fn after_a_call_about_a_single_device_turns_are_short_and_what_it_says_comes_fir
     };
     assert_eq!(succeeded(&bench), EVENTS_YIELDING - 1);
     bench.settle();
-    assert_eq!(succeeded(&bench), 2 * EVENTS_YIELDING, "nobody is forgotten");
+    assert_eq!(succeeded(&bench), 2 * EVENTS_YIELDING, "no device is forgotten");
 }
 
 #[test]

@@ -191,8 +191,8 @@ impl History {
         held.is_none_or(|slot| slot.reply_deadline.max(put_off) < self.world.engine_now())
     }
 
-    /// The device could take any command now. One that takes only some kinds may be waiting for another's turn, and one behind
-    /// a gateway that has enough to do for its own.
+    /// The device could take any command now. One that takes only some kinds may be waiting for another's turn, and one
+    /// behind a gateway that has enough to do for its own.
     pub(super) fn is_idle(&self, device: DeviceNo, _kind: aldis_core::command::CommandKind) -> bool {
         let slots = self.world.held_slots();
         let held = slots.iter().any(|slot| slot.device == device);

@@ -1,7 +1,7 @@
 //! Finds the program under test, and builds it if need be.
 //!
-//! `ALDIS_BIN` names it. Without that variable it is `aldis` beside this test's own target directory and profile; if it is
-//! missing there or older than a source file, `cargo build -p aldis --locked` makes it, once per run.
+//! `ALDIS_BIN` names it. Without that variable it is `aldis` beside this test's own target directory and profile; if it
+//! is missing there or older than a source file, `cargo build -p aldis --locked` makes it, once per run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

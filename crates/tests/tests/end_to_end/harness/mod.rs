@@ -1,5 +1,5 @@
-//! What every test here is made of: the program `aldis serve` as a process of its own, HTTP as bytes on a socket, devices
-//! as MQTT sockets, and waiting that ends with a sentence instead of hanging.
+//! What every test here is made of: the program `aldis serve` as a process of its own, HTTP as bytes on a socket,
+//! devices as MQTT sockets, and waiting that ends with a sentence instead of hanging.
 //!
 //! Nothing of the server is linked in: what these tests see, a script, an application and a device would see.
 

@@ -1,4 +1,5 @@
-//! A way into the TLS listener for devices that speak plain MQTT: what they say goes through TLS, and so do the answers.
+//! A way into the TLS listener for devices that speak plain MQTT: what they say goes through TLS, and so do the
+//! answers.
 
 use std::net::SocketAddr;
 use std::path::Path;

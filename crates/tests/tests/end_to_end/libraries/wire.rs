@@ -1,4 +1,5 @@
-//! MQTT 3.1.1 as a client puts it on the wire, byte by byte: what the server reads here was written by no code of its own.
+//! MQTT 3.1.1 as a client puts it on the wire, byte by byte: what the server reads here was written by no code of its
+//! own.
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! A disk that fails on demand, under the real program: `disk.c`, compiled once per run and loaded before the C library.
+//! A disk that fails on demand, under the real program: `disk.c`, compiled once per run and loaded before the C
+//! library.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
