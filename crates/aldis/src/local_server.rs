@@ -1,5 +1,5 @@
-//! A server of one's own: this very program as a child process, on a directory and ports that nobody else uses. The
-//! demo and the benchmark run against it, since it is what an operator runs: another process, real sockets, a real
+//! A server of one's own: this very program as a child process, on a directory and ports that no other process uses.
+//! The demo and the benchmark run against it, since it is what an operator runs: another process, real sockets, a real
 //! disk.
 //!
 //! The child ends with its value, and with this process however that ends: it watches its standard input.

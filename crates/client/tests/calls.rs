@@ -180,7 +180,7 @@ async fn a_change_without_idempotency_key_is_sent_once() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_reported_at_once() {
-    // Port 1 is reserved and nobody listens there.
+    // Port 1 is reserved and no process listens there.
     let client = Client::new("http://127.0.0.1:1", Credentials::Unsigned { org_id: "o1".into() }).unwrap();
     let started = std::time::Instant::now();
     let error = client.get_job("j1").await.unwrap_err();

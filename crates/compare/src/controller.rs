@@ -32,8 +32,8 @@ impl Controller {
         Ok(Self { client, events })
     }
 
-    /// Sends every device so many commands, job after job, at most [`WINDOW`] without their replies; one that failed is
-    /// sent again.
+    /// Sends every device this many commands, job after job, at most [`WINDOW`] without their replies; one that failed
+    /// is sent again.
     pub(crate) async fn command(&mut self, devices: &[String], jobs: usize) -> anyhow::Result<()> {
         let total = devices.len() * jobs;
         let (mut sent, mut done) = (0, 0);

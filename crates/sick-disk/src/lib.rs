@@ -47,7 +47,7 @@ impl SickDisk {
         (state.trouble, state.stops) = (None, None);
     }
 
-    /// The disk stops in the midst of the call after so many more that change files.
+    /// The disk stops in the midst of a call, after this many more calls that change files.
     pub fn stops(&self, after: u32) {
         self.state.lock().stops = Some(after);
     }

@@ -137,7 +137,7 @@ impl Device {
     /// Opens a fresh socket and says nothing yet; for [`Self::send_raw`].
     ///
     /// # Errors
-    /// If nobody listens there.
+    /// If no process listens there.
     pub async fn open_socket(&mut self, addr: SocketAddr) -> Result<(), DeviceError> {
         self.drop_link();
         let dialled = timeout(self.patience, Wire::dial(addr)).await;

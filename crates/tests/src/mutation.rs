@@ -107,8 +107,8 @@ pub fn corpus(directory: &Path) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Calls `check` with every sample, and then with so many mutated ones, or as many as fit into `ALDIS_FUZZ_SECONDS`;
-/// gives how many.
+/// Calls `check` with every sample, and then with a number of mutated ones, or as many as fit into
+/// `ALDIS_FUZZ_SECONDS`; gives how many.
 pub fn run(samples: &[Vec<u8>], times: u32, mut check: impl FnMut(&[u8])) -> u64 {
     samples.iter().for_each(|sample| check(sample));
     let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());

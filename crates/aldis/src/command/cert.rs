@@ -1,5 +1,5 @@
 //! `aldis cert`: a certificate authority of one's own, in a directory of files. For trying things out and for fleets
-//! that have none; whoever has one gives its files to `aldis serve`.
+//! that have none; an existing authority's files go to `aldis serve` as they are.
 
 mod authority;
 mod files;

@@ -75,7 +75,7 @@ pub(crate) struct Args {
     until_stdin_ends: bool,
 }
 
-/// All of a stop: longer, and whoever has asked for it sends SIGKILL.
+/// Longest stop: service managers send SIGKILL after a longer one.
 const STOPS_WITHIN: Duration = Duration::from_secs(9);
 /// How long standard output may take to accept the lines that say that the server is ready.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(1);

@@ -54,7 +54,7 @@ pub(crate) struct Simulate {
     /// sessions end, and their commands are answered here
     #[arg(long, requires = "product")]
     take_over: bool,
-    /// Stop after so many seconds; at SIGINT or SIGTERM if absent
+    /// Stop after this many seconds; at SIGINT or SIGTERM if absent
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<u64>,
     /// Devices that connect at the same time

@@ -95,7 +95,7 @@ fn a_job_that_does_not_succeed_everywhere_ends_watch_with_code_1() {
     served.run(&["job", "watch", &job]).code(REFUSED).says("FAILED");
     served.run(&["task", "list", "--job", &job]).code(DONE).says("2077");
 
-    // Nobody fails any more, and a retry by hand mends it.
+    // No device fails any more, and a retry by hand succeeds.
     drop(failing);
     let _fleet = served.simulate(2, &[]);
     served

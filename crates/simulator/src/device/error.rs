@@ -26,7 +26,7 @@ pub enum DeviceError {
         awaited: &'static str,
         /// The device's patience.
         after: Duration,
-        /// Packets that nobody has asked for so far.
+        /// Packets that arrived without having been asked for.
         kept: String,
     },
     /// Something came that should not have.

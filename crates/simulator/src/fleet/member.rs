@@ -39,7 +39,7 @@ pub(super) struct Member {
 
 /// Why a device is without a connection.
 enum Absence {
-    /// Nobody wanted it.
+    /// The result was not wanted.
     Lost,
     /// It has to be: offline or stopped.
     Left,

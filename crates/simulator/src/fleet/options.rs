@@ -86,7 +86,7 @@ impl Default for BackOff {
 }
 
 impl BackOff {
-    /// The longest pause after so many failures in a row.
+    /// The longest pause after a number of failures in a row.
     pub(super) fn pause(&self, failures: u32) -> Duration {
         let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
         self.first.saturating_mul(factor).min(self.longest)

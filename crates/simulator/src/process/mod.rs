@@ -3,7 +3,7 @@
 //!
 //! The two processes speak JSON, one line at a time: first a [`FleetPlan`], then for each [`Ask`] one line of
 //! [`Counts`]. [`FleetProcess`] is the end that asks, [`serve_fleet`] the end that has the devices. The fleet ends with
-//! its standard input, and so with whoever started it, however that ends.
+//! its standard input, and so with the process that started it, however that ends.
 
 mod child;
 mod parent;
@@ -57,11 +57,11 @@ const PARALLEL_CONNECTS: usize = 200;
 pub enum Ask {
     /// The figures now.
     Now,
-    /// Wait until so many devices are connected, or one was refused.
+    /// Wait until this many devices are connected, or one was refused.
     Connected(u64),
-    /// Wait until the server has let devices in so many times altogether.
+    /// Wait until the server has accepted this many logins altogether.
     Accepted(u64),
-    /// Wait until the server has acknowledged so many replies altogether.
+    /// Wait until the server has acknowledged this many replies altogether.
     Acknowledged(u64),
     /// Let all devices take their leave.
     GoOffline,

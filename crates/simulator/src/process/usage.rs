@@ -38,7 +38,7 @@ impl Usage {
     /// Makes the peak start anew from what is resident now.
     ///
     /// # Errors
-    /// If the process belongs to somebody else.
+    /// If the process belongs to another user.
     pub fn reset_peak(pid: u32) -> io::Result<()> {
         fs::write(format!("/proc/{pid}/clear_refs"), RESET_PEAK)
     }

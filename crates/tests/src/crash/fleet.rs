@@ -84,13 +84,13 @@ impl Devices {
         Ok(Self { fleet, witnesses })
     }
 
-    /// Waits until so many percent of the fleet are connected, and no longer than that.
+    /// Waits until this percentage of the fleet are connected, and no longer than that.
     pub(super) async fn connected(&self, percent: u64, at_most: Duration) {
         let size = u64::try_from(self.fleet.size()).unwrap_or(u64::MAX);
         let enough = self
             .fleet
             .wait_until(move |counts| counts.connected * 100 >= size * percent);
-        // Whoever is late stays away: that is a course of things too.
+        // A device that is late stays away: that course of events is tested too.
         let _late = timeout(at_most, enough).await;
     }
 

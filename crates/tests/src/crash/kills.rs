@@ -19,7 +19,7 @@ use super::server::Server;
 
 /// With fewer commands out than this, a kill proves little.
 const MOVING_MIN: u64 = 100;
-/// For so many to gather.
+/// How long commands gather.
 const MOVING_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// What devices have or may have; what only waits for its device is not counted.

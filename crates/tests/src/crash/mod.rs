@@ -3,7 +3,7 @@
 //! told, what devices received, and what the database says.
 //!
 //! `server` is the process, `fleet` the devices and their journal, `newcomers` those that come for the first time,
-//! `operators` whoever calls the API, `moves` who moves devices between gateways, `kills` when it is killed, `checks`
+//! `operators` the API's callers, `moves` who moves devices between gateways, `kills` when it is killed, `checks`
 //! the comparison. A failure names the seed, but a second run takes another course: threads are real here.
 
 mod accounts;

@@ -56,8 +56,8 @@ impl Newcomers {
 async fn come(client: Client, mqtt: SocketAddr, accounts: Arc<Accounts>) {
     loop {
         sleep(PAUSE).await;
-        // A call without an answer leaves a device behind that nobody knows of: it stays inactive, and is not looked
-        // at.
+        // A call without an answer leaves a device behind that no part of the test knows: it stays inactive, and is not
+        // looked at.
         let Ok(made) = client.create_device(&NewDevice::new(PRODUCT, "newcomer")).await else {
             continue;
         };

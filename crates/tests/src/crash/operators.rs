@@ -1,4 +1,4 @@
-//! Whoever calls the API: several at a time, without pause, writing down what they were told.
+//! Callers of the API: several at a time, without pause, recording every answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub(super) async fn prepare(client: &Client, devices: usize) -> anyhow::Result<V
     Ok(identities)
 }
 
-/// A gateway for each so many of these devices, which are put under it.
+/// A gateway per this many devices, which are put under it.
 pub(super) async fn prepare_gateways(
     client: &Client,
     devices: &[DeviceIdentity],
@@ -208,7 +208,7 @@ impl Caller {
         }
     }
 
-    /// Whether the server has said that it is cancelled; if it has not, nobody knows.
+    /// Whether the server has said that it is cancelled; if it has not, the outcome is unknown.
     async fn cancel_command(&mut self, device: &str, id: &str) -> bool {
         let call = Call::post("/connect-service/v2.1/commands", "cancel")
             .query("productKey", PRODUCT)

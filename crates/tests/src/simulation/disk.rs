@@ -33,7 +33,7 @@ pub(super) struct Faults {
     pub(super) clocks: [Arc<AtomicI64>; 2],
     /// The last commit that is known to be stored.
     last: u64,
-    /// So many were begun after it that the database failed, and nobody knows what came of them.
+    /// Commits begun after it for which the database failed; whether they are durable is unknown.
     in_doubt: u64,
 }
 

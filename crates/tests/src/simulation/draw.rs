@@ -44,7 +44,7 @@ enum Kind {
 struct Profile {
     /// Devices are there from the beginning, and come back soon after a start.
     present: bool,
-    /// One of so many jobs is for the whole product.
+    /// One job in this many is for the whole product.
     product: u32,
     /// Waits are mostly short, so that attempts overlap with everything else.
     hasty: bool,

@@ -36,11 +36,11 @@ pub enum Fault {
     AnswerLost,
     /// This many questions fail.
     Reads(u8),
-    /// The next commit takes so many milliseconds.
+    /// The next commit takes this many milliseconds.
     Slow(u32),
-    /// After so many calls of the database to its files, so many of them fail like this. In memory, commits fail.
+    /// After a number of the database's calls to its files, a number of them fail like this. In memory, commits fail.
     Files(Trouble, u8, u8),
-    /// The process dies inside a commit, after so many calls of the database to its files. In memory, before an odd
+    /// The process dies inside a commit, after a number of the database's calls to its files. In memory, before an odd
     /// commit or after it.
     Death(u8),
     /// The same, and the machine loses its power: of what was not durable, some is there and some is not.
@@ -48,7 +48,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// A commit may be stored and nobody was told.
+    /// A commit may be stored although its answer is lost.
     pub(super) fn leaves_doubt(self) -> bool {
         matches!(
             self,
@@ -87,9 +87,9 @@ pub enum Operation {
     Wait(u32),
     /// The wall clock jumps, in milliseconds.
     ClockJumps(i32),
-    /// The process is stopped by a signal for so many milliseconds, and goes on.
+    /// The process is stopped by a signal for this many milliseconds, and goes on.
     Stopped(u32),
-    /// The wall clock is set right, and the process starts anew and is told so, after so many milliseconds.
+    /// The wall clock is set right, and the process starts anew with `--accept-clock`, after this many milliseconds.
     AcceptClock(u32),
     /// A device logs in; a session that it has is taken over.
     Connect(Choice),

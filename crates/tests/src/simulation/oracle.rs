@@ -116,7 +116,7 @@ struct TaskFacts {
     cancel_asked: bool,
     freed: u64,
     retries_asked: u64,
-    /// A success was made durable: nothing more is sent until somebody asks for this very task again.
+    /// A success was made durable: nothing more is sent until a retry of this very task is requested.
     success_durable: u64,
     last: Option<Shown>,
     retries_asked_at_last: u64,
@@ -142,13 +142,13 @@ pub(super) struct Oracle {
     open: BTreeMap<DeviceNo, Open>,
     disabled: BTreeSet<DeviceNo>,
     gone: BTreeSet<DeviceNo>,
-    /// Keys of devices that somebody wanted to disable or to replace.
+    /// Keys of devices whose disabling or replacement was requested.
     touched: BTreeSet<String>,
     /// Keys of devices that were sent something, and when first.
     active: BTreeMap<String, Timestamp>,
     order: u64,
     pub(super) received: u64,
-    /// A commit was stored and nobody was told: attempts may have been made that were never handed out.
+    /// A commit was stored and its answer lost: attempts may have been made that were never handed out.
     pub(super) unsure: bool,
 }
 
@@ -196,7 +196,7 @@ impl Oracle {
 
     // --- What operators asked for.
 
-    /// Somebody wants to cancel it, whatever comes of it.
+    /// Its cancellation was requested, with any outcome.
     pub(super) fn cancel_asked(&mut self, task: TaskNo) {
         self.tasks.entry(task).or_default().cancel_asked = true;
     }
@@ -223,7 +223,7 @@ impl Oracle {
         }
     }
 
-    /// The retry has been answered, or nobody knows what came of it.
+    /// The retry has been answered, or its outcome is unknown.
     pub(super) fn free_again(&mut self, task: TaskNo) {
         self.tasks.entry(task).or_default().freed = self.tick();
     }
@@ -234,7 +234,7 @@ impl Oracle {
         self.jobs[job].retries_asked += 1;
     }
 
-    /// Somebody wants to disable or replace this device, whatever comes of it.
+    /// The disabling or replacement of this device was requested, with any outcome.
     pub(super) fn touched(&mut self, key: &str) {
         self.touched.insert(key.to_owned());
     }

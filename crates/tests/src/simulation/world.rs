@@ -442,7 +442,7 @@ impl World {
         self.turn();
     }
 
-    /// The wall clock is right from now on, and whoever starts the next process says so.
+    /// The wall clock is right from now on, and the next process starts with `--accept-clock`.
     pub(super) fn set_clock_right(&mut self) {
         self.hands.wall_ms.store(BEGIN + self.hands.passed(), Ordering::SeqCst);
         self.accepts_clock = true;

@@ -25,7 +25,7 @@ async fn world() -> World {
     world
 }
 
-/// What somebody with a product's secret sends.
+/// What a client with a product's secret sends.
 pub(crate) fn with_product_secret(mode: SecureMode, device: &DeviceIdentity, secret: &str) -> Device {
     let claims = Login {
         client_id: "any".to_owned(),

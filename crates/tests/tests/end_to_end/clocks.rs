@@ -24,7 +24,7 @@ struct Wall {
 }
 
 impl Wall {
-    /// A wall clock that is off by so many seconds, and how a server is started that looks at it.
+    /// A wall clock that is off by a number of seconds, and how a server is started that looks at it.
     fn off_by(seconds: i64) -> (Self, Start) {
         let wall = Self {
             directory: tempfile::tempdir().unwrap(),
@@ -49,7 +49,7 @@ impl Wall {
         self.directory.path().join("offset")
     }
 
-    /// From now on it is off by so many seconds. The server never sees half of the file.
+    /// Sets by how many seconds it is off. The server never sees half of the file.
     fn set(&self, seconds: i64) {
         let new = self.directory.path().join("new");
         std::fs::write(&new, format!("{seconds:+}\n")).unwrap();

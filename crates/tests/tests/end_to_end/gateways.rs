@@ -325,7 +325,7 @@ async fn a_login_that_proves_nothing_is_told_why() {
         assert_eq!(&answer["data"]["deviceKey"], told);
     }
     assert_eq!(world.presence(&devices[0]).await, "inactive");
-    // A device that is no gateway has nobody under it.
+    // A device that is no gateway has no sub-devices.
     let mut plain = world.connected("d1").await;
     assert_eq!(log_in(&mut plain, &devices[0]).await["code"], 740);
     let answer = plain
@@ -355,7 +355,7 @@ async fn the_product_may_vouch_for_a_device_that_does_not_know_its_secret_yet() 
     assert_eq!(world.presence(&device).await, "online");
 }
 
-/// What somebody signs for a meter who knows its product's secret.
+/// What a client signs for a meter with its product's secret.
 fn by_product(key: &str) -> Value {
     let mut login = DeviceIdentity::new("meter", key, "product-secret").sub_login();
     login["secureMode"] = json!(3);
@@ -399,7 +399,7 @@ async fn a_products_secret_takes_no_device_away_and_tells_no_secret_that_was_use
         .await
         .unwrap();
     assert_eq!(answer["code"], 200, "{answer}");
-    // A device that nobody has had in hand belongs to whoever comes first.
+    // A device that was never activated belongs to the first client.
     let answer = second
         .request("thing/topo/add", json!([by_product("m3")]))
         .await
@@ -447,7 +447,7 @@ async fn a_sub_device_is_asked_nothing_that_only_a_gateway_is() {
     }
 }
 
-/// An operator puts it here, somebody who has it at hand puts it there.
+/// An operator puts it here, a gateway with the device's secret puts it there.
 #[tokio::test]
 async fn a_device_that_is_claimed_twice_is_in_nowhere_but_where_it_is_under() {
     let world = world().await;
@@ -617,7 +617,7 @@ async fn a_device_that_is_moved_in_the_midst_of_its_login_is_where_its_topology_
         let code = log_in(&mut gateways[from], &device).await["code"].clone();
         assert!([json!(200), json!(740)].contains(&code), "{code}");
         moves.await.unwrap();
-        // Whoever let it in before the move has lost it.
+        // The gateway that it was under before the move has lost it.
         world.until_presence_is_not(&device, "online").await;
         assert_eq!(log_in(&mut gateways[to], &device).await["code"], 200);
         assert_eq!(world.presence(&device).await, "online");

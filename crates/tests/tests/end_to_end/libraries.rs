@@ -158,7 +158,7 @@ async fn numbers_are_kept_as_the_library_writes_them() {
     let mut wire = started(&world, Library::Java, &identity).await;
     let job = world.create(&Plan::device(&identity)).await;
     let (topic, content) = command(&mut wire).await;
-    // Whoever multiplies doubles in Java gets a double.
+    // A product of doubles in Java is a double.
     let reply = format!(
         r#"{{"code":200,"data":{{"product":42.0}},"id":"{}","message":""}}"#,
         id(&content)
@@ -323,7 +323,7 @@ async fn commands_of_a_product_with_qos_0_are_carried_out_without_acknowledgemen
         let next = world.create(&Plan::device(&identity).ttl(600)).await;
         let task = world.task_in(&silent, TaskStatus::RspTimeout).await;
         assert_eq!(task.task_result.unwrap().desc.as_deref(), Some("unacknowledged"));
-        // The same connection goes on: nobody was to acknowledge anything.
+        // The same connection goes on: nothing had to be acknowledged.
         let (topic, content) = quiet_command(&mut wire).await;
         let reply = library.service_reply(id(&content), &json!({"product": 42}));
         wire.publish(&format!("{topic}_reply"), reply.as_bytes(), None).await;

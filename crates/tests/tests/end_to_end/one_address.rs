@@ -11,8 +11,8 @@ use crate::harness::{World, eventually};
 /// More than answers to one address are held back at a time, also one with [`GOOD`] good devices.
 const WRONG: usize = 150;
 const GOOD: usize = 30;
-/// So many have been refused once before new devices come: those left fit into the half of the places that is kept free
-/// of devices that were refused before. To wait for the last of them would be to wait for luck.
+/// This many have been refused once before new devices connect: those left fit into the half of the places that is kept
+/// free of devices that were refused before. To wait for the last of them would be to wait for luck.
 const REFUSED_ONCE: usize = WRONG * 3 / 4;
 /// What the clients with old secrets wait before they try again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);

@@ -254,7 +254,7 @@ async fn keys_and_organizations_are_made_listed_disabled_and_deleted() {
     other.command("searchJob", &json!({})).await.fails(401, 401, "");
     client.delete_organization("o2").await.unwrap();
     assert_eq!(client.organizations().await.unwrap().len(), 1);
-    // Nobody locks themselves out.
+    // A caller cannot lock itself out.
     let own = world.server.admin_key().app_key;
     assert!(client.delete_key(&own).await.is_err() && client.disable_key(&own).await.is_err());
     assert!(client.disable_organization("default").await.is_err());

@@ -168,7 +168,7 @@ async fn a_caller_that_leaves_changes_nothing_for_the_device() {
     assert_eq!(only(&world, "d1").await.state, SUCCEEDED);
 }
 
-/// So many callers' places, of which an eighth is for those that do not wait.
+/// Places for callers, of which an eighth is for those that do not wait.
 const PLACES: usize = 16;
 const MAY_WAIT: usize = 14;
 
@@ -227,7 +227,7 @@ const CALLERS: usize = 10_000;
 const CALLERS_MIN: usize = 2_000;
 /// Places that callers who wait leave to others, and then some for the test itself, which looks on.
 const OTHER_CALLERS: usize = 100;
-/// The server's threads, whoever waits.
+/// The number of the server's threads.
 const THREADS_MAX: usize = 16;
 
 /// How many files this process may open; its limit is raised as far as that goes.
@@ -267,7 +267,7 @@ async fn ten_thousand_callers_wait_at_once_and_no_thread_waits_with_them() {
         (found.pagination.unwrap().total_size == callers as u64).then_some(())
     });
     all.await;
-    assert!(calls.try_join_next().is_none(), "nobody has been answered");
+    assert!(calls.try_join_next().is_none(), "no call has been answered");
     let threads = world.server.threads();
     assert!(threads < THREADS_MAX, "{threads} threads");
     let mut answering: JoinSet<()> = connected.into_iter().map(answer_all).collect();

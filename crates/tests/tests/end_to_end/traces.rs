@@ -33,7 +33,7 @@ async fn a_refused_login_is_told_with_its_real_reason_to_the_operator_alone() {
     world.client.disable_device(&device).await.unwrap();
     assert_eq!(Device::new(&identity).try_connect(world.server.mqtt).await.unwrap(), 5);
     assert_eq!(last(&trace(&world).await), ("REFUSED", "the device is disabled"));
-    // Nobody learns from the answer whether there is such a device; and nothing is noted for one that is not.
+    // The answer does not reveal whether there is such a device; and nothing is noted for one that is not.
     let nobody = DeviceIdentity::new("pump", "none", "another-secret".to_owned());
     assert_eq!(Device::new(&nobody).try_connect(world.server.mqtt).await.unwrap(), 5);
     assert_eq!(trace(&world).await.len(), 2);
@@ -101,7 +101,7 @@ async fn two_clients_with_the_same_keys_are_slowed_down_and_shown() {
     assert_eq!(replaced, 5, "{shown:?}");
     let told = "two clients with the keys of one device throw each other out";
     eventually(told, || async { world.server.log().contains(told).then_some(()) }).await;
-    // Whoever gives up while it waits throws nobody out, and whoever has lost its rights meanwhile is not let in.
+    // A client that gives up while it waits ends no session, and one that has lost its rights meanwhile is refused.
     let mut impatient = Device::new(&identity);
     impatient.set_patience(std::time::Duration::from_millis(300));
     impatient.connect(world.server.mqtt).await.unwrap_err();

@@ -75,7 +75,7 @@ async fn crowds_at_both_listeners_leave_files_for_devices_calls_and_the_database
     assert!(!log.contains("could not be accepted"), "{log}");
 }
 
-/// From now on the server may open so many files.
+/// Sets how many files the server may open.
 fn may_open(world: &World, files: u64) {
     let pid = Pid::from_raw(i32::try_from(world.server.pid()).unwrap());
     let limit = Rlimit {

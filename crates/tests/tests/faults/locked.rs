@@ -1,4 +1,4 @@
-//! A data directory that somebody else works with: another server, or a stranger with SQLite's own tools.
+//! A data directory that another process works with: another server, or a stranger with SQLite's own tools.
 
 use std::time::Duration;
 

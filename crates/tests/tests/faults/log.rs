@@ -130,7 +130,7 @@ async fn much_is_refused(world: &World, device: &DeviceIdentity) {
     for _ in 0..5 {
         Device::connected(&wrong, world.server.mqtt).await.unwrap_err();
     }
-    // Whoever is in the right is let in and heard.
+    // A device with the right secret is let in and served.
     drop(world.connect(device).await);
 }
 

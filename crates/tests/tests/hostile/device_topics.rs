@@ -65,7 +65,7 @@ async fn impersonate(world: &World, by: &DeviceIdentity, victim: &DeviceIdentity
     }
 }
 
-/// A device with a command out, of which nobody else may settle anything.
+/// A device with a command out, which no other device may settle.
 async fn is_left_alone(world: &World, api: &Api, by: &DeviceIdentity, mut victim: Device) {
     let created = api
         .command("createJob", &Plan::device(victim.identity()).reply_within(600).0)

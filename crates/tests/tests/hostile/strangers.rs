@@ -108,7 +108,7 @@ async fn a_storm_of_logins_by_one_device_keeps_no_other_waiting() {
                 // Each throws out the one before it, perhaps in the midst of its login.
                 logins += u32::from(login.await.unwrap().is_ok());
             }
-            assert!(logins > 0, "nobody comes in");
+            assert!(logins > 0, "no device gets in");
         }
     };
     let work = async {
@@ -124,7 +124,7 @@ async fn a_storm_of_logins_by_one_device_keeps_no_other_waiting() {
         over.set(true);
     };
     tokio::join!(work, storm);
-    // Whoever came last is the one.
+    // The last one to connect is the one.
     let mut last = world.connect(&stormy).await;
     let job = world.create(&Plan::device(&stormy).ttl(60)).await;
     let command = last.next_command().await.unwrap();

@@ -27,7 +27,7 @@ pub(super) struct Last {
 }
 
 impl Absent {
-    /// Makes the product and registers so many; the row tells how fast.
+    /// Makes the product and registers its devices; the row tells how fast.
     pub(super) async fn register(world: &World, product: &'static str, count: usize) -> anyhow::Result<(Self, Row)> {
         world.product(product).await?;
         let meter = Meter::start(world, None)?;

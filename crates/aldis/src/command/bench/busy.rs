@@ -19,7 +19,7 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    /// Connects so many devices.
+    /// Connects this many devices.
     pub(super) async fn start(world: &World, devices: usize) -> anyhow::Result<Self> {
         let devices = world.register(PRODUCT, devices).await?;
         let mut fleets = Fleets::connect(devices, 1, &world.plan(&Answers::default())).await?;

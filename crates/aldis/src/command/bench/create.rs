@@ -23,7 +23,7 @@ const COMMANDS: &str = "/connect-service/v2.5/commands";
 const TTL_SECONDS: u32 = 172_800;
 /// The most tasks that wait for one device.
 const WAITING_MAX: usize = 50;
-/// A caller who waits for each answer makes so many times fewer calls in the same time.
+/// How many times fewer calls a caller makes in the same time if it waits for each answer.
 const ALONE: usize = 10;
 
 #[derive(Debug, Clone, Args)]

@@ -29,7 +29,7 @@ impl Spread {
     }
 }
 
-/// The place of a percentile in a sorted list: the smallest value that so many percent do not exceed.
+/// The place of a percentile in a sorted list: the smallest value that this percentage does not exceed.
 fn nearest_rank(length: usize, percent: usize) -> Option<usize> {
     (length * percent).div_ceil(100).checked_sub(1)
 }

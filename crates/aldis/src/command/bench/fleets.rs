@@ -23,7 +23,7 @@ pub(super) struct Fleets {
 }
 
 impl Fleets {
-    /// Connects the devices, spread over so many processes, and waits until all are.
+    /// Connects the devices, spread over several processes, and waits until all are.
     pub(super) async fn connect(
         devices: Vec<DeviceIdentity>,
         processes: usize,
@@ -93,7 +93,7 @@ impl Fleets {
         self.counts().await
     }
 
-    /// Waits until the server has acknowledged so many replies of each device on average in this round.
+    /// Waits until the server has acknowledged this many replies of each device on average in this round.
     pub(super) async fn acknowledged(&mut self, each: u64) -> anyhow::Result<()> {
         for (fleet, before) in self.fleets.iter_mut().zip(&self.acknowledged_before) {
             let wanted = before + u64::try_from(fleet.size())?.saturating_mul(each);

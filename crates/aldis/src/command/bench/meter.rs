@@ -46,7 +46,7 @@ impl Meter {
         self.begun
     }
 
-    /// Ends: so many things have been done.
+    /// Ends the measurement: `done` operations were carried out.
     pub(super) fn stop(self, count: u64, world: &World, fleets: Option<&Fleets>) -> anyhow::Result<Round> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let used = Used::now(world, fleets)?;

@@ -24,7 +24,7 @@ const EARLIER_DAYS: i32 = 1;
 /// How a certificate is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Issue {
-    /// It is good for so many days.
+    /// Days for which it is valid.
     pub(super) days: u32,
     /// In the place of one that is there, for the same key.
     pub(super) renew: bool,
@@ -280,7 +280,7 @@ fn valid(mut params: CertificateParams, days: u32) -> anyhow::Result<Certificate
     Ok(params)
 }
 
-/// So many days from now, to the second.
+/// The moment this many days from now, to the second.
 fn day(ahead: i32) -> anyhow::Result<OffsetDateTime> {
     let then = OffsetDateTime::now_utc().checked_add(time::Duration::days(ahead.into()));
     then.context("--days: too many")

@@ -15,7 +15,7 @@ pub(super) enum Readers {
     Owner,
 }
 
-/// Makes a file that must not be there yet: nobody's key is overwritten.
+/// Makes a file that must not exist yet: no key is ever overwritten.
 pub(super) fn create(path: &Path, text: &str, readers: Readers) -> anyhow::Result<()> {
     let mode = match readers {
         Readers::Everybody => 0o644,

@@ -117,7 +117,7 @@ pub(super) struct Ending {
     pub(super) retries: u32,
 }
 
-/// The statistics that a job over so many devices must end with.
+/// The statistics that a job over this many devices must end with.
 pub(super) fn expected(devices: usize) -> StatusCount {
     let mut count = StatusCount::default();
     for index in 0..devices {
@@ -163,7 +163,7 @@ impl Devices {
             reply_topic: command.reply_topic(),
             output: output.clone(),
         };
-        // With --keep nobody listens any more.
+        // With --keep the receiver has gone.
         drop(self.heard.send(heard));
         Behaviour::success(output).after(SERVICE_TAKES)
     }

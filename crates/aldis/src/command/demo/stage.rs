@@ -17,7 +17,7 @@ const LINE_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Stage {
     /// Nothing is told.
     silent: bool,
-    /// Somebody watches.
+    /// Output goes to a terminal.
     terminal: bool,
     colours: bool,
 }
@@ -75,7 +75,7 @@ impl Stage {
         }
     }
 
-    /// Progress of something that has so many parts.
+    /// Progress of something with this many parts.
     pub(super) fn progress(self, length: usize) -> Progress {
         let bar = (self.terminal && !self.silent).then(|| {
             let length = u64::try_from(length).unwrap_or(u64::MAX);

@@ -42,7 +42,7 @@ impl Oracle {
                 is("no_window_ends_early", format!("it cannot be over at {}", now.0))
             }
             ("CANCELLED", _) if !facts.cancel_asked && !job.maybe_cancelled => {
-                is("nobody_else_cancels", "nobody asked for it".to_owned())
+                is("nobody_else_cancels", "it was not requested".to_owned())
             }
             _ => Ok(()),
         }
@@ -54,11 +54,11 @@ impl Oracle {
         let since = self.active.get(&task.device).filter(|_| !job.times_changed);
         let active = since.is_some_and(|since| *since < job.created);
         match own {
-            code::NOT_ACTIVE if !touched && active => Some("its device was online before, and nobody disabled it"),
+            code::NOT_ACTIVE if !touched && active => Some("its device was online before, and it was not disabled"),
             code::DEVICE_GONE if !touched => Some("its device was never deleted"),
             code::OFFLINE | code::NOT_SENT_IN_TIME if job.draft.ttl_s > 0 => Some("it may wait"),
             code::BAD_REPLY if !facts.codes.contains(&None) => Some("its device never said rubbish"),
-            code::QUEUE_FULL => Some("so many never wait here"),
+            code::QUEUE_FULL => Some("queues never get this long here"),
             _ => None,
         }
     }

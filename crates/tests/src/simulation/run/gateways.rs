@@ -65,7 +65,7 @@ impl History {
         }
     }
 
-    /// Once the engine rests, whoever is in over a gateway that it is not under is about to be shown out.
+    /// Once the engine rests, a session over a gateway that the device is not under is about to end.
     pub(super) fn nobody_is_in_where_it_is_not_under(&self) -> Checked {
         if self.world.is_pausing() {
             return Ok(());

@@ -35,12 +35,12 @@ impl Plan {
         Self::on(json!({"targetType": "PRODUCT_KEY", "targetDevices": [{"productKey": product_key}]}))
     }
 
-    /// Replies may take so many seconds.
+    /// Replies may take this many seconds.
     pub(crate) fn reply_within(self, seconds: u32) -> Self {
         self.with("/timeoutPolicy/inProgressTimeoutInSeconds", json!(seconds))
     }
 
-    /// The command may wait for its device so many seconds.
+    /// The command may wait for its device this many seconds.
     pub(crate) fn ttl(self, seconds: u32) -> Self {
         self.with("/timeoutPolicy/ttlTimeoutInSeconds", json!(seconds))
     }

@@ -244,7 +244,7 @@ fn spawn(start: &Start, base: &Path, run: usize, http: SocketAddr, mqtt: SocketA
     command.spawn().unwrap()
 }
 
-/// The program, with so many files that it may open.
+/// The program, with a limit of open files.
 fn limited(open_files: Option<u32>) -> Command {
     let Some(files) = open_files else {
         return Command::new(program());
