@@ -178,6 +178,38 @@ fn table(edges: &Edges) -> String {
     edges.iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
+/// Words that leave the reader to guess which component or client is meant.
+const VAGUE: [&str; 4] = ["nobody", "whoever", "somebody", "so many"];
+/// Test data such as keys of devices that do not exist may use them.
+const VAGUE_MAX: usize = 39;
+
+#[test]
+fn comments_and_documents_name_the_component() {
+    let listed = Command::new("git")
+        .args(["ls-files", "*.rs", "*.md"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let mut found = Vec::new();
+    for path in listed.lines() {
+        let Ok(text) = std::fs::read_to_string(workspace().join(path)) else {
+            continue;
+        };
+        for (number, line) in text.lines().enumerate() {
+            let line = line.to_lowercase();
+            let vague = VAGUE.iter().filter(|word| names(&line, word)).count();
+            found.extend((0..vague).map(|_| format!("{path}:{}", number + 1)));
+        }
+    }
+    assert!(
+        found.len() <= VAGUE_MAX,
+        "{} of at most {VAGUE_MAX}:\n{}",
+        found.len(),
+        found.join("\n")
+    );
+}
+
 /// What can hold a secret in clear; a path, a flag or a moment cannot.
 const CLEAR: [&str; 4] = ["String", "str", "u8", "Bytes"];
 

@@ -109,7 +109,8 @@ impl History {
                 _ => writes.push(self.journal()),
             }
         }
-        // Once a commit: whether a job triggers or is cancelled is decided by the engine, which knows what it asked for.
+        // Once a commit: whether a job triggers or is cancelled is decided by the engine, which knows what it asked
+        // for.
         writes.extend(if self.chance.one_in(12) {
             self.cancel()
         } else {

@@ -1,9 +1,9 @@
 //! One suite for every store.
 //!
-//! A driver's tests call [`conformance_tests!`](crate::conformance_tests) with a function that makes a [`Fixture`]; every
-//! case then is a test of its own there. The cases name what the seam promises; `random` applies random histories to the
-//! driver and to the model in memory, and both must answer everything alike. After every commit of every case the counters
-//! are compared with a recount.
+//! A driver's tests call [`conformance_tests!`](crate::conformance_tests) with a function that makes a [`Fixture`];
+//! every case then is a test of its own there. The cases name what the seam promises; `random` applies random histories
+//! to the driver and to the model in memory, and both must answer everything alike. After every commit of every case
+//! the counters are compared with a recount.
 //!
 //! Not here: speed, and what a driver does when its medium fails.
 #![expect(

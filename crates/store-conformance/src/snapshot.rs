@@ -279,7 +279,7 @@ fn sorted(mut tasks: Vec<Task>) -> Vec<Task> {
     tasks
 }
 
-/// Nobody asks for the counters of a deleted job.
+/// The counters of a deleted job are never read.
 fn settled(job: Job) -> Job {
     if job.deleted {
         Job {

@@ -1,8 +1,8 @@
 //! The in-memory model of a store: what every driver has to do, in plain maps.
 //!
-//! It is the yardstick of the conformance suite and the store of simulations, so it is written to be obviously right. Each
-//! resource has a file with its rows and its writes; `read` answers every question from them. Nothing is durable, nothing
-//! is encrypted, and searches look at every row.
+//! It is the yardstick of the conformance suite and the store of simulations, so it is written to be obviously right.
+//! Each resource has a file with its rows and its writes; `read` answers every question from them. Nothing is durable,
+//! nothing is encrypted, and searches look at every row.
 
 mod apply;
 mod devices;

@@ -1,5 +1,6 @@
 //! How fast the embedded store is, in figures: registration, product jobs over the whole fleet, steps in random order,
-//! searches, and opening it all again. `cargo run --release -p aldis-store-sqlite --example measure -- [devices] [jobs]`
+//! searches, and opening it all again. `cargo run --release -p aldis-store-sqlite --example measure -- [devices]
+//! [jobs]`
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,

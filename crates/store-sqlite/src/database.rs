@@ -98,8 +98,8 @@ impl Pool {
 }
 
 impl SqliteReader {
-    /// Two readers that never wait for each other: the second has `count` of the connections, the first the others. Each has
-    /// at least one, if need be the same.
+    /// Two readers that never wait for each other: the second has `count` of the connections, the first the others.
+    /// Each has at least one, if need be the same.
     #[must_use]
     pub fn apart(self, count: usize) -> (Self, Self) {
         let Pool { shared, used, .. } = self.access;

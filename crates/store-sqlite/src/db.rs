@@ -16,7 +16,8 @@ use crate::secret::Cipher;
 const WAL_PAGES: i64 = 4000;
 /// A log that a long reader or a bulk commit has blown up is cut back to this, in bytes.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
-/// Only a stranger with a shell can hold the file's own lock; it is waited for as long as nobody would call a hang.
+/// Only a stranger with a shell can hold the file's own lock; the wait for it is bounded to what a person does not take
+/// for a hang.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than all fixed statements of the driver.
 const STATEMENTS_KEPT: usize = 256;

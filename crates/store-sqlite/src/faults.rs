@@ -12,9 +12,9 @@ use tempfile::TempDir;
 use crate::database::Access;
 use crate::{Options, SqliteReader, SqliteStore, open};
 
-struct Nobody;
+struct Offline;
 
-impl Presence for Nobody {
+impl Presence for Offline {
     fn is_online(&self, _device: DeviceNo) -> bool {
         false
     }
@@ -23,7 +23,7 @@ impl Presence for Nobody {
 fn opened() -> (TempDir, SqliteStore, SqliteReader) {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { key: None, readers: 2 };
-    let (store, reader) = open(dir.path(), &options, Arc::new(Nobody)).unwrap();
+    let (store, reader) = open(dir.path(), &options, Arc::new(Offline)).unwrap();
     (dir, store, reader)
 }
 

@@ -1,6 +1,6 @@
-//! Whether the files that SQLite has open are still those that the directory names, and whole. What is written to a file that
-//! has been removed or replaced is gone when the process ends, what has been cut off is gone at once, and SQLite does not
-//! notice.
+//! Whether the files that SQLite has open are still those that the directory names, and whole. What is written to a
+//! file that has been removed or replaced is gone when the process ends, what has been cut off is gone at once, and
+//! SQLite does not notice.
 
 use std::fs::{File, Metadata};
 use std::io::ErrorKind;
@@ -34,7 +34,8 @@ impl From<&Metadata> for Identity {
 pub(crate) struct Files {
     database: (PathBuf, Identity),
     log: [(PathBuf, Identity); 2],
-    /// The log's index, kept open: POSIX drops all of a process's locks on a file, SQLite's too, when it closes the file once.
+    /// The log's index, kept open: POSIX drops all of a process's locks on a file, SQLite's too, when it closes the
+    /// file once.
     index: File,
     /// The greatest length of the database so far.
     length: u64,
@@ -60,8 +61,8 @@ impl Files {
         other.map(|(path, _)| path.clone())
     }
 
-    /// A file that has been cut: the database, which never becomes shorter without `VACUUM`, or the log, if its index counts
-    /// more frames than it has. To be asked before a commit, since that makes the file long again.
+    /// A file that has been cut: the database, which never becomes shorter without `VACUUM`, or the log, if its index
+    /// counts more frames than it has. To be asked before a commit, since that makes the file long again.
     pub(crate) fn cut(&mut self) -> Option<PathBuf> {
         let [(log, opened), _] = &self.log;
         let (database, identity) = &self.database;
@@ -86,8 +87,8 @@ impl Files {
         !is_other(&self.database.0, self.database.1)
     }
 
-    /// The database has all that was in the log. The next start must not find the index alone, and take the log for lost, nor a
-    /// log that is somebody else's. False if it will.
+    /// The database has all that was in the log. The next start must not find the index alone, and take the log for
+    /// lost, nor a log that belongs to another database. False if it will.
     pub(crate) fn put_log_aside(&self) -> bool {
         let [(log, opened), (index, _)] = &self.log;
         let aside = log.with_extension("db-wal.other");
@@ -118,7 +119,8 @@ fn counted_by(index: &File) -> std::io::Result<u64> {
     })
 }
 
-/// A file that cannot be looked at is the disk's affair, and shows elsewhere; one whose directory is none any more is not there.
+/// A file that cannot be looked at is the disk's affair, and shows elsewhere; one whose directory is none any more is
+/// not there.
 fn is_other(path: &Path, opened: Identity) -> bool {
     match Identity::of(path) {
         Ok(found) => found != opened,

@@ -1,5 +1,5 @@
-//! The lock of a data directory: held by the one process that works with it, and freed by the system when that ends, however it
-//! does.
+//! The lock of a data directory: held by the one process that works with it, and freed by the system when that ends,
+//! however it does.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;

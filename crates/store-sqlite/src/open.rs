@@ -75,7 +75,7 @@ pub enum OpenError {
         /// Ours.
         known: i64,
     },
-    /// Somebody else's SQLite holds the file.
+    /// Another process's SQLite holds the file.
     #[error("{0} is locked by another process: a shell or a backup that works with it has to end first")]
     Locked(PathBuf),
     /// The disk does not do as it is told.
@@ -186,7 +186,7 @@ fn check_header(path: &Path) -> Result<bool, OpenError> {
     // SQLite removes the log's index before the log, and only when all of the log is in the database.
     if path.with_extension("db-shm").exists() && !path.with_extension("db-wal").exists() {
         return Err(damaged(
-            "its log is missing: whoever removed aldis.db-wal has removed the last commits",
+            "its log is missing: with aldis.db-wal the last commits were removed",
         ));
     }
     let mut header = Vec::new();

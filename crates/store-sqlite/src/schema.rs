@@ -48,8 +48,8 @@ pub(crate) fn migrate(conn: &mut Connection) -> Result<()> {
     apply(conn, &MIGRATIONS)
 }
 
-/// Applies the migrations that are missing, each in a transaction of its own, which also holds the new version's number:
-/// whenever the process dies, the next start goes on after the last one that is whole.
+/// Applies the migrations that are missing, each in a transaction of its own, which also holds the new version's
+/// number: whenever the process dies, the next start goes on after the last one that is whole.
 fn apply(conn: &mut Connection, migrations: &[&str]) -> Result<()> {
     let done = usize::try_from(version(conn)?).unwrap_or(0);
     for (number, sql) in (1_i64..).zip(migrations).skip(done) {
@@ -69,7 +69,7 @@ pub(crate) fn version(conn: &Connection) -> Result<i64> {
     pragma(conn, "user_version")
 }
 
-/// Finds out whether somebody else's SQLite holds the file.
+/// Finds out whether another process's SQLite holds the file.
 pub(crate) fn can_write(conn: &Connection) -> Result<()> {
     conn.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
     Ok(())

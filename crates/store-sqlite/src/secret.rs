@@ -1,7 +1,8 @@
 //! The secret key, and sealing with it what must be recoverable but not readable in a stolen copy of the database.
 //!
-//! A sealed text is a random nonce, the ciphertext and its tag. The nonces are long (XChaCha20-Poly1305), so that drawing
-//! them needs no count of how many there were. Each text is bound to its row: moved to another, it does not open.
+//! A sealed text is a random nonce, the ciphertext and its tag. The nonces are long (XChaCha20-Poly1305), so that
+//! drawing them needs no count of how many there were. Each text is bound to its row: moved to another, it does not
+//! open.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -114,8 +115,8 @@ pub(crate) fn read_key(path: &Path) -> std::io::Result<Option<[u8; KEY_LEN]>> {
     bytes.try_into().map(Some).map_err(wrong)
 }
 
-/// Draws a key and writes it durably to a file that only the owner may read. A file half written by a crash is replaced,
-/// because nothing can have been sealed with it: the name appears only once the content is on the disk.
+/// Draws a key and writes it durably to a file that only the owner may read. A file half written by a crash is
+/// replaced, because nothing can have been sealed with it: the name appears only once the content is on the disk.
 pub(crate) fn create_key(path: &Path) -> std::io::Result<[u8; KEY_LEN]> {
     let mut key = [0; KEY_LEN];
     getrandom::fill(&mut key).map_err(std::io::Error::other)?;

@@ -1,5 +1,5 @@
-//! Large jobs' counters, told apart by stretches of their tasks: so that a page of tasks in a state is found by adding up, and
-//! not by passing over rows.
+//! Large jobs' counters, told apart by stretches of their tasks: so that a page of tasks in a state is found by adding
+//! up, and not by passing over rows.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::failure::Result;
 use crate::job_row::read_counters;
 use crate::sql;
 
-/// Tasks of a shard: where matches are rare, each of a page costs a walk over half a shard, and a page has up to a thousand.
-/// Also in `migrations/0005_shards.sql`.
+/// Tasks of a shard: where matches are rare, each of a page costs a walk over half a shard, and a page has up to a
+/// thousand. Also in `migrations/0005_shards.sql`.
 pub(crate) const TASKS: u64 = 2048;
-/// Up to so many rows are walked over as they are, in a few milliseconds: a job of this size needs no shards. Also in
+/// Up to this many rows are walked over as they are, in a few milliseconds: a job of this size needs no shards. Also in
 /// `migrations/0005_shards.sql`.
 pub(crate) const WALK_MAX: u64 = 16_384;
 
-/// Whether a job with so many tasks has shards; the others' counters say enough.
+/// Whether a job with this many tasks has shards; the others' counters say enough.
 pub(crate) const fn has_shards(allocated: u64) -> bool {
     allocated > WALK_MAX
 }

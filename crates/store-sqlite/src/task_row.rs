@@ -20,8 +20,8 @@ pub(crate) const INSERT: &str = "INSERT INTO task (id, device, state, attempt, i
      due, wake, code, desc, output, late, tally) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
-/// Changes the row only if it is still in the state and attempt that the step saw. The device never changes, so that the
-/// index over it is left alone.
+/// Changes the row only if it is still in the state and attempt that the step saw. The device never changes, so that
+/// the index over it is left alone.
 pub(crate) const UPDATE: &str = "UPDATE task SET state = ?2, attempt = ?3, intent = ?4, handed = ?5, acked = ?6, \
      ended = ?7, updated = ?8, due = ?9, wake = ?10, code = ?11, desc = ?12, output = ?13, late = ?14, tally = ?15 \
      WHERE id = ?1 AND state = ?16 AND attempt = ?17";

@@ -20,9 +20,9 @@ use tempfile::TempDir;
 const ROWS: usize = 500;
 const ALL: Page = Page { skip: 0, take: 10 };
 
-struct Nobody;
+struct Offline;
 
-impl Presence for Nobody {
+impl Presence for Offline {
     fn is_online(&self, _device: DeviceNo) -> bool {
         false
     }
@@ -31,7 +31,7 @@ impl Presence for Nobody {
 /// A store with devices and thing models, and its only connection for reading.
 fn filled() -> (TempDir, SqliteReader) {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, reader) = open(dir.path(), &Options { key: None, readers: 1 }, Arc::new(Nobody)).unwrap();
+    let (mut store, reader) = open(dir.path(), &Options { key: None, readers: 1 }, Arc::new(Offline)).unwrap();
     let mut writes = vec![Write::CreateOrganization(Organization {
         id: org(),
         name: String::new(),

@@ -15,16 +15,16 @@ use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 const DIR: &str = "ALDIS_TEST_CRASH_DIR";
 const COMMITS: i64 = 20;
 
-struct Nobody;
+struct Offline;
 
-impl Presence for Nobody {
+impl Presence for Offline {
     fn is_online(&self, _device: DeviceNo) -> bool {
         false
     }
 }
 
 fn open_dir(dir: &Path) -> (SqliteStore, SqliteReader) {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(Nobody)).unwrap()
+    open(dir, &Options { key: None, readers: 1 }, Arc::new(Offline)).unwrap()
 }
 
 /// Not a test by itself: the process that dies.

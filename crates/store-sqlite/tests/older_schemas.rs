@@ -14,9 +14,9 @@ use rusqlite::Connection;
 /// What all of them are sealed with.
 const KEY: [u8; 32] = [0x2a; 32];
 
-struct Nobody;
+struct Offline;
 
-impl Presence for Nobody {
+impl Presence for Offline {
     fn is_online(&self, _device: DeviceNo) -> bool {
         false
     }
@@ -65,7 +65,7 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
         readers: 1,
     };
     let fresh = tempfile::tempdir().unwrap();
-    drop(open(fresh.path(), &options, Arc::new(Nobody)).unwrap());
+    drop(open(fresh.path(), &options, Arc::new(Offline)).unwrap());
     let new = fresh.path().join("aldis.db");
     let schemas = schemas();
     assert_eq!(
@@ -79,7 +79,7 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
         build(sql, &database);
         // Opened twice: what the first one has changed, the second one finds changed.
         for round in 0..2 {
-            let (mut store, reader) = open(dir.path(), &options, Arc::new(Nobody)).unwrap();
+            let (mut store, reader) = open(dir.path(), &options, Arc::new(Offline)).unwrap();
             let before = reader.last_commit().unwrap().0;
             assert_eq!(before.0, 44 + round, "nothing is committed by opening");
             assert_eq!(reader.organizations().unwrap().len(), 2);

@@ -14,16 +14,16 @@ use aldis_store::{Done, Presence, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{OpenError, Options, SqliteReader, SqliteStore, open};
 use tempfile::TempDir;
 
-struct Nobody;
+struct Offline;
 
-impl Presence for Nobody {
+impl Presence for Offline {
     fn is_online(&self, _device: DeviceNo) -> bool {
         false
     }
 }
 
 fn try_open(dir: &Path) -> Result<(SqliteStore, SqliteReader), OpenError> {
-    open(dir, &Options { key: None, readers: 2 }, Arc::new(Nobody))
+    open(dir, &Options { key: None, readers: 2 }, Arc::new(Offline))
 }
 
 fn organization(id: &str) -> Write {
@@ -108,7 +108,7 @@ fn a_database_without_its_key_is_refused() {
                 key: Some(key),
                 readers: 1,
             },
-            Arc::new(Nobody),
+            Arc::new(Offline),
         )
     };
     assert!(matches!(given([1; 32]).err().unwrap(), OpenError::WrongKey(_)));
@@ -128,7 +128,7 @@ fn a_damaged_key_is_refused() {
 
 #[test]
 fn a_file_that_is_no_database_of_ours_is_refused_and_kept() {
-    let text = "notes that somebody put under this name, longer than the header of a database would be. ".repeat(3);
+    let text = "notes that were put under this name, longer than the header of a database would be. ".repeat(3);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("aldis.db");
     fs::write(&path, &text).unwrap();
@@ -207,10 +207,10 @@ fn a_start_that_was_killed_half_way_leaves_nothing_in_the_way() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("secret.key.new"), b"half").unwrap();
     fs::write(dir.path().join("aldis.db.new"), b"half").unwrap();
-    fs::write(dir.path().join("somebody's file"), b"foreign").unwrap();
+    fs::write(dir.path().join("foreign file"), b"foreign").unwrap();
     try_open(dir.path()).unwrap();
     assert!(!dir.path().join("aldis.db.new").exists());
-    assert!(dir.path().join("somebody's file").exists());
+    assert!(dir.path().join("foreign file").exists());
 }
 
 #[test]

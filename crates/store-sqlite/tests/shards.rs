@@ -23,16 +23,16 @@ use serde_json::json;
 const LARGE: u64 = 20_500;
 const SMALL: u64 = 7;
 
-struct Nobody;
+struct Offline;
 
-impl Presence for Nobody {
+impl Presence for Offline {
     fn is_online(&self, _device: DeviceNo) -> bool {
         false
     }
 }
 
 fn sqlite(dir: &Path) -> SqliteStore {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(Nobody))
+    open(dir, &Options { key: None, readers: 1 }, Arc::new(Offline))
         .unwrap()
         .0
 }
@@ -193,7 +193,7 @@ fn shards(dir: &Path) -> Vec<(i64, i64, Vec<i64>)> {
 #[test]
 fn every_page_is_the_one_that_the_model_finds() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut sqlite, mut memory) = (sqlite(dir.path()), MemoryStore::new(Arc::new(Nobody)));
+    let (mut sqlite, mut memory) = (sqlite(dir.path()), MemoryStore::new(Arc::new(Offline)));
     fill(&mut sqlite);
     fill(&mut memory);
     let sets: [&[State]; 6] = [

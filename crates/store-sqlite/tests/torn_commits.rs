@@ -1,5 +1,5 @@
-//! A process that dies inside a commit leaves a log that ends anywhere: what is opened then is the state before that commit or
-//! after it, never a part of it.
+//! A process that dies inside a commit leaves a log that ends anywhere: what is opened then is the state before that
+//! commit or after it, never a part of it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -28,16 +28,16 @@ const FRAME: u64 = 24 + 4096;
 /// Where in a frame the log ends: at its start, in its header, in its page, one byte short.
 const CUTS: [u64; 4] = [0, 11, 2_000, FRAME - 1];
 
-struct Nobody;
+struct Offline;
 
-impl Presence for Nobody {
+impl Presence for Offline {
     fn is_online(&self, _device: DeviceNo) -> bool {
         false
     }
 }
 
 fn open_dir(dir: &Path) -> (SqliteStore, SqliteReader) {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(Nobody)).unwrap()
+    open(dir, &Options { key: None, readers: 1 }, Arc::new(Offline)).unwrap()
 }
 
 fn log_length(dir: &Path) -> u64 {

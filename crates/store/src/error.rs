@@ -22,8 +22,8 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
-    /// A file of the open store has been removed, replaced or cut: what is written from now on would be lost. The process has
-    /// to end.
+    /// A file of the open store has been removed, replaced or cut: what is written from now on would be lost. The
+    /// process has to end.
     #[error("{path} was removed or replaced or cut while it was open; {}", rescue(.saved))]
     Replaced {
         /// Which file.

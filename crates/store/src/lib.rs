@@ -1,10 +1,10 @@
 //! The seam between what Aldis decides and where it is kept.
 //!
-//! [`Read`] answers questions; it is the sum of one trait a subject. [`Store`] adds the one writer's commit. Methods are
-//! named by intent and work on batches. A
-//! commit is a list of [`Write`]s applied in order within one transaction that has a number; a write that the stored state
-//! refuses leaves nothing behind and does not disturb the others. The store never decides a task's next state: it
-//! compares, writes what `core::task::step` decided, and keeps the counters of the jobs equal to their rows.
+//! [`Read`] answers questions; it is the sum of one trait a subject. [`Store`] adds the one writer's commit. Methods
+//! are named by intent and work on batches. A commit is a list of [`Write`]s applied in order within one transaction
+//! that has a number; a write that the stored state refuses leaves nothing behind and does not disturb the others. The
+//! store never decides a task's next state: it compares, writes what `core::task::step` decided, and keeps the counters
+//! of the jobs equal to their rows.
 //!
 //! `aldis-store-memory` is the model; every driver passes the suite of `aldis-store-conformance`.
 
@@ -37,7 +37,8 @@ pub trait Store: Read {
     /// The answer has one entry per write. `now` is the engine's clock and is stored with the commit.
     ///
     /// # Errors
-    /// Nothing of the batch is applied, as far as the store can know; after [`Error::Unavailable`] state has to be read again.
+    /// Nothing of the batch is applied, as far as the store can know; after [`Error::Unavailable`] state has to be read
+    /// again.
     fn commit(&mut self, now: aldis_core::time::Timestamp, writes: &[Write]) -> Result<Committed, Error>;
 
     /// Looks whether what has been committed is where the next start will look for it.

@@ -1,7 +1,7 @@
 //! How much the rows of a page may hold together: a thousand rows may be a hundred kilobytes or half a gigabyte.
 //!
-//! A page that would be larger is refused, not cut short: pages are counted from their size, so that a short one would hide
-//! rows from whoever asks for the next.
+//! A page that would be larger is refused, not cut short: pages are counted from their size, so that a short one would
+//! hide rows from a caller that asks for the next.
 
 use std::io;
 
@@ -11,13 +11,13 @@ use serde::Serialize;
 use crate::rows::{Device, FoundModel, JobDetail, PastAction, Product};
 use crate::{Error, TaskInfo};
 
-/// Most bytes of JSON in the rows of a page. Ten of the largest commands with their outputs fit three times over, a thousand
-/// rows of 16 KiB once.
+/// Most bytes of JSON in the rows of a page. Ten of the largest commands with their outputs fit three times over, a
+/// thousand rows of 16 KiB once.
 pub const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A row of a search.
 pub trait Weigh {
-    /// About so many bytes in an answer; what is small in every row does not count.
+    /// About this many bytes in an answer; what is small in every row does not count.
     fn bytes(&self) -> usize;
 }
 

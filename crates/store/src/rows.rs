@@ -109,8 +109,8 @@ pub struct Model {
     pub updated: Timestamp,
 }
 
-/// A thing model as a search finds it. Its document stays text: taken apart it holds many times as much memory, and a page has
-/// megabytes of them.
+/// A thing model as a search finds it. Its document stays text: taken apart it holds many times as much memory, and a
+/// page has megabytes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundModel {
     /// Whose it is.
@@ -517,7 +517,8 @@ impl Remembered {
     }
 }
 
-/// A device's place for an attempt in flight, held until that attempt's reply, its deadline, or certainty that it never left.
+/// A device's place for an attempt in flight, held until that attempt's reply, its deadline, or certainty that it never
+/// left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
     /// The device.

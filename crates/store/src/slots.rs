@@ -5,8 +5,8 @@ use aldis_core::task::{State, Task};
 use crate::rows::{Job, Slot};
 use crate::{Error, JobTasks, Read};
 
-/// Every slot that is held, of these jobs at work and of attempts that no task tells of any more. Two for one device never
-/// stand for two attempts.
+/// Every slot that is held, of these jobs at work and of attempts that no task tells of any more. Two for one device
+/// never stand for two attempts.
 ///
 /// # Errors
 /// The store cannot be read.

@@ -20,7 +20,8 @@ pub enum Write {
     CreateOrganization(Organization),
     /// Disable or enable an organization. Refused: `Missing`.
     DisableOrganization { org: OrgId, disabled: bool },
-    /// Delete an organization. Refused: `Missing`; `InUse` while it has keys, models, products or jobs that are not deleted.
+    /// Delete an organization. Refused: `Missing`; `InUse` while it has keys, models, products or jobs that are not
+    /// deleted.
     DeleteOrganization { org: OrgId },
     /// A new access key. Refused: `Taken`; `Missing` organization.
     CreateKey(AccessKey),
@@ -31,8 +32,8 @@ pub enum Write {
 
     /// A new thing model. Refused: `Taken`.
     CreateModel(Model),
-    /// Replace a thing model's document, if it still is `from`; `updated` becomes the commit's moment. Refused: `Missing`;
-    /// `Changed` if it is another by now.
+    /// Replace a thing model's document, if it still is `from`; `updated` becomes the commit's moment. Refused:
+    /// `Missing`; `Changed` if it is another by now.
     UpdateModel {
         org: OrgId,
         id: ModelId,
@@ -44,16 +45,17 @@ pub enum Write {
 
     /// A new product. Refused: `Taken`; `Missing` model.
     CreateProduct(Product),
-    /// Change parts of a product; `updated` becomes the commit's moment, and `by` the key that changed it last. Refused:
-    /// `Missing`.
+    /// Change parts of a product; `updated` becomes the commit's moment, and `by` the key that changed it last.
+    /// Refused: `Missing`.
     UpdateProduct {
         org: OrgId,
         key: ProductKey,
         change: ProductChange,
         by: Option<AppKey>,
     },
-    /// Give a product another secret. The one before stays good until `former_until`, and no longer than this commit without
-    /// it; one that was replaced earlier is good no more. `updated` and `by` as with `UpdateProduct`. Refused: `Missing`.
+    /// Give a product another secret. The one before stays good until `former_until`, and no longer than this commit
+    /// without it; one that was replaced earlier is good no more. `updated` and `by` as with `UpdateProduct`. Refused:
+    /// `Missing`.
     RotateProductSecret {
         org: OrgId,
         key: ProductKey,
@@ -64,11 +66,11 @@ pub enum Write {
     /// Delete a product. Refused: `Missing`; `InUse` while it has devices.
     DeleteProduct { org: OrgId, key: ProductKey },
 
-    /// New devices; the answer is `Done::Devices`, an entry each (`Missing` product, `Taken`, `AssetTaken`, `Full` if the
-    /// product would have more than `most`, in this order). Numbers are given out from 1 without gaps; a refused entry uses
-    /// none. With a registrar they are put under it; refused is then also: `Missing` if it is not there or of another
-    /// organization, if the product does not let gateways register, or if the product's devices are gateways; `Full` if the
-    /// gateway would have registered, or have under it, more than it may.
+    /// New devices; the answer is `Done::Devices`, an entry each (`Missing` product, `Taken`, `AssetTaken`, `Full` if
+    /// the product would have more than `most`, in this order). Numbers are given out from 1 without gaps; a refused
+    /// entry uses none. With a registrar they are put under it; refused is then also: `Missing` if it is not there or
+    /// of another organization, if the product does not let gateways register, or if the product's devices are
+    /// gateways; `Full` if the gateway would have registered, or have under it, more than it may.
     CreateDevices {
         devices: Vec<NewDevice>,
         most: Option<u64>,
@@ -99,8 +101,8 @@ pub enum Write {
         former_until: Option<Timestamp>,
     },
     /// Put devices under a gateway. One that is under another gateway moves if `moves`; one that is under this gateway
-    /// stays. Refused: `Missing` gateway or device, or one of another organization than the gateway's; `InUse` by another
-    /// gateway; `Full` if the gateway would have more than `most` sub-devices.
+    /// stays. Refused: `Missing` gateway or device, or one of another organization than the gateway's; `InUse` by
+    /// another gateway; `Full` if the gateway would have more than `most` sub-devices.
     AddSubDevices {
         gateway: DeviceNo,
         devices: Vec<DeviceNo>,
@@ -111,32 +113,33 @@ pub enum Write {
     RemoveSubDevices { gateway: DeviceNo, devices: Vec<DeviceNo> },
     /// Logins and logouts; unknown and deleted devices are passed over. `None` leaves a moment as it was.
     Activity(Vec<Activity>),
-    /// Values that devices have reported, each if none is stored that is later, or as late and came after it; one that is stored
-    /// as later than the commit's moment does not count. A device keeps
-    /// at most `names_max` of a kind: further names are left out. Unknown and deleted devices are passed over.
+    /// Values that devices have reported, each if none is stored that is later, or as late and came after it; one that
+    /// is stored as later than the commit's moment does not count. A device keeps at most `names_max` of a kind:
+    /// further names are left out. Unknown and deleted devices are passed over.
     Report {
         values: Vec<(DeviceNo, Vec<Reported>)>,
         names_max: usize,
     },
-    /// Nobody is online, because the process that held the sessions has died: of every device whose last login is later than
-    /// the end of its last session, the end becomes `at`, or the login itself if that is later still.
+    /// No device is online, because the process that held the sessions has died: of every device whose last login is
+    /// later than the end of its last session, the end becomes `at`, or the login itself if that is later still.
     EndSessions { at: Timestamp },
-    /// What is stored comes from a clock that was ahead by so much: the commit's moment is the right one, and no stored moment
-    /// of the past is later from then on. Comes first in its commit.
+    /// What is stored comes from a clock that was ahead by so much: the commit's moment is the right one, and no stored
+    /// moment of the past is later from then on. Comes first in its commit.
     ///
-    /// Jobs that were created later than the commit's moment go back by `by_ms` as a whole, with their tasks and history, so
-    /// that what waits keeps the time it has left. Of other jobs at work, tasks keep their moments up to what is possible: a
-    /// retry is due no later than its interval from now, everything else has happened by now. Slots are held for no longer than
-    /// their job's reply timeout from now.
+    /// Jobs that were created later than the commit's moment go back by `by_ms` as a whole, with their tasks and
+    /// history, so that what waits keeps the time it has left. Of other jobs at work, tasks keep their moments up to
+    /// what is possible: a retry is due no later than its interval from now, everything else has happened by now. Slots
+    /// are held for no longer than their job's reply timeout from now.
     SetClockBack { by_ms: i64 },
 
-    /// A new job. A device list's rows are written in state `Init` with it. Answer `Done::Job`. With an idempotency key that
-    /// is remembered: `Done::Job` of the earlier one if the digest is equal, else refused as `Mismatch`. Job and task numbers
-    /// are given out from 1 without gaps.
+    /// A new job. A device list's rows are written in state `Init` with it. Answer `Done::Job`. With an idempotency key
+    /// that is remembered: `Done::Job` of the earlier one if the digest is equal, else refused as `Mismatch`. Job and
+    /// task numbers are given out from 1 without gaps.
     CreateJob(NewJob),
-    /// The trigger: fixes `total`, and for whole products the members, by watermark and this commit's number, and allocates
-    /// their task numbers. Changes of devices that stand before it in the same commit count, later ones do not. Answer
-    /// `Done::Count` with the total. Refused: `Missing`; `Unchanged` if it has triggered already or was cancelled before.
+    /// The trigger: fixes `total`, and for whole products the members, by watermark and this commit's number, and
+    /// allocates their task numbers. Changes of devices that stand before it in the same commit count, later ones do
+    /// not. Answer `Done::Count` with the total. Refused: `Missing`; `Unchanged` if it has triggered already or was
+    /// cancelled before.
     TriggerJob { job: JobNo },
     /// Rows of a product job, in the order of their numbers, following those already written. Counters follow. Refused:
     /// `Missing`; `Unchanged` if the stored cursor is not `after`, or if it has not triggered.
@@ -146,32 +149,35 @@ pub enum Write {
         cursor: DeviceNo,
         tasks: Vec<StepWrite>,
     },
-    /// Steps of existing tasks, each only if its row is still as the step saw it. Counters follow; a lost step writes nothing,
-    /// also no history. Steps of deleted jobs are lost. Answer `Done::Steps`.
+    /// Steps of existing tasks, each only if its row is still as the step saw it. Counters follow; a lost step writes
+    /// nothing, also no history. Steps of deleted jobs are lost. Answer `Done::Steps`.
     Steps(Vec<StepWrite>),
-    /// What each of these devices' slots holds from now on, as far as no task tells it: an attempt that is out according to
-    /// its task's row holds the slot by that, and only one that goes on after its task was cancelled or given up is written.
+    /// What each of these devices' slots holds from now on, as far as no task tells it: an attempt that is out
+    /// according to its task's row holds the slot by that, and only one that goes on after its task was cancelled or
+    /// given up is written.
     Slots(Vec<(DeviceNo, Option<Slot>)>),
-    /// Cancel a whole job: raises its mark by one. Answer `Done::Count`: how many tasks were eligible (cancellable rows and
-    /// rows not yet written). A job that has not triggered is finished by it. Refused: `Missing`; `Full` after `u16::MAX` of
-    /// them.
+    /// Cancel a whole job: raises its mark by one. Answer `Done::Count`: how many tasks were eligible (cancellable rows
+    /// and rows not yet written). A job that has not triggered is finished by it. Refused: `Missing`; `Full` after
+    /// `u16::MAX` of them.
     CancelJob { job: JobNo, by: Actor },
     /// All rows have been settled under this mark. Refused: `Missing`.
     SettledJob { job: JobNo, mark: u16 },
     /// Delete a job: gone from the API at once. Refused: `Missing`; `InUse` unless it is INIT or FINISHED.
     DeleteJob { job: JobNo, by: Actor },
-    /// Remove up to `limit` rows (tasks with their history) of a deleted job. Answer `Done::Count`: rows removed; the job's
-    /// own row goes with the last, and its numbers are never used again. Refused: `Missing` if it is not there or not deleted.
+    /// Remove up to `limit` rows (tasks with their history) of a deleted job. Answer `Done::Count`: rows removed; the
+    /// job's own row goes with the last, and its numbers are never used again. Refused: `Missing` if it is not there or
+    /// not deleted.
     PurgeJob { job: JobNo, limit: usize },
 
-    /// The numbers of jobs and tasks go on from `least`, or, where they have come that far, after `gap` that are left out.
+    /// The numbers of jobs and tasks go on from `least`, or, where they have come that far, after `gap` that are left
+    /// out.
     SkipNumbers { least: u64, gap: u64 },
 
-    /// Remember an answer, and forget those that have been kept for [`crate::rows::ANSWER_KEPT_MS`]. Refused: `Taken` if
-    /// the key is still remembered.
+    /// Remember an answer, and forget those that have been kept for [`crate::rows::ANSWER_KEPT_MS`]. Refused: `Taken`
+    /// if the key is still remembered.
     Remember { idempotency: Idempotency, answer: String },
-    /// Remember proofs that have been used (those that are remembered stay so), and forget the oldest of those from before
-    /// `before`, at most `limit` of them.
+    /// Remember proofs that have been used (those that are remembered stay so), and forget the oldest of those from
+    /// before `before`, at most `limit` of them.
     UseUp {
         proofs: Vec<Proof>,
         before: Timestamp,
@@ -179,9 +185,9 @@ pub enum Write {
     },
     /// What an operator did, where no other write carries it.
     Note(Action),
-    /// A write that does not say by itself who asked for it, together with that: nothing is kept of a refused write. Where
-    /// the answer is `Done::Devices`, the first action belongs to the first device, and so on; otherwise all belong to the
-    /// whole. The answer is the write's own.
+    /// A write that does not say by itself who asked for it, together with that: nothing is kept of a refused write.
+    /// Where the answer is `Done::Devices`, the first action belongs to the first device, and so on; otherwise all
+    /// belong to the whole. The answer is the write's own.
     Noted { write: Box<Write>, actions: Vec<Action> },
 }
 

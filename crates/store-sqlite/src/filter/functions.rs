@@ -28,8 +28,8 @@ pub(crate) struct Conditions(Arc<Mutex<Search>>);
 #[derive(Default)]
 struct Search {
     conditions: Vec<Condition>,
-    /// What was read last, one for each JSON column of the search: a row is read once, however many conditions it has to
-    /// meet.
+    /// What was read last, one for each JSON column of the search: a row is read once, however many conditions it has
+    /// to meet.
     documents: Vec<Document>,
 }
 

@@ -1,8 +1,8 @@
 //! Search filters as SQL.
 //!
-//! Whatever an index can help with becomes plain SQL over columns that are never NULL, so that SQL's third truth value has
-//! nowhere to come from. Conditions over JSON (names, tags, attributes), and `like`, are asked of `aldis_core` itself
-//! through functions that SQLite calls row by row: there is one meaning of the language, not two.
+//! Whatever an index can help with becomes plain SQL over columns that are never NULL, so that SQL's third truth value
+//! has nowhere to come from. Conditions over JSON (names, tags, attributes), and `like`, are asked of `aldis_core`
+//! itself through functions that SQLite calls row by row: there is one meaning of the language, not two.
 
 mod functions;
 mod query;

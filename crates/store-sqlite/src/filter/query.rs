@@ -38,8 +38,8 @@ impl Query {
         self
     }
 
-    /// Nothing matches. Bound and not written: SQLite refuses a query that it sees to find nothing if that leaves it no use for the
-    /// index that it is told to take.
+    /// Nothing matches. Bound and not written: SQLite refuses a query that it sees to find nothing if that leaves it no
+    /// use for the index that it is told to take.
     fn never(&mut self) -> &mut Self {
         self.bind(0)
     }
@@ -116,8 +116,8 @@ impl Query {
         });
     }
 
-    /// A condition on an id that is a number in its column: by number, so that an index helps, where it asks for equality;
-    /// `as_text` says the id otherwise.
+    /// A condition on an id that is a number in its column: by number, so that an index helps, where it asks for
+    /// equality; `as_text` says the id otherwise.
     pub(crate) fn on_id<F>(
         &mut self,
         column: &str,

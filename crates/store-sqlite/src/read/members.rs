@@ -53,8 +53,8 @@ fn standing_at_trigger(conn: &Connection, members: &MemberRow) -> Result<HashMap
     Ok(changes.into_iter().collect())
 }
 
-/// The devices of the products past the cursor, by number, until `take` has enough. Each product's come in order from its
-/// index; several are merged as they come, so that a slice costs a slice.
+/// The devices of the products past the cursor, by number, until `take` has enough. Each product's come in order from
+/// its index; several are merged as they come, so that a slice costs a slice.
 fn candidates(
     conn: &Connection,
     org: &OrgId,

@@ -71,8 +71,8 @@ impl<'c> Owners<'c> {
     }
 }
 
-/// No task with a smaller number is in one of these states: the first of all jobs whose counters say that they have some.
-/// Keeps a look at a device's waiting tasks from going through its past. `None`: there is no such task at all.
+/// No task with a smaller number is in one of these states: the first of all jobs whose counters say that they have
+/// some. Keeps a look at a device's waiting tasks from going through its past. `None`: there is no such task at all.
 pub(crate) fn lowest_in(conn: &Connection, states: &[State]) -> Result<Option<u64>> {
     let counters: Vec<String> = states
         .iter()

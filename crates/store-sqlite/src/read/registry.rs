@@ -1,5 +1,5 @@
-//! Organizations, access keys, thing models and products. They are few: searches read an organization's one after another
-//! and filter them here.
+//! Organizations, access keys, thing models and products. They are few: searches read an organization's one after
+//! another and filter them here.
 
 use aldis_core::expression::{Filter, ModelField, ProductField};
 use aldis_core::ids::{AppKey, ModelId, OrgId, ProductKey};

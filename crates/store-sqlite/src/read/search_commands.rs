@@ -1,5 +1,5 @@
-//! Searches for the single commands of one device: its tasks are found by the index over devices, and of a single command
-//! the task is the job's first.
+//! Searches for the single commands of one device: its tasks are found by the index over devices, and of a single
+//! command the task is the job's first.
 
 use aldis_core::expression::{CommandField, Filter};
 use aldis_core::ids::{DeviceNo, TaskNo};

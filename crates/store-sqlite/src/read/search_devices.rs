@@ -1,5 +1,5 @@
-//! Searches for devices. A device's status is partly presence, which may change at any moment, so a search with a filter
-//! asks once, for the numbers of all that match, and takes total and page from them.
+//! Searches for devices. A device's status is partly presence, which may change at any moment, so a search with a
+//! filter asks once, for the numbers of all that match, and takes total and page from them.
 
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};

@@ -1,7 +1,7 @@
 //! A commit: one transaction, the writes in order, one function each; then what they came to for jobs and counters.
 //!
-//! A refusal must be found before the first change of its write, because the transaction goes on. A failure ends the whole
-//! transaction, and nothing of it stays.
+//! A refusal must be found before the first change of its write, because the transaction goes on. A failure ends the
+//! whole transaction, and nothing of it stays.
 
 mod devices;
 mod job_tasks;
@@ -96,8 +96,8 @@ fn commit(db: &mut Db, now: Timestamp, writes: &[Write]) -> Result<Committed> {
     Ok(Committed { number, done })
 }
 
-/// Moves all of the log into the database, also of a log that has been removed and that this process alone still has. False:
-/// a part of it is not there.
+/// Moves all of the log into the database, also of a log that has been removed and that this process alone still has.
+/// False: a part of it is not there.
 fn complete_database(db: &Db) -> bool {
     let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
     let moved = db.conn.query_row("PRAGMA wal_checkpoint(FULL)", [], row);

@@ -24,8 +24,8 @@ impl Batch<'_> {
         Ok(Done::Yes)
     }
 
-    /// Most values have a row already: only new ones have their device's names counted. A stored moment that has not come yet
-    /// is from a clock that was ahead, and hides nothing.
+    /// Most values have a row already: only new ones have their device's names counted. A stored moment that has not
+    /// come yet is from a clock that was ahead, and hides nothing.
     fn report_one(&self, device: DeviceNo, reported: &Reported, names_max: usize) -> Result<()> {
         let Reported { kind, name, value, at } = reported;
         let (device, kind) = (int(device.0), kind_number(*kind));

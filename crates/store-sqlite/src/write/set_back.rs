@@ -1,5 +1,5 @@
-//! A clock that was ahead is set right: see `Write::SetClockBack`. It happens once, by an operator's order, so that whole tables
-//! are gone through.
+//! A clock that was ahead is set right: see `Write::SetClockBack`. It happens once, by an operator's order, so that
+//! whole tables are gone through.
 
 use aldis_core::task::State;
 use aldis_store::Done;
@@ -34,8 +34,8 @@ impl Batch<'_> {
         Ok(Done::Yes)
     }
 
-    /// Of tasks that were there before the clock went ahead. Their moments are relative to their job's release, and those of
-    /// the attempt to its intent (`task_row`).
+    /// Of tasks that were there before the clock went ahead. Their moments are relative to their job's release, and
+    /// those of the attempt to its intent (`task_row`).
     fn limit_tasks(&self) -> Result<()> {
         let now = "(?1 - job.release)";
         let since_intent = format!("({now} - coalesce(min(task.intent, {now}), 0))");

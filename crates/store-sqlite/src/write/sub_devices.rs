@@ -87,7 +87,8 @@ impl Batch<'_> {
         })
     }
 
-    /// How many are under the gateway: a commit may add a thousand devices one by one, and must not count them all each time.
+    /// How many are under the gateway: a commit may add a thousand devices one by one, and must not count them all each
+    /// time.
     pub(super) fn count_under(&self, gateway: DeviceNo) -> Result<usize> {
         if let Some((_, count)) = self.under.filter(|(known, _)| *known == gateway) {
             return Ok(count);

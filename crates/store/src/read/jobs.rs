@@ -49,7 +49,8 @@ pub trait ReadJobs: Send + Sync {
     ) -> Result<Found<TaskInfo>, Error>;
     /// A task's history rows, by attempt and time; of deleted jobs none.
     fn history(&self, task: TaskNo) -> Result<Vec<Ended>, Error>;
-    /// Rows of one job after a number (`None`: from its first), by number; `usize::MAX` is no limit. Of deleted jobs none.
+    /// Rows of one job after a number (`None`: from its first), by number; `usize::MAX` is no limit. Of deleted jobs
+    /// none.
     fn job_tasks(&self, job: &Job, which: JobTasks, after: Option<TaskNo>, limit: usize) -> Result<Vec<Task>, Error>;
     /// Members of a triggered product job that have no row yet, by number. A deleted device may be among them.
     fn members(&self, job: &Job, limit: usize) -> Result<Vec<DeviceFacts>, Error>;

@@ -10,13 +10,13 @@ use crate::{Error, Found, Page};
 ///
 /// Deleted devices and deleted jobs are found only where a method says so.
 pub trait ReadJournal: Send + Sync {
-    /// The last commit's number and the engine's clock at it; both 0 before the first. Every commit adds one, also one whose
-    /// writes are all refused.
+    /// The last commit's number and the engine's clock at it; both 0 before the first. Every commit adds one, also one
+    /// whose writes are all refused.
     fn last_commit(&self) -> Result<(CommitNo, Timestamp), Error>;
     /// What was answered to a request with this idempotency key, unless that was [`crate::rows::ANSWER_KEPT_MS`] before
     /// `now`.
     fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error>;
-    /// The proofs that are remembered as used, the latest first, at most so many.
+    /// The proofs that are remembered as used, the latest first, at most `limit`.
     fn proofs(&self, limit: usize) -> Result<Vec<Proof>, Error>;
     /// What was done in an organization, newest first.
     fn search_actions(&self, org: &OrgId, filter: &ActionFilter, page: Page) -> Result<Found<PastAction>, Error>;

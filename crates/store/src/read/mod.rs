@@ -98,7 +98,8 @@ pub struct TaskInfo {
 
 /// Every question. A function that needs one subject takes that subject's trait.
 ///
-/// No read waits for the writer; each sees the state after some commit. A row that does not exist is `None`, not an error.
+/// No read waits for the writer; each sees the state after some commit. A row that does not exist is `None`, not an
+/// error.
 pub trait Read: ReadRegistry + ReadDevices + ReadJobs + ReadQueues + ReadJournal {}
 
 impl<S: ReadRegistry + ReadDevices + ReadJobs + ReadQueues + ReadJournal + ?Sized> Read for S {}

@@ -21,8 +21,8 @@ pub trait ReadQueues: Send + Sync {
     fn queue_lengths(&self, devices: &[DeviceNo]) -> Result<Vec<usize>, Error>;
     /// The tasks in state `Queued` or `RetryWait` of one device.
     fn waiting(&self, device: DeviceNo) -> Result<Vec<Task>, Error>;
-    /// Tasks of one device of which an attempt was made: those in state `Published` or `InProgress` first, then the newest
-    /// (largest number), at most so many.
+    /// Tasks of one device of which an attempt was made: those in state `Published` or `InProgress` first, then the
+    /// newest (largest number), at most `limit`.
     fn attempted(&self, device: DeviceNo, limit: usize) -> Result<Vec<Task>, Error>;
     /// The slots that were written. All that are held: [`crate::held_slots`].
     fn slots(&self) -> Result<Vec<Slot>, Error>;

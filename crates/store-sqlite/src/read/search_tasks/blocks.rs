@@ -1,5 +1,5 @@
-//! A page of the tasks in some states. From the counters of jobs, and of their shards, follows on which blocks of rows it
-//! lies; only those are walked over.
+//! A page of the tasks in some states. From the counters of jobs, and of their shards, follows on which blocks of rows
+//! it lies; only those are walked over.
 
 use std::ops::Range;
 

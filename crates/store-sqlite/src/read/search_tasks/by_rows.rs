@@ -16,8 +16,8 @@ use crate::filter::{Query, accepts};
 use crate::sql;
 use crate::task_row::state_number;
 
-/// Up to this many devices are looked up one by one in the index over devices; more are cheaper found on a walk along the
-/// tasks.
+/// Up to this many devices are looked up one by one in the index over devices; more are cheaper found on a walk along
+/// the tasks.
 const DEVICES_MAX: u64 = 1000;
 
 /// The index over the rare final states serves only queries that repeat its very condition.

@@ -3,7 +3,8 @@
 //! An organization's tasks are the ranges of its jobs. For one job, what a filter says about the job itself is known
 //! beforehand; what remains of it decides how its range is searched:
 //! - nothing: the rows are dense, so the page is computed from numbers alone;
-//! - only states: the total comes from the counters, and so does the way to the few blocks of rows on which the page lies;
+//! - only states: the total comes from the counters, and so does the way to the few blocks of rows on which the page
+//!   lies;
 //! - anything else: one pass over the range, or over the few devices that the filter names.
 //!
 //! Neighbouring ranges for which the same remains are searched as one.
@@ -206,8 +207,8 @@ impl Stretch {
     }
 }
 
-/// Visits the ranges of an organization's jobs, newest first; only those that the filter can be about, as far as it names
-/// jobs, tasks or the time of creation.
+/// Visits the ranges of an organization's jobs, newest first; only those that the filter can be about, as far as it
+/// names jobs, tasks or the time of creation.
 fn each_range(
     db: &Db,
     org: &OrgId,
