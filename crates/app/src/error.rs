@@ -191,7 +191,8 @@ impl From<aldis_store::Error> for Error {
             aldis_store::Error::GivenUp => Self::SearchTooLong,
             failed @ (aldis_store::Error::Unavailable { .. }
             | aldis_store::Error::Corrupt { .. }
-            | aldis_store::Error::Replaced { .. }) => Self::Store(failed),
+            | aldis_store::Error::Replaced { .. }
+            | aldis_store::Error::StaleEpoch { .. }) => Self::Store(failed),
         }
     }
 }

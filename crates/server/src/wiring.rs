@@ -294,8 +294,9 @@ fn skip_numbers(store: &mut dyn Store, now: Timestamp) -> Result<(), StoreError>
     SystemChance.fill(&mut chance);
     // The moment of the last commit is kept: the engine compares the clock with it.
     let (_, last) = store.last_commit()?;
+    let epoch = store.begin_epoch()?;
     store
-        .commit(last, &[numbers::skip(now, u32::from_ne_bytes(chance))])
+        .commit(epoch, last, &[numbers::skip(now, u32::from_ne_bytes(chance))])
         .map(drop)
 }
 

@@ -8,7 +8,7 @@ use aldis_core::job::{Counters, roll_up};
 use aldis_core::task::{Event, Task, step};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{CommitNo, Device, Job, NewDevice, NewJob};
-use aldis_store::{DeviceRef, Done, Error, JobTasks, Page, Presence, Read, Refusal, StepWrite, Store, Write};
+use aldis_store::{DeviceRef, Done, Epoch, Error, JobTasks, Page, Presence, Read, Refusal, StepWrite, Store, Write};
 use parking_lot::Mutex;
 
 use super::sample::{self, MODEL, ORG, OTHER_ORG, OTHER_PRODUCT, PRESENT, PRODUCT, reply};
@@ -43,6 +43,7 @@ impl Presence for Sessions {
 pub struct Bench {
     make: Make,
     fixture: Box<dyn Fixture>,
+    pub(super) epoch: Epoch,
     pub(super) sessions: Arc<Sessions>,
     pub(super) now: Timestamp,
     last: CommitNo,
@@ -53,9 +54,12 @@ impl Bench {
     #[must_use]
     pub fn new(make: Make) -> Self {
         let sessions = Arc::new(Sessions::default());
+        let mut fixture = make(Arc::<Sessions>::clone(&sessions));
+        let epoch = fixture.store().begin_epoch().unwrap();
         Self {
             make,
-            fixture: make(Arc::<Sessions>::clone(&sessions)),
+            fixture,
+            epoch,
             sessions,
             now: Timestamp(1_700_000_100_000),
             last: CommitNo(0),
@@ -81,6 +85,12 @@ impl Bench {
 
     pub(super) fn reopen(&mut self) {
         self.fixture.reopen();
+        self.begin_epoch();
+    }
+
+    /// Another writer begins; what the bench commits from now on is that writer's.
+    pub(super) fn begin_epoch(&mut self) {
+        self.epoch = self.store().begin_epoch().unwrap();
     }
 
     /// The moment that the next commit will have.
@@ -96,8 +106,8 @@ impl Bench {
     /// Commits and checks what holds for every commit.
     pub(super) fn commit(&mut self, writes: &[Write]) -> Vec<Done> {
         self.now = self.next_moment();
-        let now = self.now;
-        let committed = self.store().commit(now, writes).unwrap();
+        let (epoch, now) = (self.epoch, self.now);
+        let committed = self.store().commit(epoch, now, writes).unwrap();
         self.last = CommitNo(self.last.0 + 1);
         assert_eq!(committed.number, self.last, "commits are numbered one by one");
         assert_eq!(committed.done.len(), writes.len(), "an answer for each write");

@@ -3,7 +3,7 @@
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{CommitNo, Product};
-use aldis_store::{Done, Refusal, Write};
+use aldis_store::{Done, Epoch, Error, Refusal, Write};
 
 use super::bench::{Bench, delete};
 use super::sample::{self, MODEL, ORG, PRODUCT, device_job, org};
@@ -121,4 +121,28 @@ pub fn numbers_are_not_reused_after_reopening(bench: &mut Bench) {
     let number = bench.read().last_commit().unwrap().0;
     bench.reopen();
     assert_eq!(bench.read().last_commit().unwrap().0, number);
+}
+
+/// A store with several writers gives each an epoch of its own; one that a lock protects gives every writer the same.
+pub fn commits_of_a_replaced_writer_are_refused(bench: &mut Bench) {
+    bench.found();
+    let replaced = bench.epoch;
+    bench.begin_epoch();
+    let (current, now) = (bench.epoch, bench.next_moment());
+    let write = Write::CreateOrganization(sample::organization("replaced"));
+    if current == Epoch::SOLE {
+        assert_eq!(replaced, current, "a sole writer's epoch never changes");
+        bench.done(write);
+        return;
+    }
+    assert!(current > replaced, "{current:?} follows {replaced:?}");
+    let before = bench.read().last_commit().unwrap();
+    let refused = bench.store().commit(replaced, now, std::slice::from_ref(&write));
+    match refused {
+        Err(Error::StaleEpoch { given, current: known }) => assert_eq!((given, known), (replaced, current)),
+        other => panic!("a stale commit must be refused: {other:?}"),
+    }
+    assert_eq!(bench.read().last_commit().unwrap(), before);
+    assert_eq!(bench.read().organization(&"replaced".into()).unwrap(), None);
+    bench.done(write);
 }

@@ -59,6 +59,7 @@ macro_rules! conformance_tests {
                 everything_is_there_after_reopening,
                 numbers_are_not_reused_after_reopening,
                 skipped_numbers_are_given_to_no_job_and_no_task,
+                commits_of_a_replaced_writer_are_refused,
             }
             registry {
                 organizations_are_created_disabled_and_deleted,

@@ -63,8 +63,9 @@ fn commit(bench: &mut Bench, history: &mut History, when: &str) {
 
 fn apply(bench: &mut Bench, history: &mut History, writes: &[Write], when: &str) {
     let now = history.now;
-    let expected = history.model.commit(now, writes).unwrap();
-    let found = bench.store().commit(now, writes).unwrap();
+    let expected = history.model.commit(history.model.epoch(), now, writes).unwrap();
+    let epoch = bench.epoch;
+    let found = bench.store().commit(epoch, now, writes).unwrap();
     assert_eq!(found, expected, "{when}: {writes:#?}");
     for org in [ORG, OTHER_ORG] {
         check_jobs(bench.read(), &org.into());

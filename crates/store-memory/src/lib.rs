@@ -21,7 +21,7 @@ use std::sync::Arc;
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{CommitNo, Slot};
-use aldis_store::{Committed, Error, Presence, Store, Write};
+use aldis_store::{Committed, Epoch, Error, Presence, Store, Write};
 use parking_lot::RwLock;
 
 use devices::Devices;
@@ -47,11 +47,29 @@ impl MemoryStore {
             presence,
         }
     }
+
+    /// The epoch of the current writer: a test that changes rows beside an engine commits with it.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.contents.read().epoch
+    }
 }
 
 impl Store for MemoryStore {
-    fn commit(&mut self, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
+    fn begin_epoch(&mut self) -> Result<Epoch, Error> {
         let mut contents = self.contents.write();
+        contents.epoch = Epoch(contents.epoch.0 + 1);
+        Ok(contents.epoch)
+    }
+
+    fn commit(&mut self, epoch: Epoch, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
+        let mut contents = self.contents.write();
+        if epoch != contents.epoch {
+            return Err(Error::StaleEpoch {
+                given: epoch,
+                current: contents.epoch,
+            });
+        }
         contents.last = CommitNo(contents.last.0 + 1);
         contents.clock = now;
         let done = writes.iter().map(|write| contents.apply(write)).collect();
@@ -65,6 +83,7 @@ impl Store for MemoryStore {
 /// All that is kept. While writes are applied, `last` and `clock` are those of the commit under way.
 #[derive(Default)]
 struct Contents {
+    epoch: Epoch,
     last: CommitNo,
     clock: Timestamp,
     registry: Registry,

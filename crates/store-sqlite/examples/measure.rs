@@ -19,7 +19,7 @@ use aldis_core::job::Policy;
 use aldis_core::task::{AttemptTimes, Outcome, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Done, JobTasks, Page, Presence, ReadDevices, ReadJobs, ReadQueues, StepWrite, Store, Write};
+use aldis_store::{Done, Epoch, JobTasks, Page, Presence, ReadDevices, ReadJobs, ReadQueues, StepWrite, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use serde_json::json;
 
@@ -130,7 +130,11 @@ fn register(store: &mut SqliteStore, devices: usize) {
         updated_by: None,
     };
     store
-        .commit(NOW, &[Write::CreateModel(model), Write::CreateProduct(product)])
+        .commit(
+            Epoch::SOLE,
+            NOW,
+            &[Write::CreateModel(model), Write::CreateProduct(product)],
+        )
         .unwrap();
     let new = |number: usize| NewDevice {
         org: org.clone(),
@@ -148,6 +152,7 @@ fn register(store: &mut SqliteStore, devices: usize) {
     for slice in numbers.chunks(1000) {
         store
             .commit(
+                Epoch::SOLE,
                 NOW,
                 &[Write::register(slice.iter().map(|number| new(*number)).collect())],
             )
@@ -185,12 +190,14 @@ fn product_job(store: &mut SqliteStore, reader: &SqliteReader, devices: usize) -
         idempotency: None,
         by: by(),
     };
-    let no = match store.commit(NOW, &[Write::CreateJob(job)]).unwrap().done[..] {
+    let no = match store.commit(Epoch::SOLE, NOW, &[Write::CreateJob(job)]).unwrap().done[..] {
         [Done::Job { no, .. }] => no,
         ref other => panic!("{other:?}"),
     };
     timed("trigger", 1, || {
-        store.commit(NOW, &[Write::TriggerJob { job: no }]).unwrap()
+        store
+            .commit(Epoch::SOLE, NOW, &[Write::TriggerJob { job: no }])
+            .unwrap()
     });
     let mut reading = std::time::Duration::ZERO;
     timed("members and rows, slices of 10,000", devices, || {
@@ -211,6 +218,7 @@ fn product_job(store: &mut SqliteStore, reader: &SqliteReader, devices: usize) -
             let after = job.members.unwrap().cursor;
             store
                 .commit(
+                    Epoch::SOLE,
                     NOW,
                     &[Write::WriteTasks {
                         job: no,
@@ -259,7 +267,7 @@ fn steps(store: &mut SqliteStore, reader: &SqliteReader, no: JobNo, rows: usize)
     timed(&format!("steps in random order, {rows} a commit"), tasks.len(), || {
         for slice in writes {
             let expected = vec![true; slice.len()];
-            let done = store.commit(NOW, &[Write::Steps(slice)]).unwrap().done;
+            let done = store.commit(Epoch::SOLE, NOW, &[Write::Steps(slice)]).unwrap().done;
             assert_eq!(done, [Done::Steps(expected)]);
         }
     });

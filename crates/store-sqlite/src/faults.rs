@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aldis_core::ids::{AppKey, DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{AccessKey, Organization, Role, Secret};
-use aldis_store::{Done, Error, Presence, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Done, Epoch, Error, Presence, ReadJournal, ReadRegistry, Store, Write};
 use tempfile::TempDir;
 
 use crate::database::Access;
@@ -52,7 +52,9 @@ fn key(secret: &str) -> Write {
 #[test]
 fn a_full_disk_fails_the_commit_whole_and_the_next_one_works() {
     let (_dir, mut store, reader) = opened();
-    store.commit(Timestamp(1), &[organization("o", String::new())]).unwrap();
+    store
+        .commit(Epoch::SOLE, Timestamp(1), &[organization("o", String::new())])
+        .unwrap();
     let pages = |store: &mut SqliteStore, limit: i64| {
         let db = store.access.db.get_mut();
         db.conn
@@ -62,7 +64,11 @@ fn a_full_disk_fails_the_commit_whole_and_the_next_one_works() {
     pages(&mut store, 1);
     let large = organization("large", "x".repeat(1 << 20));
     let error = store
-        .commit(Timestamp(2), &[organization("small", String::new()), large.clone()])
+        .commit(
+            Epoch::SOLE,
+            Timestamp(2),
+            &[organization("small", String::new()), large.clone()],
+        )
         .unwrap_err();
     assert!(
         matches!(&error, Error::Unavailable { source: Some(_), .. }),
@@ -75,7 +81,7 @@ fn a_full_disk_fails_the_commit_whole_and_the_next_one_works() {
         "also not for the writer itself"
     );
     pages(&mut store, 1 << 30);
-    let committed = store.commit(Timestamp(3), &[large]).unwrap();
+    let committed = store.commit(Epoch::SOLE, Timestamp(3), &[large]).unwrap();
     assert_eq!((committed.number.0, committed.done), (2, vec![Done::Yes]));
     assert_eq!(reader.last_commit().unwrap().1, Timestamp(3));
 }
@@ -93,19 +99,25 @@ fn a_locked_file_is_unavailable_for_a_while() {
     let stranger = rusqlite::Connection::open(dir.path().join("aldis.db")).unwrap();
     stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = store
-        .commit(Timestamp(1), &[organization("o", String::new())])
+        .commit(Epoch::SOLE, Timestamp(1), &[organization("o", String::new())])
         .unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
     assert_eq!(reader.organizations().unwrap().len(), 0, "readers do not wait");
     stranger.execute_batch("ROLLBACK").unwrap();
-    store.commit(Timestamp(2), &[organization("o", String::new())]).unwrap();
+    store
+        .commit(Epoch::SOLE, Timestamp(2), &[organization("o", String::new())])
+        .unwrap();
 }
 
 #[test]
 fn a_value_that_makes_no_sense_is_named_by_table_and_column() {
     let (_dir, mut store, reader) = opened();
     store
-        .commit(Timestamp(1), &[organization("o", String::new()), key("s3cret")])
+        .commit(
+            Epoch::SOLE,
+            Timestamp(1),
+            &[organization("o", String::new()), key("s3cret")],
+        )
         .unwrap();
     let break_it = |store: &mut SqliteStore, sql: &str| store.access.db.get_mut().conn.execute_batch(sql).unwrap();
     let place = |error| match error {
@@ -126,7 +138,11 @@ fn secrets_stand_nowhere_in_the_files() {
     let (dir, mut store, reader) = opened();
     let secret = "a secret that is easy to find";
     store
-        .commit(Timestamp(1), &[organization("o", String::new()), key(secret)])
+        .commit(
+            Epoch::SOLE,
+            Timestamp(1),
+            &[organization("o", String::new()), key(secret)],
+        )
         .unwrap();
     assert_eq!(reader.access_keys(None).unwrap()[0].secret, Secret(secret.to_owned()));
     for file in fs::read_dir(dir.path()).unwrap() {
@@ -141,7 +157,9 @@ fn a_reader_sees_one_state_while_commits_go_on() {
     let before = reader.access.read("reading twice", |db| {
         let count = || crate::sql::all(&db.conn, "SELECT id FROM organization", [], |_| Ok(())).map(|rows| rows.len());
         let first = count()?;
-        store.commit(Timestamp(1), &[organization("o", String::new())]).unwrap();
+        store
+            .commit(Epoch::SOLE, Timestamp(1), &[organization("o", String::new())])
+            .unwrap();
         Ok((first, count()?))
     });
     assert_eq!(before.unwrap(), (0, 0));

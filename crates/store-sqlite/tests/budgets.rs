@@ -11,7 +11,7 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Device, FoundModel, Model, NewDevice, Organization, Product, Secret};
-use aldis_store::{Budget, Error, Found, Page, Presence, ReadDevices, ReadRegistry, Store, Write};
+use aldis_store::{Budget, Epoch, Error, Found, Page, Presence, ReadDevices, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, open};
 use serde_json::json;
 use tempfile::TempDir;
@@ -41,7 +41,7 @@ fn filled() -> (TempDir, SqliteReader) {
     writes.extend((0..ROWS).map(|n| Write::CreateModel(model(n))));
     writes.push(Write::CreateProduct(product()));
     writes.push(Write::register((0..ROWS).map(device).collect()));
-    store.commit(Timestamp(1), &writes).unwrap();
+    store.commit(Epoch::SOLE, Timestamp(1), &writes).unwrap();
     (dir, reader)
 }
 

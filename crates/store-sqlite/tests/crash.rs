@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Organization;
-use aldis_store::{Presence, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Epoch, Presence, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 
 /// In the environment of the process that is to die: where it works.
@@ -42,7 +42,7 @@ fn the_process_that_dies() {
             created,
         };
         store
-            .commit(created, &[Write::CreateOrganization(organization)])
+            .commit(Epoch::SOLE, created, &[Write::CreateOrganization(organization)])
             .unwrap();
     }
     std::process::abort();

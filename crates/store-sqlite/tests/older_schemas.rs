@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aldis_core::ids::{AppKey, DeviceNo};
 use aldis_core::time::Timestamp;
-use aldis_store::{Presence, ReadJobs, ReadJournal, ReadQueues, ReadRegistry, Store};
+use aldis_store::{Epoch, Presence, ReadJobs, ReadJournal, ReadQueues, ReadRegistry, Store};
 use aldis_store_sqlite::{Options, open};
 use rusqlite::Connection;
 
@@ -97,7 +97,7 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
                 1,
                 "the attempt that is out holds its device"
             );
-            store.commit(Timestamp(1_795_469_500_000), &[]).unwrap();
+            store.commit(Epoch::SOLE, Timestamp(1_795_469_500_000), &[]).unwrap();
         }
         assert_eq!(version(&database), version(&new));
         assert_eq!(shape(&database), shape(&new), "{}", sql.display());

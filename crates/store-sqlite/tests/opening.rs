@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Organization;
-use aldis_store::{Done, Presence, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Done, Epoch, Presence, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{OpenError, Options, SqliteReader, SqliteStore, open};
 use tempfile::TempDir;
 
@@ -41,7 +41,10 @@ fn used_dir() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _reader) = try_open(dir.path()).unwrap();
     assert_eq!(
-        store.commit(Timestamp(5), &[organization("o")]).unwrap().done,
+        store
+            .commit(Epoch::SOLE, Timestamp(5), &[organization("o")])
+            .unwrap()
+            .done,
         [Done::Yes]
     );
     dir
@@ -59,7 +62,7 @@ fn what_was_committed_is_there_after_opening_again() {
     let (commit, clock) = reader.last_commit().unwrap();
     assert_eq!((commit.0, clock), (1, Timestamp(5)));
     let committed = store
-        .commit(Timestamp(6), &[organization("o"), organization("p")])
+        .commit(Epoch::SOLE, Timestamp(6), &[organization("o"), organization("p")])
         .unwrap();
     assert_eq!(committed.number.0, 2);
     assert_eq!(reader.organizations().unwrap().len(), 2);

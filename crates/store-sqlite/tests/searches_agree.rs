@@ -13,7 +13,7 @@ use aldis_core::job::Policy;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Error, Found, Page, Presence, Read, StepWrite, Store, Write};
+use aldis_store::{Epoch, Error, Found, Page, Presence, Read, StepWrite, Store, Write};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::{Options, SqliteStore, open};
 use parking_lot::Mutex;
@@ -49,8 +49,8 @@ fn both() -> &'static Both {
         let mut memory = MemoryStore::new(presence);
         for (now, writes) in (1000..).step_by(1000).map(Timestamp).zip(content()) {
             assert_eq!(
-                sqlite.commit(now, &writes).unwrap(),
-                memory.commit(now, &writes).unwrap()
+                sqlite.commit(Epoch::SOLE, now, &writes).unwrap(),
+                memory.commit(Epoch::SOLE, now, &writes).unwrap()
             );
         }
         Both {

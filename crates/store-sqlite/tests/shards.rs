@@ -13,7 +13,7 @@ use aldis_core::job::Policy;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Page, Presence, Read, ReadJobs, StepWrite, Store, Write, words};
+use aldis_store::{Epoch, Page, Presence, Read, ReadJobs, StepWrite, Store, Write, words};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::{Options, SqliteStore, open};
 use rusqlite::Connection;
@@ -162,7 +162,7 @@ fn step(job: JobNo, first: u64, place: u64) -> StepWrite {
 
 fn fill(store: &mut impl Store) {
     for (now, writes) in (1000..).step_by(1000).map(Timestamp).zip(content()) {
-        store.commit(now, &writes).unwrap();
+        store.commit(Epoch::SOLE, now, &writes).unwrap();
     }
 }
 

@@ -15,7 +15,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     Actor, CommitNo, JobText, Model, NewDevice, NewJob, Organization, Product, Secret, Slot, TargetEntry, TargetScope,
 };
-use aldis_store::{JobTasks, Page, Presence, Read, Store, Write};
+use aldis_store::{Epoch, JobTasks, Page, Presence, Read, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use serde_json::json;
 
@@ -186,7 +186,7 @@ fn opened_with_log_of(dir: &Path, length: u64) -> (CommitNo, String) {
     log.set_len(length).unwrap();
     let (mut store, reader) = open_dir(copy.path());
     let found = state(&reader);
-    store.commit(Timestamp(99), &[]).unwrap();
+    store.commit(Epoch::SOLE, Timestamp(99), &[]).unwrap();
     found
 }
 
@@ -194,11 +194,11 @@ fn opened_with_log_of(dir: &Path, length: u64) -> (CommitNo, String) {
 fn a_commit_that_was_cut_off_anywhere_is_there_as_a_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, reader) = open_dir(dir.path());
-    store.commit(Timestamp(1), &foundation()).unwrap();
+    store.commit(Epoch::SOLE, Timestamp(1), &foundation()).unwrap();
     let mut opened = 0;
     for number in 1..=COMMITS {
         let (before, from) = (state(&reader), log_length(dir.path()));
-        store.commit(Timestamp(3), &writes(number)).unwrap();
+        store.commit(Epoch::SOLE, Timestamp(3), &writes(number)).unwrap();
         let (after, to) = (state(&reader), log_length(dir.path()));
         assert_ne!(before, after);
         assert!(to > from, "the log grows with each commit");

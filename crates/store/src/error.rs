@@ -31,6 +31,14 @@ pub enum Error {
         /// Everything that was committed is in the database file all the same.
         saved: bool,
     },
+    /// Another writer has begun since this one did. This writer has to stop: its view of the store is out of date.
+    #[error("expected a commit of epoch {}, found epoch {}: another writer has replaced this one", current.0, given.0)]
+    StaleEpoch {
+        /// The epoch of the commit.
+        given: crate::Epoch,
+        /// The epoch of the writer that has begun last.
+        current: crate::Epoch,
+    },
     /// The rows of a page hold more than [`crate::PAGE_BYTES_MAX`] together: fewer have to be asked for.
     #[error("the page is too large")]
     PageTooLarge,

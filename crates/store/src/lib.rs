@@ -9,6 +9,7 @@
 //! `aldis-store-memory` is the model; every driver passes the suite of `aldis-store-conformance`.
 
 mod budget;
+mod epoch;
 mod error;
 mod page;
 mod presence;
@@ -20,6 +21,7 @@ pub mod words;
 mod write;
 
 pub use budget::Budget;
+pub use epoch::Epoch;
 pub use error::Error;
 pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh};
 pub use presence::{DeviceCounts, DeviceStatus, Presence, device_status};
@@ -32,14 +34,22 @@ pub use write::{Committed, Done, Refusal, StepWrite, Write, skipped};
 
 /// The one place that writes.
 pub trait Store: Read {
+    /// Makes the caller the writer, and ends the epochs before its own. A store that one process at a time can open
+    /// always returns [`Epoch::SOLE`].
+    ///
+    /// # Errors
+    /// The store cannot record the new epoch; the caller is not the writer.
+    fn begin_epoch(&mut self) -> Result<Epoch, Error>;
+
     /// Applies `writes` in order, in one transaction, and makes them durable before it returns.
     ///
-    /// The answer has one entry per write. `now` is the engine's clock and is stored with the commit.
+    /// The answer has one entry per write. `epoch` is what [`Store::begin_epoch`] returned to this writer. `now` is the
+    /// engine's clock and is stored with the commit.
     ///
     /// # Errors
     /// Nothing of the batch is applied, as far as the store can know; after [`Error::Unavailable`] state has to be read
-    /// again.
-    fn commit(&mut self, now: aldis_core::time::Timestamp, writes: &[Write]) -> Result<Committed, Error>;
+    /// again. [`Error::StaleEpoch`] if a later writer has begun: nothing of this epoch is applied any more.
+    fn commit(&mut self, epoch: Epoch, now: aldis_core::time::Timestamp, writes: &[Write]) -> Result<Committed, Error>;
 
     /// Looks whether what has been committed is where the next start will look for it.
     ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aldis_core::time::Timestamp;
-use aldis_store::{Committed, Error, Store, Write};
+use aldis_store::{Committed, Epoch, Error, Store, Write};
 use aldis_store_memory::MemoryStore;
 use parking_lot::Mutex;
 
@@ -43,7 +43,13 @@ impl ReadFaults for Arc<Mutex<Faults>> {
 }
 
 impl StoreFaults<MemoryStore> for Arc<Mutex<Faults>> {
-    fn commit(&self, store: &mut MemoryStore, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
+    fn commit(
+        &self,
+        store: &mut MemoryStore,
+        epoch: Epoch,
+        now: Timestamp,
+        writes: &[Write],
+    ) -> Result<Committed, Error> {
         let mut faults = self.lock();
         faults.tried += 1;
         if let Some(meddle) = faults.meddling.take() {
@@ -53,7 +59,7 @@ impl StoreFaults<MemoryStore> for Arc<Mutex<Faults>> {
             faults.commits -= 1;
             return Err(unavailable("a commit that fails"));
         }
-        let committed = store.commit(now, writes)?;
+        let committed = store.commit(epoch, now, writes)?;
         if faults.answers > 0 {
             faults.answers -= 1;
             return Err(unavailable("a commit whose answer is lost"));

@@ -11,7 +11,7 @@ use aldis_store::rows::{
     Proof, Remembered, Reported, Slot,
 };
 use aldis_store::{
-    Committed, DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, Read, ReadDevices, ReadJobs,
+    Committed, DeviceCounts, DeviceFacts, DeviceRef, Epoch, Error, Found, JobTasks, Page, Read, ReadDevices, ReadJobs,
     ReadJournal, ReadQueues, ReadRegistry, Store, TaskInfo, Write,
 };
 
@@ -30,7 +30,7 @@ pub trait StoreFaults<S>: ReadFaults {
     ///
     /// # Errors
     /// The commit fails with this error; whether it was stored is the test's choice.
-    fn commit(&self, store: &mut S, now: Timestamp, writes: &[Write]) -> Result<Committed, Error>;
+    fn commit(&self, store: &mut S, epoch: Epoch, now: Timestamp, writes: &[Write]) -> Result<Committed, Error>;
 }
 
 /// A store and the faults that its calls meet.
@@ -51,8 +51,12 @@ pub fn unavailable(what: &str) -> Error {
 }
 
 impl<S: Store, F: StoreFaults<S>> Store for FaultyStore<S, F> {
-    fn commit(&mut self, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
-        self.faults.commit(&mut self.store, now, writes)
+    fn begin_epoch(&mut self) -> Result<Epoch, Error> {
+        self.store.begin_epoch()
+    }
+
+    fn commit(&mut self, epoch: Epoch, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
+        self.faults.commit(&mut self.store, epoch, now, writes)
     }
 }
 

@@ -22,7 +22,7 @@ use aldis_engine::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoi
 use aldis_engine::writer::{Ask, Inbox};
 use aldis_engine::{Engine, Ports, Shared, Wake};
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Presence, ReadJobs, Store, Write};
+use aldis_store::{Epoch, Presence, ReadJobs, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -205,7 +205,11 @@ fn register(store: &mut SqliteStore, devices: u64) {
         updated_by: None,
     };
     store
-        .commit(moment, &[Write::CreateModel(model), Write::CreateProduct(product)])
+        .commit(
+            Epoch::SOLE,
+            moment,
+            &[Write::CreateModel(model), Write::CreateProduct(product)],
+        )
         .unwrap();
     let new = |number: u64| NewDevice {
         org: org.clone(),
@@ -222,7 +226,7 @@ fn register(store: &mut SqliteStore, devices: u64) {
     let numbers: Vec<u64> = (0..devices).collect();
     for slice in numbers.chunks(1000) {
         let devices = slice.iter().map(|number| new(*number)).collect();
-        store.commit(moment, &[Write::register(devices)]).unwrap();
+        store.commit(Epoch::SOLE, moment, &[Write::register(devices)]).unwrap();
     }
 }
 

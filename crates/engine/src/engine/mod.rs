@@ -36,7 +36,7 @@ pub(crate) mod tests;
 use std::sync::Arc;
 
 use aldis_core::time::Timestamp;
-use aldis_store::{Committed, Error, Store, Write};
+use aldis_store::{Committed, Epoch, Error, Store, Write};
 
 use crate::clock::Reading;
 use crate::health::Health;
@@ -89,6 +89,8 @@ pub struct Ports {
 /// The state behind the writer.
 pub struct Engine {
     store: Box<dyn Store>,
+    /// This writer's term: the store refuses its commits once another writer has begun.
+    epoch: Epoch,
     link: Arc<dyn DeviceLink>,
     inbox: Arc<Inbox>,
     observers: Vec<Arc<dyn CommitObserver>>,
@@ -140,7 +142,8 @@ impl Engine {
         }
         // Devices that were online when the process died count as online until the last known moment.
         writes.push(Write::EndSessions { at: stored.min(clock) });
-        let committed = store.commit(clock, &writes)?;
+        let epoch = store.begin_epoch()?;
+        let committed = store.commit(epoch, clock, &writes)?;
         for observer in &observers {
             observer.committed(&writes, &committed);
         }
@@ -152,6 +155,7 @@ impl Engine {
         memory.devices.extend_deadlines(clock);
         Ok(Self {
             store,
+            epoch,
             link,
             inbox,
             observers,
@@ -244,7 +248,7 @@ impl Engine {
     }
 
     fn note_lost(&mut self, error: &Error) {
-        if matches!(error, Error::Replaced { .. }) {
+        if matches!(error, Error::Replaced { .. } | Error::StaleEpoch { .. }) {
             tracing::error!(%error, "the store cannot be used any more: the process ends");
             self.health.store_fails(true);
             self.lost = true;
@@ -327,7 +331,7 @@ impl Engine {
             self.hand_out(batch, None);
             return self.next_wake();
         }
-        match self.store.commit(self.clock, &batch.writes) {
+        match self.store.commit(self.epoch, self.clock, &batch.writes) {
             Ok(committed) => {
                 self.check_sessions(logins::to_check(&batch.writes, Some(&committed)));
                 self.follow(batch, &committed)

@@ -66,7 +66,7 @@ impl Bench {
         let shared = Shared::default();
         let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), shared.clone(), Arc::new(Standing));
         let mut store = MemoryStore::new(Arc::clone(&sessions) as _);
-        store.commit(NOW, &rows()).unwrap();
+        store.commit(store.epoch(), NOW, &rows()).unwrap();
         let faults = Arc::new(Mutex::new(Faults::default()));
         let reader = Arc::new(FailingStore {
             store: store.clone(),
@@ -230,7 +230,9 @@ async fn write(store: MemoryStore, inbox: Arc<Inbox>, woken: Arc<Notify>, report
         for ask in received.asks {
             match ask {
                 Ask::Write(writes, answer) => {
-                    let committed = store.lock().commit(NOW, &writes).unwrap();
+                    let mut store = store.lock();
+                    let epoch = store.epoch();
+                    let committed = store.commit(epoch, NOW, &writes).unwrap();
                     if let Some(asks) = to_check(&writes, Some(&committed)) {
                         inbox.check_sessions(asks);
                     }

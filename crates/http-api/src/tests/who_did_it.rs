@@ -22,7 +22,7 @@ const DEVICES: &str = "/connect-service/v2.1/devices";
 
 /// A writer that carries out one question, and is gone.
 fn one_commit(mut store: MemoryStore, clock: Arc<Hands>) -> Writer {
-    store.commit(Timestamp(NOW), &rows()).unwrap();
+    store.commit(store.epoch(), Timestamp(NOW), &rows()).unwrap();
     let woken = Arc::new(Notify::new());
     let wake = Arc::clone(&woken);
     let inbox = Inbox::new(move || wake.notify_one());
@@ -34,7 +34,7 @@ fn one_commit(mut store: MemoryStore, clock: Arc<Hands>) -> Writer {
             let Ask::Write(writes, answer) = ask else {
                 panic!("a plain write: {ask:?}")
             };
-            drop(answer.send(Ok(store.commit(clock.now(), &writes).unwrap().done)));
+            drop(answer.send(Ok(store.commit(store.epoch(), clock.now(), &writes).unwrap().done)));
         }
     });
     writer

@@ -182,7 +182,7 @@ impl World {
         let presence: Arc<dyn Presence> = Arc::<Online>::clone(&online);
         let mut store = MemoryStore::new(Arc::clone(&presence));
         let reader: Arc<dyn Read> = Arc::new(store.clone());
-        store.commit(Timestamp(NOW), &first_rows()).unwrap();
+        store.commit(store.epoch(), Timestamp(NOW), &first_rows()).unwrap();
         let faults = Arc::<Mutex<Faults>>::default();
         let rows = FailingStore {
             store: store.clone(),
@@ -378,11 +378,11 @@ fn writer(mut store: MemoryStore, clock: Arc<Hands>, ended: Arc<Mutex<Vec<Device
         loop {
             woken.notified().await;
             for ask in inbox.take(usize::MAX, |_| false).asks {
-                let mut one = |write| only(store.commit(clock.now(), &[write]).unwrap().done);
+                let mut one = |write| only(store.commit(store.epoch(), clock.now(), &[write]).unwrap().done);
                 // A caller that has gone does not want its answer.
                 match ask {
                     Ask::Write(writes, answer) => {
-                        let committed = store.commit(clock.now(), &writes).unwrap();
+                        let committed = store.commit(store.epoch(), clock.now(), &writes).unwrap();
                         if let Some(asks) = to_check(&writes, Some(&committed)) {
                             inbox.check_sessions(asks);
                         }

@@ -102,7 +102,8 @@ pub(super) fn prepare(
         ),
         noted("key.create", key.app_key.0.clone(), Write::CreateKey(key)),
     ];
-    let committed = store.commit(now, &writes)?;
+    let epoch = store.begin_epoch()?;
+    let committed = store.commit(epoch, now, &writes)?;
     if committed.done.iter().any(|done| matches!(done, Done::Refused(_))) {
         return Err(FirstStartError::Store(None));
     }

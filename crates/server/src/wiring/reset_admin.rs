@@ -69,7 +69,8 @@ pub fn reset_admin(settings: &Settings, organization: Option<&str>) -> Result<Ne
     let now = store.last_commit()?.1.max(SystemTimes.wall());
     let (path, file) = first_start::replace_key_file(dir, &org.id, &SystemChance)?;
     let writes = writes(&org, &file, now);
-    let committed = store.commit(now, &writes)?;
+    let epoch = store.begin_epoch()?;
+    let committed = store.commit(epoch, now, &writes)?;
     if committed.done.iter().any(|done| matches!(done, Done::Refused(_))) {
         return Err(FirstStartError::Store(None).into());
     }

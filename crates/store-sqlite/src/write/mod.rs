@@ -16,7 +16,7 @@ mod touched;
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::CommitNo;
-use aldis_store::{Committed, Done, Error, Refusal, Store, Write, skipped};
+use aldis_store::{Committed, Done, Epoch, Error, Refusal, Store, Write, skipped};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::cells::{Cells, int};
@@ -54,7 +54,12 @@ impl From<rusqlite::Error> for Stop {
 }
 
 impl Store for SqliteStore {
-    fn commit(&mut self, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
+    /// The lock of the data directory keeps a second writer out.
+    fn begin_epoch(&mut self) -> Result<Epoch, Error> {
+        Ok(Epoch::SOLE)
+    }
+
+    fn commit(&mut self, _epoch: Epoch, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
         self.check_whole()?;
         let db = self.access.db.get_mut();
         let committed = commit(db, now, writes).map_err(|failure| failure.during("committing"))?;

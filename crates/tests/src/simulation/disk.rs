@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use aldis_core::time::Timestamp;
 use aldis_sick_disk::SickDisk;
 use aldis_simulator::Chance;
-use aldis_store::{Committed, Error, Presence, Read, Store, Write};
+use aldis_store::{Committed, Epoch, Error, Presence, Read, Store, Write};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::Options;
 use aldis_test_support::{FaultyStore, ReadFaults, StoreFaults, unavailable};
@@ -232,7 +232,7 @@ impl ReadFaults for MachineFaults {
 }
 
 impl<S: Store> StoreFaults<S> for MachineFaults {
-    fn commit(&self, store: &mut S, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
+    fn commit(&self, store: &mut S, epoch: Epoch, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
         let mut faults = self.0.lock();
         let slow = std::mem::take(&mut faults.slow_ms);
         for clock in &faults.clocks {
@@ -250,7 +250,7 @@ impl<S: Store> StoreFaults<S> for MachineFaults {
         let lost = std::mem::take(&mut faults.answer_lost) || dies.is_some();
         faults.in_doubt += 1;
         drop(faults);
-        let committed = store.commit(now, writes)?;
+        let committed = store.commit(epoch, now, writes)?;
         let mut faults = self.0.lock();
         (faults.last, faults.in_doubt) = (committed.number.0, 0);
         if lost {

@@ -38,7 +38,7 @@ pub(super) struct Bench {
     pub(super) inbox: Arc<Inbox>,
     pub(super) shared: Shared,
     pub(super) recorder: Arc<Recorder>,
-    engine: Engine,
+    pub(super) engine: Engine,
     wake: Wake,
     sessions: u64,
     latest: BTreeMap<DeviceNo, SessionNo>,

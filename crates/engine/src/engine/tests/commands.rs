@@ -113,7 +113,12 @@ fn places_are_right_after_a_start_and_after_a_commit_that_failed() {
     // Stored by a process that died right after.
     bench.settle();
     let new = kept(&bench, device);
-    match bench.store.commit(bench.now, &[Write::CreateJob(new)]).unwrap().done[..] {
+    match bench
+        .store
+        .commit(bench.store.epoch(), bench.now, &[Write::CreateJob(new)])
+        .unwrap()
+        .done[..]
+    {
         [Done::Job { no, .. }] => accepted.push(no),
         ref other => panic!("{other:?}"),
     }

@@ -2,7 +2,7 @@
 
 use aldis_core::ids::AttemptNo;
 use aldis_core::task::State;
-use aldis_store::{Done, Write};
+use aldis_store::{Done, Store, Write};
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, WAITING, by, retrying};
@@ -310,13 +310,30 @@ fn a_step_lost_to_a_deletion_does_not_stop_the_engine() {
     bench.say(device, wire, 200);
     let delete = move |store: &mut aldis_store_memory::MemoryStore, _: &[Write]| {
         super::stored::settle_as(store, task, State::Failed);
-        let done = aldis_store::Store::commit(store, super::sample::BEGIN, &[Write::DeleteJob { job, by: by() }]);
+        let done = Store::commit(
+            store,
+            store.epoch(),
+            super::sample::BEGIN,
+            &[Write::DeleteJob { job, by: by() }],
+        );
         assert_eq!(done.unwrap().done, [Done::Yes]);
     };
     bench.faults.lock().meddling = Some(Box::new(delete));
     bench.settle();
     let next = bench.task_for(device, AT_ONCE);
     assert_eq!(bench.tasks_sent(), [next]);
+}
+
+#[test]
+fn a_writer_that_was_replaced_sends_nothing_and_ends() {
+    let mut bench = Bench::new(1);
+    let task = bench.task_for(bench.devices[0], WAITING);
+    bench.enter(bench.devices[0]);
+    bench.store.begin_epoch().unwrap();
+    bench.turn();
+    assert_eq!(bench.deliver(), []);
+    assert_eq!(bench.state(task), State::Queued);
+    assert!(bench.engine.is_lost());
 }
 
 #[test]

@@ -125,7 +125,10 @@ impl Bench {
     /// A job is deleted behind the engine's back: as the process died right after the commit.
     pub(super) fn meddle_delete(&mut self, job: JobNo) {
         let delete = Write::DeleteJob { job, by: by() };
-        assert_eq!(self.store.commit(self.now, &[delete]).unwrap().done, [Done::Yes]);
+        assert_eq!(
+            self.store.commit(self.store.epoch(), self.now, &[delete]).unwrap().done,
+            [Done::Yes]
+        );
     }
 
     /// A row is changed behind the engine's back, who has to be started anew.

@@ -84,7 +84,7 @@ pub(super) fn register(store: &mut MemoryStore, devices: usize) -> Vec<DeviceNo>
         Write::CreateProduct(product()),
         Write::register(new),
     ];
-    let mut done = store.commit(BEGIN, &writes).unwrap().done;
+    let mut done = store.commit(store.epoch(), BEGIN, &writes).unwrap().done;
     match done.pop() {
         Some(Done::Devices(numbers)) => numbers.into_iter().map(Result::unwrap).collect(),
         other => panic!("no devices were registered: {other:?}"),

@@ -147,7 +147,10 @@ pub(super) fn meddle(store: &mut MemoryStore, no: TaskNo, change: impl FnOnce(&m
         ended: Vec::new(),
     };
     let (_, clock) = store.last_commit().unwrap();
-    let done = store.commit(clock, &[Write::Steps(vec![step])]).unwrap().done;
+    let done = store
+        .commit(store.epoch(), clock, &[Write::Steps(vec![step])])
+        .unwrap()
+        .done;
     assert_eq!(done, [Done::Steps(vec![true])]);
 }
 
