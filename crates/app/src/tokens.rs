@@ -10,8 +10,9 @@ use aldis_core::ids::AppKey;
 use aldis_core::secret::Secret;
 use aldis_core::time::Timestamp;
 use aldis_protocol::api_signature::verify_token_request;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::access::proof;
@@ -111,7 +112,8 @@ impl App {
 
 /// The tokens of all keys.
 pub struct Tokens {
-    key: [u8; 32],
+    /// Keyed; each seal begins with a copy.
+    mac: Hmac<Sha256>,
     memory: Mutex<Memory>,
 }
 
@@ -138,9 +140,13 @@ impl Sealed {
 }
 
 impl Tokens {
+    /// Tokens sealed with this key.
+    #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
+        let mut block = [0; 64];
+        block[..key.len()].copy_from_slice(&key);
         Self {
-            key,
+            mac: Hmac::new(&block.into()),
             memory: Mutex::default(),
         }
     }
@@ -215,26 +221,12 @@ impl Tokens {
         Some((AppKey::from(parts.next()?), Timestamp(ends)))
     }
 
-    /// HMAC-SHA-256 (RFC 2104), cut to 128 bits.
+    /// HMAC-SHA-256, cut to 128 bits.
     fn seal(&self, content: &str) -> String {
-        let pad = |byte: u8| {
-            let mut block = [byte; 64];
-            block.iter_mut().zip(self.key).for_each(|(block, key)| *block ^= key);
-            block
-        };
-        let inner = Sha256::new().chain_update(pad(0x36)).chain_update(content).finalize();
-        let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
-        outer
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .take(SEAL_CHARS)
-            .map(hex_digit)
-            .collect()
+        let mut seal = hex::encode(self.mac.clone().chain_update(content).finalize().into_bytes());
+        seal.truncate(SEAL_CHARS);
+        seal
     }
-}
-
-fn hex_digit(nibble: u8) -> char {
-    char::from_digit(u32::from(nibble), 16).unwrap_or('0')
 }
 
 #[cfg(test)]

@@ -149,8 +149,9 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 }
 
 fn hex_byte(digits: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+    let mut byte = [0];
+    hex::decode_to_slice(digits, &mut byte).ok()?;
+    Some(byte[0])
 }
 
 #[cfg(test)]

@@ -9,13 +9,7 @@ pub(crate) fn hex_digest<D: Digest>(parts: &[&[u8]]) -> String {
     for part in parts {
         digest.update(part);
     }
-    hex(&digest.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |half: u8| char::from(DIGITS[usize::from(half & 0x0f)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    hex::encode(digest.finalize())
 }
 
 /// Compares hexadecimal text without regard to case, in a time that depends on the lengths alone.

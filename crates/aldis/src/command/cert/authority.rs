@@ -114,7 +114,7 @@ impl Authority {
         if issue.renew {
             let key = KeyPair::from_pem(&read(&key_path)?)
                 .with_context(|| format!("{} is no private key", key_path.display()))?;
-            let kept = self.dir.join(format!("{name}.{}.pem", hex(&self.serial(&path)?)));
+            let kept = self.dir.join(format!("{name}.{}.pem", hex::encode(self.serial(&path)?)));
             keep(&path, &kept)?;
             replace(&path, &self.signed(&params, &key)?)?;
             return Ok(vec![path, kept]);
@@ -260,10 +260,6 @@ fn host(name: &GeneralName<'_>) -> Option<String> {
         },
         _ => None,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn named(subject: &[(DnType, &str)]) -> DistinguishedName {
