@@ -114,7 +114,9 @@ impl Authority {
         if issue.renew {
             let key = KeyPair::from_pem(&read(&key_path)?)
                 .with_context(|| format!("{} is no private key", key_path.display()))?;
-            let kept = self.dir.join(format!("{name}.{}.pem", hex::encode(self.serial(&path)?)));
+            let kept = self
+                .dir
+                .join(format!("{name}.{}.pem", hex::encode(self.serial(&path)?)));
             keep(&path, &kept)?;
             replace(&path, &self.signed(&params, &key)?)?;
             return Ok(vec![path, kept]);
