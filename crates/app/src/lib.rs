@@ -39,7 +39,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aldis_core::time::{Clock, Timestamp};
-use aldis_store::{Done, Presence, Read, Refusal, Write};
+use aldis_store::{Done, Presence, Read, Refusal, SearchReader, Write};
 use tokio::sync::oneshot;
 
 pub use self::access::Caller;
@@ -47,7 +47,7 @@ pub use self::blocking::{Blocking, BlockingPool, Work};
 pub use self::chance::{Chance, SystemChance};
 pub use self::error::Error;
 use self::searches::Searches;
-pub use self::searches::{Results, SEARCH_MAX, SearchReader};
+pub use self::searches::{Results, SEARCH_MAX};
 use self::tokens::Tokens;
 use aldis_engine::Shared;
 use aldis_engine::clock::DRIFT_MAX_MS;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aldis_core::ids::{AppKey, OrgId};
-use aldis_store::{Budget, Error as StoreError, Found, Read};
+use aldis_store::{Budget, Error as StoreError, Found, Read, SearchReader};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,9 +25,6 @@ const OTHER_PAGES_MAX: usize = 3;
 
 /// Pages of one access key that are made at a time: however many it asks for, others are made beside them.
 const PAGES_PER_KEY_MAX: usize = 2;
-
-/// Makes a reader whose questions fail with [`StoreError::GivenUp`] once a budget is over.
-pub type SearchReader = Arc<dyn Fn(Arc<Budget>) -> Arc<dyn Read> + Send + Sync>;
 
 /// Whose searches take turns: those of a key, or the unsigned ones of an organization.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

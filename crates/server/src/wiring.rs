@@ -19,8 +19,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use aldis_store::{Error as StoreError, Presence, ReadJournal, Store};
-use aldis_store_sqlite::{OpenError, Options, SqliteReader};
+use aldis_store::{Driver, Error as StoreError, Opened, Pools, Presence, Readers, Store};
 use sha2::{Digest, Sha256};
 
 pub use clock::SystemTimes;
@@ -39,14 +38,14 @@ use pid_file::PidFile;
 use vital::{Ends, Vital};
 use writer_thread::{Signal, WriterThread};
 
-/// Connections for the questions of API calls, which read side by side.
-const READERS: usize = 3;
-/// Connections for the questions of devices: a login waits for no caller of the API.
-const DEVICE_READERS: usize = 4;
-/// Connections for looking up a few rows: such a question waits for no other.
-const ROW_READERS: usize = 2;
-/// Connections for searches with an expression, each of which may use its connection for seconds.
-const SEARCHERS: usize = 3;
+/// API calls read side by side; a login waits for no caller of the API; a look-up of a few rows waits for no other question;
+/// and a search with an expression may use its place for seconds.
+const POOLS: Pools = Pools {
+    calls: 3,
+    devices: 4,
+    rows: 2,
+    searches: 3,
+};
 /// How long device connections may take to end after they were told to; all of a stop has to fit in ten seconds.
 const CONNECTIONS_END_WITHIN: Duration = Duration::from_secs(3);
 
@@ -56,9 +55,9 @@ pub(crate) type WiredClock = ServerClock<SystemTimes>;
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory cannot be used.
+    /// The store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(Box<dyn std::error::Error + Send + Sync>),
     /// The store cannot be read or written.
     #[error("cannot work with the database in {dir}")]
     Store {
@@ -131,7 +130,7 @@ impl Server {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+    pub async fn start(settings: &Settings, driver: &dyn Driver) -> Result<Self, StartError> {
         let wired = Arc::new(WiredClock::new(SystemTimes));
         let clock: Arc<dyn Clock> = Arc::<WiredClock>::clone(&wired);
         let signal = Arc::new(Signal::default());
@@ -141,21 +140,17 @@ impl Server {
         });
         let shared = Shared::default();
         let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), shared.clone(), Arc::clone(&clock));
-        let options = Options {
-            key: settings.secret_key.map(|key| key.0),
-            readers: READERS + DEVICE_READERS + ROW_READERS + SEARCHERS,
-        };
         let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
         // Before anything is made: certificates that cannot be used are a mistake of the settings.
         let secured = listen_under_tls(settings, &clock)?;
-        let (mut store, reader) = aldis_store_sqlite::open(&settings.data_dir, &options, Arc::clone(&presence))?;
+        let Opened { mut store, readers } = driver.open(POOLS, Arc::clone(&presence)).map_err(StartError::Open)?;
         let (commit, stored) = store.last_commit().map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,
         })?;
         wired.start((commit.0 > 0).then_some(stored), settings.accept_clock);
-        first_start::prepare(&mut store, &settings.data_dir, clock.now(), &SystemChance)?;
-        skip_numbers(&mut store, clock.now()).map_err(|source| StartError::Store {
+        first_start::prepare(&mut *store, &settings.data_dir, clock.now(), &SystemChance)?;
+        skip_numbers(&mut *store, clock.now()).map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,
         })?;
@@ -166,17 +161,15 @@ impl Server {
             listen::address(&http, settings.http)?,
             listen::address(&mqtt, settings.mqtt)?,
         );
-        let engine = start_engine(Box::new(store), &sessions, (&inbox, &shared), &wired).map_err(|source| {
-            StartError::Store {
-                dir: settings.data_dir.clone(),
-                source,
-            }
+        let engine = start_engine(store, &sessions, (&inbox, &shared), &wired).map_err(|source| StartError::Store {
+            dir: settings.data_dir.clone(),
+            source,
         })?;
         let (guards, ends) = vital::watch();
         let vital = guards.of(WRITER);
         let writer = WriterThread::start(engine, wired, Arc::clone(&inbox), signal, vital)?;
 
-        let app = app(settings, reader, (&inbox, &shared), &clock, presence)?;
+        let app = app(settings, readers, (&inbox, &shared), &clock, presence)?;
         let asked = app.clone();
         let connections = limits::connections(settings.http_connections_max);
         shared.waiters.bound(connections.waiting());
@@ -321,21 +314,18 @@ fn start_engine(
 
 fn app(
     settings: &Settings,
-    reader: SqliteReader,
+    readers: Readers,
     (inbox, shared): (&Arc<Inbox>, &Shared),
     clock: &Arc<dyn Clock>,
     presence: Arc<dyn Presence>,
 ) -> Result<App, StartError> {
-    let (others, searches) = reader.apart(SEARCHERS);
-    let (others, rows) = others.apart(ROW_READERS);
-    let (store, devices) = others.apart(DEVICE_READERS);
     Ok(App::new(Parts {
-        store: Arc::new(store),
-        devices: Arc::new(devices),
-        rows: Arc::new(rows),
+        store: readers.calls,
+        devices: readers.devices,
+        rows: readers.rows,
         blocking: Arc::new(BlockingPool),
-        search_reader: Arc::new(move |budget| Arc::new(searches.within(budget))),
-        searches_max: SEARCHERS,
+        search_reader: readers.searches,
+        searches_max: POOLS.searches,
         writer: Writer::new(Arc::clone(inbox)),
         shared: shared.clone(),
         clock: Arc::clone(clock),
@@ -384,7 +374,7 @@ fn serve_devices(
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(DEVICE_READERS)
+        .max_blocking_threads(POOLS.devices)
         .build()
         .map_err(system("cannot start the devices' runtime"))?;
     let (stop, stopped) = shutdown::channel();

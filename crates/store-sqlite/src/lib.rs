@@ -1,12 +1,13 @@
 //! The embedded driver: everything in one SQLite file, `aldis.db`, in a data directory that one process holds.
 //!
-//! [`open`] gives the writer ([`SqliteStore`]) and a reader that may be cloned ([`SqliteReader`]). What the traits
+//! [`SqliteDriver`] is what a server opens. [`open`] gives the writer ([`SqliteStore`]) and a reader that may be cloned ([`SqliteReader`]). What the traits
 //! promise stands in `aldis_store`; here is only how it is kept: `write` turns a commit into one transaction, `read`
 //! answers from snapshots, `filter` turns search expressions into SQL. Nothing here decides what becomes of a task.
 
 mod cells;
 mod database;
 mod db;
+mod driver;
 mod failure;
 mod files;
 mod filter;
@@ -25,4 +26,5 @@ mod write;
 mod faults;
 
 pub use database::{Database, Pool, Sole, SqliteReader, SqliteStore};
+pub use driver::SqliteDriver;
 pub use open::{DATABASE, OpenError, Options, open};

@@ -9,6 +9,7 @@
 //! `aldis-store-memory` is the model; every driver passes the suite of `aldis-store-conformance`.
 
 mod budget;
+mod driver;
 mod epoch;
 mod error;
 mod page;
@@ -21,6 +22,7 @@ pub mod words;
 mod write;
 
 pub use budget::Budget;
+pub use driver::{Driver, Opened, Pools, Readers, SearchReader};
 pub use epoch::Epoch;
 pub use error::Error;
 pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use aldis_client::{KeyInfo, NewKey, Secret};
 use aldis_server::config::Given;
 use aldis_server::wiring::reset_admin;
+use aldis_store_sqlite::SqliteDriver;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -54,7 +55,8 @@ impl ResetAdmin {
             ..Given::default()
         };
         let settings = given.settle().map_err(|error| usage(error.to_string()))?;
-        let made = reset_admin(&settings, self.organization.as_deref())?;
+        let driver = SqliteDriver::new(settings.data_dir.clone(), settings.secret_key.map(|key| key.0));
+        let made = reset_admin(&settings, &driver, self.organization.as_deref())?;
         if screen.json {
             screen.line(json!({"appKey": made.app_key, "orgId": made.org.as_str(), "keyFile": made.file}))?;
             return Ok(Outcome::Done);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aldis_server::config::Given;
 use aldis_server::wiring::Server;
+use aldis_store_sqlite::SqliteDriver;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -115,7 +116,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
     let orphaned = stdin_ended(args.until_stdin_ends);
-    let mut server = Server::start(&settings).await?;
+    let driver = SqliteDriver::new(settings.data_dir.clone(), settings.secret_key.map(|key| key.0));
+    let mut server = Server::start(&settings, &driver).await?;
     announce(&server).await;
     let mut orphaned = std::pin::pin!(orphaned);
     loop {

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Action, Actor, Organization, Role};
-use aldis_store::{Done, Error as StoreError, Presence, ReadJournal, ReadRegistry, Store, Write};
-use aldis_store_sqlite::{OpenError, Options};
+use aldis_store::{Done, Driver, Error as StoreError, Presence, Write};
 
-use super::SystemTimes;
 use super::first_start::{self, FIRST_ORGANIZATION, FirstStartError};
+use super::{POOLS, SystemTimes};
 use crate::config::Settings;
 use aldis_app::SystemChance;
 use aldis_engine::clock::TimeSource as _;
@@ -36,9 +35,9 @@ pub enum ResetAdminError {
     /// The directory has no database.
     #[error("{0}: data directory of a server that was started before expected, found none with a database")]
     NoDatabase(PathBuf),
-    /// The data directory cannot be used.
+    /// The store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(Box<dyn std::error::Error + Send + Sync>),
     /// The organization does not exist.
     #[error("organization: {0} does not exist")]
     NoOrganization(String),
@@ -55,16 +54,17 @@ pub enum ResetAdminError {
 ///
 /// # Errors
 /// [`ResetAdminError`], among others while a server works with the data directory.
-pub fn reset_admin(settings: &Settings, organization: Option<&str>) -> Result<NewAdminKey, ResetAdminError> {
+pub fn reset_admin(
+    settings: &Settings,
+    driver: &dyn Driver,
+    organization: Option<&str>,
+) -> Result<NewAdminKey, ResetAdminError> {
     let dir = &settings.data_dir;
-    if !dir.join(aldis_store_sqlite::DATABASE).exists() {
+    if !driver.exists() {
         return Err(ResetAdminError::NoDatabase(dir.clone()));
     }
-    let options = Options {
-        key: settings.secret_key.map(|key| key.0),
-        readers: 1,
-    };
-    let (mut store, _reader) = aldis_store_sqlite::open(dir, &options, Arc::new(Stopped))?;
+    let opened = driver.open(POOLS, Arc::new(Stopped)).map_err(ResetAdminError::Open)?;
+    let mut store = opened.store;
     let org = chosen(store.organizations()?, organization)?;
     let now = store.last_commit()?.1.max(SystemTimes.wall());
     let (path, file) = first_start::replace_key_file(dir, &org.id, &SystemChance)?;
