@@ -136,20 +136,26 @@ impl App {
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::TokenExpired`], [`Error::ForeignOrganization`]; [`Error::Invalid`] without
     /// `org`.
-    pub fn caller(&self, signed: Option<Signed<'_>>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
+    pub async fn caller(
+        &self,
+        signed: Option<Signed<'_>>,
+        org: Option<&str>,
+        request_id: &str,
+    ) -> Result<Caller, Error> {
         match signed {
-            Some(signed) => self.signed_caller(signed, org, request_id),
-            None if self.settings().no_auth => self.unsigned_caller(org, request_id),
+            Some(signed) => self.signed_caller(signed, org, request_id).await,
+            None if self.settings().no_auth => self.unsigned_caller(org, request_id).await,
             None => Err(Error::Unauthenticated("no access token")),
         }
     }
 
-    fn signed_caller(&self, signed: Signed<'_>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
+    async fn signed_caller(&self, signed: Signed<'_>, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
         let now = self.now();
         check_clock(signed.call.timestamp, |theirs| self.is_near(theirs))?;
         let app_key = self.tokens().owner(signed.call.token, now)?;
         let key = self
-            .live_key(&app_key)?
+            .live_key(&app_key)
+            .await?
             .ok_or(Error::Unauthenticated("unknown or disabled key"))?;
         if !signed.call.verify(&key.secret.0, signed.signature) {
             return Err(Error::Unauthenticated("wrong signature"));
@@ -173,9 +179,9 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::TokenExpired`]; the store failed.
-    pub fn bearer(&self, token: &str) -> Result<AppKey, Error> {
+    pub async fn bearer(&self, token: &str) -> Result<AppKey, Error> {
         let app_key = self.tokens().owner(token, self.now())?;
-        match self.live_key(&app_key)? {
+        match self.live_key(&app_key).await? {
             Some(key) => Ok(key.app_key),
             None => Err(Error::Unauthenticated("unknown or disabled key")),
         }
@@ -222,7 +228,7 @@ impl App {
     }
 
     /// An access key that may be used: it exists, and neither it nor its organization is disabled.
-    pub(crate) fn live_key(&self, app_key: &AppKey) -> Result<Option<AccessKey>, Error> {
+    pub(crate) async fn live_key(&self, app_key: &AppKey) -> Result<Option<AccessKey>, Error> {
         self.look_up(|store| {
             let key = store.access_key(app_key)?;
             // An unknown key's organization is asked for as well: the time of the answer must not tell which keys there
@@ -233,13 +239,14 @@ impl App {
             let org = store.organization(&org)?.filter(|org| !org.disabled);
             Ok::<_, aldis_store::Error>(key.filter(|key| !key.disabled && org.is_some()))
         })
+        .await
     }
 
-    fn unsigned_caller(&self, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
+    async fn unsigned_caller(&self, org: Option<&str>, request_id: &str) -> Result<Caller, Error> {
         let org = org.ok_or_else(missing_org)?;
         text::check_key("orgId", org)?;
         let id = OrgId::from(org);
-        let known = self.look_up(|store| store.organization(&id))?;
+        let known = self.look_up(|store| store.organization(&id)).await?;
         if known.is_some_and(|known| known.disabled) {
             return Err(Error::ForeignOrganization(org.to_owned()));
         }
@@ -259,7 +266,7 @@ impl App {
     /// # Errors
     /// The store failed.
     pub async fn make_organization(&self, caller: &Caller) -> Result<(), Error> {
-        match self.look_up(|store| store.organization(&caller.org))? {
+        match self.look_up(|store| store.organization(&caller.org)).await? {
             None => self.found_organization(caller).await,
             Some(_) => Ok(()),
         }

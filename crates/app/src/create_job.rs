@@ -56,7 +56,7 @@ impl App {
         mark: Option<Idempotency>,
     ) -> Result<JobNo, Error> {
         if let Some(mark) = &mark
-            && let Some(before) = self.created_before(mark)?
+            && let Some(before) = self.created_before(mark).await?
         {
             return Ok(before);
         }
@@ -67,7 +67,8 @@ impl App {
         let (targets, command) = (draft.text.targets.clone(), draft.command);
         let accepted = match targets.devices() {
             Some(few) if few.len() <= LOOKED_UP_MAX => {
-                self.look_up(|store| accept(store, &org, &targets, &command, tasks_max))?
+                self.look_up(|store| accept(store, &org, &targets, &command, tasks_max))
+                    .await?
             }
             _ => {
                 self.read(move |store| accept(store, &org, &targets, &command, tasks_max))
@@ -117,9 +118,12 @@ impl App {
     }
 
     /// The job that this very request created before. Asked first, because what it names may have changed since.
-    pub(super) fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
+    pub(super) async fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
         let now = self.now();
-        let Some(before) = self.look_up(|store| store.remembered(&mark.scope, &mark.key, now))? else {
+        let Some(before) = self
+            .look_up(|store| store.remembered(&mark.scope, &mark.key, now))
+            .await?
+        else {
             return Ok(None);
         };
         if before.digest != mark.digest {

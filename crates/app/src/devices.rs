@@ -94,7 +94,7 @@ impl App {
     /// The name is incomplete; there is no such device.
     pub async fn find_device(&self, caller: &Caller, name: &DeviceName) -> Result<Device, Error> {
         let reference = name.reference()?;
-        let found = self.look_up(|store| store.devices(&[reference]))?;
+        let found = self.look_up(|store| store.devices(&[reference])).await?;
         name.meant(caller, found.into_iter().next().flatten())
     }
 

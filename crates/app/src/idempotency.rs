@@ -16,12 +16,14 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`].
-    pub fn check_repetition(&self, caller: &Caller, mark: Option<&Idempotency>) -> Result<(), Error> {
+    pub async fn check_repetition(&self, caller: &Caller, mark: Option<&Idempotency>) -> Result<(), Error> {
         if !caller.repeats {
             return Ok(());
         }
         let mark = mark.ok_or(USED_BEFORE)?;
-        let before = self.look_up(|store| store.remembered(&mark.scope, &mark.key, self.now()))?;
+        let before = self
+            .look_up(|store| store.remembered(&mark.scope, &mark.key, self.now()))
+            .await?;
         match before {
             Some(before) if before.digest == mark.digest => Ok(()),
             _ => Err(USED_BEFORE),

@@ -119,12 +119,15 @@ impl App {
         }))
     }
 
-    /// Asks the store for a few rows by their keys, on this very thread: a change of threads costs more than such an
-    /// answer.
+    /// Asks the store for a few rows by their keys. The embedded store answers on this very thread, so that the future is
+    /// ready at its first poll: a change of threads costs more than such an answer. A store on the network waits here.
     ///
     /// # Errors
     /// What `question` returns.
-    pub fn look_up<T, E: Into<Error>>(&self, question: impl FnOnce(&dyn Read) -> Result<T, E>) -> Result<T, Error> {
+    pub async fn look_up<T, E: Into<Error>>(
+        &self,
+        question: impl FnOnce(&dyn Read) -> Result<T, E> + Send,
+    ) -> Result<T, Error> {
         question(self.0.parts.rows.as_ref()).map_err(Into::into)
     }
 

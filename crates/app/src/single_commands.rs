@@ -88,14 +88,14 @@ impl App {
         let place = instant.then(|| self.shared().waiters.reserve()).transpose()?;
         let longest = Duration::from_secs(u64::try_from(2 * draft.timeout_s).unwrap_or(0)) + GRACE;
         let before = match &mark {
-            Some(mark) => self.created_before(mark)?,
+            Some(mark) => self.created_before(mark).await?,
             None => None,
         };
         let job = match before {
             Some(before) => before,
             None => self.create_command(caller, draft, mark).await?,
         };
-        let no = self.task_of(job)?;
+        let no = self.task_of(job).await?;
         match place {
             None => Ok(Accepted {
                 no,
@@ -121,7 +121,9 @@ impl App {
         mark: Option<Idempotency>,
     ) -> Result<JobNo, Error> {
         let device = self.find_device(caller, &draft.device).await?;
-        let checked = self.look_up(|store| check(store, &caller.org, device, &draft.command))?;
+        let checked = self
+            .look_up(|store| check(store, &caller.org, device, &draft.command))
+            .await?;
         if draft.pending_ttl_s > 0 {
             may_wait(&checked)?;
         }
@@ -157,8 +159,8 @@ impl App {
     }
 
     /// The one task of a single command.
-    fn task_of(&self, job: JobNo) -> Result<TaskNo, Error> {
-        let detail = self.look_up(|store| store.job(job))?;
+    async fn task_of(&self, job: JobNo) -> Result<TaskNo, Error> {
+        let detail = self.look_up(|store| store.job(job)).await?;
         let single = detail.filter(|detail| detail.job.single);
         let first = single.and_then(|detail| detail.job.first_task);
         first.ok_or_else(|| Error::missing("command", job.to_job_id()))
@@ -172,20 +174,20 @@ impl App {
         given_up: impl Future<Output = ()> + Send,
     ) -> Result<Accepted, Error> {
         let mut waiting = place.wait_for(no);
-        if let Some(task) = self.ended(no)? {
+        if let Some(task) = self.ended(no).await? {
             return outcome(task);
         }
         if let Some(task) = told_before(&mut waiting, given_up).await {
             return outcome(task);
         }
-        match self.ended(no)? {
+        match self.ended(no).await? {
             Some(task) => outcome(task),
             None => Err(Error::CommandUnsettled(no.to_task_id())),
         }
     }
 
-    fn ended(&self, no: TaskNo) -> Result<Option<Task>, Error> {
-        let mut found = self.look_up(|store| store.tasks(&[no]))?;
+    async fn ended(&self, no: TaskNo) -> Result<Option<Task>, Error> {
+        let mut found = self.look_up(|store| store.tasks(&[no])).await?;
         let task = found.pop().flatten();
         let task = task.ok_or_else(|| Error::missing("command", no.to_task_id()))?;
         Ok(Some(task).filter(|task| task.state.is_final()))

@@ -86,7 +86,7 @@ impl App {
         if !self.is_near(Timestamp(request.timestamp)) {
             return Err(Denied::WrongTime);
         }
-        let key = self.live_key(&request.app_key)?;
+        let key = self.live_key(&request.app_key).await?;
         let timestamp = request.timestamp.to_string();
         // The digest is made in any case, so that the time of the answer does not tell either.
         let secret = key.as_ref().map_or(NO_SECRET, |key| &key.secret.0);

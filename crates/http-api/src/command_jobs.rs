@@ -61,7 +61,7 @@ pub(super) fn actions() -> Vec<Action> {
 
 async fn create(app: App, call: Call) -> Result<Answer, Error> {
     let body: CreateJob = call.decode()?;
-    let idempotency = call.idempotency(&app, "")?;
+    let idempotency = call.idempotency(&app, "").await?;
     let without_effect = body.without_effect();
     let draft = body.read()?;
     let warning = small_devices::warning(&draft.command);

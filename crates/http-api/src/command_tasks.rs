@@ -153,7 +153,7 @@ async fn attempts(app: App, call: Call) -> Result<Answer, Error> {
 async fn retry(app: App, call: Call) -> Result<Answer, Error> {
     let job = call.required("jobId")?;
     let ids = call.task_ids()?;
-    let idempotency = call.idempotency(&app, job)?;
+    let idempotency = call.idempotency(&app, job).await?;
     match ids {
         None => task_entries::whole(&app.retry_job(&call.caller, job, idempotency).await?),
         Some(ids) => {

@@ -94,9 +94,9 @@ impl Entrance {
 
     /// Whose memory a call may use, from its headers alone. The signature covers the body, so the token decides before
     /// there is a body to verify it with. Under `--no-auth` unsigned calls are known callers.
-    fn rooms(&self, headers: &HeaderMap) -> Result<CallRooms, Error> {
+    async fn rooms(&self, headers: &HeaderMap) -> Result<CallRooms, Error> {
         let key = match signed(headers, "", &[])? {
-            Some(signed) => Some(self.app.bearer(signed.call.token)?),
+            Some(signed) => Some(self.app.bearer(signed.call.token).await?),
             None if self.app.settings().no_auth => None,
             None => return Err(Error::Unauthenticated("no access token")),
         };
@@ -165,7 +165,7 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
     body::check_encoding(request.headers())?;
     let (parts, body) = request.into_parts();
     let name = action.names.first().copied().unwrap_or_default();
-    let rooms = match entrance.rooms(&parts.headers) {
+    let rooms = match entrance.rooms(&parts.headers).await {
         Ok(rooms) => rooms,
         Err(refused) => {
             idle_while(parts.extensions.get(), body::discard(body)).await;
@@ -183,7 +183,7 @@ async fn route(entrance: &Entrance, request: Request, request_id: &str) -> Resul
                 .as_ref()
                 .and_then(Peer::address)
                 .map(|peer| peer.ip().to_canonical()),
-            ..app.caller(signed, query.get("orgId"), request_id)?
+            ..app.caller(signed, query.get("orgId"), request_id).await?
         };
         if let Err(refused) = entrance.charge(&caller) {
             return Ok(Err(refused));

@@ -93,8 +93,10 @@ impl Probe {
 async fn ask(app: &App) -> Turn {
     let nothing = Write::Activity(Vec::new());
     match timeout(TURN_WITHIN, app.writer().write(vec![nothing])).await {
-        Ok(Ok(_)) if app.look_up(|store| store.access_key(&AppKey::from(""))).is_err() => Turn::StoreFailing,
-        Ok(Ok(_)) => Turn::Committed,
+        Ok(Ok(_)) => match app.look_up(|store| store.access_key(&AppKey::from(""))).await {
+            Ok(_) => Turn::Committed,
+            Err(_) => Turn::StoreFailing,
+        },
         Ok(Err(Failure::Overloaded | Failure::TooManyWait)) => Turn::TurnedAway,
         Ok(Err(Failure::Unavailable | Failure::Refused(_))) => Turn::StoreFailing,
         Err(_) => Turn::Silent,

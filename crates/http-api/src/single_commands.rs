@@ -209,7 +209,7 @@ impl From<SingleCommand> for Command {
 
 impl Call {
     /// What is to be sent, and what makes a repetition of this call recognisable.
-    fn draft(&self, app: &App, command: CoreCommand) -> Result<(CommandDraft, Option<Idempotency>), Error> {
+    async fn draft(&self, app: &App, command: CoreCommand) -> Result<(CommandDraft, Option<Idempotency>), Error> {
         let device = self.device_name();
         let timeout_s = self
             .seconds("timeout", 1, TIMEOUT_MAX_S)?
@@ -222,7 +222,7 @@ impl Call {
             timeout_s,
             pending_ttl_s,
         };
-        Ok((draft, self.idempotency(app, &subject)?))
+        Ok((draft, self.idempotency(app, &subject).await?))
     }
 
     /// From the query or, because clients differ, from the body.
@@ -241,7 +241,7 @@ async fn invoke(app: App, call: Call) -> Result<Answer, Error> {
         input,
     };
     let kind = command.kind();
-    let (draft, mark) = call.draft(&app, command)?;
+    let (draft, mark) = call.draft(&app, command).await?;
     let warning = small_devices::warning(&draft.command);
     let accepted = app.send_command(&call.caller, draft, mark, call.left()).await?;
     let lost = accepted.output_lost.then(|| {
@@ -263,7 +263,7 @@ async fn set(app: App, call: Call) -> Result<Answer, Error> {
         value: call.decode::<SetMeasurepoint>()?.value,
         measurepoint_id: call.required("measurepointId")?.to_owned(),
     };
-    let (draft, mark) = call.draft(&app, command)?;
+    let (draft, mark) = call.draft(&app, command).await?;
     let warning = small_devices::warning(&draft.command);
     let accepted = app.send_command(&call.caller, draft, mark, call.left()).await?;
     let set = PointSet {

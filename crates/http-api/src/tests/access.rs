@@ -1,7 +1,9 @@
 //! Tokens, signatures, organizations and roles.
 
+use aldis_core::ids::AppKey;
 use axum::body::Body;
 use axum::http::Request;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 use super::world::{ADMIN, Answered, Key, OPERATOR, READER, STRANGER, World, sha256, signed_request, unsigned};
@@ -416,4 +418,12 @@ async fn without_authentication_an_unsigned_call_cannot_manage_keys_and_organiza
     assert_eq!(tried, 10);
     let listed = world.signed(ADMIN, "/aldis/v1/keys", "action=list", json!({})).await;
     assert_eq!(listed.data().as_array().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn look_up_in_a_local_store_is_ready_at_its_first_poll() {
+    let world = World::locked().await;
+    let key = AppKey::from(ADMIN.app_key);
+    let found = world.app.look_up(|store| store.access_key(&key)).now_or_never();
+    assert!(found.unwrap().unwrap().is_some());
 }
