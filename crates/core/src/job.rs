@@ -69,15 +69,16 @@ impl Rules {
     }
 }
 
-/// A job's own state.
+/// A job's own state. The numbers are stored: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum JobState {
     /// Not triggered; the trigger moves it on.
-    Init,
+    Init = 0,
     /// At least one task is missing or not final; its tasks move it on.
-    InProgress,
+    InProgress = 1,
     /// Every task is created and final. A retried task makes it `InProgress` again.
-    Finished,
+    Finished = 2,
 }
 
 /// How many tasks of a job are in each state. Tasks not yet written are counted by `total` alone.

@@ -1,14 +1,15 @@
 //! What devices say about themselves.
 
-/// What a reported value is of.
+/// What a reported value is of. The numbers are stored: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
 pub enum Kind {
     /// A measurement point.
-    Measurepoint,
+    Measurepoint = 0,
     /// An attribute.
-    Attribute,
+    Attribute = 1,
     /// A tag.
-    Tag,
+    Tag = 2,
 }
 
 impl Kind {

@@ -13,6 +13,7 @@ mod files;
 mod filter;
 mod job_row;
 mod lock;
+mod numbers;
 mod open;
 mod read;
 mod schema;

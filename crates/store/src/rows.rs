@@ -61,15 +61,16 @@ pub struct Organization {
     pub created: Timestamp,
 }
 
-/// What an access key may do.
+/// What an access key may do. The numbers are stored: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Role {
     /// Everything, also keys and organizations.
-    Admin,
+    Admin = 0,
     /// Everything but keys and organizations.
-    Operator,
+    Operator = 1,
     /// Only actions that change nothing.
-    Reader,
+    Reader = 2,
 }
 
 /// An application's credentials.

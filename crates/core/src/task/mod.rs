@@ -45,35 +45,36 @@ pub mod code {
     pub const DEVICE_GONE: i64 = 99404;
 }
 
-/// Where a task stands.
+/// Where a task stands. The numbers are stored: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
 pub enum State {
     /// Its job has not triggered. The trigger moves it on; nothing else has to happen.
-    Init,
+    Init = 0,
     /// Due, waiting for its device or its turn. Dispatch moves it on; if that never comes, the window's end.
-    Queued,
+    Queued = 1,
     /// An attempt has ended and the next becomes due at a stored moment.
-    RetryWait,
+    RetryWait = 2,
     /// An attempt is durable and handed to the session. The PUBACK, the reply or the reply deadline move it on.
-    Published,
+    Published = 3,
     /// The device's MQTT library has taken the attempt. The reply or the reply deadline move it on.
-    InProgress,
+    InProgress = 4,
     /// The device did it. Final.
-    Succeeded,
+    Succeeded = 5,
     /// The device refused, or the command could not be sent. Final unless retried by hand.
-    Failed,
+    Failed = 6,
     /// Withdrawn by the operator. Final.
-    Cancelled,
+    Cancelled = 7,
     /// Sent, and no reply within the timeout. Final unless retried by hand.
-    ResponseTimedOut,
+    ResponseTimedOut = 8,
     /// Never sent: the window ended first. Final unless retried by hand.
-    TtlTimedOut,
+    TtlTimedOut = 9,
 }
 
 impl State {
     /// How many states there are.
     pub const COUNT: usize = 10;
-    /// All of them, in the order of their numbers.
+    /// All of them: each stands at its number.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Init,
         Self::Queued,
@@ -87,7 +88,7 @@ impl State {
         Self::TtlTimedOut,
     ];
 
-    /// The state's number, which is also how it is stored. Never renumber.
+    /// The state's number, which is also how it is stored.
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -120,6 +121,20 @@ impl State {
         matches!(self, Self::Init | Self::Queued | Self::RetryWait | Self::Published)
     }
 }
+
+/// Reading a number takes the entry at its index.
+const _: () = {
+    let mut number = 0;
+    while number < State::COUNT {
+        assert!(State::ALL[number] as usize == number);
+        number += 1;
+    }
+    let mut number = 0;
+    while number < How::ALL.len() {
+        assert!(How::ALL[number] as usize == number);
+        number += 1;
+    }
+};
 
 /// What came of a task, or of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -395,25 +410,26 @@ pub struct Ended {
     pub outcome: Outcome,
 }
 
-/// How an attempt ended.
+/// How an attempt ended. The numbers are stored: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum How {
     /// The device reported success.
-    Succeeded,
+    Succeeded = 0,
     /// The device reported failure.
-    Failed,
+    Failed = 1,
     /// No reply in time.
-    TimedOut,
+    TimedOut = 2,
     /// It certainly never left.
-    NotSent,
+    NotSent = 3,
     /// The operator cancelled while it was out.
-    Cancelled,
+    Cancelled = 4,
     /// A reply after the attempt had already ended.
-    Late,
+    Late = 5,
 }
 
 impl How {
-    /// All of them, in the order of their stored numbers. Never renumber.
+    /// All of them: each stands at its number.
     pub const ALL: [Self; 6] = [
         Self::Succeeded,
         Self::Failed,

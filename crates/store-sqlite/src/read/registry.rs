@@ -16,7 +16,7 @@ use crate::secret::{Cipher, Owner};
 use crate::sql;
 
 /// By their stored numbers; never renumber.
-const ROLES: [Role; 3] = [Role::Admin, Role::Operator, Role::Reader];
+pub(crate) const ROLES: [Role; 3] = [Role::Admin, Role::Operator, Role::Reader];
 
 /// The number under which a role is stored.
 pub(crate) fn role_number(role: Role) -> i64 {
