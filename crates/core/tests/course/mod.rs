@@ -5,7 +5,7 @@ use aldis_core::job::Rules;
 use aldis_core::task::{Condition, Event, Link, Presence, Refused, Step, Task, step};
 use aldis_core::time::Timestamp;
 
-use crate::support::{PRESENT, RELEASE, newborn, reply};
+use crate::support::{PRESENT, RELEASE, new_task, reply};
 
 /// A device that has been here and is not now.
 pub(crate) const ABSENT: Condition = Condition {
@@ -25,7 +25,7 @@ impl Course {
     /// Before the trigger.
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
-            task: newborn(),
+            task: new_task(),
             rules,
             now: RELEASE,
         }

@@ -6,7 +6,7 @@ use aldis_core::task::{Event, How, State, Step, Task, step};
 use aldis_core::time::Timestamp;
 
 use super::happening::Happening;
-use crate::support::{RELEASE, newborn};
+use crate::support::{RELEASE, new_task};
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -33,7 +33,7 @@ impl World {
             no: TaskNo(no),
             device: DeviceNo(no),
             attempt: latest,
-            ..newborn()
+            ..new_task()
         });
         let mut counters = Counters::default();
         counters.add(State::Init, i64::try_from(tasks).expect("a few"));

@@ -3,7 +3,7 @@
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo};
 use aldis_core::task::{AttemptTimes, Outcome, State, Task};
 
-use crate::support::{RELEASE, newborn};
+use crate::support::{RELEASE, new_task};
 
 /// How far the job's cancellation reaches this task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn attempts(state: State) -> &'static [u16] {
 }
 
 fn task(state: State, mark: Mark, attempt: u16, used: u8, disarmed: bool, recorded: bool) -> Task {
-    let mut task = newborn();
+    let mut task = new_task();
     task.state = state;
     task.attempt = AttemptNo(attempt);
     task.retries.used = used;

@@ -40,7 +40,7 @@ pub(crate) fn rules(ttl_ms: i64, retries: u8) -> Rules {
     }
 }
 
-pub(crate) fn newborn() -> Task {
+pub(crate) fn new_task() -> Task {
     Task::new(TaskNo(7), DeviceNo(3), RELEASE)
 }
 

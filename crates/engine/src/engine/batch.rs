@@ -20,7 +20,7 @@ pub(super) struct Batch {
     pub(super) orders: Vec<Order>,
     pub(super) answers: Vec<(Range<usize>, OnCommit)>,
     /// Tasks that exist only once this is committed, and then join their devices' queues.
-    pub(super) newborn: Vec<(DeviceNo, Place)>,
+    pub(super) pending_tasks: Vec<(DeviceNo, Place)>,
     /// Attempts taken back.
     pub(super) withdrawn: Vec<(DeviceNo, WireId)>,
 }

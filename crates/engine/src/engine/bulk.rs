@@ -95,7 +95,7 @@ impl Turn<'_> {
         let numbers = (first.0 + job.counters.written()..).map(TaskNo);
         let tasks = numbers
             .zip(&facts)
-            .map(|(task, member)| self.bear(&job, task, member))
+            .map(|(task, member)| self.create_task(&job, task, member))
             .collect();
         self.write_quietly(Write::WriteTasks {
             job: no,
@@ -106,17 +106,17 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn bear(&mut self, job: &Job, no: TaskNo, member: &DeviceFacts) -> StepWrite {
+    fn create_task(&mut self, job: &Job, no: TaskNo, member: &DeviceFacts) -> StepWrite {
         let rules = job.rules();
-        let born = Task::new(no, member.device, self.now);
+        let new = Task::new(no, member.device, self.now);
         let condition = self.condition(member.device);
-        let (task, ended) = match step(&born, &rules, Event::Due(&condition), self.now) {
+        let (task, ended) = match step(&new, &rules, Event::Due(&condition), self.now) {
             Ok(step) => (step.task, step.ended),
-            Err(_) => (born, Vec::new()),
+            Err(_) => (new, Vec::new()),
         };
         let wake_at = task.wake_at(&rules);
         self.memory.note_due(wake_at);
-        self.newborn(&task);
+        self.add_pending(&task);
         StepWrite {
             job: job.no,
             from: (State::Init, AttemptNo(0)),

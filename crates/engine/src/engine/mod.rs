@@ -363,7 +363,7 @@ impl Engine {
             }
         }
         let learned = self.memory.learn(&*self.store, &batch.writes, committed);
-        self.memory.devices.join_all(&batch.newborn);
+        self.memory.devices.join_all(&batch.pending_tasks);
         self.kept = batch.take_lost(committed);
         for observer in &self.observers {
             observer.committed(&batch.writes, committed);

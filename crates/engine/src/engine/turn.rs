@@ -46,7 +46,8 @@ pub(super) struct Turn<'a> {
     /// Of absent devices, as stored before this turn; what it has changed stands beside.
     queue_lengths: Map<DeviceNo, usize>,
     queued_change: Map<DeviceNo, isize>,
-    unborn: Map<DeviceNo, usize>,
+    /// Per device, the queued tasks that this turn creates.
+    pending_tasks: Map<DeviceNo, usize>,
     /// Single commands that this turn creates and that may wait: their places are taken already.
     promising: Map<DeviceNo, usize>,
     /// Devices whose slot has been taken or freed.
@@ -67,7 +68,7 @@ impl<'a> Turn<'a> {
             facts: Map::default(),
             queue_lengths: Map::default(),
             queued_change: Map::default(),
-            unborn: Map::default(),
+            pending_tasks: Map::default(),
             promising: Map::default(),
             slots: BTreeSet::new(),
             activities: Vec::new(),
@@ -249,7 +250,7 @@ impl<'a> Turn<'a> {
             stored.saturating_add_signed(self.queued_change.get(&device).copied().unwrap_or_default())
         });
         let of = |places: &Map<DeviceNo, usize>| places.get(&device).copied().unwrap_or_default();
-        known + of(&self.unborn) + of(&self.promising) + self.memory.jobs.promised(device)
+        known + of(&self.pending_tasks) + of(&self.promising) + self.memory.jobs.promised(device)
     }
 
     /// A place in the device's queue is promised to a single command, which this turn creates.
@@ -324,12 +325,12 @@ impl<'a> Turn<'a> {
     }
 
     /// A row that does not exist yet: it is written by the caller, and joins its device's queue after the commit.
-    pub(super) fn newborn(&mut self, task: &Task) {
+    pub(super) fn add_pending(&mut self, task: &Task) {
         if is_queued(task)
             && let Some(place) = self.memory.place(task)
         {
-            self.batch.newborn.push((task.device, place));
-            *self.unborn.entry(task.device).or_default() += 1;
+            self.batch.pending_tasks.push((task.device, place));
+            *self.pending_tasks.entry(task.device).or_default() += 1;
         }
     }
 

@@ -100,6 +100,6 @@ fn was_next(stored: &dyn Read, device: DeviceNo, sent: (Timestamp, JobNo, TaskNo
 
 fn is_passed_over(task: &Task, job: &Job, now: Timestamp) -> bool {
     let rules = job.rules();
-    let newborn = job.members.is_some() && task.due.is_none();
-    newborn || task.is_covered_by_mark(&rules) || task.window_end(&rules) <= now
+    let was_new = job.members.is_some() && task.due.is_none();
+    was_new || task.is_covered_by_mark(&rules) || task.window_end(&rules) <= now
 }
