@@ -121,7 +121,7 @@ impl App {
     pub(super) async fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
         let now = self.now();
         let Some(before) = self
-            .look_up(|store| store.remembered(&mark.scope, &mark.key, now))
+            .look_up(|store| store.idempotency_record(&mark.scope, &mark.key, now))
             .await?
         else {
             return Ok(None);

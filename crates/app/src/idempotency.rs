@@ -22,7 +22,7 @@ impl App {
         }
         let mark = mark.ok_or(USED_BEFORE)?;
         let before = self
-            .look_up(|store| store.remembered(&mark.scope, &mark.key, self.now()))
+            .look_up(|store| store.idempotency_record(&mark.scope, &mark.key, self.now()))
             .await?;
         match before {
             Some(before) if before.digest == mark.digest => Ok(()),

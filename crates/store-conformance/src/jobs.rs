@@ -140,7 +140,11 @@ pub fn a_repeated_request_gets_the_first_answer(bench: &mut Bench) {
     );
     assert_eq!(bench.read().search_jobs(&org(), None, ALL).unwrap().total, 2);
     let now = bench.now;
-    let remembered = bench.read().remembered("wind/console", "a", now).unwrap().unwrap();
+    let remembered = bench
+        .read()
+        .idempotency_record("wind/console", "a", now)
+        .unwrap()
+        .unwrap();
     assert_eq!((remembered.answer.as_str(), remembered.digest), ("1", [1; 32]));
     bench.done(delete(JobNo(1)));
     assert_eq!(

@@ -3,7 +3,7 @@
 use aldis_core::ids::{DeviceNo, JobNo};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
-    ANSWER_KEPT_MS, Action, ActionFilter, Actor, Idempotency, NewJob, PastAction, Proof, Remembered,
+    ANSWER_KEPT_MS, Action, ActionFilter, Actor, Idempotency, IdempotencyRecord, NewJob, PastAction, Proof,
 };
 use aldis_store::words::verb;
 use aldis_store::{Done, Page, Refusal, Write};
@@ -18,16 +18,16 @@ fn remember(key: &str, digest: u8, answer: &str) -> Write {
     }
 }
 
-fn remembered(bench: &mut Bench, key: &str) -> Option<Remembered> {
+fn remembered(bench: &mut Bench, key: &str) -> Option<IdempotencyRecord> {
     let now = bench.now;
-    bench.read().remembered("wind/console", key, now).unwrap()
+    bench.read().idempotency_record("wind/console", key, now).unwrap()
 }
 
 pub fn an_answer_is_remembered_until_it_is_forgotten(bench: &mut Bench) {
     assert_eq!(remembered(bench, "a"), None);
     bench.done(remember("a", 255, "the answer"));
     let first = bench.now;
-    let expected = Remembered {
+    let expected = IdempotencyRecord {
         digest: [255; 32],
         answer: "the answer".to_owned(),
         at: first,
@@ -36,7 +36,7 @@ pub fn an_answer_is_remembered_until_it_is_forgotten(bench: &mut Bench) {
     bench.refused(remember("a", 255, "another"), Refusal::Taken);
     assert_eq!(remembered(bench, "a"), Some(expected.clone()));
     let until = first.plus_ms(ANSWER_KEPT_MS);
-    let at = |bench: &mut Bench, key: &str, now| bench.read().remembered("wind/console", key, now).unwrap();
+    let at = |bench: &mut Bench, key: &str, now| bench.read().idempotency_record("wind/console", key, now).unwrap();
     assert_eq!(
         at(bench, "a", until),
         Some(expected),
@@ -111,7 +111,7 @@ pub fn the_same_key_of_another_caller_is_another_key(bench: &mut Bench) {
     });
     assert_eq!(remembered(bench, "a").unwrap().answer, "first");
     let now = bench.now;
-    let second = bench.read().remembered("wind", "a", now).unwrap().unwrap();
+    let second = bench.read().idempotency_record("wind", "a", now).unwrap().unwrap();
     assert_eq!(second.answer, "second");
 }
 

@@ -242,7 +242,10 @@ impl Lines<'_> {
         for key in REQUESTS {
             self.add(
                 "remembered",
-                (key, read.remembered("wind/console", key, read.last_commit()?.1)?),
+                (
+                    key,
+                    read.idempotency_record("wind/console", key, read.last_commit()?.1)?,
+                ),
             );
         }
         let jobs = numbers(last_job(read)?).map(|no| JobNo(no).to_job_id());

@@ -122,7 +122,7 @@ impl Contents {
     fn earlier_job(&self, idempotency: &Idempotency) -> Option<Applied> {
         let remembered = self
             .journal
-            .remembered(&idempotency.scope, &idempotency.key, self.clock)?;
+            .idempotency_record(&idempotency.scope, &idempotency.key, self.clock)?;
         let no = remembered.answer.parse().ok().map(JobNo);
         Some(match no {
             Some(no) if remembered.digest == idempotency.digest => Ok(Done::Job { no, created: false }),

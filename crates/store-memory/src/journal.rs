@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{Action, ActionFilter, Actor, Idempotency, PastAction, Proof, Remembered};
+use aldis_store::rows::{Action, ActionFilter, Actor, Idempotency, IdempotencyRecord, PastAction, Proof};
 use aldis_store::{Done, Refusal, Write};
 
 use super::Contents;
@@ -12,7 +12,7 @@ use super::apply::Applied;
 
 #[derive(Default)]
 pub(super) struct Journal {
-    remembered: BTreeMap<(String, String), Remembered>,
+    remembered: BTreeMap<(String, String), IdempotencyRecord>,
     proofs: BTreeSet<Proof>,
     /// In the order in which they were done.
     actions: Vec<PastAction>,
@@ -27,7 +27,7 @@ impl Journal {
         self.remembered.values_mut().for_each(|row| row.at = row.at.min(now));
     }
 
-    pub(super) fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Option<&Remembered> {
+    pub(super) fn idempotency_record(&self, scope: &str, key: &str, now: Timestamp) -> Option<&IdempotencyRecord> {
         let found = self.remembered.get(&(scope.to_owned(), key.to_owned()));
         found.filter(|remembered| remembered.holds_at(now))
     }
@@ -62,7 +62,7 @@ impl Contents {
         if self.journal.remembered.contains_key(&place) {
             return Err(Refusal::Taken);
         }
-        let remembered = Remembered {
+        let remembered = IdempotencyRecord {
             digest: idempotency.digest,
             answer: answer.to_owned(),
             at: self.clock,

@@ -501,7 +501,7 @@ pub struct Proof {
 
 /// What was answered to a request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remembered {
+pub struct IdempotencyRecord {
     /// The digest of that request.
     pub digest: [u8; 32],
     /// The answer: the job's number in decimal digits, or the text that the application stored.
@@ -510,7 +510,7 @@ pub struct Remembered {
     pub at: Timestamp,
 }
 
-impl Remembered {
+impl IdempotencyRecord {
     /// Whether a request at `now` is still answered from it.
     #[must_use]
     pub fn holds_at(&self, now: Timestamp) -> bool {

@@ -7,8 +7,8 @@ use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
-    Proof, Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, FoundModel, IdempotencyRecord, Job, JobDetail, Model, Organization,
+    PastAction, Product, Proof, Reported, Slot,
 };
 use aldis_store::{
     Committed, DeviceCounts, DeviceFacts, DeviceRef, Epoch, Error, Found, JobTasks, Page, Read, ReadDevices, ReadJobs,
@@ -119,7 +119,7 @@ forward! {
     }
     ReadJournal {
         last_commit() -> (CommitNo, Timestamp);
-        remembered(scope: &str, key: &str, now: Timestamp) -> Option<Remembered>;
+        idempotency_record(scope: &str, key: &str, now: Timestamp) -> Option<IdempotencyRecord>;
         proofs(limit: usize) -> Vec<Proof>;
         search_actions(org: &OrgId, filter: &ActionFilter, page: Page) -> Found<PastAction>;
     }

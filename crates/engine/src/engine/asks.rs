@@ -224,7 +224,7 @@ impl Turn<'_> {
     /// What an earlier request with this idempotency key was answered.
     fn before(&self, idempotency: Option<&Idempotency>) -> Result<Option<Result<Retried, Refusal>>, Error> {
         let Some(asked) = idempotency else { return Ok(None) };
-        let Some(remembered) = self.store.remembered(&asked.scope, &asked.key, self.now)? else {
+        let Some(remembered) = self.store.idempotency_record(&asked.scope, &asked.key, self.now)? else {
             return Ok(None);
         };
         if remembered.digest != asked.digest {

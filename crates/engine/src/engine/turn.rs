@@ -267,7 +267,11 @@ impl<'a> Turn<'a> {
             }
             _ => false,
         };
-        Ok(self.batch.writes.iter().any(same) || self.store.remembered(&asked.scope, &asked.key, self.now)?.is_some())
+        Ok(self.batch.writes.iter().any(same)
+            || self
+                .store
+                .idempotency_record(&asked.scope, &asked.key, self.now)?
+                .is_some())
     }
 
     /// The only way in which a task changes during a turn.

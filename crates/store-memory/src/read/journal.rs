@@ -2,7 +2,7 @@
 
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{ActionFilter, CommitNo, PastAction, Proof, Remembered};
+use aldis_store::rows::{ActionFilter, CommitNo, IdempotencyRecord, PastAction, Proof};
 use aldis_store::{Error, Found, Page, ReadJournal};
 
 use crate::MemoryStore;
@@ -18,8 +18,13 @@ impl ReadJournal for MemoryStore {
         Ok(self.contents.read().journal.proofs(limit))
     }
 
-    fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error> {
-        Ok(self.contents.read().journal.remembered(scope, key, now).cloned())
+    fn idempotency_record(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<IdempotencyRecord>, Error> {
+        Ok(self
+            .contents
+            .read()
+            .journal
+            .idempotency_record(scope, key, now)
+            .cloned())
     }
 
     fn search_actions(&self, org: &OrgId, filter: &ActionFilter, page: Page) -> Result<Found<PastAction>, Error> {

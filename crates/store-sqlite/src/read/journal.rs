@@ -2,7 +2,7 @@
 
 use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{ActionFilter, Actor, CommitNo, PastAction, Proof, Remembered};
+use aldis_store::rows::{ActionFilter, Actor, CommitNo, IdempotencyRecord, PastAction, Proof};
 use aldis_store::{Found, Page, PageBytes};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -19,17 +19,22 @@ pub(super) fn last_commit(conn: &Connection) -> Result<(CommitNo, Timestamp)> {
     last.ok_or_else(|| Failure::corrupt("meta", "one", "no row"))
 }
 
-pub(crate) fn remembered(conn: &Connection, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>> {
+pub(crate) fn idempotency_record(
+    conn: &Connection,
+    scope: &str,
+    key: &str,
+    now: Timestamp,
+) -> Result<Option<IdempotencyRecord>> {
     let sql = "SELECT digest, answer, at FROM remembered WHERE scope = ?1 AND key = ?2";
     let found = sql::first(conn, sql, [scope, key], |row| {
         let mut cells = Cells::new(row, "remembered");
-        Ok(Remembered {
+        Ok(IdempotencyRecord {
             digest: cells.get("digest")?,
             answer: cells.get("answer")?,
             at: cells.time("at")?,
         })
     })?;
-    Ok(found.filter(|remembered: &Remembered| remembered.holds_at(now)))
+    Ok(found.filter(|remembered: &IdempotencyRecord| remembered.holds_at(now)))
 }
 
 pub(super) fn search_actions(

@@ -14,7 +14,7 @@ mod search_tasks;
 mod sub_devices;
 mod tasks;
 
-pub(crate) use journal::remembered;
+pub(crate) use journal::idempotency_record;
 pub(crate) use registry::{ROLES, model, role_number};
 pub(crate) use reported::number as kind_number;
 
@@ -25,8 +25,8 @@ use aldis_core::reported::Kind;
 use aldis_core::task::{Ended, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
-    AccessKey, ActionFilter, CommitNo, Device, FoundModel, Job, JobDetail, Model, Organization, PastAction, Product,
-    Proof, Remembered, Reported, Slot,
+    AccessKey, ActionFilter, CommitNo, Device, FoundModel, IdempotencyRecord, Job, JobDetail, Model, Organization,
+    PastAction, Product, Proof, Reported, Slot,
 };
 use aldis_store::{
     DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, ReadDevices, ReadJobs, ReadJournal, ReadQueues,
@@ -272,9 +272,9 @@ impl<A: Access> ReadJournal for Database<A> {
             .read("reading the last commit", |db| journal::last_commit(&db.conn))
     }
 
-    fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error> {
+    fn idempotency_record(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<IdempotencyRecord>, Error> {
         self.access.read("reading a remembered answer", |db| {
-            journal::remembered(&db.conn, scope, key, now)
+            journal::idempotency_record(&db.conn, scope, key, now)
         })
     }
 

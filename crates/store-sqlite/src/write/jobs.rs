@@ -54,7 +54,8 @@ impl Batch<'_> {
         let Some(idempotency) = idempotency else {
             return Ok(None);
         };
-        let Some(remembered) = crate::read::remembered(self.conn, &idempotency.scope, &idempotency.key, self.now)?
+        let Some(remembered) =
+            crate::read::idempotency_record(self.conn, &idempotency.scope, &idempotency.key, self.now)?
         else {
             return Ok(None);
         };

@@ -3,7 +3,7 @@
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 
-use crate::rows::{ActionFilter, CommitNo, PastAction, Proof, Remembered};
+use crate::rows::{ActionFilter, CommitNo, IdempotencyRecord, PastAction, Proof};
 use crate::{Error, Found, Page};
 
 /// Reads commits, idempotency keys, used proofs and the record of actions.
@@ -15,7 +15,7 @@ pub trait ReadJournal: Send + Sync {
     fn last_commit(&self) -> Result<(CommitNo, Timestamp), Error>;
     /// What was answered to a request with this idempotency key, unless that was [`crate::rows::ANSWER_KEPT_MS`] before
     /// `now`.
-    fn remembered(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<Remembered>, Error>;
+    fn idempotency_record(&self, scope: &str, key: &str, now: Timestamp) -> Result<Option<IdempotencyRecord>, Error>;
     /// The proofs that are remembered as used, the latest first, at most `limit`.
     fn proofs(&self, limit: usize) -> Result<Vec<Proof>, Error>;
     /// What was done in an organization, newest first.
