@@ -6,7 +6,7 @@ use aldis_core::expression::{Comparison, DeviceField, Filter, Value as Operand};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_core::violation::Violation;
 use aldis_store::rows::TargetEntry;
-use aldis_store::{DeviceRef, DeviceStatus, Page, Read, ReadRegistry, words};
+use aldis_store::{DeviceRef, DeviceStatus, Page, Read, ReadRegistry, status_names};
 
 use super::Error;
 use super::create_job::Asked;
@@ -74,7 +74,7 @@ pub(super) fn members<'a>(
         op,
         value: Operand::Text(value),
     };
-    let disabled = words::device_status(DeviceStatus::Disabled).to_owned();
+    let disabled = status_names::device_status(DeviceStatus::Disabled).to_owned();
     let filter = Filter::And(vec![
         Filter::In {
             field: DeviceField::ProductKey,

@@ -6,7 +6,7 @@ use aldis_core::expression::DeviceField;
 use aldis_core::secret::Secret;
 use aldis_core::violation::Violation;
 use aldis_store::rows::DeviceChange;
-use aldis_store::words;
+use aldis_store::status_names;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -217,7 +217,7 @@ impl Device {
             model_id_path: model_path,
             product_key: device.is.product.0,
             product_name: product.name.clone().into(),
-            product_type: words::product_type(product.gateway),
+            product_type: status_names::product_type(product.gateway),
             data_format: format_word(&product),
             device_key: device.is.key.0,
             device_name: device.is.name.into(),
@@ -227,7 +227,7 @@ impl Device {
             device_attributes: device.is.attributes,
             device_tags: device.is.tags,
             create_time: device.created.0,
-            status: words::device_status(status),
+            status: status_names::device_status(status),
             active_time: device.activated.map(|at| at.0),
             last_online_time: device.last_online.map(|at| at.0),
             last_offline_time: device.last_offline.map(|at| at.0),

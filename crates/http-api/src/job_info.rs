@@ -3,7 +3,7 @@
 use aldis_core::job::Policy;
 use aldis_core::task::State;
 use aldis_store::rows::{Job, JobDetail, JobText, TargetEntry, TargetScope};
-use aldis_store::words;
+use aldis_store::status_names;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -119,7 +119,7 @@ impl From<JobDetail> for JobInfo {
             name: text.name.into(),
             desc: text.desc,
             target_scope: text.targets.into(),
-            status: words::job_state(job.state),
+            status: status_names::job_state(job.state),
             command_info: CommandInfo::from(job.command.as_ref()),
             create_timestamp: job.created.0,
         }

@@ -9,7 +9,7 @@ use aldis_core::secret::Secret;
 use aldis_core::tags;
 use aldis_core::violation::Violation;
 use aldis_store::rows::{self, ProductChange};
-use aldis_store::words;
+use aldis_store::status_names;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -179,7 +179,7 @@ pub(super) fn format_word(product: &rows::Product) -> &'static str {
 impl Product {
     fn new(row: rows::Product, with_secret: bool) -> Self {
         Self {
-            product_type: words::product_type(row.gateway),
+            product_type: status_names::product_type(row.gateway),
             data_format: format_word(&row),
             org_id: row.org.0,
             product_key: row.key.0,

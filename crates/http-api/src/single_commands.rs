@@ -7,7 +7,7 @@ use aldis_core::task::OUTPUT_MAX_BYTES;
 use aldis_core::timezone;
 use aldis_core::violation::Violation;
 use aldis_store::rows::Idempotency;
-use aldis_store::words;
+use aldis_store::status_names;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -199,7 +199,7 @@ impl From<SingleCommand> for Command {
             command_name: name.into(),
             timeout: job.policy.reply_timeout_ms / 1000,
             pending_ttl: job.policy.ttl_ms / 1000,
-            state: words::command_number(task.state),
+            state: status_names::command_number(task.state),
             tsl_identifier,
             input_data,
             output_data: output(task.result.and_then(|outcome| outcome.output), job.command.kind()),

@@ -2,7 +2,7 @@
 
 use aldis_core::command::{Command, CommandKind};
 use aldis_core::task::{How, Outcome, code};
-use aldis_store::words;
+use aldis_store::status_names;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -74,7 +74,7 @@ impl From<aldis_store::TaskInfo> for TaskInfo {
             product_key: product.0,
             device_key: device_key.0,
             job_id: job.no.to_job_id(),
-            status: words::task_state(task.state),
+            status: status_names::task_state(task.state),
             command_info: CommandInfo::from(job.command.as_ref()),
             task_result: task.result.map(|outcome| TaskResult::new(outcome, &job.command)),
             create_timestamp: job.tasks_created.0,

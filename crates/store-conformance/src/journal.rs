@@ -5,7 +5,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     ANSWER_KEPT_MS, Action, ActionFilter, Actor, Idempotency, IdempotencyRecord, NewJob, PastAction, Proof,
 };
-use aldis_store::words::verb;
+use aldis_store::status_names::verb;
 use aldis_store::{Done, Page, Refusal, Write};
 
 use super::bench::{ALL, Bench, delete, disable};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, OrgId, ProductKey};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Actor, Device, DeviceChange, NewDevice, Registrar, Secret};
-use aldis_store::words::verb;
+use aldis_store::status_names::verb;
 use aldis_store::{DeviceRef, Done, Refusal};
 
 use super::Contents;

@@ -8,7 +8,7 @@ use aldis_core::job::{Counters, JobState, roll_up};
 use aldis_core::task::{State, Task};
 use aldis_store::rows::{Actor, Idempotency, Job, JobDetail, JobText, Members, NewJob, TargetScope};
 use aldis_store::skipped;
-use aldis_store::words::verb;
+use aldis_store::status_names::verb;
 use aldis_store::{Done, Refusal};
 
 use super::Contents;

@@ -4,7 +4,7 @@ use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelF
 use aldis_core::model::ThingModel;
 use aldis_core::task::Task;
 use aldis_store::rows::{Device, Job, JobText, Model, Product};
-use aldis_store::{DeviceStatus, Error, Found, Page, PageBytes, Weigh, words};
+use aldis_store::{DeviceStatus, Error, Found, Page, PageBytes, Weigh, status_names};
 
 use super::jobs::JobRow;
 
@@ -54,11 +54,11 @@ impl Record<DeviceField> for DeviceRecord<'_> {
             DeviceField::ModelId => self.product.map(|product| product.model.as_str()).into_iter().collect(),
             DeviceField::ProductType => self
                 .product
-                .map(|product| words::product_type(product.gateway))
+                .map(|product| status_names::product_type(product.gateway))
                 .into_iter()
                 .collect(),
             DeviceField::Name => Values::Name(&is.name),
-            DeviceField::Status => Values::one(words::device_status(self.status)),
+            DeviceField::Status => Values::one(status_names::device_status(self.status)),
             DeviceField::Attributes => {
                 let value = sub.and_then(|key| is.attributes.get(key));
                 value.map_or_else(Values::absent, Values::json)
@@ -78,7 +78,7 @@ impl Record<JobField> for JobRecord<'_> {
         match field {
             JobField::JobId => Values::one(self.job.no.to_job_id()),
             JobField::Name => Values::Name(&self.text.name),
-            JobField::Status => Values::one(words::job_state(self.job.state)),
+            JobField::Status => Values::one(status_names::job_state(self.job.state)),
             JobField::CreatedAt => Values::one(self.job.created),
         }
     }
@@ -99,7 +99,7 @@ impl Record<TaskField> for TaskRecord<'_> {
             TaskField::AssetId => Values::one(is.asset.as_str()),
             TaskField::ProductKey => Values::one(is.product.as_str()),
             TaskField::DeviceKey => Values::one(is.key.as_str()),
-            TaskField::Status => Values::one(words::task_state(self.task.state)),
+            TaskField::Status => Values::one(status_names::task_state(self.task.state)),
             TaskField::CreatedAt => Values::one(self.job.tasks_created),
         }
     }
@@ -113,7 +113,7 @@ pub(super) struct CommandRecord<'a> {
 impl Record<CommandField> for CommandRecord<'_> {
     fn values(&self, field: CommandField, _sub: Option<&str>) -> Values<'_> {
         match field {
-            CommandField::State => Values::one(words::command_state(self.task.state)),
+            CommandField::State => Values::one(status_names::command_state(self.task.state)),
             CommandField::Name => Values::Name(&self.row.text.name),
             CommandField::CreatedAt => Values::one(self.row.job.created),
         }

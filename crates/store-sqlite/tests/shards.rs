@@ -13,7 +13,7 @@ use aldis_core::job::Policy;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Epoch, Page, Presence, Read, ReadJobs, StepWrite, Store, Write, words};
+use aldis_store::{Epoch, Page, Presence, Read, ReadJobs, StepWrite, Store, Write, status_names};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::{Options, SqliteStore, open};
 use rusqlite::Connection;
@@ -172,7 +172,7 @@ fn in_states(states: &[State]) -> Filter<TaskField> {
         sub: None,
         values: states
             .iter()
-            .map(|state| Value::from(words::task_state(*state)))
+            .map(|state| Value::from(status_names::task_state(*state)))
             .collect(),
         negated: false,
     }

@@ -18,7 +18,7 @@ mod product_record;
 mod read;
 pub mod rows;
 mod slots;
-pub mod words;
+pub mod status_names;
 mod write;
 
 pub use budget::Budget;

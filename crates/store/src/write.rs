@@ -13,7 +13,7 @@ use crate::rows::{
 /// One intent. Applied whole or refused whole, except where its answer has an entry per element.
 ///
 /// The writes of one commit see each other in their order. Writes that say who asked (`by`) keep it as an action, see
-/// [`crate::words::verb`]. Deleted devices and jobs are `Missing`.
+/// [`crate::status_names::verb`]. Deleted devices and jobs are `Missing`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// A new organization. Refused: `Taken`.

@@ -4,7 +4,7 @@
 use aldis_core::expression::{CommandField, Filter};
 use aldis_core::ids::{DeviceNo, TaskNo};
 use aldis_core::task::State;
-use aldis_store::{Found, Page, TaskInfo, words};
+use aldis_store::{Found, Page, TaskInfo, status_names};
 use rusqlite::params_from_iter;
 
 use super::{cut, tasks};
@@ -46,7 +46,7 @@ fn condition(query: &mut Query, field: CommandField, condition: &Filter<CommandF
         CommandField::State => {
             let states = State::ALL
                 .into_iter()
-                .filter(|state| accepts(condition, words::command_state(*state)));
+                .filter(|state| accepts(condition, status_names::command_state(*state)));
             query.on_choice("task.state", states.map(state_number));
         }
         CommandField::Name => query.on_name("(SELECT name FROM job_text WHERE job_text.job = job.no)", condition),

@@ -4,7 +4,7 @@
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_store::rows::Device;
-use aldis_store::{DeviceCounts, DeviceRef, DeviceStatus, Found, Page, PageBytes, words};
+use aldis_store::{DeviceCounts, DeviceRef, DeviceStatus, Found, Page, PageBytes, status_names};
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::{cut, devices};
@@ -123,7 +123,7 @@ fn condition(query: &mut Query, field: DeviceField, condition: &Filter<DeviceFie
         DeviceField::ProductType => {
             let kinds = [false, true]
                 .into_iter()
-                .filter(|gateway| accepts(condition, words::product_type(*gateway)));
+                .filter(|gateway| accepts(condition, status_names::product_type(*gateway)));
             let column = "(SELECT gateway FROM product WHERE product.key = device.product)";
             query.on_choice(column, kinds.map(i64::from));
         }
@@ -131,7 +131,7 @@ fn condition(query: &mut Query, field: DeviceField, condition: &Filter<DeviceFie
         DeviceField::Status => {
             let states = STATES
                 .into_iter()
-                .filter(|(_, state)| accepts(condition, words::device_status(*state)));
+                .filter(|(_, state)| accepts(condition, status_names::device_status(*state)));
             query.on_choice(STATUS, states.map(|(number, _)| number));
         }
         DeviceField::Attributes => query.on_map("attributes", condition),

@@ -3,7 +3,7 @@
 use aldis_core::expression::{Filter, JobField};
 use aldis_core::ids::{JobNo, OrgId};
 use aldis_store::rows::JobDetail;
-use aldis_store::{Found, Page, PageBytes, words};
+use aldis_store::{Found, Page, PageBytes, status_names};
 use rusqlite::{Row, params, params_from_iter};
 
 use super::{cut, jobs};
@@ -69,7 +69,7 @@ fn condition(query: &mut Query, field: JobField, condition: &Filter<JobField>) {
         JobField::Status => {
             let states = (0_i64..)
                 .zip(STATES)
-                .filter(|(_, state)| accepts(condition, words::job_state(*state)));
+                .filter(|(_, state)| accepts(condition, status_names::job_state(*state)));
             query.on_choice("state", states.map(|(number, _)| number));
         }
         JobField::CreatedAt => query.on_moment("created", condition),

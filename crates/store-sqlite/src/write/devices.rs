@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use aldis_core::ids::{DeviceKey, DeviceNo, OrgId, ProductKey};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Actor, DeviceChange, NewDevice, Registrar, Secret};
-use aldis_store::words::verb;
+use aldis_store::status_names::verb;
 use aldis_store::{Done, Refusal};
 use rusqlite::{Params, params};
 

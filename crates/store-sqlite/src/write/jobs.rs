@@ -6,7 +6,7 @@ use aldis_core::ids::{DeviceNo, JobNo, ProductKey, TaskNo};
 use aldis_core::job::{Counters, JobState};
 use aldis_core::task::{State, Task};
 use aldis_store::rows::{Actor, Idempotency, Members, NewJob, TargetScope};
-use aldis_store::words::verb;
+use aldis_store::status_names::verb;
 use aldis_store::{Done, Refusal};
 use rusqlite::params;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use aldis_core::expression::Filter;
 use aldis_core::ids::TaskNo;
 use aldis_core::task::State;
-use aldis_store::words;
+use aldis_store::status_names;
 use rusqlite::{Row, params_from_iter};
 
 use super::remainder::{TaskRowField, conjuncts, named};
@@ -133,7 +133,7 @@ fn is_about_states(condition: &Filter<TaskRowField>) -> bool {
 fn states(condition: &Filter<TaskRowField>) -> impl Iterator<Item = State> {
     State::ALL
         .into_iter()
-        .filter(|state| accepts(condition, words::task_state(*state)))
+        .filter(|state| accepts(condition, status_names::task_state(*state)))
 }
 
 fn condition(query: &mut Query, field: TaskRowField, condition: &Filter<TaskRowField>) {

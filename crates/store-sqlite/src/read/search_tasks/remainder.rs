@@ -6,7 +6,7 @@ use aldis_core::expression::{Comparison, Filter, Record, TaskField, Value, Value
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::task::State;
 use aldis_core::time::Timestamp;
-use aldis_store::words;
+use aldis_store::status_names;
 use rusqlite::Connection;
 
 use crate::failure::Result;
@@ -135,7 +135,7 @@ struct InState(State);
 impl Record<TaskRowField> for InState {
     /// Only ever asked for the state.
     fn values(&self, _field: TaskRowField, _sub: Option<&str>) -> Values<'_> {
-        Values::one(words::task_state(self.0))
+        Values::one(status_names::task_state(self.0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The words that filters use for states, so that every driver searches by the same ones.
+//! The names of states in filters and in the API, and the verbs of actions: every driver uses the same ones.
 
 use aldis_core::expression::COMMAND_STATES;
 use aldis_core::job::JobState;
