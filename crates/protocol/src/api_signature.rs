@@ -162,6 +162,21 @@ mod tests {
     const CHINESE_HASH: &str = "59828328f6c1f9771015dc74e4929ae30f518a35a3d2353972c2ea46556fc981";
     const ENGLISH_HASH: &str = "ad6dc6fc97f4290f3724e94eab38168d8613c41c3a4569b4b8b0efbce96a816c";
 
+    #[test]
+    fn the_worked_signatures_of_the_documents_are_right() {
+        let guide = include_str!("../../../docs/getting-started.md");
+        let call = SignedCall {
+            token: "example-token",
+            query: "action=createJob&orgId=default",
+            body: br#"{"a":1}"#,
+            timestamp: "1700000000000",
+        };
+        let token_request = encrypt_token_request("example-key", call.timestamp, "example-secret");
+        for digest in [call.sign("example-secret"), token_request] {
+            assert!(guide.contains(&format!("sha256sum\n{digest}\n")), "{digest}");
+        }
+    }
+
     fn documented(body: &str) -> String {
         let call = SignedCall {
             token: "xxxxaaaxxxx",
