@@ -1,6 +1,8 @@
 //! What documents say of the code is there.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod links;
+
 use std::path::{Path, PathBuf};
 
 /// Each has a row of its own.
