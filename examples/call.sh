@@ -24,7 +24,7 @@ token=$(curl -sS "$server/apim-token-service/v2.0/token/get" -H 'content-type: a
 
 sorted=$(printf '%s\n' "action=$action" "orgId=$organization" "$@" | LC_ALL=C sort)
 query=$(printf '%s' "$sorted" | tr '\n' '&')
-signed=$(printf '%s' "$sorted" | tr -d '\n=')
+signed=$(printf '%s\n' "$sorted" | sed 's/=//' | tr -d '\n')
 curl -sS "$server/$path?$query" -H 'content-type: application/json' -H "apim-accesstoken: $token" \
     -H "apim-timestamp: $now" -H "apim-signature: $(sha256 "$token$signed$body$now$secret")" -d "$body"
 echo

@@ -224,7 +224,7 @@ async fn success_that_is_not_perfect_json_counts_and_the_command_runs_once() {
         }),
     ];
     for (name, spoil) in spoilings {
-        let plan = Plan::device(device.identity()).ttl(60).reply_within(2).retry(1, 3);
+        let plan = Plan::device(device.identity()).ttl(60).reply_within(60).retry(1, 3);
         let job = world.create(&plan).await;
         let command = device.next_command().await.unwrap();
         let data = json!({"product": 42});
