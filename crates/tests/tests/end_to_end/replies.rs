@@ -206,7 +206,7 @@ async fn success_that_is_not_perfect_json_counts_and_the_command_runs_once() {
         ("GBK", &|text| {
             [text.replace("fine\"}", "").as_bytes(), b"\xb5\x5c\"}"].concat()
         }),
-        ("NaN", &|text| text.replace("42", "NaN").into_bytes()),
+        ("NaN", &|text| text.replace(":42", ":NaN").into_bytes()),
         ("control", &|text| text.replace("fine", "two\nlines\u{2}").into_bytes()),
         ("comma", &|text| text.replace('}', ",}").into_bytes()),
         ("quotes", &|text| text.replace('"', "'").into_bytes()),

@@ -101,7 +101,7 @@ async fn framing_that_makes_no_sense_is_refused_or_cut_off() {
 #[tokio::test]
 async fn bytes_that_are_nearly_a_request_kill_nothing() {
     let world = World::open().await;
-    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/tests/corpus/create_job");
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../http-api/tests/corpus/create_job");
     let samples: Vec<Vec<u8>> = corpus(&samples)
         .into_iter()
         .map(|body| {
