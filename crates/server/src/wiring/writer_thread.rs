@@ -17,6 +17,9 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 /// The process did not run, or its disk stood still, if the next turn comes so much later than it was due.
 const LATE_MS: i64 = 2_000;
+/// A turn that took this long, its commit included: the process may have been stopped in the midst of it, and with it
+/// the devices' thread, so that replies still wait in sockets. Longer than commits take on a disk that is merely slow.
+const STALLED_MS: i64 = 3_000;
 
 /// After a crowded turn, so long more arrives before the next one: a commit costs the same for five replies as for a
 /// hundred. No call for a single device waits for it.
@@ -133,8 +136,8 @@ fn longest(wake: Wake, now: Timestamp) -> Duration {
 fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -> bool {
     // Whatever ends this thread, no part waits for it for ever.
     let _at_the_end = Quieting(signal);
-    // The ticks at which the next turn is due at the latest.
-    let mut due = i64::MAX;
+    // The ticks at which the next turn is due at the latest, and at which it would be if this one took no time.
+    let (mut due, mut due_at_best) = (i64::MAX, i64::MAX);
     loop {
         let (stop, finish) = signal.begin_turn();
         if stop {
@@ -142,10 +145,11 @@ fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -
         }
         let crowded = inbox.is_crowded();
         let mut time = clock.reading();
-        time.late = time.ticks_ms.saturating_sub(due) >= LATE_MS;
+        time.late =
+            time.ticks_ms.saturating_sub(due) >= LATE_MS || time.ticks_ms.saturating_sub(due_at_best) >= STALLED_MS;
         if time.late {
             tracing::warn!(
-                late_ms = time.ticks_ms - due,
+                late_ms = time.ticks_ms - due_at_best,
                 "the server did not run: replies get a while longer"
             );
         }
@@ -168,7 +172,9 @@ fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -
             std::thread::sleep(REST);
         }
         let sleep = longest(wake, clock.now());
-        due = clock.reading().ticks_ms + i64::try_from(sleep.as_millis()).unwrap_or(i64::MAX);
+        let sleep_ms = i64::try_from(sleep.as_millis()).unwrap_or(i64::MAX);
+        due = clock.reading().ticks_ms.saturating_add(sleep_ms);
+        due_at_best = time.ticks_ms.saturating_add(sleep_ms);
         signal.sleep(sleep);
     }
 }
