@@ -316,7 +316,7 @@ impl State {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -324,9 +324,9 @@ pub mod tests {
 
     /// A machine whose clocks stand where a test puts them.
     #[derive(Default)]
-    pub struct Hands {
-        pub wall_ms: AtomicI64,
-        pub monotonic_us: AtomicI64,
+    pub(crate) struct Hands {
+        pub(crate) wall_ms: AtomicI64,
+        pub(crate) monotonic_us: AtomicI64,
     }
 
     impl TimeSource for Arc<Hands> {

@@ -69,7 +69,7 @@ impl LatestValues {
     }
 
     /// What is to be stored now, at the most a commit's worth: everything that waits if the server stops.
-    pub fn due(&self, now: Timestamp, stopping: bool) -> Option<Write> {
+    pub(crate) fn due(&self, now: Timestamp, stopping: bool) -> Option<Write> {
         let mut waiting = self.0.lock();
         waiting.take_due(now, stopping);
         (!waiting.leaving.is_empty()).then(|| Write::Report {
@@ -79,12 +79,12 @@ impl LatestValues {
     }
 
     /// What was due is stored.
-    pub fn stored(&self) {
+    pub(crate) fn stored(&self) {
         self.0.lock().leaving.clear();
     }
 
     /// What was due may not be stored: it waits again, behind whatever has come since.
-    pub fn not_stored(&self, now: Timestamp) {
+    pub(crate) fn not_stored(&self, now: Timestamp) {
         let mut waiting = self.0.lock();
         for (device, values) in std::mem::take(&mut waiting.leaving) {
             for value in values {
@@ -94,12 +94,12 @@ impl LatestValues {
     }
 
     /// When something is to be stored next.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.0.lock().next_due()
     }
 
     /// Whether anything waits.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().order.is_empty()
     }
 

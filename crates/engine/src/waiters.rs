@@ -85,7 +85,7 @@ impl Waiters {
     }
 
     /// These tasks are stored like this; those who wait for one that is final are told.
-    pub fn tell<'t>(&self, tasks: impl IntoIterator<Item = &'t Task>) {
+    pub(crate) fn tell<'t>(&self, tasks: impl IntoIterator<Item = &'t Task>) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -105,7 +105,7 @@ impl Waiters {
     }
 
     /// The server is stopping: all waits end without an answer, and no new one begins.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut registered = self.registered.lock();
         registered.closed = true;
         registered.by_task.clear();

@@ -317,12 +317,6 @@ impl Sessions {
         &self.shared.takeovers
     }
 
-    /// What the engine knows beside what is stored.
-    #[cfg(test)]
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
     pub(super) fn writer(&self) -> &Writer {
         &self.writer
     }

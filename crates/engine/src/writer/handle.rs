@@ -67,12 +67,12 @@ pub enum Retried {
 
 impl Retried {
     /// The text under which the answer is remembered for a repeated request.
-    pub fn remember(&self) -> String {
+    pub(crate) fn remember(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// Reads back what was remembered.
-    pub fn recall(text: &str) -> Option<Self> {
+    pub(crate) fn recall(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 }
@@ -103,12 +103,12 @@ pub enum Ask {
 
 impl Ask {
     /// Whether it concerns a session that may have to end. It is taken after every event that arrived before it.
-    pub fn is_about_sessions(&self) -> bool {
+    pub(crate) fn is_about_sessions(&self) -> bool {
         matches!(self, Self::EndSession(_) | Self::CheckSession(_))
     }
 
     /// The same question again, if it has no answer and so no caller would repeat it.
-    pub fn without_answer(&self) -> Option<Self> {
+    pub(crate) fn without_answer(&self) -> Option<Self> {
         match self {
             Self::EndSession(device) => Some(Self::EndSession(*device)),
             Self::CheckSession(device) => Some(Self::CheckSession(*device)),

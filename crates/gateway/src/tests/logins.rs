@@ -243,6 +243,6 @@ async fn whatever_is_wrong_with_a_login_is_noted_of_the_device_it_names() {
         .map(|case| Event::Refused(case.3.to_owned()))
         .collect();
     expected.push(Event::Refused("there is no password".to_owned()));
-    let noted = bench.sessions.shared().traces.of(DeviceNo(1)).into_iter();
+    let noted = bench.app.shared().traces.of(DeviceNo(1)).into_iter();
     assert_eq!(noted.map(|entry| entry.event).collect::<Vec<_>>(), expected);
 }

@@ -136,7 +136,7 @@ async fn the_trace_of_a_sub_device_tells_why_it_is_out_and_of_which_gateway() {
         (B, "the device was deleted (gateway pk/d1)"),
     ] {
         gone(&mut bench).await;
-        let noted = bench.sessions.shared().traces.of(device).pop();
+        let noted = bench.app.shared().traces.of(device).pop();
         assert_eq!(noted.unwrap().event, Event::Ended(why.to_owned()));
     }
 }

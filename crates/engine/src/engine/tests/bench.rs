@@ -61,7 +61,9 @@ impl Bench {
             &store,
             &faults,
             &link,
-            (&inbox, &shared, &recorder),
+            &inbox,
+            &shared,
+            &recorder,
             Reading::right(BEGIN),
         );
         let mut bench = Self {
@@ -180,7 +182,9 @@ impl Bench {
             &self.store,
             &self.faults,
             &self.link,
-            (&self.inbox, &self.shared, &self.recorder),
+            &self.inbox,
+            &self.shared,
+            &self.recorder,
             self.reading(),
         );
         self.wake = Wake::Now;
@@ -350,7 +354,9 @@ fn engine(
     store: &MemoryStore,
     faults: &Arc<Mutex<Faults>>,
     link: &Arc<FakeLink>,
-    (inbox, shared, recorder): (&Arc<Inbox>, &Shared, &Arc<Recorder>),
+    inbox: &Arc<Inbox>,
+    shared: &Shared,
+    recorder: &Arc<Recorder>,
     time: Reading,
 ) -> Engine {
     let store = FailingStore {
