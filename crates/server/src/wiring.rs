@@ -9,6 +9,7 @@ mod limits;
 mod listen;
 mod numbers;
 mod pid_file;
+mod punctuality;
 mod reset_admin;
 mod vital;
 mod writer_thread;
@@ -161,7 +162,7 @@ impl Server {
             listen::address(&http, settings.http)?,
             listen::address(&mqtt, settings.mqtt)?,
         );
-        let engine = start_engine(store, &sessions, (&inbox, &shared), &wired).map_err(|source| StartError::Store {
+        let engine = start_engine(store, &sessions, &inbox, &shared, &wired).map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,
         })?;
@@ -169,7 +170,7 @@ impl Server {
         let vital = guards.of(WRITER);
         let writer = WriterThread::start(engine, wired, Arc::clone(&inbox), signal, vital)?;
 
-        let app = app(settings, readers, (&inbox, &shared), &clock, presence)?;
+        let app = app(settings, readers, &inbox, &shared, &clock, presence)?;
         let asked = app.clone();
         let connections = limits::connections(settings.http_connections_max);
         shared.waiters.bound(connections.waiting());
@@ -296,7 +297,8 @@ fn skip_numbers(store: &mut dyn Store, now: Timestamp) -> Result<(), StoreError>
 fn start_engine(
     store: Box<dyn Store>,
     sessions: &Arc<Sessions>,
-    (inbox, shared): (&Arc<Inbox>, &Shared),
+    inbox: &Arc<Inbox>,
+    shared: &Shared,
     clock: &WiredClock,
 ) -> Result<Engine, StoreError> {
     let link = Arc::clone(sessions) as _;
@@ -315,7 +317,8 @@ fn start_engine(
 fn app(
     settings: &Settings,
     readers: Readers,
-    (inbox, shared): (&Arc<Inbox>, &Shared),
+    inbox: &Arc<Inbox>,
+    shared: &Shared,
     clock: &Arc<dyn Clock>,
     presence: Arc<dyn Presence>,
 ) -> Result<App, StartError> {

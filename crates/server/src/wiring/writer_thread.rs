@@ -7,6 +7,7 @@ use std::time::Duration;
 use aldis_core::time::{Clock as _, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
+use super::punctuality::Punctuality;
 use super::vital::Vital;
 use super::{StartError, WiredClock};
 use aldis_engine::writer::Inbox;
@@ -14,12 +15,6 @@ use aldis_engine::{Engine, Wake};
 
 /// The longest sleep: the wall clock may jump, and no sleep notices.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
-
-/// The process did not run, or its disk stood still, if the next turn comes so much later than it was due.
-const LATE_MS: i64 = 2_000;
-/// A turn that took this long, its commit included: the process may have been stopped in the midst of it, and with it
-/// the devices' thread, so that replies still wait in sockets. Longer than commits take on a disk that is merely slow.
-const STALLED_MS: i64 = 3_000;
 
 /// After a crowded turn, so long more arrives before the next one: a commit costs the same for five replies as for a
 /// hundred. No call for a single device waits for it.
@@ -136,8 +131,7 @@ fn longest(wake: Wake, now: Timestamp) -> Duration {
 fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -> bool {
     // Whatever ends this thread, no part waits for it for ever.
     let _at_the_end = Quieting(signal);
-    // The ticks at which the next turn is due at the latest, and at which it would be if this one took no time.
-    let (mut due, mut due_at_best) = (i64::MAX, i64::MAX);
+    let mut punctuality = Punctuality::default();
     loop {
         let (stop, finish) = signal.begin_turn();
         if stop {
@@ -145,13 +139,10 @@ fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -
         }
         let crowded = inbox.is_crowded();
         let mut time = clock.reading();
-        time.late =
-            time.ticks_ms.saturating_sub(due) >= LATE_MS || time.ticks_ms.saturating_sub(due_at_best) >= STALLED_MS;
-        if time.late {
-            tracing::warn!(
-                late_ms = time.ticks_ms - due_at_best,
-                "the server did not run: replies get a while longer"
-            );
+        let late_ms = punctuality.late_ms(time.ticks_ms);
+        time.late = late_ms.is_some();
+        if let Some(late_ms) = late_ms {
+            tracing::warn!(late_ms, "the server did not run: replies get a while longer");
         }
         let wake = engine.run_once(time);
         if engine.is_lost() {
@@ -172,9 +163,7 @@ fn run(mut engine: Engine, clock: &WiredClock, inbox: &Inbox, signal: &Signal) -
             std::thread::sleep(REST);
         }
         let sleep = longest(wake, clock.now());
-        let sleep_ms = i64::try_from(sleep.as_millis()).unwrap_or(i64::MAX);
-        due = clock.reading().ticks_ms.saturating_add(sleep_ms);
-        due_at_best = time.ticks_ms.saturating_add(sleep_ms);
+        punctuality.turn_ended(time.ticks_ms, clock.reading().ticks_ms, sleep);
         signal.sleep(sleep);
     }
 }
@@ -189,8 +178,7 @@ impl Drop for Quieting<'_> {
 
 #[cfg(test)]
 mod tests {
-    use aldis_core::ids::DeviceNo;
-    use aldis_store::{Presence, Write};
+    use aldis_store::{NoneOnline, Write};
     use aldis_store_memory::MemoryStore;
 
     use super::*;
@@ -201,14 +189,6 @@ mod tests {
     use aldis_engine::writer::{Failure, Writer};
     use aldis_engine::{Ports, Shared};
     use aldis_test_support::{FailingStore, Faults};
-
-    struct Offline;
-
-    impl Presence for Offline {
-        fn is_online(&self, _device: DeviceNo) -> bool {
-            false
-        }
-    }
 
     struct Nowhere;
 
@@ -225,7 +205,7 @@ mod tests {
         });
         let faults = Arc::new(Mutex::new(Faults::default()));
         let store = FailingStore {
-            store: MemoryStore::new(Arc::new(Offline)),
+            store: MemoryStore::new(Arc::new(NoneOnline)),
             faults: Arc::clone(&faults),
         };
         let clock = Arc::new(ServerClock::new(SystemTimes));
