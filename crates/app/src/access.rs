@@ -299,9 +299,7 @@ pub(crate) const USED_BEFORE: Error = Error::Unauthenticated("the signature was 
 /// are none.
 pub(crate) fn proof(signature: &str, timestamp: &str) -> Option<Proof> {
     let mut digest = [0; 16];
-    for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(signature.get(at..at + 2)?, 16).ok()?;
-    }
+    hex::decode_to_slice(signature.get(..2 * digest.len())?, &mut digest).ok()?;
     Some(Proof {
         at: Timestamp(timestamp.parse().ok()?),
         digest,

@@ -1,5 +1,6 @@
 //! What a job fixes for all of its tasks, and how their states roll up into the job's own.
 
+use crate::each_at_its_number;
 use crate::task::State;
 use crate::time::Timestamp;
 
@@ -80,6 +81,13 @@ pub enum JobState {
     /// Every task is created and final. A retried task makes it `InProgress` again.
     Finished = 2,
 }
+
+impl JobState {
+    /// All of them: each stands at its number.
+    pub const ALL: [Self; 3] = [Self::Init, Self::InProgress, Self::Finished];
+}
+
+each_at_its_number!(JobState::ALL);
 
 /// How many tasks of a job are in each state. Tasks not yet written are counted by `total` alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

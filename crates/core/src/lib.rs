@@ -12,6 +12,7 @@ pub mod model;
 pub mod number;
 pub mod reported;
 pub mod secret;
+mod stored_numbers;
 pub mod tags;
 pub mod task;
 pub mod text_file;

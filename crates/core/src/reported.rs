@@ -13,6 +13,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All there are, in their order.
+    /// All of them: each stands at its number.
     pub const ALL: [Self; 3] = [Self::Measurepoint, Self::Attribute, Self::Tag];
 }
+
+crate::each_at_its_number!(Kind::ALL);

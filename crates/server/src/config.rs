@@ -264,19 +264,11 @@ fn read_text(path: &Path) -> Result<String, Error> {
 
 fn secret_key(path: &Path) -> Result<[u8; 32], Error> {
     let text = read_text(path)?;
-    let digits = text.trim().as_bytes();
-    let wrong = || Error::Value {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut key).map_err(|_no_digits| Error::Value {
         name: "secret_key_file",
         what: "64 hexadecimal digits expected".to_owned(),
-    };
-    let mut key = [0; 32];
-    if digits.len() != key.len() * 2 {
-        return Err(wrong());
-    }
-    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_not_text| wrong())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_not_hex| wrong())?;
-    }
+    })?;
     Ok(key)
 }
 

@@ -3,27 +3,19 @@
 use std::fs;
 use std::sync::Arc;
 
-use aldis_core::ids::{AppKey, DeviceNo, OrgId};
+use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{AccessKey, Organization, Role, Secret};
-use aldis_store::{Done, Epoch, Error, Presence, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Done, Epoch, Error, NoneOnline, ReadJournal, ReadRegistry, Store, Write};
 use tempfile::TempDir;
 
 use crate::database::Access;
 use crate::{Options, SqliteReader, SqliteStore, open};
 
-struct Offline;
-
-impl Presence for Offline {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
-    }
-}
-
 fn opened() -> (TempDir, SqliteStore, SqliteReader) {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { key: None, readers: 2 };
-    let (store, reader) = open(dir.path(), &options, Arc::new(Offline)).unwrap();
+    let (store, reader) = open(dir.path(), &options, Arc::new(NoneOnline)).unwrap();
     (dir, store, reader)
 }
 

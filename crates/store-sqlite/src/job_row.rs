@@ -26,9 +26,6 @@ pub(crate) const COLUMNS: &str = "job.no, job.org, job.state, job.total, job.fir
 /// What [`COLUMNS`] are taken from.
 pub(crate) const TABLES: &str = "job JOIN job_counter ON job_counter.job = job.no AND job_counter.shard = 0";
 
-/// By their stored numbers; never renumber.
-pub(crate) const STATES: [JobState; 3] = [JobState::Init, JobState::InProgress, JobState::Finished];
-
 /// A job without its texts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JobRow {
@@ -64,7 +61,7 @@ impl JobRow {
         let mut cells = Cells::new(row, "job");
         let no = JobNo(cells.number("no")?);
         let org = OrgId(cells.get("org")?);
-        let state = cells.choice("state", &STATES)?;
+        let state = cells.choice("state", &JobState::ALL)?;
         let total = cells.optional_number("total")?;
         let first_task = cells.optional_number("first_task")?.map(TaskNo);
         let allocated = cells.number("allocated")?;

@@ -13,13 +13,13 @@ mod files;
 mod filter;
 mod job_row;
 mod lock;
-mod numbers;
 mod open;
 mod read;
 mod schema;
 mod secret;
 mod shards;
 mod sql;
+mod stored_numbers;
 mod task_row;
 mod write;
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use aldis_core::command::Qos;
 use aldis_core::expression::{DeviceField, Filter, ModelField};
 use aldis_core::i18n::I18nText;
-use aldis_core::ids::{DeviceNo, OrgId};
+use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Device, FoundModel, Model, NewDevice, Organization, Product, Secret};
-use aldis_store::{Budget, Epoch, Error, Found, Page, Presence, ReadDevices, ReadRegistry, Store, Write};
+use aldis_store::{Budget, Epoch, Error, Found, NoneOnline, Page, ReadDevices, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, open};
 use serde_json::json;
 use tempfile::TempDir;
@@ -20,18 +20,10 @@ use tempfile::TempDir;
 const ROWS: usize = 500;
 const ALL: Page = Page { skip: 0, take: 10 };
 
-struct Offline;
-
-impl Presence for Offline {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
-    }
-}
-
 /// A store with devices and thing models, and its only connection for reading.
 fn filled() -> (TempDir, SqliteReader) {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, reader) = open(dir.path(), &Options { key: None, readers: 1 }, Arc::new(Offline)).unwrap();
+    let (mut store, reader) = open(dir.path(), &Options { key: None, readers: 1 }, Arc::new(NoneOnline)).unwrap();
     let mut writes = vec![Write::CreateOrganization(Organization {
         id: org(),
         name: String::new(),

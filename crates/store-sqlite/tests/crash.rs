@@ -5,26 +5,18 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use aldis_core::ids::{DeviceNo, OrgId};
+use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Organization;
-use aldis_store::{Epoch, Presence, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Epoch, NoneOnline, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 
 /// In the environment of the process that is to die: where it works.
 const DIR: &str = "ALDIS_TEST_CRASH_DIR";
 const COMMITS: i64 = 20;
 
-struct Offline;
-
-impl Presence for Offline {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
-    }
-}
-
 fn open_dir(dir: &Path) -> (SqliteStore, SqliteReader) {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(Offline)).unwrap()
+    open(dir, &Options { key: None, readers: 1 }, Arc::new(NoneOnline)).unwrap()
 }
 
 /// Not a test by itself: the process that dies.

@@ -5,22 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aldis_core::ids::{AppKey, DeviceNo};
+use aldis_core::ids::AppKey;
 use aldis_core::time::Timestamp;
-use aldis_store::{Epoch, Presence, ReadJobs, ReadJournal, ReadQueues, ReadRegistry, Store};
+use aldis_store::{Epoch, NoneOnline, ReadJobs, ReadJournal, ReadQueues, ReadRegistry, Store};
 use aldis_store_sqlite::{Options, open};
 use rusqlite::Connection;
 
 /// What all of them are sealed with.
 const KEY: [u8; 32] = [0x2a; 32];
-
-struct Offline;
-
-impl Presence for Offline {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
-    }
-}
 
 /// The files, by the schema's number.
 fn schemas() -> BTreeMap<i64, PathBuf> {
@@ -65,7 +57,7 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
         readers: 1,
     };
     let fresh = tempfile::tempdir().unwrap();
-    drop(open(fresh.path(), &options, Arc::new(Offline)).unwrap());
+    drop(open(fresh.path(), &options, Arc::new(NoneOnline)).unwrap());
     let new = fresh.path().join("aldis.db");
     let schemas = schemas();
     assert_eq!(
@@ -79,7 +71,7 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
         build(sql, &database);
         // Opened twice: what the first one has changed, the second one finds changed.
         for round in 0..2 {
-            let (mut store, reader) = open(dir.path(), &options, Arc::new(Offline)).unwrap();
+            let (mut store, reader) = open(dir.path(), &options, Arc::new(NoneOnline)).unwrap();
             let before = reader.last_commit().unwrap().0;
             assert_eq!(before.0, 44 + round, "nothing is committed by opening");
             assert_eq!(reader.organizations().unwrap().len(), 2);

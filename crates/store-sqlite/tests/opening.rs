@@ -7,23 +7,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use aldis_core::ids::{DeviceNo, OrgId};
+use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Organization;
-use aldis_store::{Done, Epoch, Presence, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Done, Epoch, NoneOnline, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{OpenError, Options, SqliteReader, SqliteStore, open};
 use tempfile::TempDir;
 
-struct Offline;
-
-impl Presence for Offline {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
-    }
-}
-
 fn try_open(dir: &Path) -> Result<(SqliteStore, SqliteReader), OpenError> {
-    open(dir, &Options { key: None, readers: 2 }, Arc::new(Offline))
+    open(dir, &Options { key: None, readers: 2 }, Arc::new(NoneOnline))
 }
 
 fn organization(id: &str) -> Write {
@@ -111,7 +103,7 @@ fn a_database_without_its_key_is_refused() {
                 key: Some(key),
                 readers: 1,
             },
-            Arc::new(Offline),
+            Arc::new(NoneOnline),
         )
     };
     assert!(matches!(given([1; 32]).err().unwrap(), OpenError::WrongKey(_)));

@@ -13,7 +13,7 @@ use aldis_core::job::Policy;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Epoch, Page, Presence, Read, ReadJobs, StepWrite, Store, Write, status_names};
+use aldis_store::{Epoch, NoneOnline, Page, Read, ReadJobs, StepWrite, Store, Write, status_names};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::{Options, SqliteStore, open};
 use rusqlite::Connection;
@@ -23,16 +23,8 @@ use serde_json::json;
 const LARGE: u64 = 20_500;
 const SMALL: u64 = 7;
 
-struct Offline;
-
-impl Presence for Offline {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
-    }
-}
-
 fn sqlite(dir: &Path) -> SqliteStore {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(Offline))
+    open(dir, &Options { key: None, readers: 1 }, Arc::new(NoneOnline))
         .unwrap()
         .0
 }
@@ -193,7 +185,7 @@ fn shards(dir: &Path) -> Vec<(i64, i64, Vec<i64>)> {
 #[test]
 fn every_page_is_the_one_that_the_model_finds() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut sqlite, mut memory) = (sqlite(dir.path()), MemoryStore::new(Arc::new(Offline)));
+    let (mut sqlite, mut memory) = (sqlite(dir.path()), MemoryStore::new(Arc::new(NoneOnline)));
     fill(&mut sqlite);
     fill(&mut memory);
     let sets: [&[State]; 6] = [

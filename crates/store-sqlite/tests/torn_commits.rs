@@ -15,7 +15,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     Actor, CommitNo, JobText, Model, NewDevice, NewJob, Organization, Product, Secret, Slot, TargetEntry, TargetScope,
 };
-use aldis_store::{Epoch, JobTasks, Page, Presence, Read, Store, Write};
+use aldis_store::{Epoch, JobTasks, NoneOnline, Page, Read, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use serde_json::json;
 
@@ -28,16 +28,8 @@ const FRAME: u64 = 24 + 4096;
 /// Where in a frame the log ends: at its start, in its header, in its page, one byte short.
 const CUTS: [u64; 4] = [0, 11, 2_000, FRAME - 1];
 
-struct Offline;
-
-impl Presence for Offline {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
-    }
-}
-
 fn open_dir(dir: &Path) -> (SqliteStore, SqliteReader) {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(Offline)).unwrap()
+    open(dir, &Options { key: None, readers: 1 }, Arc::new(NoneOnline)).unwrap()
 }
 
 fn log_length(dir: &Path) -> u64 {

@@ -18,6 +18,16 @@ pub struct Pools {
     pub searches: usize,
 }
 
+impl Pools {
+    /// One question of each kind at a time: for a program that has a few of them and ends.
+    pub const SMALLEST: Self = Self {
+        calls: 1,
+        devices: 1,
+        rows: 1,
+        searches: 1,
+    };
+}
+
 /// Makes a reader whose questions fail with [`crate::Error::GivenUp`] once a budget is over.
 pub type SearchReader = Arc<dyn Fn(Arc<Budget>) -> Arc<dyn Read> + Send + Sync>;
 

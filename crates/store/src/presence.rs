@@ -10,6 +10,16 @@ pub trait Presence: Send + Sync {
     fn is_online(&self, device: DeviceNo) -> bool;
 }
 
+/// No device has a session: no server works with the store.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoneOnline;
+
+impl Presence for NoneOnline {
+    fn is_online(&self, _device: DeviceNo) -> bool {
+        false
+    }
+}
+
 /// A device's status, as its owner sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeviceStatus {

@@ -73,6 +73,13 @@ pub enum Role {
     Reader = 2,
 }
 
+impl Role {
+    /// All of them: each stands at its number.
+    pub const ALL: [Self; 3] = [Self::Admin, Self::Operator, Self::Reader];
+}
+
+aldis_core::each_at_its_number!(Role::ALL);
+
 /// An application's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKey {

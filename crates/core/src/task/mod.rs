@@ -13,6 +13,7 @@ pub use replies::{OUTPUT_MAX_BYTES, Reply};
 pub use rounds::QUEUE_MAX;
 pub use step::step;
 
+use crate::each_at_its_number;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AttemptNo, DeviceNo, TaskNo};
@@ -122,19 +123,8 @@ impl State {
     }
 }
 
-/// Reading a number takes the entry at its index.
-const _: () = {
-    let mut number = 0;
-    while number < State::COUNT {
-        assert!(State::ALL[number] as usize == number);
-        number += 1;
-    }
-    let mut number = 0;
-    while number < How::ALL.len() {
-        assert!(How::ALL[number] as usize == number);
-        number += 1;
-    }
-};
+each_at_its_number!(State::ALL);
+each_at_its_number!(How::ALL);
 
 /// What came of a task, or of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

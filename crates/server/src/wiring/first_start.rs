@@ -195,25 +195,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
 
-    use aldis_core::ids::DeviceNo;
-    use aldis_store::{Presence, ReadRegistry};
+    use aldis_store::{NoneOnline, ReadRegistry};
     use aldis_store_memory::MemoryStore;
 
     use super::*;
     use aldis_app::SystemChance;
 
-    struct Offline;
-
-    impl Presence for Offline {
-        fn is_online(&self, _device: DeviceNo) -> bool {
-            false
-        }
-    }
-
     #[test]
     fn the_first_start_makes_a_key_that_only_its_owner_can_read_and_later_ones_leave_it() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = MemoryStore::new(Arc::new(Offline));
+        let mut store = MemoryStore::new(Arc::new(NoneOnline));
         prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
         let path = dir.path().join(KEY_FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -232,7 +223,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(KEY_FILE);
         let made = create(dir.path(), &path, &OrgId::from(FIRST_ORGANIZATION), &SystemChance).unwrap();
-        let mut store = MemoryStore::new(Arc::new(Offline));
+        let mut store = MemoryStore::new(Arc::new(NoneOnline));
         prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
         assert!(store.access_key(&AppKey(made.app_key)).unwrap().is_some());
     }

@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aldis_core::ids::{DeviceNo, OrgId};
+use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Action, Actor, Organization, Role};
-use aldis_store::{Done, Driver, Error as StoreError, Presence, Write};
+use aldis_store::{Done, Driver, Error as StoreError, NoneOnline, Pools, Write};
 
+use super::SystemTimes;
 use super::first_start::{self, FIRST_ORGANIZATION, FirstStartError};
-use super::{POOLS, SystemTimes};
 use crate::config::Settings;
 use aldis_app::SystemChance;
 use aldis_engine::clock::TimeSource as _;
@@ -63,7 +63,9 @@ pub fn reset_admin(
     if !driver.exists() {
         return Err(ResetAdminError::NoDatabase(dir.clone()));
     }
-    let opened = driver.open(POOLS, Arc::new(Stopped)).map_err(ResetAdminError::Open)?;
+    let opened = driver
+        .open(Pools::SMALLEST, Arc::new(NoneOnline))
+        .map_err(ResetAdminError::Open)?;
     let mut store = opened.store;
     let org = chosen(store.organizations()?, organization)?;
     let now = store.last_commit()?.1.max(SystemTimes.wall());
@@ -118,15 +120,6 @@ fn writes(org: &Organization, file: &first_start::KeyFile, now: Timestamp) -> Ve
         writes.push(noted("organization.enable", org.id.as_str(), enable));
     }
     writes
-}
-
-/// No device is online: the server is stopped.
-struct Stopped;
-
-impl Presence for Stopped {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

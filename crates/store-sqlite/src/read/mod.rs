@@ -15,7 +15,7 @@ mod sub_devices;
 mod tasks;
 
 pub(crate) use journal::idempotency_record;
-pub(crate) use registry::{ROLES, model, role_number};
+pub(crate) use registry::{model, role_number};
 pub(crate) use reported::number as kind_number;
 
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};

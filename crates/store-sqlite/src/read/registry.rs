@@ -15,9 +15,6 @@ use crate::failure::{Failure, Result};
 use crate::secret::{Cipher, Owner};
 use crate::sql;
 
-/// By their stored numbers; never renumber.
-pub(crate) const ROLES: [Role; 3] = [Role::Admin, Role::Operator, Role::Reader];
-
 /// The number under which a role is stored.
 pub(crate) fn role_number(role: Role) -> i64 {
     int(role as u64)
@@ -76,7 +73,7 @@ fn read_access_key(cipher: &Cipher, row: &Row<'_>) -> Result<AccessKey> {
         secret: cipher.open(Owner::AccessKey(&app_key), &sealed)?,
         app_key: AppKey(app_key),
         org: OrgId(cells.get("org")?),
-        role: cells.choice("role", &ROLES)?,
+        role: cells.choice("role", &Role::ALL)?,
         name: cells.get("name")?,
         disabled: cells.flag("disabled")?,
         created: cells.time("created")?,
@@ -237,7 +234,7 @@ mod tests {
     fn roles_are_read_back_by_the_number_they_are_stored_under() {
         for role in [Role::Admin, Role::Operator, Role::Reader] {
             let index = usize::try_from(role_number(role)).unwrap();
-            assert_eq!(ROLES[index], role);
+            assert_eq!(Role::ALL[index], role);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use aldis_core::expression::{Filter, JobField};
 use aldis_core::ids::{JobNo, OrgId};
+use aldis_core::job::JobState;
 use aldis_store::rows::JobDetail;
 use aldis_store::{Found, Page, PageBytes, status_names};
 use rusqlite::{Row, params, params_from_iter};
@@ -11,7 +12,6 @@ use crate::cells::{Cells, int};
 use crate::db::Db;
 use crate::failure::Result;
 use crate::filter::{Query, accepts};
-use crate::job_row::STATES;
 use crate::sql;
 
 pub(super) fn search(db: &Db, org: &OrgId, filter: Option<&Filter<JobField>>, page: Page) -> Result<Found<JobDetail>> {
@@ -68,7 +68,7 @@ fn condition(query: &mut Query, field: JobField, condition: &Filter<JobField>) {
         JobField::Name => query.on_name("(SELECT name FROM job_text WHERE job_text.job = job.no)", condition),
         JobField::Status => {
             let states = (0_i64..)
-                .zip(STATES)
+                .zip(JobState::ALL)
                 .filter(|(_, state)| accepts(condition, status_names::job_state(*state)));
             query.on_choice("state", states.map(|(number, _)| number));
         }
