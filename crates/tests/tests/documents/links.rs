@@ -1,30 +1,17 @@
 //! Links between documents, and the width of their lines.
 
 use std::path::Path;
-use std::process::Command;
 
-use super::ROOT;
+use super::{ROOT, tracked};
 
 /// Columns of a line that is no table, no code and no long link.
 const WIDTH_MAX: usize = 120;
-/// Written by tests from texts of their own.
-const GENERATED: [&str; 2] = ["docs/state-machine.md", "crates/core/tests/state_machine/head.md"];
+/// Written by a test from the code.
+const GENERATED: &str = "docs/state-machine.md";
 
-/// The tracked Markdown files, by their path from the root.
+/// The Markdown files, by their path from the root.
 fn documents() -> Vec<(String, String)> {
-    let listed = Command::new("git")
-        .args(["ls-files", "*.md"])
-        .current_dir(ROOT)
-        .output()
-        .unwrap();
-    let listed = String::from_utf8(listed.stdout).unwrap();
-    let read = |path: &str| {
-        (
-            path.to_owned(),
-            std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap(),
-        )
-    };
-    let found: Vec<_> = listed.lines().map(read).collect();
+    let found = tracked(&["*.md"]);
     assert!(found.len() > 40, "only {} documents found", found.len());
     found
 }
@@ -88,7 +75,7 @@ fn relative_links_lead_to_files_and_headings_that_exist() {
 fn lines_of_documents_wrap() {
     let mut long = Vec::new();
     for (path, text) in documents() {
-        if GENERATED.contains(&path.as_str()) {
+        if path == GENERATED {
             continue;
         }
         let too_long =

@@ -2,12 +2,33 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod links;
+mod words;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Each has a row of its own.
 const RULES: usize = 26;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// The tracked files that match one of the patterns, by their path from the root, with their text.
+fn tracked(patterns: &[&str]) -> Vec<(String, String)> {
+    let listed = Command::new("git")
+        .arg("ls-files")
+        .args(patterns)
+        .current_dir(ROOT)
+        .output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    // A file that was moved and not added yet is listed under its former name.
+    let there = listed.lines().filter(|path| Path::new(ROOT).join(path).exists());
+    let read = |path: &str| {
+        (
+            path.to_owned(),
+            std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap(),
+        )
+    };
+    there.map(read).collect()
+}
 
 fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
