@@ -2,7 +2,7 @@
 
 use aldis_core::expression::{Filter, TaskField};
 use aldis_core::ids::{AttemptNo, TaskNo};
-use aldis_core::task::{AttemptTimes, Ended, How, Outcome, State, Task};
+use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Outcome, State, Task};
 use aldis_store::{Page, TaskInfo};
 
 use super::{App, Caller, Error, Results};
@@ -27,7 +27,7 @@ pub enum Standing {
         acked: bool,
     },
     /// It has ended, or this is a late reply to it.
-    Ended(How, Outcome),
+    Ended(AttemptOutcome, Outcome),
 }
 
 impl App {
@@ -76,9 +76,9 @@ impl App {
 }
 
 /// The history leaves out what the task's own row tells: an attempt that is out, or one that succeeded in time.
-pub(super) fn attempts(task: &Task, history: Vec<Ended>) -> Vec<Attempt> {
+pub(super) fn attempts(task: &Task, history: Vec<AttemptRecord>) -> Vec<Attempt> {
     let latest = own_attempt(task);
-    let known = |ended: &Ended| ended.attempt == task.attempt && ended.how != How::Late;
+    let known = |ended: &AttemptRecord| ended.attempt == task.attempt && ended.how != AttemptOutcome::Late;
     let latest = latest.filter(|_| !history.iter().any(known));
     let ended = history.into_iter().map(|ended| Attempt {
         number: ended.attempt,
@@ -89,7 +89,7 @@ pub(super) fn attempts(task: &Task, history: Vec<Ended>) -> Vec<Attempt> {
     attempts.sort_by_key(|attempt| {
         (
             attempt.number,
-            matches!(attempt.standing, Standing::Ended(How::Late, _)),
+            matches!(attempt.standing, Standing::Ended(AttemptOutcome::Late, _)),
         )
     });
     attempts
@@ -99,7 +99,7 @@ fn own_attempt(task: &Task) -> Option<Attempt> {
     let standing = match (task.state, &task.result) {
         (State::Published, _) => Standing::Open { acked: false },
         (State::InProgress, _) => Standing::Open { acked: true },
-        (State::Succeeded, Some(outcome)) => Standing::Ended(How::Succeeded, outcome.clone()),
+        (State::Succeeded, Some(outcome)) => Standing::Ended(AttemptOutcome::Succeeded, outcome.clone()),
         _ => return None,
     };
     Some(Attempt {
@@ -125,12 +125,12 @@ mod tests {
         }
     }
 
-    fn ended(attempt: u16, how: How) -> Ended {
-        Ended {
+    fn ended(attempt: u16, how: AttemptOutcome) -> AttemptRecord {
+        AttemptRecord {
             attempt: AttemptNo(attempt),
             how,
             times: AttemptTimes::default(),
-            outcome: outcome(if how == How::Late { 0 } else { 500 }),
+            outcome: outcome(if how == AttemptOutcome::Late { 0 } else { 500 }),
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    fn summary(task: &Task, history: Vec<Ended>) -> Vec<(u16, Option<How>)> {
+    fn summary(task: &Task, history: Vec<AttemptRecord>) -> Vec<(u16, Option<AttemptOutcome>)> {
         let how = |attempt: Attempt| match attempt.standing {
             Standing::Open { .. } => (attempt.number.0, None),
             Standing::Ended(how, _) => (attempt.number.0, Some(how)),
@@ -154,17 +154,24 @@ mod tests {
     #[test]
     fn the_attempt_that_the_row_tells_of_joins_the_history_in_its_place() {
         assert_eq!(summary(&task(State::Queued, 0), vec![]), []);
-        assert_eq!(summary(&task(State::Succeeded, 1), vec![]), [(1, Some(How::Succeeded))]);
+        assert_eq!(
+            summary(&task(State::Succeeded, 1), vec![]),
+            [(1, Some(AttemptOutcome::Succeeded))]
+        );
         assert_eq!(
             summary(
                 &task(State::InProgress, 2),
-                vec![ended(1, How::TimedOut), ended(1, How::Late)]
+                vec![ended(1, AttemptOutcome::TimedOut), ended(1, AttemptOutcome::Late)]
             ),
-            [(1, Some(How::TimedOut)), (1, Some(How::Late)), (2, None)]
+            [
+                (1, Some(AttemptOutcome::TimedOut)),
+                (1, Some(AttemptOutcome::Late)),
+                (2, None)
+            ]
         );
         assert_eq!(
-            summary(&task(State::Succeeded, 1), vec![ended(1, How::Late)]),
-            [(1, Some(How::Succeeded)), (1, Some(How::Late))],
+            summary(&task(State::Succeeded, 1), vec![ended(1, AttemptOutcome::Late)]),
+            [(1, Some(AttemptOutcome::Succeeded)), (1, Some(AttemptOutcome::Late))],
             "a doubled reply"
         );
     }
@@ -174,14 +181,14 @@ mod tests {
         assert_eq!(
             summary(
                 &task(State::Succeeded, 1),
-                vec![ended(1, How::TimedOut), ended(1, How::Late)]
+                vec![ended(1, AttemptOutcome::TimedOut), ended(1, AttemptOutcome::Late)]
             ),
-            [(1, Some(How::TimedOut)), (1, Some(How::Late))],
+            [(1, Some(AttemptOutcome::TimedOut)), (1, Some(AttemptOutcome::Late))],
             "succeeded by a late reply while its retry waited"
         );
         assert_eq!(
-            summary(&task(State::Failed, 1), vec![ended(1, How::Failed)]),
-            [(1, Some(How::Failed))]
+            summary(&task(State::Failed, 1), vec![ended(1, AttemptOutcome::Failed)]),
+            [(1, Some(AttemptOutcome::Failed))]
         );
     }
 }

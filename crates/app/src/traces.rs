@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
-use aldis_core::task::{AttemptTimes, How, Outcome};
+use aldis_core::task::{AttemptOutcome, AttemptTimes, Outcome};
 use aldis_core::time::Timestamp;
 use aldis_store::{DeviceRef, Error as StoreError, Read};
 
@@ -49,7 +49,7 @@ pub enum Step {
     /// The device has acknowledged it.
     Acknowledged,
     /// It has ended.
-    Ended(How, Outcome),
+    Ended(AttemptOutcome, Outcome),
 }
 
 impl What {
@@ -121,7 +121,7 @@ fn steps(task: TaskNo, attempt: &Attempt) -> impl Iterator<Item = Happened> {
         Standing::Open { .. } => None,
         Standing::Ended(how, outcome) => Some(Step::Ended(*how, outcome.clone())),
     };
-    let late = matches!(attempt.standing, Standing::Ended(How::Late, _));
+    let late = matches!(attempt.standing, Standing::Ended(AttemptOutcome::Late, _));
     let wire = WireId::new(task, attempt.number);
     let way = [
         (intent, Step::Decided),

@@ -1,7 +1,7 @@
 //! Tasks and their attempts in answers (docs/api.md, "Command tasks").
 
 use aldis_core::command::{Command, CommandKind};
-use aldis_core::task::{How, Outcome, code};
+use aldis_core::task::{AttemptOutcome, Outcome, code};
 use aldis_store::status_names;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -169,8 +169,11 @@ impl TaskAttempt {
                 ..open
             },
             Standing::Ended(how, outcome) => {
-                let late = how == How::Late;
-                let replied = matches!(how, How::Succeeded | How::Failed | How::Late);
+                let late = how == AttemptOutcome::Late;
+                let replied = matches!(
+                    how,
+                    AttemptOutcome::Succeeded | AttemptOutcome::Failed | AttemptOutcome::Late
+                );
                 Self {
                     reply_timestamp: at(times.ended).filter(|_| replied),
                     end_timestamp: at(times.ended).filter(|_| !late),
@@ -187,25 +190,25 @@ impl TaskAttempt {
     }
 }
 
-fn outcome_word(how: How, outcome: &Outcome) -> &'static str {
+fn outcome_word(how: AttemptOutcome, outcome: &Outcome) -> &'static str {
     match how {
-        How::Succeeded => "SUCCEED",
-        How::Failed => "FAILED",
-        How::TimedOut => "RSP_TIMEOUT",
-        How::NotSent => "NOT_SENT",
-        How::Cancelled => "CANCELLED",
-        How::Late if outcome.code == code::OK => "SUCCEED",
-        How::Late => "FAILED",
+        AttemptOutcome::Succeeded => "SUCCEED",
+        AttemptOutcome::Failed => "FAILED",
+        AttemptOutcome::TimedOut => "RSP_TIMEOUT",
+        AttemptOutcome::NotSent => "NOT_SENT",
+        AttemptOutcome::Cancelled => "CANCELLED",
+        AttemptOutcome::Late if outcome.code == code::OK => "SUCCEED",
+        AttemptOutcome::Late => "FAILED",
     }
 }
 
-fn cause_word(how: How, outcome: &Outcome) -> &'static str {
+fn cause_word(how: AttemptOutcome, outcome: &Outcome) -> &'static str {
     match how {
-        How::Succeeded | How::Failed | How::Late => "REPLY",
-        How::TimedOut => "REPLY_DEADLINE",
-        How::Cancelled => "OPERATOR",
-        How::NotSent if outcome.code == code::CANCELLED => "OPERATOR",
-        How::NotSent if outcome.code == code::TOO_LARGE => "SIZE",
-        How::NotSent => "LINK",
+        AttemptOutcome::Succeeded | AttemptOutcome::Failed | AttemptOutcome::Late => "REPLY",
+        AttemptOutcome::TimedOut => "REPLY_DEADLINE",
+        AttemptOutcome::Cancelled => "OPERATOR",
+        AttemptOutcome::NotSent if outcome.code == code::CANCELLED => "OPERATOR",
+        AttemptOutcome::NotSent if outcome.code == code::TOO_LARGE => "SIZE",
+        AttemptOutcome::NotSent => "LINK",
     }
 }

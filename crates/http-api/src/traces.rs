@@ -1,7 +1,7 @@
 //! `/aldis/v1/devices`, an extension: what happened between a device and the server (docs/api.md, "Traces").
 
 use aldis_core::ids::WireId;
-use aldis_core::task::How;
+use aldis_core::task::AttemptOutcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -120,10 +120,10 @@ fn stepped(wire: WireId, step: Step) -> Words {
     }
 }
 
-fn ended(how: How) -> &'static str {
+fn ended(how: AttemptOutcome) -> &'static str {
     match how {
-        How::Succeeded | How::Failed => "REPLIED",
-        How::Late => "REPLIED_LATE",
+        AttemptOutcome::Succeeded | AttemptOutcome::Failed => "REPLIED",
+        AttemptOutcome::Late => "REPLIED_LATE",
         _ => "ATTEMPT_ENDED",
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo};
-use aldis_core::task::{AttemptTimes, Ended, Event, How, Outcome, Retries, State, Task};
+use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Event, Outcome, Retries, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Slot;
 use aldis_store::{Done, JobTasks, StepWrite, TaskInfo, Write};
@@ -31,7 +31,7 @@ fn times(moments: [Option<i64>; 4]) -> AttemptTimes {
 }
 
 /// Writes whatever row, as if a step had decided it.
-fn write(bench: &mut Bench, task: &Task, ended: &[Ended]) {
+fn write(bench: &mut Bench, task: &Task, ended: &[AttemptRecord]) {
     let before = bench.task(task.no);
     let job = bench.read().jobs_of(&[task.no]).unwrap().remove(0);
     let step = StepWrite {
@@ -44,10 +44,10 @@ fn write(bench: &mut Bench, task: &Task, ended: &[Ended]) {
     assert_eq!(bench.one(Write::Steps(vec![step])), Done::Steps(vec![true]));
 }
 
-fn late(attempt: u16, at: i64, code: i64) -> Ended {
-    Ended {
+fn late(attempt: u16, at: i64, code: i64) -> AttemptRecord {
+    AttemptRecord {
         attempt: AttemptNo(attempt),
-        how: How::Late,
+        how: AttemptOutcome::Late,
         times: times([None, None, None, Some(at)]),
         outcome: outcome(code),
     }
@@ -191,7 +191,10 @@ pub fn a_late_reply_is_kept_once(bench: &mut Bench) {
     let other = bench.task(tasks[1]);
     write(bench, &other, &[late(1, 5_004, 5)]);
     let history = bench.read().history(tasks[0]).unwrap();
-    let kept: Vec<Ended> = history.into_iter().filter(|row| row.how == How::Late).collect();
+    let kept: Vec<AttemptRecord> = history
+        .into_iter()
+        .filter(|row| row.how == AttemptOutcome::Late)
+        .collect();
     assert_eq!(kept, [late(1, 5_000, 1), late(2, 5_003, 4)]);
     assert_eq!(bench.read().history(tasks[1]).unwrap().len(), 2);
 }
@@ -200,16 +203,16 @@ pub fn history_is_ordered_by_attempt_and_time(bench: &mut Bench) {
     let devices = bench.with_devices(&["d1"]);
     let (_, tasks) = bench.running(device_job(&devices));
     let task = bench.task(tasks[0]);
-    let ended = |attempt, how, at| Ended {
+    let ended = |attempt, how, at| AttemptRecord {
         how,
         times: times([Some(at - 30), Some(at - 20), Some(at - 10), Some(at)]),
         ..late(attempt, at, 500)
     };
     let rows = [
-        ended(3, How::Cancelled, 9_000),
+        ended(3, AttemptOutcome::Cancelled, 9_000),
         late(1, 8_000, 0),
-        ended(2, How::NotSent, 3_000),
-        ended(1, How::TimedOut, 2_000),
+        ended(2, AttemptOutcome::NotSent, 3_000),
+        ended(1, AttemptOutcome::TimedOut, 2_000),
     ];
     write(bench, &task, &rows[..2]);
     write(bench, &task, &rows[2..]);

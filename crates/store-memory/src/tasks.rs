@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
-use aldis_core::task::{Ended, How, State, Task};
+use aldis_core::task::{AttemptOutcome, AttemptRecord, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Job, Slot};
 use aldis_store::{Done, Refusal, StepWrite};
@@ -15,7 +15,7 @@ use super::apply::Applied;
 #[derive(Default)]
 pub(super) struct Tasks {
     rows: BTreeMap<TaskNo, Row>,
-    history: BTreeMap<TaskNo, Vec<Ended>>,
+    history: BTreeMap<TaskNo, Vec<AttemptRecord>>,
     /// Rows in state `Queued` or `RetryWait`, by device.
     waiting: BTreeSet<(DeviceNo, TaskNo)>,
     /// Rows with a moment of their own.
@@ -57,7 +57,7 @@ impl Tasks {
         self.wakes.iter().copied()
     }
 
-    pub(super) fn history(&self, no: TaskNo) -> Vec<Ended> {
+    pub(super) fn history(&self, no: TaskNo) -> Vec<AttemptRecord> {
         let mut rows = self.history.get(&no).cloned().unwrap_or_default();
         rows.sort_by_key(|ended| (ended.attempt, ended.times.ended));
         rows
@@ -88,7 +88,7 @@ impl Tasks {
     }
 
     /// Every row of the history, and whose it is.
-    pub(super) fn all_history_mut(&mut self) -> impl Iterator<Item = (TaskNo, &mut Ended)> {
+    pub(super) fn all_history_mut(&mut self) -> impl Iterator<Item = (TaskNo, &mut AttemptRecord)> {
         let rows = self.history.iter_mut();
         rows.flat_map(|(no, rows)| rows.iter_mut().map(|ended| (*no, ended)))
     }
@@ -102,11 +102,11 @@ impl Tasks {
         Some(row)
     }
 
-    fn add_history(&mut self, no: TaskNo, ended: &[Ended]) {
+    fn add_history(&mut self, no: TaskNo, ended: &[AttemptRecord]) {
         for new in ended {
             let rows = self.history.entry(no).or_default();
-            let is_late = |row: &Ended| row.how == How::Late && row.attempt == new.attempt;
-            if new.how != How::Late || !rows.iter().any(is_late) {
+            let is_late = |row: &AttemptRecord| row.how == AttemptOutcome::Late && row.attempt == new.attempt;
+            if new.how != AttemptOutcome::Late || !rows.iter().any(is_late) {
                 rows.push(new.clone());
             }
         }

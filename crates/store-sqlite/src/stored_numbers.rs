@@ -3,7 +3,7 @@
 
 use aldis_core::job::JobState;
 use aldis_core::reported::Kind;
-use aldis_core::task::{How, State};
+use aldis_core::task::{AttemptOutcome, State};
 use aldis_store::rows::Role;
 
 /// `task.state` and the columns `c0` to `c9` of a job; the index `task_rare` holds 6, 8 and 9.
@@ -21,8 +21,14 @@ const _: () = {
 
 /// `history.how`, `access_key.role` and `reported.kind`.
 const _: () = {
-    assert!(How::Succeeded as u8 == 0 && How::Failed as u8 == 1 && How::TimedOut as u8 == 2);
-    assert!(How::NotSent as u8 == 3 && How::Cancelled as u8 == 4 && How::Late as u8 == 5);
+    assert!(
+        AttemptOutcome::Succeeded as u8 == 0
+            && AttemptOutcome::Failed as u8 == 1
+            && AttemptOutcome::TimedOut as u8 == 2
+    );
+    assert!(
+        AttemptOutcome::NotSent as u8 == 3 && AttemptOutcome::Cancelled as u8 == 4 && AttemptOutcome::Late as u8 == 5
+    );
     assert!(Role::Admin as u8 == 0 && Role::Operator as u8 == 1 && Role::Reader as u8 == 2);
     assert!(Kind::Measurepoint as u8 == 0 && Kind::Attribute as u8 == 1 && Kind::Tag as u8 == 2);
 };

@@ -1,7 +1,7 @@
 //! Everything that can be written, by intent.
 
 use aldis_core::ids::{AppKey, AttemptNo, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey};
-use aldis_core::task::{Ended, State, Task};
+use aldis_core::task::{AttemptRecord, State, Task};
 use aldis_core::time::Timestamp;
 use serde_json::Value;
 
@@ -233,7 +233,7 @@ pub struct StepWrite {
     /// The moment at which the task itself has to be looked at (`Task::wake_at`).
     pub wake_at: Option<Timestamp>,
     /// Rows for the history. A late reply to an attempt is kept once.
-    pub ended: Vec<Ended>,
+    pub ended: Vec<AttemptRecord>,
 }
 
 /// Why a write was refused. Each variant's meaning stands with the writes.

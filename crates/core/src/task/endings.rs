@@ -2,7 +2,10 @@
 
 use super::rounds::{Heals, absence_code, unsent};
 use super::step::{moved, quietly};
-use super::{AttemptTimes, Condition, Ended, How, Outcome, Presence, Refused, State, Step, Task, code, describe};
+use super::{
+    AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, Presence, Refused, State, Step, Task, code,
+    describe,
+};
 use crate::job::Rules;
 use crate::time::Timestamp;
 
@@ -67,9 +70,9 @@ pub(super) fn cancel(task: &Task, withdrawn: bool, now: Timestamp) -> Result<Ste
 
 fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
     let (how, desc) = if withdrawn {
-        (How::NotSent, describe::WITHDRAWN)
+        (AttemptOutcome::NotSent, describe::WITHDRAWN)
     } else {
-        (How::Cancelled, describe::SENT_BEFORE_CANCEL)
+        (AttemptOutcome::Cancelled, describe::SENT_BEFORE_CANCEL)
     };
     let times = AttemptTimes {
         ended: Some(now),
@@ -96,7 +99,7 @@ fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
         output: last_output(task),
         ..outcome.clone()
     };
-    let ended = vec![Ended {
+    let ended = vec![AttemptRecord {
         attempt: task.attempt,
         how,
         times,

@@ -124,7 +124,7 @@ impl State {
 }
 
 each_at_its_number!(State::ALL);
-each_at_its_number!(How::ALL);
+each_at_its_number!(AttemptOutcome::ALL);
 
 /// What came of a task, or of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -389,11 +389,11 @@ pub enum Event<'a> {
 
 /// One row of the attempt history: an attempt that the task's row cannot tell by itself, or a late reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct AttemptRecord {
     /// Which attempt.
     pub attempt: AttemptNo,
     /// How it ended.
-    pub how: How,
+    pub how: AttemptOutcome,
     /// When things happened to it. A late reply has only `ended`.
     pub times: AttemptTimes,
     /// What came of it.
@@ -403,7 +403,7 @@ pub struct Ended {
 /// How an attempt ended. The numbers are stored: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum How {
+pub enum AttemptOutcome {
     /// The device reported success.
     Succeeded = 0,
     /// The device reported failure.
@@ -418,7 +418,7 @@ pub enum How {
     Late = 5,
 }
 
-impl How {
+impl AttemptOutcome {
     /// All of them: each stands at its number.
     pub const ALL: [Self; 6] = [
         Self::Succeeded,
@@ -442,7 +442,7 @@ pub struct Step {
     /// The task as it is from now on.
     pub task: Task,
     /// Rows for the history; mostly none.
-    pub ended: Vec<Ended>,
+    pub ended: Vec<AttemptRecord>,
     /// The attempt that may go to the session once this is committed, with its reply deadline.
     pub publish: Option<Publish>,
     /// What was asked for was declined, but something changed all the same.

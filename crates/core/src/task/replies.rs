@@ -2,7 +2,9 @@
 
 use super::rounds::{Heals, fail};
 use super::step::{moved, quietly};
-use super::{AttemptTimes, Ended, Event, How, Link, Outcome, Refused, State, Step, Task, code, describe};
+use super::{
+    AttemptOutcome, AttemptRecord, AttemptTimes, Event, Link, Outcome, Refused, State, Step, Task, code, describe,
+};
 use crate::ids::AttemptNo;
 use crate::job::Rules;
 use crate::time::Timestamp;
@@ -108,9 +110,9 @@ pub(super) fn replied(
             ..moved(&task, State::Succeeded, now)
         }));
     }
-    let ended = vec![Ended {
+    let ended = vec![AttemptRecord {
         attempt,
-        how: How::Failed,
+        how: AttemptOutcome::Failed,
         times,
         outcome: outcome.clone(),
     }];
@@ -148,9 +150,9 @@ fn late(step: Step, attempt: AttemptNo, reply: &Reply, now: Timestamp) -> Step {
         ..AttemptTimes::default()
     };
     let mut ended = step.ended;
-    ended.push(Ended {
+    ended.push(AttemptRecord {
         attempt,
-        how: How::Late,
+        how: AttemptOutcome::Late,
         times,
         outcome: outcome.clone(),
     });
@@ -202,9 +204,9 @@ pub(super) fn silent(
         output: None,
         sent: true,
     };
-    let ended = vec![Ended {
+    let ended = vec![AttemptRecord {
         attempt,
-        how: How::TimedOut,
+        how: AttemptOutcome::TimedOut,
         times,
         outcome: outcome.clone(),
     }];

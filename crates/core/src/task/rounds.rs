@@ -2,8 +2,8 @@
 
 use super::step::{moved, quietly};
 use super::{
-    AttemptTimes, Condition, Ended, How, Outcome, Presence, Publish, Refused, State, Step, Task, code, describe,
-    endings,
+    AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, Presence, Publish, Refused, State, Step, Task,
+    code, describe, endings,
 };
 use crate::ids::AttemptNo;
 use crate::job::Rules;
@@ -231,7 +231,7 @@ fn taken_back(
     code: i64,
     desc: &str,
     now: Timestamp,
-) -> Result<(Task, Vec<Ended>), Refused> {
+) -> Result<(Task, Vec<AttemptRecord>), Refused> {
     if task.state != State::Published {
         return Err(Refused::WrongState);
     }
@@ -248,9 +248,9 @@ fn taken_back(
         output: None,
         sent: false,
     };
-    let ended = vec![Ended {
+    let ended = vec![AttemptRecord {
         attempt,
-        how: How::NotSent,
+        how: AttemptOutcome::NotSent,
         times,
         outcome,
     }];

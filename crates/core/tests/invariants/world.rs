@@ -2,7 +2,7 @@
 
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo, DeviceNo, TaskNo};
 use aldis_core::job::{Counters, JobState, Rules, roll_up};
-use aldis_core::task::{Event, How, State, Step, Task, step};
+use aldis_core::task::{AttemptOutcome, Event, State, Step, Task, step};
 use aldis_core::time::Timestamp;
 
 use super::happening::Happening;
@@ -170,7 +170,7 @@ impl Watched {
                 !awaited || self.task.state == before.state,
                 "only its own reply ends an attempt"
             );
-            let late = step.ended.iter().any(|ended| ended.how == How::Late);
+            let late = step.ended.iter().any(|ended| ended.how == AttemptOutcome::Late);
             assert!(
                 late || before.state.is_out() || !self.published.contains(&attempt),
                 "a late reply is kept"

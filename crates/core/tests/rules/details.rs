@@ -3,7 +3,8 @@
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo};
 use aldis_core::job::{Retry, Rules};
 use aldis_core::task::{
-    Condition, Event, Hold, How, Link, OUTPUT_MAX_BYTES, Presence, QUEUE_MAX, Refused, Reply, State, Task, Visits, code,
+    AttemptOutcome, Condition, Event, Hold, Link, OUTPUT_MAX_BYTES, Presence, QUEUE_MAX, Refused, Reply, State, Task,
+    Visits, code,
 };
 use aldis_core::time::Timestamp;
 
@@ -321,10 +322,10 @@ fn reply_without_a_readable_code_ends_the_task_without_another_attempt() {
 #[test]
 fn cancelling_tells_whether_the_device_may_have_executed_the_command() {
     for (withdrawn, how, told) in [
-        (true, How::NotSent, "withdrawn before sending"),
+        (true, AttemptOutcome::NotSent, "withdrawn before sending"),
         (
             false,
-            How::Cancelled,
+            AttemptOutcome::Cancelled,
             "cancelled after sending, the device may have executed it",
         ),
     ] {
@@ -370,7 +371,7 @@ fn word_of_an_earlier_attempt_does_not_take_back_the_one_that_is_out_of_a_cancel
     let step = course.apply(Event::NotSent(AttemptNo(1), &PRESENT));
     assert_eq!(
         step.ended.iter().map(|ended| ended.how).collect::<Vec<_>>(),
-        [How::Cancelled],
+        [AttemptOutcome::Cancelled],
         "it may have left"
     );
 }

@@ -1,7 +1,7 @@
 //! Attempts: their numbers, PUBACKs, replies, and successes that come late.
 
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo};
-use aldis_core::task::{Event, How, Refused, State, code};
+use aldis_core::task::{AttemptOutcome, Event, Refused, State, code};
 
 use crate::course::{ABSENT, Course};
 use crate::support::{PRESENT, REPLY_TIMEOUT_MS, TTL_MS, rules};
@@ -52,7 +52,7 @@ fn m_an_attempt_that_never_left_uses_no_retry_and_its_number_is_not_used_again()
     let step = course.not_sent();
     assert_eq!(
         step.ended.iter().map(|ended| ended.how).collect::<Vec<_>>(),
-        [How::NotSent]
+        [AttemptOutcome::NotSent]
     );
     assert_eq!((course.task.state, course.task.retries.used), (State::Queued, 0));
     assert_eq!(course.task.result, None, "nothing has ended yet");
@@ -174,7 +174,7 @@ fn m_a_late_error_uses_up_no_retry_and_moves_nothing() {
         assert_eq!(step.task, before);
         assert_eq!(
             step.ended.iter().map(|ended| ended.how).collect::<Vec<_>>(),
-            [How::Late]
+            [AttemptOutcome::Late]
         );
     }
 }

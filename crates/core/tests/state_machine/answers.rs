@@ -1,6 +1,6 @@
 //! What `step` answers, reduced to what the table tells.
 
-use aldis_core::task::{How, Refused, State, Step, Task, code};
+use aldis_core::task::{AttemptOutcome, Refused, State, Step, Task, code};
 
 use super::rows::state_name;
 
@@ -17,7 +17,7 @@ pub(crate) struct Moved {
     /// The new result's code, if there is a new result.
     pub(crate) code: Option<Code>,
     sends: bool,
-    history: Vec<How>,
+    history: Vec<AttemptOutcome>,
     counts: Vec<&'static str>,
     disarms: bool,
     records_success: bool,
@@ -109,18 +109,18 @@ impl Moved {
 /// A late success is kept beside the state, whether or not it is the first. It means nothing any more for a task that
 /// is done with for good.
 fn keeps_success(step: &Step) -> bool {
-    let mut late = step.ended.iter().filter(|ended| ended.how == How::Late);
+    let mut late = step.ended.iter().filter(|ended| ended.how == AttemptOutcome::Late);
     let for_good = matches!(step.task.state, State::Succeeded | State::Cancelled);
     !for_good && step.task.late_success.is_some() && late.any(|ended| ended.outcome.code == code::OK)
 }
 
-fn how_name(how: How) -> &'static str {
+fn how_name(how: AttemptOutcome) -> &'static str {
     match how {
-        How::Succeeded => "succeeded",
-        How::Failed => "failed",
-        How::TimedOut => "timed out",
-        How::NotSent => "not sent",
-        How::Cancelled => "cancelled",
-        How::Late => "late",
+        AttemptOutcome::Succeeded => "succeeded",
+        AttemptOutcome::Failed => "failed",
+        AttemptOutcome::TimedOut => "timed out",
+        AttemptOutcome::NotSent => "not sent",
+        AttemptOutcome::Cancelled => "cancelled",
+        AttemptOutcome::Late => "late",
     }
 }

@@ -1,7 +1,7 @@
 //! Word from devices: PUBACKs, replies, and attempts that certainly never left.
 
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
-use aldis_core::task::{Ended, Event, How, Reply, State};
+use aldis_core::task::{AttemptOutcome, AttemptRecord, Event, Reply, State};
 use aldis_store::Error;
 
 use super::devices::Held;
@@ -162,7 +162,7 @@ impl Turn<'_> {
 
     /// The attempt is known not to have left: no device can have got it.
     fn never_left(&self, wire: WireId) -> Result<bool, Error> {
-        let unsent = |ended: &Ended| ended.attempt == wire.attempt() && ended.how == How::NotSent;
+        let unsent = |ended: &AttemptRecord| ended.attempt == wire.attempt() && ended.how == AttemptOutcome::NotSent;
         Ok(self.ended_at_hand(wire.task()).iter().any(unsent) || self.store.history(wire.task())?.iter().any(unsent))
     }
 

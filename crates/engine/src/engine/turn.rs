@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::job::Rules;
-use aldis_core::task::{Condition, Ended, Event, Hold, Presence, Publish, Refused, State, Task, step};
+use aldis_core::task::{AttemptRecord, Condition, Event, Hold, Presence, Publish, Refused, State, Task, step};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Idempotency, Slot};
 use aldis_store::{DeviceFacts, Error, StepWrite, Store, Write};
@@ -26,7 +26,7 @@ struct Worked {
     from: (State, AttemptNo),
     job: JobNo,
     task: Task,
-    ended: Vec<Ended>,
+    ended: Vec<AttemptRecord>,
     changed: bool,
 }
 
@@ -339,7 +339,7 @@ impl<'a> Turn<'a> {
     }
 
     /// What this turn has added to a task's history.
-    pub(super) fn ended_at_hand(&self, no: TaskNo) -> &[Ended] {
+    pub(super) fn ended_at_hand(&self, no: TaskNo) -> &[AttemptRecord] {
         self.worked.get(&no).map_or(&[], |worked| &worked.ended)
     }
 

@@ -3,7 +3,7 @@
 use aldis_core::expression::{CommandField, Filter, JobField, TaskField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
-use aldis_core::task::{Ended, Task};
+use aldis_core::task::{AttemptRecord, Task};
 use aldis_store::rows::{Job, JobDetail};
 use aldis_store::{DeviceFacts, Error, Found, JobTasks, Page, ReadJobs, TaskInfo};
 
@@ -100,7 +100,7 @@ impl ReadJobs for MemoryStore {
         cut(found.filter_map(|task| contents.task_info(task.no)), page)
     }
 
-    fn history(&self, task: TaskNo) -> Result<Vec<Ended>, Error> {
+    fn history(&self, task: TaskNo) -> Result<Vec<AttemptRecord>, Error> {
         let contents = self.contents.read();
         let known = contents.task(task).is_some();
         Ok(if known {

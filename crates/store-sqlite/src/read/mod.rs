@@ -22,7 +22,7 @@ use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelF
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::reported::Kind;
-use aldis_core::task::{Ended, Task};
+use aldis_core::task::{AttemptRecord, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     AccessKey, ActionFilter, CommitNo, Device, FoundModel, IdempotencyRecord, Job, JobDetail, Model, Organization,
@@ -211,7 +211,7 @@ impl<A: Access> ReadJobs for Database<A> {
         })
     }
 
-    fn history(&self, task: TaskNo) -> Result<Vec<Ended>, Error> {
+    fn history(&self, task: TaskNo) -> Result<Vec<AttemptRecord>, Error> {
         self.access
             .read("reading a task's history", |db| tasks::history(&db.conn, task))
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aldis_core::ids::{AssetId, AttemptNo, DeviceKey, DeviceNo, JobNo, ProductKey, TaskNo};
-use aldis_core::task::{AttemptTimes, Ended, How, Outcome, State, Task};
+use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Outcome, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Job, Slot};
 use aldis_store::{JobTasks, PageBytes, TaskInfo};
@@ -91,7 +91,7 @@ fn read_info(row: &Row<'_>, job: &Arc<Job>) -> Result<TaskInfo> {
     })
 }
 
-pub(super) fn history(conn: &Connection, task: TaskNo) -> Result<Vec<Ended>> {
+pub(super) fn history(conn: &Connection, task: TaskNo) -> Result<Vec<AttemptRecord>> {
     if Owners::new(conn).of(task)?.is_none() {
         return Ok(Vec::new());
     }
@@ -99,9 +99,9 @@ pub(super) fn history(conn: &Connection, task: TaskNo) -> Result<Vec<Ended>> {
                WHERE task = ?1 ORDER BY attempt, ended, no";
     sql::all(conn, sql, [int(task.0)], |row| {
         let mut cells = Cells::new(row, "history");
-        Ok(Ended {
+        Ok(AttemptRecord {
             attempt: AttemptNo(cells.number("attempt")?),
-            how: cells.choice("how", &How::ALL)?,
+            how: cells.choice("how", &AttemptOutcome::ALL)?,
             times: AttemptTimes {
                 intent: cells.optional_time("intent")?,
                 handed: cells.optional_time("handed")?,

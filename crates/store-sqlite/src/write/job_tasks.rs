@@ -2,7 +2,7 @@
 //! `core::task::step`; here it is compared and kept.
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
-use aldis_core::task::{Ended, How};
+use aldis_core::task::{AttemptOutcome, AttemptRecord};
 use aldis_store::rows::Slot;
 use aldis_store::{Done, Refusal, StepWrite};
 use rusqlite::{CachedStatement, Connection, params};
@@ -86,8 +86,8 @@ impl<'c> History<'c> {
         Ok(Self(conn.prepare_cached(sql)?))
     }
 
-    fn add(&mut self, task: TaskNo, ended: &[Ended]) -> Result<()> {
-        for Ended {
+    fn add(&mut self, task: TaskNo, ended: &[AttemptRecord]) -> Result<()> {
+        for AttemptRecord {
             attempt,
             how,
             times,
@@ -112,7 +112,7 @@ impl<'c> History<'c> {
     }
 }
 
-fn how_number(how: How) -> i64 {
+fn how_number(how: AttemptOutcome) -> i64 {
     int(how.index() as u64)
 }
 
@@ -122,6 +122,10 @@ mod tests {
 
     #[test]
     fn the_index_over_late_replies_has_their_number() {
-        assert_eq!(how_number(How::Late), 5, "migrations/0001_start.sql, history_late");
+        assert_eq!(
+            how_number(AttemptOutcome::Late),
+            5,
+            "migrations/0001_start.sql, history_late"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use aldis_core::expression::{CommandField, Filter, JobField, TaskField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
-use aldis_core::task::{Ended, Task};
+use aldis_core::task::{AttemptRecord, Task};
 
 use crate::rows::{Job, JobDetail};
 use crate::{DeviceFacts, Error, Found, JobTasks, Page, TaskInfo};
@@ -48,7 +48,7 @@ pub trait ReadJobs: Send + Sync {
         page: Page,
     ) -> Result<Found<TaskInfo>, Error>;
     /// A task's history rows, by attempt and time; of deleted jobs none.
-    fn history(&self, task: TaskNo) -> Result<Vec<Ended>, Error>;
+    fn history(&self, task: TaskNo) -> Result<Vec<AttemptRecord>, Error>;
     /// Rows of one job after a number (`None`: from its first), by number; `usize::MAX` is no limit. Of deleted jobs
     /// none.
     fn job_tasks(&self, job: &Job, which: JobTasks, after: Option<TaskNo>, limit: usize) -> Result<Vec<Task>, Error>;

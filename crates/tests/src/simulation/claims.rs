@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::job::Rules;
-use aldis_core::task::{How, Retries, Task};
+use aldis_core::task::{AttemptOutcome, Retries, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::Read;
 use aldis_store::rows::Job;
@@ -58,7 +58,7 @@ impl Claims {
         let unsent = |history: Vec<aldis_core::task::Ended>| {
             history
                 .iter()
-                .any(|ended| ended.attempt == before.attempt && ended.how == How::NotSent)
+                .any(|ended| ended.attempt == before.attempt && ended.how == AttemptOutcome::NotSent)
         };
         if !unsent(stored.history(task.no).expect(STORED)) {
             return Ok(());

@@ -2,7 +2,7 @@
 //! never.
 
 use aldis_core::ids::{AttemptNo, WireId};
-use aldis_core::task::{How, Reply, State, code};
+use aldis_core::task::{AttemptOutcome, Reply, State, code};
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, TTL_MS, WAITING, by, retrying};
@@ -102,7 +102,12 @@ fn m_an_attempt_that_never_left_uses_no_retry() {
     let wire = bench.one_sent();
     assert_eq!(wire.attempt(), AttemptNo(4), "a new number each time");
     assert_eq!(bench.task(task).retries, aldis_core::task::Retries::default());
-    assert!(bench.history(task).iter().all(|ended| ended.how == How::NotSent));
+    assert!(
+        bench
+            .history(task)
+            .iter()
+            .all(|ended| ended.how == AttemptOutcome::NotSent)
+    );
 }
 
 #[test]
@@ -242,7 +247,7 @@ fn m_a_late_error_changes_nothing_and_is_kept_once() {
     let late: Vec<i64> = bench
         .history(task)
         .iter()
-        .filter(|row| row.how == How::Late)
+        .filter(|row| row.how == AttemptOutcome::Late)
         .map(|row| row.outcome.code)
         .collect();
     assert_eq!(late, [500]);

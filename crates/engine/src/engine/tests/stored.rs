@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::{Counters, JobState, roll_up};
-use aldis_core::task::{Ended, State, Task};
+use aldis_core::task::{AttemptRecord, State, Task};
 use aldis_store::rows::{Device, Job, Slot};
 use aldis_store::{
     DeviceRef, Done, JobTasks, Page, ReadDevices, ReadJobs, ReadJournal, StepWrite, Store, Write, held_slots,
@@ -37,7 +37,7 @@ impl Bench {
         self.result(no).0
     }
 
-    pub(super) fn history(&self, no: TaskNo) -> Vec<Ended> {
+    pub(super) fn history(&self, no: TaskNo) -> Vec<AttemptRecord> {
         self.store.history(no).unwrap()
     }
 
