@@ -1,6 +1,6 @@
 //! Ends that do not come from the device's word: a window that runs out, the operator, a device that goes away.
 
-use super::rounds::{Heals, absence_code, unsent};
+use super::rounds::{Retryable, absence_code, unsent};
 use super::step::{moved, quietly};
 use super::{
     AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, Presence, Refused, State, Step, Task, code,
@@ -41,7 +41,7 @@ pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Time
         Presence::Present | Presence::Returning => code::NOT_SENT_IN_TIME,
         Presence::Absent { .. } => absence_code(condition),
     };
-    unsent(task, rules, code, &why, Heals::WithTime, now)
+    unsent(task, rules, code, &why, Retryable::WithTime, now)
 }
 
 /// The operator cancels. What the device is executing goes on, but is not tried again.

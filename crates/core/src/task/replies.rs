@@ -1,6 +1,6 @@
 //! Word from the device, on time or late, and its silence.
 
-use super::rounds::{Heals, fail};
+use super::rounds::{Retryable, fail};
 use super::step::{moved, quietly};
 use super::{
     AttemptOutcome, AttemptRecord, AttemptTimes, Event, Link, Outcome, Refused, State, Step, Task, code, describe,
@@ -118,14 +118,14 @@ pub(super) fn replied(
     }];
     // A device that names the attempt has acted on it. If its code cannot be read, running the command again is for a
     // person to decide.
-    let heals = if reply.code.is_some() {
-        Heals::WithTime
+    let retryable = if reply.code.is_some() {
+        Retryable::WithTime
     } else {
-        Heals::Never
+        Retryable::Never
     };
     Ok(Step {
         ended,
-        ..quietly(fail(task, rules, outcome, State::Failed, heals, now))
+        ..quietly(fail(task, rules, outcome, State::Failed, retryable, now))
     })
 }
 
@@ -218,7 +218,7 @@ pub(super) fn silent(
             rules,
             outcome,
             State::ResponseTimedOut,
-            Heals::WithTime,
+            Retryable::WithTime,
             now,
         ))
     })

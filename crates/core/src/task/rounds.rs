@@ -78,10 +78,10 @@ fn must_be_there(rules: &Rules, condition: &Condition) -> bool {
 /// What trigger, due retry and retry by hand have in common.
 fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
     if condition.deleted {
-        return unsent(task, rules, code::DEVICE_GONE, "device deleted", Heals::Never, now);
+        return unsent(task, rules, code::DEVICE_GONE, "device deleted", Retryable::Never, now);
     }
     if condition.disabled {
-        return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Heals::Never, now);
+        return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Retryable::Never, now);
     }
     if must_be_there(rules, condition) {
         return unsent(
@@ -89,13 +89,13 @@ fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Ta
             rules,
             absence_code(condition),
             &describe::waiting(condition, now),
-            Heals::WithTime,
+            Retryable::WithTime,
             now,
         );
     }
     if condition.queued >= QUEUE_MAX {
         let why = format!("{QUEUE_MAX} commands already wait for the device");
-        return unsent(task, rules, code::QUEUE_FULL, &why, Heals::WithTime, now);
+        return unsent(task, rules, code::QUEUE_FULL, &why, Retryable::WithTime, now);
     }
     if now >= task.window_end(rules) {
         return endings::expire(task, rules, condition, now);
@@ -114,31 +114,38 @@ pub(super) fn absence_code(condition: &Condition) -> i64 {
 
 /// Whether trying again later can help.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heals {
+pub(super) enum Retryable {
     WithTime,
     Never,
 }
 
 /// A round ends without anything having been sent.
-pub(super) fn unsent(task: Task, rules: &Rules, code: i64, why: &str, heals: Heals, now: Timestamp) -> Task {
+pub(super) fn unsent(task: Task, rules: &Rules, code: i64, why: &str, retryable: Retryable, now: Timestamp) -> Task {
     let outcome = Outcome {
         code,
         desc: describe::unsent(&task, why),
         output: None,
         sent: false,
     };
-    fail(task, rules, outcome, State::Failed, heals, now)
+    fail(task, rules, outcome, State::Failed, retryable, now)
 }
 
 /// A round ends badly: a success that came late wins, then an automatic retry, then the bad end itself.
-pub(super) fn fail(task: Task, rules: &Rules, outcome: Outcome, end: State, heals: Heals, now: Timestamp) -> Task {
+pub(super) fn fail(
+    task: Task,
+    rules: &Rules,
+    outcome: Outcome,
+    end: State,
+    retryable: Retryable,
+    now: Timestamp,
+) -> Task {
     if let Some(success) = task.late_success.clone() {
         return Task {
             result: Some(success),
             ..moved(&task, State::Succeeded, now)
         };
     }
-    let armed = heals == Heals::WithTime && !task.disarmed && !task.is_covered_by_mark(rules);
+    let armed = retryable == Retryable::WithTime && !task.disarmed && !task.is_covered_by_mark(rules);
     let retry = rules
         .policy
         .retry
@@ -176,7 +183,7 @@ pub(super) fn claim(task: &Task, rules: &Rules, now: Timestamp) -> Result<Step, 
             rules,
             code::NUMBERS_USED_UP,
             why,
-            Heals::Never,
+            Retryable::Never,
             now,
         )));
     };
@@ -205,7 +212,7 @@ pub(super) fn too_large(task: &Task, rules: &Rules, attempt: AttemptNo, now: Tim
     let (task, ended) = taken_back(task, attempt, code::TOO_LARGE, TOO_LARGE, now)?;
     Ok(Step {
         ended,
-        ..quietly(unsent(task, rules, code::TOO_LARGE, TOO_LARGE, Heals::Never, now))
+        ..quietly(unsent(task, rules, code::TOO_LARGE, TOO_LARGE, Retryable::Never, now))
     })
 }
 
@@ -270,10 +277,10 @@ fn back_in_queue(task: Task, rules: &Rules, condition: &Condition, now: Timestam
         };
     }
     if condition.deleted {
-        return unsent(task, rules, code::DEVICE_GONE, "device deleted", Heals::Never, now);
+        return unsent(task, rules, code::DEVICE_GONE, "device deleted", Retryable::Never, now);
     }
     if condition.disabled {
-        return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Heals::Never, now);
+        return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Retryable::Never, now);
     }
     if now >= task.window_end(rules) {
         return endings::expire(task, rules, condition, now);
