@@ -10,7 +10,7 @@ use aldis_core::command::{Command, CommandKind};
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::Reply;
 use aldis_core::time::Timestamp;
-pub use aldis_protocol::sub_devices::{Fate, Named};
+pub use aldis_protocol::sub_devices::{LifecycleChange, Named};
 
 /// One device's presence on one connection. Numbers are never used again while the server runs.
 ///
@@ -87,11 +87,11 @@ pub enum Order {
         cause: Cause,
     },
     /// Tell a gateway what an operator did to a sub-device of it. Nothing waits for what it says to that.
-    Tell {
+    Notify {
         /// The gateway's own session.
         session: SessionNo,
         /// What was done.
-        fate: Fate,
+        change: LifecycleChange,
         /// To which device.
         sub_device: Named,
     },
@@ -109,7 +109,7 @@ impl Order {
         match self {
             Self::Publish(outgoing) => outgoing.session,
             Self::Acknowledge { session, .. }
-            | Self::Tell { session, .. }
+            | Self::Notify { session, .. }
             | Self::Reset { session, .. }
             | Self::Break { session } => *session,
         }

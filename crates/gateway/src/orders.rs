@@ -76,9 +76,9 @@ impl Gateway {
                     outward.put_puback(packet_id);
                 }
             }
-            Order::Tell { fate, sub_device, .. } => {
+            Order::Notify { change, sub_device, .. } => {
                 let id = self.sessions.next_notice(self.clock.now());
-                let message = fate.tell(id, line.keys.product(), line.keys.device(), sub_device);
+                let message = change.notification(id, line.keys.product(), line.keys.device(), sub_device);
                 outward.put_message(&message.topic, &message.payload)?;
             }
             Order::Reset { session, cause } if *session != line.session => {

@@ -103,7 +103,7 @@ pub struct Known {
 
 /// What an operator did to a sub-device, as its gateway is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fate {
+pub enum LifecycleChange {
     /// It may log in again.
     Enabled,
     /// It is out, and may not log in.
@@ -112,7 +112,7 @@ pub enum Fate {
     Deleted,
 }
 
-impl Fate {
+impl LifecycleChange {
     fn word(self) -> &'static str {
         match self {
             Self::Enabled => "enable",
@@ -124,7 +124,7 @@ impl Fate {
     /// The message to the gateway with these keys. `id` names it among all that the gateway gets in some minutes: 17 to
     /// 19 digits, as of a command, since libraries confuse small ones with those of their own requests.
     #[must_use]
-    pub fn tell(self, id: u64, product_key: &str, device_key: &str, sub_device: &Named) -> Answer {
+    pub fn notification(self, id: u64, product_key: &str, device_key: &str, sub_device: &Named) -> Answer {
         let word = self.word();
         let payload = format!(
             "{{\"id\":\"{id}\",\"version\":\"1.0\",\"method\":\"combine.{word}\",\"params\":{}}}",

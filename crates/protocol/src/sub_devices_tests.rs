@@ -410,12 +410,12 @@ fn answers_have_the_shape_that_libraries_insist_on() {
 
 #[test]
 fn gateways_are_told_with_one_object_and_a_long_id() {
-    for (fate, word) in [
-        (Fate::Enabled, "enable"),
-        (Fate::Disabled, "disable"),
-        (Fate::Deleted, "delete"),
+    for (change, word) in [
+        (LifecycleChange::Enabled, "enable"),
+        (LifecycleChange::Disabled, "disable"),
+        (LifecycleChange::Deleted, "delete"),
     ] {
-        let told = fate.tell(117_000_000_000_000_001, "pk", "dk", &named());
+        let told = change.notification(117_000_000_000_000_001, "pk", "dk", &named());
         assert_eq!(told.topic, format!("/ext/session/pk/dk/combine/{word}"));
         let payload: Value = serde_json::from_slice(&told.payload).unwrap();
         let expected = json!({"id": "117000000000000001", "version": "1.0", "method": format!("combine.{word}"),

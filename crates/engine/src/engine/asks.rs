@@ -9,7 +9,7 @@ use aldis_store::{DeviceRef, Done, Error, JobTasks, Refusal, Write};
 
 use super::bulk::{Bulk, LISTED_MAX, RetryAll};
 use super::turn::{Applied, Turn};
-use crate::link::{Cause, Fate, Named, Order};
+use crate::link::{Cause, LifecycleChange, Named, Order};
 use crate::writer::{Answer, Ask, Entry, Failure, Retried, WholeJob};
 
 impl Turn<'_> {
@@ -287,8 +287,12 @@ impl Turn<'_> {
             self.show_out(device, Cause::Disabled)?;
             self.end_waiting(device, Event::DeviceDisabled)?;
         }
-        let fate = if disabled { Fate::Disabled } else { Fate::Enabled };
-        self.tell_gateway(device, fate)?;
+        let change = if disabled {
+            LifecycleChange::Disabled
+        } else {
+            LifecycleChange::Enabled
+        };
+        self.notify_gateway(device, change)?;
         self.write(vec![Write::DisableDevice { device, disabled, by }], plainly(answer));
         Ok(())
     }
@@ -304,13 +308,13 @@ impl Turn<'_> {
         }
         self.show_out(device, Cause::Deleted)?;
         self.end_waiting(device, Event::DeviceDeleted)?;
-        self.tell_gateway(device, Fate::Deleted)?;
+        self.notify_gateway(device, LifecycleChange::Deleted)?;
         self.write(vec![Write::DeleteDevice { device, by }], plainly(answer));
         Ok(())
     }
 
     /// A gateway that is online learns after the commit what became of its sub-device.
-    fn tell_gateway(&mut self, device: DeviceNo, fate: Fate) -> Result<(), Error> {
+    fn notify_gateway(&mut self, device: DeviceNo, change: LifecycleChange) -> Result<(), Error> {
         let Some(gateway) = self.store.gateways_of(&[device])?.pop().flatten() else {
             return Ok(());
         };
@@ -323,9 +327,9 @@ impl Turn<'_> {
                 product_key: found.is.product,
                 device_key: found.is.key,
             };
-            self.order(Order::Tell {
+            self.order(Order::Notify {
                 session,
-                fate,
+                change,
                 sub_device,
             });
         }

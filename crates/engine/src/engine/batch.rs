@@ -52,7 +52,7 @@ impl Batch {
             }
             Order::Publish(_)
             | Order::Acknowledge { .. }
-            | Order::Tell { .. }
+            | Order::Notify { .. }
             | Order::Reset { .. }
             | Order::Break { .. } => true,
         });
@@ -63,7 +63,7 @@ impl Batch {
     pub(super) fn not_sent(&self) -> Vec<DeviceEvent> {
         let published = self.orders.iter().filter_map(|order| match order {
             Order::Publish(outgoing) => Some((outgoing.device, outgoing.wire)),
-            Order::Acknowledge { .. } | Order::Tell { .. } | Order::Reset { .. } | Order::Break { .. } => None,
+            Order::Acknowledge { .. } | Order::Notify { .. } | Order::Reset { .. } | Order::Break { .. } => None,
         });
         let withdrawn = self.withdrawn.iter().copied();
         published

@@ -9,7 +9,7 @@ use super::bench::{Bench, Socket, packet, text};
 use crate::entrant::Entrant;
 use crate::keys::Keys;
 use crate::line::Line;
-use aldis_engine::link::{Cause, DeviceEvent, DeviceLink as _, Fate, Named, Order, SessionNo};
+use aldis_engine::link::{Cause, DeviceEvent, DeviceLink as _, LifecycleChange, Named, Order, SessionNo};
 use aldis_engine::trace::Event;
 
 const ROOM: usize = 100;
@@ -222,9 +222,9 @@ async fn a_reply_that_nobody_can_place_now_is_not_acknowledged() {
 async fn a_gateway_is_told_on_its_own_topic_with_an_id_of_its_own() {
     let mut bench = Bench::open(ROOM).await;
     let (mut socket, own, _) = crowd(&mut bench).await;
-    let tell = |fate| Order::Tell {
+    let tell = |change| Order::Notify {
         session: own,
-        fate,
+        change,
         sub_device: Named {
             product_key: "sub".into(),
             device_key: "a".into(),
@@ -232,7 +232,7 @@ async fn a_gateway_is_told_on_its_own_topic_with_an_id_of_its_own() {
     };
     bench
         .sessions
-        .carry_out(vec![tell(Fate::Disabled), tell(Fate::Deleted)]);
+        .carry_out(vec![tell(LifecycleChange::Disabled), tell(LifecycleChange::Deleted)]);
     let mut ids = Vec::new();
     for word in ["disable", "delete"] {
         let (kind, body) = socket.packet().await.unwrap();

@@ -8,7 +8,7 @@ use aldis_store::{Done, Write};
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, WAITING, within};
 use crate::engine::gateways::OUT_MAX;
-use crate::link::{ConnectionNo, Fate, Order, SessionNo};
+use crate::link::{ConnectionNo, LifecycleChange, Order, SessionNo};
 use crate::writer::Ask;
 
 /// The first device of a bench holds a connection, and all others are in over it.
@@ -230,19 +230,24 @@ fn a_gateway_that_is_online_is_told_what_becomes_of_its_sub_devices() {
     bench.disable(others[1], true);
     let told = bench.link.told();
     let own = bench.session_of(gateway);
-    let fates: Vec<(SessionNo, Fate, String)> = told
+    let changes: Vec<(SessionNo, LifecycleChange, String)> = told
         .into_iter()
         .map(|order| match order {
-            Order::Tell {
+            Order::Notify {
                 session,
-                fate,
+                change,
                 sub_device,
-            } => (session, fate, sub_device.device_key.to_string()),
+            } => (session, change, sub_device.device_key.to_string()),
             other => panic!("{other:?}"),
         })
         .collect();
-    let expected = [Fate::Disabled, Fate::Enabled, Fate::Deleted].map(|fate| (own, fate, "d1".to_owned()));
-    assert_eq!(fates, expected, "the other is not a sub-device");
+    let expected = [
+        LifecycleChange::Disabled,
+        LifecycleChange::Enabled,
+        LifecycleChange::Deleted,
+    ]
+    .map(|change| (own, change, "d1".to_owned()));
+    assert_eq!(changes, expected, "the other is not a sub-device");
     put_under(&mut bench, gateway, &others[1..]);
     bench.leave(gateway, own);
     bench.disable(others[1], false);

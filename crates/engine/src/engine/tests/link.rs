@@ -66,7 +66,7 @@ impl FakeLink {
     /// What gateways have been told.
     pub(super) fn told(&self) -> Vec<Order> {
         self.take(|order| match order {
-            Order::Tell { .. } => Ok(order),
+            Order::Notify { .. } => Ok(order),
             other => Err(other),
         })
     }
