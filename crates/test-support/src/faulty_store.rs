@@ -4,7 +4,7 @@ use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelF
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::reported::Kind;
-use aldis_core::task::{Ended, Task};
+use aldis_core::task::{AttemptRecord, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     AccessKey, ActionFilter, CommitNo, Device, FoundModel, IdempotencyRecord, Job, JobDetail, Model, Organization,
@@ -104,7 +104,7 @@ forward! {
         task_infos(tasks: &[TaskNo]) -> Vec<Option<TaskInfo>>;
         search_tasks(org: &OrgId, filter: Option<&Filter<TaskField>>, page: Page) -> Found<TaskInfo>;
         search_commands(device: DeviceNo, filter: Option<&Filter<CommandField>>, page: Page) -> Found<TaskInfo>;
-        history(task: TaskNo) -> Vec<Ended>;
+        history(task: TaskNo) -> Vec<AttemptRecord>;
         job_tasks(job: &Job, which: JobTasks, after: Option<TaskNo>, limit: usize) -> Vec<Task>;
         members(job: &Job, limit: usize) -> Vec<DeviceFacts>;
     }
