@@ -8,7 +8,7 @@ use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::Timestamp;
-use aldis_protocol::sub_devices::{Known, Named, NewSubDevice, Refused, SubLogin};
+use aldis_protocol::sub_devices::{DeviceKeys, Known, NewSubDevice, Refused, SubLogin};
 use aldis_store::rows::{Activity, Device, NewDevice, Product, Registrar, Role, Secret};
 use aldis_store::{DeviceRef, Done, Error as StoreError, Read, Refusal, Write};
 
@@ -43,7 +43,7 @@ impl Proved {
 }
 
 /// One answer per device, in the order asked for.
-pub type Each<T> = Vec<Result<T, (Named, Refused)>>;
+pub type Each<T> = Vec<Result<T, (DeviceKeys, Refused)>>;
 
 /// Whether devices have to be under the gateway already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,8 @@ impl App {
     }
 
     /// Takes note of refused logins, for those of the devices that there are.
-    pub async fn note_refused_logins(&self, refused: Vec<(Named, Refused)>) {
-        let refs: Vec<DeviceRef> = refused.iter().map(|(named, _)| reference(named)).collect();
+    pub async fn note_refused_logins(&self, refused: Vec<(DeviceKeys, Refused)>) {
+        let refs: Vec<DeviceRef> = refused.iter().map(|(keys, _)| reference(keys)).collect();
         let found = self.read_for_devices(move |store| store.devices(&refs)).await;
         for (device, (_, why)) in found.into_iter().flatten().zip(refused) {
             if let Some(device) = device {
@@ -133,10 +133,10 @@ impl App {
     ///
     /// # Errors
     /// [`Refused::Unavailable`].
-    pub async fn sub_device(&self, gateway: DeviceNo, named: Named) -> Result<Option<DeviceNo>, Refused> {
+    pub async fn sub_device(&self, gateway: DeviceNo, keys: DeviceKeys) -> Result<Option<DeviceNo>, Refused> {
         let found = self
             .read_for_devices(move |store| {
-                let Some(device) = store.devices(&[reference(&named)])?.pop().flatten() else {
+                let Some(device) = store.devices(&[reference(&keys)])?.pop().flatten() else {
                     return Ok(None);
                 };
                 let under = store.gateways_of(&[device.no])?.pop().flatten();
@@ -150,7 +150,7 @@ impl App {
     ///
     /// # Errors
     /// [`Refused::Unavailable`].
-    pub async fn topology(&self, gateway: DeviceNo) -> Result<Vec<Named>, Refused> {
+    pub async fn topology(&self, gateway: DeviceNo) -> Result<Vec<DeviceKeys>, Refused> {
         let devices = self
             .read_for_devices(move |store| {
                 let under = store.sub_devices(gateway)?.into_iter().map(DeviceRef::No);
@@ -158,7 +158,7 @@ impl App {
             })
             .await;
         let devices = devices.map_err(|error| unavailable(&error))?.into_iter().flatten();
-        Ok(devices.map(|device| named(&device)).collect())
+        Ok(devices.map(|device| keys(&device)).collect())
     }
 
     /// Puts devices under a gateway, each that proves itself. A caller with the device's secret has the device at hand:
@@ -196,14 +196,14 @@ impl App {
                     Some(Done::Refused(Refusal::InUse)) => Refused::NotASubDevice,
                     _ => Refused::Unavailable,
                 };
-                Err((proved.known.named, why))
+                Err((proved.known.keys, why))
             }));
         }
         Ok(added)
     }
 
     /// A device that gateways take from each other again and again stays for a while where it is.
-    fn keep_contended(&self, gateway: DeviceNo, entry: &mut Result<Proved, (Named, Refused)>) {
+    fn keep_contended(&self, gateway: DeviceNo, entry: &mut Result<Proved, (DeviceKeys, Refused)>) {
         let contended = entry.as_ref().is_ok_and(|proved| {
             let way = Way::Over(gateway);
             proved.is_under_another(gateway) && self.takeovers().too_often_for(proved.device, way, Instant::now())
@@ -214,7 +214,7 @@ impl App {
                 device = proved.device.0,
                 "a sub-device is taken over again and again"
             );
-            *entry = Err((proved.known.named.clone(), Refused::Contended));
+            *entry = Err((proved.known.keys.clone(), Refused::Contended));
         }
     }
 
@@ -226,7 +226,7 @@ impl App {
     ///
     /// # Errors
     /// [`Refused::Unavailable`].
-    pub async fn remove_from_topology(&self, gateway: DeviceNo, devices: Vec<Named>) -> Result<Each<()>, Refused> {
+    pub async fn remove_from_topology(&self, gateway: DeviceNo, devices: Vec<DeviceKeys>) -> Result<Each<()>, Refused> {
         let refs: Vec<DeviceRef> = devices.iter().map(reference).collect();
         let found = self.read_for_devices(move |store| store.devices(&refs)).await;
         let found: Vec<Option<DeviceNo>> = found
@@ -241,10 +241,10 @@ impl App {
         let writes = found.iter().flatten().map(remove).collect();
         let mut done = self.write_all(writes).await?.into_iter();
         let mut removed = Vec::new();
-        for (named, device) in devices.into_iter().zip(found) {
+        for (keys, device) in devices.into_iter().zip(found) {
             removed.push(match device.and_then(|_| done.next()) {
                 Some(Done::Yes) => Ok(()),
-                _ => Err((named, Refused::NotASubDevice)),
+                _ => Err((keys, Refused::NotASubDevice)),
             });
         }
         Ok(removed)
@@ -337,12 +337,12 @@ fn unavailable(error: &Error) -> Refused {
     Refused::Unavailable
 }
 
-fn reference(named: &Named) -> DeviceRef {
-    DeviceRef::Keys(named.product_key.clone(), named.device_key.clone())
+fn reference(keys: &DeviceKeys) -> DeviceRef {
+    DeviceRef::Keys(keys.product_key.clone(), keys.device_key.clone())
 }
 
-fn named(device: &Device) -> Named {
-    Named {
+fn keys(device: &Device) -> DeviceKeys {
+    DeviceKeys {
         product_key: device.is.product.clone(),
         device_key: device.is.key.clone(),
     }
@@ -355,7 +355,7 @@ fn prove(
     place: Place,
     now: Timestamp,
 ) -> Result<Each<Proved>, StoreError> {
-    let mut refs: Vec<DeviceRef> = logins.iter().map(|login| reference(&login.named())).collect();
+    let mut refs: Vec<DeviceRef> = logins.iter().map(|login| reference(&login.keys())).collect();
     refs.push(DeviceRef::No(gateway));
     let mut devices = store.devices(&refs)?;
     let org = devices.pop().flatten().map(|gateway| gateway.is.org);
@@ -385,7 +385,7 @@ fn prove(
             }
             _ => Err(Refused::NoSuchDevice),
         };
-        proved.push(proof.map_err(|refused| (login.named(), refused)));
+        proved.push(proof.map_err(|refused| (login.keys(), refused)));
     }
     Ok(proved)
 }
@@ -396,7 +396,7 @@ fn proves(
     proved: &Proved,
     now: Timestamp,
 ) -> Result<Result<(), Refused>, StoreError> {
-    let found = store.devices(&[reference(&proved.known.named)])?.pop().flatten();
+    let found = store.devices(&[reference(&proved.known.keys)])?.pop().flatten();
     let under = store.gateways_of(&[proved.device])?.pop().flatten();
     let Some(device) = found.filter(|device| device.no == proved.device && under == Some(gateway)) else {
         return Ok(Err(Refused::NotASubDevice));
@@ -446,7 +446,7 @@ fn check(
         device: device.no,
         known: Known {
             asset_id: device.is.asset.to_string(),
-            named: named(&device),
+            keys: keys(&device),
             secret: (by_product && !activated).then_some(device.is.secret),
         },
         qos: product.command_qos,
@@ -475,7 +475,7 @@ fn draft(new: NewSubDevice, gateway: &Device) -> DeviceDraft {
 fn registered_as(device: NewDevice) -> Known {
     Known {
         asset_id: device.asset.0,
-        named: Named {
+        keys: DeviceKeys {
             product_key: device.product,
             device_key: device.key,
         },

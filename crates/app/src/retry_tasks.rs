@@ -22,7 +22,7 @@ impl App {
         mark: Option<Idempotency>,
     ) -> Result<Vec<Entry>, Error> {
         let known: Vec<TaskNo> = tasks.iter().flatten().copied().collect();
-        let Retried::Named(entries) = self.retry(caller, job, Some(known), mark).await? else {
+        let Retried::Tasks(entries) = self.retry(caller, job, Some(known), mark).await? else {
             return Err(Error::Internal("named tasks were answered as a whole job".to_owned()));
         };
         let mut entries = entries.into_iter();
@@ -40,7 +40,7 @@ impl App {
     pub async fn retry_job(&self, caller: &Caller, job: &str, mark: Option<Idempotency>) -> Result<WholeJob, Error> {
         match self.retry(caller, job, None, mark).await? {
             Retried::Whole(whole) => Ok(whole),
-            Retried::Named(_) => Err(Error::Internal("a whole job was answered as named tasks".to_owned())),
+            Retried::Tasks(_) => Err(Error::Internal("a whole job was answered as named tasks".to_owned())),
         }
     }
 

@@ -34,7 +34,7 @@ const WAITING_MAX_BYTES: usize = 64 << 20;
 const VALUE_BYTES: usize = 96;
 
 /// Values by what they are of and by name.
-type Named = BTreeMap<(Kind, String), (Option<String>, Timestamp)>;
+type DeviceValues = BTreeMap<(Kind, String), (Option<String>, Timestamp)>;
 
 /// The latest values that are not stored yet.
 #[derive(Default)]
@@ -42,7 +42,7 @@ pub struct LatestValues(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    by_device: HashMap<DeviceNo, Named>,
+    by_device: HashMap<DeviceNo, DeviceValues>,
     /// Since when something of these devices waits, the longest first.
     order: VecDeque<(Timestamp, DeviceNo)>,
     bytes: usize,
@@ -114,11 +114,11 @@ impl LatestValues {
         if unstored.is_empty() {
             return stored();
         }
-        let mut named = Named::new();
+        let mut values = DeviceValues::new();
         for value in stored()?.into_iter().chain(unstored) {
-            put(&mut named, value);
+            put(&mut values, value);
         }
-        let known = named.into_iter().filter(|(_, (value, _))| value.is_some());
+        let known = values.into_iter().filter(|(_, (value, _))| value.is_some());
         Ok(known
             .map(|((kind, name), (value, at))| Reported { kind, name, value, at })
             .collect())
@@ -136,11 +136,15 @@ impl LatestValues {
 
 impl Waiting {
     fn take(&mut self, device: DeviceNo, value: Reported, now: Timestamp, full: &mut Option<Kind>) {
-        let named = self.by_device.get(&device);
-        let known = named.and_then(|named| named.get(&(value.kind, value.name.clone())));
+        let values = self.by_device.get(&device);
+        let known = values.and_then(|values| values.get(&(value.kind, value.name.clone())));
         let before = known.map_or(0, |(known, _)| bytes(&value.name, known.as_ref()));
         let grown = cost(&value).saturating_sub(before);
-        let of_kind = || named.map_or(0, |named| named.keys().filter(|(kind, _)| *kind == value.kind).count());
+        let of_kind = || {
+            values.map_or(0, |values| {
+                values.keys().filter(|(kind, _)| *kind == value.kind).count()
+            })
+        };
         // A name that is known may have a longer value now: what counts is what would wait with it.
         let too_large = grown > 0 && self.bytes + grown > WAITING_MAX_BYTES;
         let one_too_many = known.is_none() && (*full == Some(value.kind) || !too_large && of_kind() >= NAMES_MAX);
@@ -156,19 +160,19 @@ impl Waiting {
 
     /// Has what came since stay.
     fn take_back(&mut self, device: DeviceNo, value: Reported, now: Timestamp) {
-        let named = self.by_device.get(&device);
-        if named.is_none_or(|named| !named.contains_key(&(value.kind, value.name.clone()))) {
+        let values = self.by_device.get(&device);
+        if values.is_none_or(|values| !values.contains_key(&(value.kind, value.name.clone()))) {
             self.put(device, value, now);
         }
     }
 
     fn put(&mut self, device: DeviceNo, value: Reported, now: Timestamp) {
         let order = &mut self.order;
-        let named = self.by_device.entry(device).or_insert_with(|| {
+        let values = self.by_device.entry(device).or_insert_with(|| {
             order.push_back((now, device));
-            Named::new()
+            DeviceValues::new()
         });
-        let (before, after) = put(named, value);
+        let (before, after) = put(values, value);
         self.bytes = (self.bytes + after).saturating_sub(before);
     }
 
@@ -199,9 +203,9 @@ impl Waiting {
             let Some((_, device)) = self.order.pop_front() else {
                 break;
             };
-            let named = self.by_device.remove(&device).unwrap_or_default();
-            count += named.len();
-            let values = named
+            let values = self.by_device.remove(&device).unwrap_or_default();
+            count += values.len();
+            let values = values
                 .into_iter()
                 .map(|((kind, name), (value, at))| Reported { kind, name, value, at });
             let values: Vec<Reported> = values.collect();
@@ -226,10 +230,10 @@ impl Waiting {
 }
 
 /// Puts a value in, unless a later one is there; what the place cost before and costs now.
-fn put(named: &mut Named, value: Reported) -> (usize, usize) {
+fn put(values: &mut DeviceValues, value: Reported) -> (usize, usize) {
     let after = cost(&value);
     let Reported { kind, name, value, at } = value;
-    match named.entry((kind, name)) {
+    match values.entry((kind, name)) {
         Entry::Vacant(place) => {
             place.insert((value, at));
             (0, after)

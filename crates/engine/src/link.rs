@@ -10,7 +10,7 @@ use aldis_core::command::{Command, CommandKind};
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::Reply;
 use aldis_core::time::Timestamp;
-pub use aldis_protocol::sub_devices::{LifecycleChange, Named};
+pub use aldis_protocol::sub_devices::{DeviceKeys, LifecycleChange};
 
 /// One device's presence on one connection. Numbers are never used again while the server runs.
 ///
@@ -93,7 +93,7 @@ pub enum Order {
         /// What was done.
         change: LifecycleChange,
         /// To which device.
-        sub_device: Named,
+        sub_device: DeviceKeys,
     },
     /// End the gateway's connection that a sub-device's session is on: it is stuck. Bytes not yet taken are discarded.
     Break {

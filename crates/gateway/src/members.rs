@@ -9,7 +9,7 @@ use aldis_core::command::Qos;
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::reply::ReplyMessage;
 use aldis_protocol::report::Query;
-use aldis_protocol::sub_devices::{Named, Request};
+use aldis_protocol::sub_devices::{DeviceKeys, Request};
 use aldis_protocol::thing_model::ModelQuery;
 use foldhash::fast::FixedState;
 
@@ -39,7 +39,7 @@ pub(super) enum Asked {
     /// A reply of a device that is not in: libraries say again what was not acknowledged before they log their
     /// sub-devices in again. It counts if the device is under this gateway.
     Reply {
-        from: Named,
+        from: DeviceKeys,
         said: ReplyMessage,
         to: AnswerTo,
         packet: Option<NonZeroU16>,

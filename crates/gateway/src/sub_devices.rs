@@ -8,7 +8,7 @@ use aldis_core::ids::DeviceNo;
 use aldis_protocol::answers::Answer;
 use aldis_protocol::reply::ReplyMessage;
 use aldis_protocol::report::Query;
-use aldis_protocol::sub_devices::{Asks, Known, Named, Outcome, Refused, Request, SubLogin};
+use aldis_protocol::sub_devices::{Asks, DeviceKeys, Known, Outcome, Refused, Request, SubLogin};
 use aldis_protocol::thing_model::ModelQuery;
 
 use super::Gateway;
@@ -101,7 +101,7 @@ impl Gateway {
     async fn hear_reply(
         &self,
         line: &Arc<Line>,
-        from: Named,
+        from: DeviceKeys,
         said: ReplyMessage,
         to: AnswerTo,
         packet: Option<NonZeroU16>,
@@ -191,7 +191,7 @@ impl Gateway {
         Ok(let_in)
     }
 
-    async fn note_refused(&self, line: &Line, refused: Vec<(Named, Refused)>) {
+    async fn note_refused(&self, line: &Line, refused: Vec<(DeviceKeys, Refused)>) {
         let Some((named, why)) = refused.first() else { return };
         tracing::info!(
             gateway = line.device.0,
@@ -204,10 +204,15 @@ impl Gateway {
         self.app.note_refused_logins(refused).await;
     }
 
-    async fn let_in(&self, line: &Arc<Line>, proved: Proved, logins_changed: u64) -> Result<Known, (Named, Refused)> {
+    async fn let_in(
+        &self,
+        line: &Arc<Line>,
+        proved: Proved,
+        logins_changed: u64,
+    ) -> Result<Known, (DeviceKeys, Refused)> {
         let (device, qos) = (proved.device, proved.qos);
         let known = proved.known.clone();
-        let named = known.named.clone();
+        let named = known.keys.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
         if self.sessions.is_duel_for(device, Way::Over(line.device)) {
             let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
@@ -238,7 +243,7 @@ impl Gateway {
     }
 
     /// A device without a session is out already.
-    fn log_out(&self, line: &Line, named: &Named) {
+    fn log_out(&self, line: &Line, named: &DeviceKeys) {
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
         let mut outward = line.outward();
         let member = outward.members().and_then(|members| members.of_root(keys.root()));
@@ -260,17 +265,17 @@ fn with_room(line: &Line, proved: Each<Proved>) -> Each<Proved> {
     let room = ONLINE_MAX.saturating_sub(members.map_or(0, Members::count));
     let mut coming = HashSet::new();
     let mut has_room = |proved: Proved| {
-        let Named {
+        let DeviceKeys {
             product_key,
             device_key,
-        } = &proved.known.named;
+        } = &proved.known.keys;
         let keys = Keys::new(product_key.as_str(), device_key.as_str());
         let is_in = members.is_some_and(|members| members.of_root(keys.root()).is_some());
         if is_in || coming.contains(&proved.device) {
             return Ok(proved);
         }
         if coming.len() >= room {
-            return Err((proved.known.named, Refused::TooMany));
+            return Err((proved.known.keys, Refused::TooMany));
         }
         coming.insert(proved.device);
         Ok(proved)
@@ -278,7 +283,7 @@ fn with_room(line: &Line, proved: Each<Proved>) -> Each<Proved> {
     proved.into_iter().map(|proof| proof.and_then(&mut has_room)).collect()
 }
 
-fn apart<T>(each: Each<T>) -> (Vec<T>, Vec<(Named, Refused)>) {
+fn apart<T>(each: Each<T>) -> (Vec<T>, Vec<(DeviceKeys, Refused)>) {
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for one in each {
         match one {
@@ -289,6 +294,6 @@ fn apart<T>(each: Each<T>) -> (Vec<T>, Vec<(Named, Refused)>) {
     (done, failed)
 }
 
-fn malformed(unread: &[Named]) -> impl Iterator<Item = (Named, Refused)> {
+fn malformed(unread: &[DeviceKeys]) -> impl Iterator<Item = (DeviceKeys, Refused)> {
     unread.iter().map(|named| (named.clone(), Refused::Malformed))
 }

@@ -9,7 +9,7 @@ use aldis_protocol::answers::{Answer, answer};
 use aldis_protocol::envelope::Envelope;
 use aldis_protocol::reply;
 use aldis_protocol::report::{self, Change, Query};
-use aldis_protocol::sub_devices::{Named, Request};
+use aldis_protocol::sub_devices::{DeviceKeys, Request};
 use aldis_protocol::thing_model::ModelQuery;
 use aldis_protocol::topic::{Area, Meaning, Upstream};
 
@@ -142,7 +142,7 @@ fn foreign(upstream: &Upstream<'_>, message: Message<'_>, line: &Line) -> Reacti
         return Reaction::Foreign(refused.or_else(|| answer(upstream, &envelope, product_key, device_key)));
     };
     Reaction::Ask(Box::new(Asked::Reply {
-        from: Named {
+        from: DeviceKeys {
             product_key: upstream.product_key.into(),
             device_key: upstream.device_key.into(),
         },

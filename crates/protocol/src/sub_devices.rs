@@ -39,16 +39,16 @@ pub enum Asks {
     /// A sub-device is to be online.
     Login(SubLogin),
     /// Several are, each by itself. Those that could not even be read are beside, named as far as their keys could be.
-    LoginAll(Vec<SubLogin>, Vec<Named>),
+    LoginAll(Vec<SubLogin>, Vec<DeviceKeys>),
     /// A sub-device is to be offline.
-    Logout(Named),
+    Logout(DeviceKeys),
     /// Devices are to be under this gateway; each proves itself. Those that could not be read are beside, as with
     /// logins.
-    AddToTopology(Vec<SubLogin>, Vec<Named>),
+    AddToTopology(Vec<SubLogin>, Vec<DeviceKeys>),
     /// Which devices are under this gateway?
     Topology,
     /// Devices are no longer to be under this gateway. Those that could not be read are beside, as with logins.
-    RemoveFromTopology(Vec<Named>, Vec<Named>),
+    RemoveFromTopology(Vec<DeviceKeys>, Vec<DeviceKeys>),
     /// Devices are to be registered. How many others could not be read.
     Register(Vec<NewSubDevice>, usize),
     /// It makes no sense.
@@ -57,7 +57,7 @@ pub enum Asks {
 
 /// The keys of a device, as a gateway names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Named {
+pub struct DeviceKeys {
     /// Its product's key.
     pub product_key: ProductKey,
     /// Its own.
@@ -96,7 +96,7 @@ pub struct Known {
     /// Its id on the server.
     pub asset_id: String,
     /// Its keys.
-    pub named: Named,
+    pub keys: DeviceKeys,
     /// Its secret, if the gateway is to know it.
     pub secret: Option<Secret>,
 }
@@ -124,7 +124,7 @@ impl LifecycleChange {
     /// The message to the gateway with these keys. `id` names it among all that the gateway gets in some minutes: 17 to
     /// 19 digits, as of a command, since libraries confuse small ones with those of their own requests.
     #[must_use]
-    pub fn notification(self, id: u64, product_key: &str, device_key: &str, sub_device: &Named) -> Answer {
+    pub fn notification(self, id: u64, product_key: &str, device_key: &str, sub_device: &DeviceKeys) -> Answer {
         let word = self.word();
         let payload = format!(
             "{{\"id\":\"{id}\",\"version\":\"1.0\",\"method\":\"combine.{word}\",\"params\":{}}}",
@@ -226,15 +226,15 @@ pub enum Outcome {
     /// A sub-device is online.
     LoggedIn(Known),
     /// Some of a batch are online, and some are not.
-    LoggedInAll(Vec<Known>, Vec<(Named, Refused)>),
+    LoggedInAll(Vec<Known>, Vec<(DeviceKeys, Refused)>),
     /// A sub-device is offline.
     LoggedOut,
     /// All devices that could be are under the gateway; these could not.
-    Added(Vec<(Named, Refused)>),
+    Added(Vec<(DeviceKeys, Refused)>),
     /// The devices under the gateway.
-    Topology(Vec<Named>),
+    Topology(Vec<DeviceKeys>),
     /// All devices that could be are no longer under the gateway; these could not.
-    Removed(Vec<(Named, Refused)>),
+    Removed(Vec<(DeviceKeys, Refused)>),
     /// Devices have been registered, and why the first of the others was not.
     Registered(Vec<Known>, Option<Refused>),
     /// Nothing was done.
@@ -290,16 +290,16 @@ impl Request {
             (Outcome::LoggedIn(known), _) => known.to_json(),
             (Outcome::LoggedInAll(known, failed), _) => {
                 let known: Vec<Value> = known.iter().map(Known::to_json).collect();
-                let failed = failed.iter().map(|(named, _)| named);
-                json!({"loginedSubDevices": known, "failedSubDevices": named_ones(failed)})
+                let failed = failed.iter().map(|(keys, _)| keys);
+                json!({"loginedSubDevices": known, "failedSubDevices": keys_json(failed)})
             }
-            (Outcome::Topology(named), _) => named.iter().map(Named::to_json).collect(),
+            (Outcome::Topology(keys), _) => keys.iter().map(DeviceKeys::to_json).collect(),
             (Outcome::Registered(known, _), _) => known.iter().map(Known::to_json).collect(),
-            (_, Asks::Login(login)) => login.named().to_json(),
-            (_, Asks::Logout(named)) => named.to_json(),
+            (_, Asks::Login(login)) => login.keys().to_json(),
+            (_, Asks::Logout(keys)) => keys.to_json(),
             (_, Asks::LoginAll(logins, unread)) => {
-                let failed: Vec<Named> = logins.iter().map(SubLogin::named).collect();
-                json!({"loginedSubDevices": [], "failedSubDevices": named_ones(failed.iter().chain(unread))})
+                let failed: Vec<DeviceKeys> = logins.iter().map(SubLogin::keys).collect();
+                json!({"loginedSubDevices": [], "failedSubDevices": keys_json(failed.iter().chain(unread))})
             }
             (_, Asks::Topology | Asks::Register(..)) => json!([]),
             (_, Asks::AddToTopology(..) | Asks::RemoveFromTopology(..) | Asks::Senseless(_)) => self.empty(),
@@ -321,18 +321,18 @@ impl Request {
 }
 
 /// A device that could not be read may have no name, and a library gets no device without keys.
-fn named_ones<'n>(named: impl Iterator<Item = &'n Named>) -> Value {
-    named.filter(|named| named.is_whole()).map(Named::to_json).collect()
+fn keys_json<'n>(keys: impl Iterator<Item = &'n DeviceKeys>) -> Value {
+    keys.filter(|keys| keys.is_whole()).map(DeviceKeys::to_json).collect()
 }
 
 /// How many devices were refused, and why the first was.
-fn told(failed: &[(Named, Refused)]) -> String {
+fn told(failed: &[(DeviceKeys, Refused)]) -> String {
     match failed.first() {
-        Some((named, why)) if named.is_whole() => {
-            let Named {
+        Some((keys, why)) if keys.is_whole() => {
+            let DeviceKeys {
                 product_key,
                 device_key,
-            } = named;
+            } = keys;
             format!("{} refused; {product_key}/{device_key}: {why}", failed.len())
         }
         Some((_, why)) => format!("{} refused; one without keys: {why}", failed.len()),
@@ -346,12 +346,12 @@ fn reader(upstream: &Upstream<'_>) -> Option<Reader> {
     Some(match (upstream.area, upstream.path) {
         (Area::Session, "combine/login") => |params| Ok(Asks::Login(SubLogin::read(&Fields::of(params)?, None)?)),
         (Area::Session, "combine/login/batch") => read_batch,
-        (Area::Session, "combine/logout") => |params| Ok(Asks::Logout(Named::read(&Fields::of(params)?)?)),
+        (Area::Session, "combine/logout") => |params| Ok(Asks::Logout(DeviceKeys::read(&Fields::of(params)?)?)),
         (Area::Device, "thing/topo/add") => read_topology,
         (Area::Device, "thing/topo/get") => |_| Ok(Asks::Topology),
         (Area::Device, "thing/topo/delete") => |params| {
-            let (named, unread) = read_each(&elements(params)?, Named::read)?;
-            Ok(Asks::RemoveFromTopology(named, unread))
+            let (keys, unread) = read_each(&elements(params)?, DeviceKeys::read)?;
+            Ok(Asks::RemoveFromTopology(keys, unread))
         },
         (Area::Device, "thing/device/register") => |params| {
             let (devices, unread) = read_each(&elements(params)?, NewSubDevice::read)?;
@@ -376,7 +376,7 @@ fn read_topology(params: &str) -> Result<Asks, Refused> {
     Ok(Asks::AddToTopology(logins, unread))
 }
 
-fn read_logins(devices: &[&str], common: Option<&Fields<'_>>) -> Result<(Vec<SubLogin>, Vec<Named>), Refused> {
+fn read_logins(devices: &[&str], common: Option<&Fields<'_>>) -> Result<(Vec<SubLogin>, Vec<DeviceKeys>), Refused> {
     read_each(devices, |fields| SubLogin::read(fields, common))
 }
 
@@ -385,16 +385,16 @@ fn read_logins(devices: &[&str], common: Option<&Fields<'_>>) -> Result<(Vec<Sub
 fn read_each<T>(
     devices: &[&str],
     read: impl Fn(&Fields<'_>) -> Result<T, Refused>,
-) -> Result<(Vec<T>, Vec<Named>), Refused> {
+) -> Result<(Vec<T>, Vec<DeviceKeys>), Refused> {
     let (mut whole, mut unread) = (Vec::new(), Vec::new());
     for device in devices {
         let fields = Fields::of(device).unwrap_or_default();
         match read(&fields) {
             Ok(one) => whole.push(one),
-            Err(_) => unread.push(Named::read_partly(&fields)),
+            Err(_) => unread.push(DeviceKeys::read_partly(&fields)),
         }
     }
-    if !devices.is_empty() && whole.is_empty() && !unread.iter().any(Named::is_whole) {
+    if !devices.is_empty() && whole.is_empty() && !unread.iter().any(DeviceKeys::is_whole) {
         return Err(Refused::Malformed);
     }
     Ok((whole, unread))
@@ -459,7 +459,7 @@ fn digits(text: &str) -> String {
     whole.map_or_else(|| text.to_owned(), |whole| whole.to_string())
 }
 
-impl Named {
+impl DeviceKeys {
     fn read(fields: &Fields<'_>) -> Result<Self, Refused> {
         Ok(Self {
             product_key: fields.needed("productKey")?.as_str().into(),
@@ -489,8 +489,8 @@ impl Known {
     fn to_json(&self) -> Value {
         let mut known = Map::new();
         known.insert("assetId".to_owned(), self.asset_id.as_str().into());
-        known.insert("productKey".to_owned(), self.named.product_key.as_str().into());
-        known.insert("deviceKey".to_owned(), self.named.device_key.as_str().into());
+        known.insert("productKey".to_owned(), self.keys.product_key.as_str().into());
+        known.insert("deviceKey".to_owned(), self.keys.device_key.as_str().into());
         if let Some(secret) = &self.secret {
             known.insert("deviceSecret".to_owned(), secret.as_str().into());
         }
@@ -503,13 +503,13 @@ impl SubLogin {
     fn read(own: &Fields<'_>, common: Option<&Fields<'_>>) -> Result<Self, Refused> {
         let text = |name: &str| own.text(name).or_else(|| common?.text(name));
         let needed = |name: &str| text(name).ok_or(Refused::Malformed);
-        let named = Named::read(own)?;
+        let keys = DeviceKeys::read(own)?;
         let secure_mode = SecureMode::read(text("secureMode").as_deref().map(str::trim));
         let sign_method = SignMethod::read(text("signMethod").as_deref().map(str::trim));
         let login = Login {
             client_id: needed("clientId")?,
-            device_key: named.device_key,
-            product_key: named.product_key,
+            device_key: keys.device_key,
+            product_key: keys.product_key,
             secure_mode: secure_mode.map_err(|_unknown| Refused::Malformed)?,
             sign_method: sign_method.map_err(|_unknown| Refused::Malformed)?,
             timestamp: needed("timestamp")?,
@@ -527,8 +527,8 @@ impl SubLogin {
 
     /// Which device it is.
     #[must_use]
-    pub fn named(&self) -> Named {
-        Named {
+    pub fn keys(&self) -> DeviceKeys {
+        DeviceKeys {
             product_key: self.login.product_key.clone(),
             device_key: self.login.device_key.clone(),
         }

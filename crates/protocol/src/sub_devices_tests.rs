@@ -28,8 +28,8 @@ fn login(params: &str) -> Result<SubLogin, Refused> {
     }
 }
 
-fn named() -> Named {
-    Named {
+fn keys() -> DeviceKeys {
+    DeviceKeys {
         product_key: "spk".into(),
         device_key: "sdk".into(),
     }
@@ -92,7 +92,7 @@ fn the_logins_of_all_libraries_are_read_and_verified() {
     ];
     for (library, params, sign) in cases {
         let login = login(&params.replace("SIGN", sign)).unwrap();
-        assert_eq!(login.named(), named(), "{library}");
+        assert_eq!(login.keys(), keys(), "{library}");
         assert!(login.verify("s1"), "{library}");
         assert!(!login.verify("s2"), "{library}");
         assert!(!login.is_by_product(), "{library}");
@@ -154,7 +154,7 @@ fn an_element_that_cannot_be_read_keeps_no_other_out() {
         panic!("{request:?}")
     };
     assert_eq!((logins.len(), unread.len()), (1, 2));
-    let failed = unread.iter().map(|named| (named.clone(), Refused::Malformed));
+    let failed = unread.iter().map(|keys| (keys.clone(), Refused::Malformed));
     let (code, data, message) = answered(&request, &Outcome::LoggedInAll(vec![], failed.collect()));
     assert_eq!(
         (code, data.as_str()),
@@ -295,7 +295,7 @@ fn a_registration_takes_names_in_either_form() {
 fn answers_have_the_shape_that_libraries_insist_on() {
     let known = Known {
         asset_id: "a1".to_owned(),
-        named: named(),
+        keys: keys(),
         secret: Some("hush".into()),
     };
     let plain = Known {
@@ -342,7 +342,7 @@ fn answers_have_the_shape_that_libraries_insist_on() {
         (
             "combine/login/batch",
             &batch,
-            Outcome::LoggedInAll(vec![], vec![(named(), no)]),
+            Outcome::LoggedInAll(vec![], vec![(keys(), no)]),
             723,
             format!(r#"{{"failedSubDevices":[{keys}],"loginedSubDevices":[]}}"#),
         ),
@@ -357,21 +357,21 @@ fn answers_have_the_shape_that_libraries_insist_on() {
         (
             "thing/topo/add",
             "[]",
-            Outcome::Added(vec![(named(), no)]),
+            Outcome::Added(vec![(keys(), no)]),
             1255,
             "{}".to_owned(),
         ),
         (
             "thing/topo/delete",
             "[]",
-            Outcome::Removed(vec![(named(), no)]),
+            Outcome::Removed(vec![(keys(), no)]),
             1256,
             "{}".to_owned(),
         ),
         (
             "thing/topo/get",
             "{}",
-            Outcome::Topology(vec![named()]),
+            Outcome::Topology(vec![keys()]),
             200,
             format!("[{keys}]"),
         ),
@@ -401,7 +401,7 @@ fn answers_have_the_shape_that_libraries_insist_on() {
         let (found, shape, _) = answered(&read(path, params), &outcome);
         assert_eq!((found, shape), (code, data), "{path} {outcome:?}");
     }
-    let (_, _, message) = answered(&read("thing/topo/add", "[]"), &Outcome::Added(vec![(named(), no); 2]));
+    let (_, _, message) = answered(&read("thing/topo/add", "[]"), &Outcome::Added(vec![(keys(), no); 2]));
     assert_eq!(
         message,
         "2 refused; spk/sdk: the device is not a sub-device of this gateway"
@@ -415,7 +415,7 @@ fn gateways_are_told_with_one_object_and_a_long_id() {
         (LifecycleChange::Disabled, "disable"),
         (LifecycleChange::Deleted, "delete"),
     ] {
-        let told = change.notification(117_000_000_000_000_001, "pk", "dk", &named());
+        let told = change.notification(117_000_000_000_000_001, "pk", "dk", &keys());
         assert_eq!(told.topic, format!("/ext/session/pk/dk/combine/{word}"));
         let payload: Value = serde_json::from_slice(&told.payload).unwrap();
         let expected = json!({"id": "117000000000000001", "version": "1.0", "method": format!("combine.{word}"),
@@ -429,10 +429,10 @@ fn gateways_are_told_with_one_object_and_a_long_id() {
 #[test]
 fn device_that_cannot_be_read_keeps_no_other_out_of_a_list() {
     let list = r#"[{"productKey":"spk","deviceKey":"a"},{"productKey":NaN,"deviceKey":"b"},7,{'productKey':'spk','deviceKey':'c'},]"#;
-    let Asks::RemoveFromTopology(named, unread) = read("thing/topo/delete", list).asks else {
+    let Asks::RemoveFromTopology(keys, unread) = read("thing/topo/delete", list).asks else {
         panic!("a removal")
     };
-    let keys: Vec<&str> = named.iter().map(|named| named.device_key.as_str()).collect();
+    let keys: Vec<&str> = keys.iter().map(|keys| keys.device_key.as_str()).collect();
     assert_eq!((keys, unread.len()), (vec!["a", "c"], 2));
     let Asks::Register(devices, unread) = read("thing/device/register", list).asks else {
         panic!("a registration")

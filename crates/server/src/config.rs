@@ -222,10 +222,10 @@ impl Given {
 }
 
 /// A setting and the file that it names.
-type Named<'s> = (&'static str, &'s Option<PathBuf>);
+type NamedFile<'s> = (&'static str, &'s Option<PathBuf>);
 
 /// A certificate with its key: both or none.
-fn pair(certificate: Named<'_>, key: Named<'_>) -> Result<Option<CertificateFiles>, Error> {
+fn pair(certificate: NamedFile<'_>, key: NamedFile<'_>) -> Result<Option<CertificateFiles>, Error> {
     match (certificate.1, key.1) {
         (Some(of), Some(with)) => Ok(Some(CertificateFiles {
             certificate: of.clone(),

@@ -38,7 +38,7 @@ pub(crate) struct Export {
 
 /// The columns whose names come from the devices.
 #[derive(Debug, Default)]
-struct Named {
+struct ColumnNames {
     locales: BTreeSet<String>,
     tags: BTreeSet<String>,
     attributes: BTreeSet<String>,
@@ -70,8 +70,8 @@ impl Export {
     }
 }
 
-async fn collect(mut devices: Pages<Device>, spool: &mut std::fs::File) -> anyhow::Result<(Named, u64)> {
-    let (mut named, mut count) = (Named::default(), 0);
+async fn collect(mut devices: Pages<Device>, spool: &mut std::fs::File) -> anyhow::Result<(ColumnNames, u64)> {
+    let (mut named, mut count) = (ColumnNames::default(), 0);
     let mut spool = BufWriter::new(spool);
     while let Some(device) = devices.next().await? {
         named.learn(&device);
@@ -83,7 +83,7 @@ async fn collect(mut devices: Pages<Device>, spool: &mut std::fs::File) -> anyho
     Ok((named, count))
 }
 
-impl Named {
+impl ColumnNames {
     fn learn(&mut self, device: &Device) {
         let tags = device.device_tags.iter().flatten();
         let attributes = device.device_attributes.iter().flatten();

@@ -13,11 +13,11 @@ pub(crate) enum Happening {
     Due(Condition),
     RetryAsked(Condition),
     Claimed,
-    NotSent(Named, Condition),
-    TooLarge(Named),
-    Acked(Named),
-    Replied(Named, Reply),
-    ReplyDeadline(Named, Link),
+    NotSent(AttemptRef, Condition),
+    TooLarge(AttemptRef),
+    Acked(AttemptRef),
+    Replied(AttemptRef, Reply),
+    ReplyDeadline(AttemptRef, Link),
     WindowEnded(Condition),
     Cancelled { withdrawn: bool },
     DeviceDisabled,
@@ -26,13 +26,13 @@ pub(crate) enum Happening {
 
 /// Which attempt something is about, seen from the latest one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Named {
+pub(crate) enum AttemptRef {
     Latest,
     Before(u16),
     Any(u16),
 }
 
-impl Named {
+impl AttemptRef {
     fn number(self, latest: AttemptNo) -> AttemptNo {
         match self {
             Self::Latest => latest,
@@ -94,8 +94,8 @@ pub(crate) fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-fn named() -> impl Strategy<Value = Named> {
-    prop_oneof![6 => Just(Named::Latest), 3 => (1..4_u16).prop_map(Named::Before), 1 => any::<u16>().prop_map(Named::Any)]
+fn named() -> impl Strategy<Value = AttemptRef> {
+    prop_oneof![6 => Just(AttemptRef::Latest), 3 => (1..4_u16).prop_map(AttemptRef::Before), 1 => any::<u16>().prop_map(AttemptRef::Any)]
 }
 
 fn any_reply() -> impl Strategy<Value = Reply> {

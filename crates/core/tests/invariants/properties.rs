@@ -5,7 +5,7 @@ use aldis_core::job::{Policy, RETRY_COUNT_MAX, Retry, Rules};
 use aldis_core::task::{Condition, State};
 use proptest::prelude::*;
 
-use super::happening::{Happening, Named, condition, happening};
+use super::happening::{AttemptRef, Happening, condition, happening};
 use super::world::World;
 use crate::support::{PRESENT, REPLY_TIMEOUT_MS, RETRY_INTERVAL_MS, TTL_MS, rules};
 
@@ -63,7 +63,7 @@ fn let_time_pass(world: &mut World, condition: Condition) {
                     let deadline = intent.plus_ms(world.rules.policy.reply_timeout_ms);
                     (
                         deadline,
-                        Happening::ReplyDeadline(Named::Latest, aldis_core::task::Link::Up),
+                        Happening::ReplyDeadline(AttemptRef::Latest, aldis_core::task::Link::Up),
                     )
                 }
                 _ => break,
@@ -107,9 +107,9 @@ proptest! {
         late in any::<bool>(),
     ) {
         let mut world = World::new(with_a_retry(rules), 1, AttemptNo(0));
-        let failure = Happening::Replied(Named::Latest, crate::support::reply(Some(500)));
-        let success = Happening::Replied(Named::Before(1), crate::support::reply(Some(200)));
-        let silence = Happening::ReplyDeadline(Named::Latest, aldis_core::task::Link::Up);
+        let failure = Happening::Replied(AttemptRef::Latest, crate::support::reply(Some(500)));
+        let success = Happening::Replied(AttemptRef::Before(1), crate::support::reply(Some(200)));
+        let silence = Happening::ReplyDeadline(AttemptRef::Latest, aldis_core::task::Link::Up);
         for happening in [Happening::Due(PRESENT), Happening::Claimed, silence.clone()] {
             world.happens(0, &happening);
         }
@@ -118,7 +118,7 @@ proptest! {
             world.happens(0, &happening);
         }
         if late {
-            world.happens(0, &Happening::Replied(Named::Before(1), crate::support::reply(Some(500))));
+            world.happens(0, &Happening::Replied(AttemptRef::Before(1), crate::support::reply(Some(500))));
         }
         world.happens(0, if fails { &failure } else { &silence });
         prop_assert_eq!(world.tasks[0].task.state, State::Succeeded);

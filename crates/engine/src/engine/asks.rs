@@ -9,7 +9,7 @@ use aldis_store::{DeviceRef, Done, Error, JobTasks, Refusal, Write};
 
 use super::bulk::{Bulk, LISTED_MAX, RetryAll};
 use super::turn::{Applied, Turn};
-use crate::link::{Cause, LifecycleChange, Named, Order};
+use crate::link::{Cause, DeviceKeys, LifecycleChange, Order};
 use crate::writer::{Answer, Ask, Entry, Failure, Retried, WholeJob};
 
 impl Turn<'_> {
@@ -249,7 +249,7 @@ impl Turn<'_> {
             .collect();
         self.know(&devices)?;
         let entries = tasks.iter().map(|task| (*task, self.retry_one(job, *task))).collect();
-        let retried = Retried::Named(entries);
+        let retried = Retried::Tasks(entries);
         let mut writes = self.note(job, "task.retry", by);
         if let Some(idempotency) = idempotency {
             writes.push(Write::Remember {
@@ -323,7 +323,7 @@ impl Turn<'_> {
             return Ok(());
         };
         if let Some(found) = self.store.devices(&[DeviceRef::No(device)])?.pop().flatten() {
-            let sub_device = Named {
+            let sub_device = DeviceKeys {
                 product_key: found.is.product,
                 device_key: found.is.key,
             };

@@ -60,7 +60,7 @@ pub struct WholeJob {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Retried {
     /// Tasks that were named: an entry each, in order.
-    Named(Vec<(TaskNo, Entry)>),
+    Tasks(Vec<(TaskNo, Entry)>),
     /// All eligible tasks of the job.
     Whole(WholeJob),
 }

@@ -9,7 +9,7 @@ use super::bench::{Bench, Socket, packet, text};
 use crate::entrant::Entrant;
 use crate::keys::Keys;
 use crate::line::Line;
-use aldis_engine::link::{Cause, DeviceEvent, DeviceLink as _, LifecycleChange, Named, Order, SessionNo};
+use aldis_engine::link::{Cause, DeviceEvent, DeviceKeys, DeviceLink as _, LifecycleChange, Order, SessionNo};
 use aldis_engine::trace::Event;
 
 const ROOM: usize = 100;
@@ -225,7 +225,7 @@ async fn a_gateway_is_told_on_its_own_topic_with_an_id_of_its_own() {
     let tell = |change| Order::Notify {
         session: own,
         change,
-        sub_device: Named {
+        sub_device: DeviceKeys {
             product_key: "sub".into(),
             device_key: "a".into(),
         },

@@ -103,7 +103,7 @@ impl Bench {
             .answer(|answer| Ask::Retry(job, Some(vec![task]), by(), None, answer))
             .unwrap()
         {
-            Retried::Named(mut entries) => entries.remove(0).1,
+            Retried::Tasks(mut entries) => entries.remove(0).1,
             Retried::Whole(whole) => panic!("one task was named: {whole:?}"),
         }
     }
@@ -111,7 +111,7 @@ impl Bench {
     pub(super) fn retry_job(&mut self, job: JobNo) -> WholeJob {
         match self.answer(|answer| Ask::Retry(job, None, by(), None, answer)).unwrap() {
             Retried::Whole(whole) => whole,
-            Retried::Named(entries) => panic!("no task was named: {entries:?}"),
+            Retried::Tasks(entries) => panic!("no task was named: {entries:?}"),
         }
     }
 
