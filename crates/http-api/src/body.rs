@@ -75,18 +75,18 @@ pub(super) enum Unreadable {
 }
 
 /// A body in memory.
-pub(super) struct Held {
+pub(super) struct ReceivedBody {
     pub(super) bytes: Bytes,
     /// Its share of the memory; what is read from the body may live as long as it does.
     pub(super) share: Option<Share>,
 }
 
 /// Receives a body.
-pub(super) async fn receive(body: Body, budget: &Budget) -> Result<Held, Unreadable> {
+pub(super) async fn receive(body: Body, budget: &Budget) -> Result<ReceivedBody, Unreadable> {
     receive_within(budget.receive_max(), body, budget).await
 }
 
-async fn receive_within(limit: Duration, mut body: Body, budget: &Budget) -> Result<Held, Unreadable> {
+async fn receive_within(limit: Duration, mut body: Body, budget: &Budget) -> Result<ReceivedBody, Unreadable> {
     let received = tokio::time::timeout(limit, collect(&mut body, budget)).await;
     let received = received.unwrap_or(Err(Unreadable::TooSlow(limit)));
     if matches!(received, Err(Unreadable::TooLarge(_))) {
@@ -95,7 +95,7 @@ async fn receive_within(limit: Duration, mut body: Body, budget: &Budget) -> Res
     received
 }
 
-async fn collect(body: &mut Body, budget: &Budget) -> Result<Held, Unreadable> {
+async fn collect(body: &mut Body, budget: &Budget) -> Result<ReceivedBody, Unreadable> {
     let bytes_max = budget.bytes_max();
     // What announces to be too large need not be waited for.
     if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > bytes_max) {
@@ -118,7 +118,7 @@ async fn collect(body: &mut Body, budget: &Budget) -> Result<Held, Unreadable> {
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(Held {
+    Ok(ReceivedBody {
         bytes: bytes.freeze(),
         share,
     })

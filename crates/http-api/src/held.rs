@@ -9,12 +9,12 @@ use super::rooms::{Room, Share};
 /// An answer of fewer bytes is not counted: those are bounded by the number of connections.
 const LARGE: usize = 64 * 1024;
 /// A text that gives its share of the memory back once the last byte has gone to the socket, or its receiver has gone.
-struct Held {
+struct AnswerInMemory {
     text: Vec<u8>,
     _share: Share,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for AnswerInMemory {
     fn as_ref(&self) -> &[u8] {
         &self.text
     }
@@ -32,7 +32,7 @@ fn within(room: &Room, text: Vec<u8>) -> Option<Bytes> {
     let mut share = room.share();
     share
         .grow(text.len())
-        .then(|| Bytes::from_owner(Held { text, _share: share }))
+        .then(|| Bytes::from_owner(AnswerInMemory { text, _share: share }))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use aldis_core::task::{Event, Link, State};
 use aldis_store::Error;
 
 use super::bulk::Bulk;
-use super::devices::Held;
+use super::devices::OutstandingAttempt;
 use super::turn::Turn;
 
 /// Moments handled in one turn: what is left comes in the next, after devices have been heard again.
@@ -77,7 +77,7 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn withdraw_open(&mut self, device: DeviceNo, held: &Held) -> bool {
+    pub(super) fn withdraw_open(&mut self, device: DeviceNo, held: &OutstandingAttempt) -> bool {
         let wire = held.wire();
         if !self.withdraw(device, wire) {
             return false;

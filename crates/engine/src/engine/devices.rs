@@ -33,7 +33,7 @@ pub(super) struct Session {
 
 /// A device's slot, and what is known of the attempt that holds it.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
+pub(super) struct OutstandingAttempt {
     pub(super) slot: Slot,
     /// `None` after a restart: it may have left.
     pub(super) gate: Option<Arc<Gate>>,
@@ -45,7 +45,7 @@ pub(super) struct Held {
     pub(super) unreadable: bool,
 }
 
-impl Held {
+impl OutstandingAttempt {
     /// The attempt's id.
     pub(super) fn wire(&self) -> WireId {
         WireId::new(self.slot.task, self.slot.attempt)
@@ -85,7 +85,7 @@ struct Entry {
     session: Option<Session>,
     /// Services whose commands the session takes although it does not take every service's.
     named: Vec<Box<str>>,
-    held: Option<Held>,
+    held: Option<OutstandingAttempt>,
     /// What waits for it, while it has a session.
     queue: Queue,
 }
@@ -108,7 +108,7 @@ pub(super) struct Devices {
     /// Connections that sub-devices share.
     pub(super) gateways: Gateways,
     /// Slots freed since the last commit: what is known of them comes back if the next one fails.
-    freed: Map<DeviceNo, Held>,
+    freed: Map<DeviceNo, OutstandingAttempt>,
     /// Slots that are written, because no task tells of them.
     written: BTreeMap<DeviceNo, Slot>,
     /// Sessions to be ended by the next commit: they go on if it fails.
@@ -259,7 +259,7 @@ impl Devices {
         }
     }
 
-    pub(super) fn held(&self, device: DeviceNo) -> Option<&Held> {
+    pub(super) fn held(&self, device: DeviceNo) -> Option<&OutstandingAttempt> {
         self.entries.get(&device)?.held.as_ref()
     }
 
@@ -285,7 +285,7 @@ impl Devices {
     }
 
     /// The slot is taken; that stands in a commit before its attempt leaves.
-    pub(super) fn take_slot(&mut self, held: Held) {
+    pub(super) fn take_slot(&mut self, held: OutstandingAttempt) {
         let device = held.slot.device;
         self.deadlines.insert((held.slot.reply_deadline, device));
         if let Some(connection) = held.shared() {
@@ -336,7 +336,7 @@ impl Devices {
     /// still fits.
     pub(super) fn restore_slots(&mut self, slots: Vec<Slot>, written: Vec<Slot>) {
         let mut freed = std::mem::take(&mut self.freed);
-        let mut before: Map<DeviceNo, Held> = Map::default();
+        let mut before: Map<DeviceNo, OutstandingAttempt> = Map::default();
         for (device, entry) in &mut self.entries {
             before.extend(entry.held.take().map(|held| (*device, held)));
         }
@@ -345,9 +345,9 @@ impl Devices {
         self.written = written.into_iter().map(|slot| (slot.device, slot)).collect();
         for slot in slots {
             let both = [before.remove(&slot.device), freed.remove(&slot.device)];
-            let is_it = |held: &Held| held.slot.task == slot.task && held.slot.attempt == slot.attempt;
+            let is_it = |held: &OutstandingAttempt| held.slot.task == slot.task && held.slot.attempt == slot.attempt;
             let known = both.into_iter().flatten().find(is_it);
-            self.take_slot(known.unwrap_or(Held {
+            self.take_slot(known.unwrap_or(OutstandingAttempt {
                 slot,
                 gate: None,
                 session: None,
@@ -370,7 +370,7 @@ impl Devices {
         }
     }
 
-    pub(super) fn all_held(&self) -> impl Iterator<Item = &Held> {
+    pub(super) fn all_held(&self) -> impl Iterator<Item = &OutstandingAttempt> {
         let devices = self.deadlines.iter().map(|(_, device)| *device);
         devices.filter_map(|device| self.held(device))
     }

@@ -7,7 +7,7 @@ use aldis_core::task::{Event, Publish, Refused};
 use aldis_store::Error;
 use aldis_store::rows::Slot;
 
-use super::devices::{Held, Session};
+use super::devices::{OutstandingAttempt, Session};
 use super::memory::Memory;
 use super::queue::Place;
 use super::turn::Turn;
@@ -106,7 +106,7 @@ impl Turn<'_> {
             reply_deadline: publish.reply_deadline,
             acked: false,
         };
-        self.take_slot(Held {
+        self.take_slot(OutstandingAttempt {
             slot,
             gate: Some(Arc::clone(&gate)),
             session: Some(session.no),

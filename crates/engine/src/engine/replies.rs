@@ -4,7 +4,7 @@ use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::{AttemptOutcome, AttemptRecord, Event, Reply, State};
 use aldis_store::Error;
 
-use super::devices::Held;
+use super::devices::OutstandingAttempt;
 use super::turn::Turn;
 use crate::link::{AnswerTo, DeviceEvent, Order};
 use crate::trace;
@@ -56,7 +56,10 @@ impl Turn<'_> {
 
     fn acked(&mut self, device: DeviceNo, wire: WireId) {
         let held = self.memory.devices.held(device).filter(|held| held.wire() == wire);
-        let (handed, left) = (held.and_then(Held::handed), held.is_some_and(|held| !held.is_open()));
+        let (handed, left) = (
+            held.and_then(OutstandingAttempt::handed),
+            held.is_some_and(|held| !held.is_open()),
+        );
         if left {
             self.memory.devices.acked(device);
         }
@@ -96,7 +99,7 @@ impl Turn<'_> {
             .filter(|held| held.wire() == wire)
             .cloned();
         let known = self.memory.jobs.of(wire.task()).is_some();
-        let unsent = held.as_ref().is_some_and(Held::is_open);
+        let unsent = held.as_ref().is_some_and(OutstandingAttempt::is_open);
         let foreign = if unsent {
             Some("its command has not been sent yet")
         } else if !known && held.is_none() {
@@ -121,7 +124,7 @@ impl Turn<'_> {
         }
         let event = Event::Replied {
             attempt: wire.attempt(),
-            handed: held.as_ref().and_then(Held::handed),
+            handed: held.as_ref().and_then(OutstandingAttempt::handed),
             reply,
         };
         if self.apply(wire.task(), event).is_err() && known {

@@ -15,7 +15,7 @@ use aldis_store::rows::{Activity, Idempotency, Slot};
 use aldis_store::{DeviceFacts, Error, StepWrite, Store, Write};
 
 use super::batch::{Batch, OnCommit};
-use super::devices::Held;
+use super::devices::OutstandingAttempt;
 use super::maps::Map;
 use super::memory::{Memory, is_queued};
 use crate::link::Order;
@@ -360,7 +360,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Takes the device's slot: part of this turn's commit, so that it is a stored fact before the attempt leaves.
-    pub(super) fn take_slot(&mut self, held: Held) {
+    pub(super) fn take_slot(&mut self, held: OutstandingAttempt) {
         self.slots.insert(held.slot.device);
         self.memory.devices.take_slot(held);
     }
