@@ -41,8 +41,8 @@ impl App {
         // Both halves are UUIDs: the vendor's Python client takes them apart at `-` and reads the second group as
         // hexadecimal.
         let key = AccessKey {
-            app_key: AppKey(draft.app_key.unwrap_or_else(|| self.chance().uuid())),
-            secret: draft.secret.unwrap_or_else(|| Secret(self.chance().uuid())),
+            app_key: AppKey(draft.app_key.unwrap_or_else(|| self.rng().uuid())),
+            secret: draft.secret.unwrap_or_else(|| Secret(self.rng().uuid())),
             org: draft.org.map_or_else(|| caller.org.clone(), OrgId),
             role: draft.role,
             name: draft.name,

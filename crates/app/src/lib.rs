@@ -9,7 +9,6 @@ pub mod admit_guest;
 pub mod audit;
 mod blocking;
 mod cancel_tasks;
-mod chance;
 pub mod create_job;
 mod delete_job;
 pub mod devices;
@@ -26,6 +25,7 @@ mod query_jobs;
 pub mod query_tasks;
 pub mod register_devices;
 mod retry_tasks;
+mod rng;
 pub mod rotate_secrets;
 mod searches;
 pub mod single_commands;
@@ -44,8 +44,8 @@ use tokio::sync::oneshot;
 
 pub use self::access::Caller;
 pub use self::blocking::{Blocking, BlockingPool, Work};
-pub use self::chance::{Chance, SystemChance};
 pub use self::error::Error;
+pub use self::rng::{Rng, SystemRng};
 use self::searches::Searches;
 pub use self::searches::{Results, SEARCH_MAX};
 use self::tokens::Tokens;
@@ -89,7 +89,7 @@ pub struct Parts {
     /// Knows who is online.
     pub presence: Arc<dyn Presence>,
     /// Draws ids and secrets.
-    pub chance: Arc<dyn Chance>,
+    pub rng: Arc<dyn Rng>,
     /// Seals access tokens; the same after a restart, so that tokens survive it.
     pub token_key: [u8; 32],
     /// What an operator may set.
@@ -248,8 +248,8 @@ impl App {
 
     /// Draws ids and secrets.
     #[must_use]
-    pub fn chance(&self) -> &dyn Chance {
-        self.0.parts.chance.as_ref()
+    pub fn rng(&self) -> &dyn Rng {
+        self.0.parts.rng.as_ref()
     }
 
     /// Seals and opens access tokens.

@@ -36,7 +36,7 @@ pub struct ProductDraft {
 impl App {
     /// The secret that was given, or a new one.
     pub(super) fn secret(&self, given: Option<&Secret>) -> Secret {
-        given.map_or_else(|| Secret(self.chance().text(SECRET_CHARS)), Secret::clone)
+        given.map_or_else(|| Secret(self.rng().text(SECRET_CHARS)), Secret::clone)
     }
 
     /// Creates a product; its key.
@@ -77,7 +77,7 @@ impl App {
 
     fn new_product(&self, caller: &Caller, draft: &ProductDraft) -> Product {
         let now = self.now();
-        let draw = |given: &Option<String>, length| given.clone().unwrap_or_else(|| self.chance().text(length));
+        let draw = |given: &Option<String>, length| given.clone().unwrap_or_else(|| self.rng().text(length));
         Product {
             org: caller.org.clone(),
             key: ProductKey(draw(&draft.key, KEY_CHARS)),

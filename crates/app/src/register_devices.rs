@@ -129,7 +129,7 @@ impl App {
     }
 
     fn new_device(&self, caller: &Caller, draft: &DeviceDraft) -> NewDevice {
-        let draw = |given: &Option<String>, length| given.clone().unwrap_or_else(|| self.chance().text(length));
+        let draw = |given: &Option<String>, length| given.clone().unwrap_or_else(|| self.rng().text(length));
         NewDevice {
             org: caller.org.clone(),
             product: draft.product.clone(),

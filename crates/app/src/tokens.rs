@@ -16,7 +16,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::access::proof;
-use super::{App, Chance, Error};
+use super::{App, Error, Rng};
 use aldis_engine::proofs::Claimed;
 
 /// How long a new token is good for.
@@ -93,7 +93,7 @@ impl App {
         let is_right = verify_token_request(request.app_key.as_str(), &timestamp, secret, &request.encryption);
         let key = key.filter(|_| is_right).ok_or(Denied::WrongCredentials)?;
         let proof = proof(&request.encryption, &timestamp).ok_or(Denied::WrongCredentials)?;
-        let request_id = self.chance().uuid();
+        let request_id = self.rng().uuid();
         match self
             .shared()
             .proofs
@@ -104,8 +104,8 @@ impl App {
         }
         let tokens = self.tokens();
         match request.refresh {
-            None => Ok(tokens.current(&key.app_key, now, self.chance())),
-            Some(old) => tokens.refresh(&key.app_key, &old, now, self.chance()),
+            None => Ok(tokens.current(&key.app_key, now, self.rng())),
+            Some(old) => tokens.refresh(&key.app_key, &old, now, self.rng()),
         }
     }
 }
@@ -166,7 +166,7 @@ impl Tokens {
     }
 
     /// Tokens whose last second has begun are not handed out: they would be refused on arrival.
-    pub fn current(&self, app_key: &AppKey, now: Timestamp, chance: &dyn Chance) -> Granted {
+    pub fn current(&self, app_key: &AppKey, now: Timestamp, rng: &dyn Rng) -> Granted {
         let mut memory = self.memory.lock();
         if let Some(sealed) = memory
             .current
@@ -175,10 +175,10 @@ impl Tokens {
         {
             return sealed.granted(now);
         }
-        self.issue(&mut memory, app_key, now, chance)
+        self.issue(&mut memory, app_key, now, rng)
     }
 
-    fn refresh(&self, app_key: &AppKey, old: &str, now: Timestamp, chance: &dyn Chance) -> Result<Granted, Denied> {
+    fn refresh(&self, app_key: &AppKey, old: &str, now: Timestamp, rng: &dyn Rng) -> Result<Granted, Denied> {
         match self.owner(old, now) {
             Ok(owner) if owner == *app_key => {}
             Err(Error::TokenExpired) => return Err(Denied::Expired),
@@ -191,17 +191,17 @@ impl Tokens {
             return Ok(sealed.granted(now));
         }
         memory.retired.insert(old.to_owned(), now.plus_ms(GRACE_MS));
-        Ok(self.issue(&mut memory, app_key, now, chance))
+        Ok(self.issue(&mut memory, app_key, now, rng))
     }
 
-    fn issue(&self, memory: &mut Memory, app_key: &AppKey, now: Timestamp, chance: &dyn Chance) -> Granted {
+    fn issue(&self, memory: &mut Memory, app_key: &AppKey, now: Timestamp, rng: &dyn Rng) -> Granted {
         memory.current.retain(|_, sealed| sealed.ends > now);
         // A retired token is kept until it has ended by itself: before that its seal would still be good.
         memory
             .retired
             .retain(|_, grace_ends| grace_ends.plus_ms(LIFETIME_MS) > now);
         let ends = now.plus_ms(LIFETIME_MS);
-        let content = format!("{}.{:x}.{}", app_key, ends.0, chance.text(12));
+        let content = format!("{}.{:x}.{}", app_key, ends.0, rng.text(12));
         let sealed = Sealed {
             text: format!("{content}.{}", self.seal(&content)),
             ends,
@@ -232,7 +232,7 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SystemChance;
+    use crate::SystemRng;
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -254,20 +254,18 @@ mod tests {
     #[test]
     fn the_same_token_is_returned_with_the_rest_of_its_time_until_its_last_second() {
         let (tokens, key) = (tokens(), AppKey::from("app"));
-        let first = tokens.current(&key, NOW, &SystemChance);
+        let first = tokens.current(&key, NOW, &SystemRng);
         assert_eq!(first.expires_in_s, 7200);
-        let again = tokens.current(&key, NOW.plus_ms(100_500), &SystemChance);
+        let again = tokens.current(&key, NOW.plus_ms(100_500), &SystemRng);
         assert_eq!((again.token.as_str(), again.expires_in_s), (first.token.as_str(), 7099));
-        let next = tokens.current(&key, NOW.plus_ms(LIFETIME_MS - 999), &SystemChance);
+        let next = tokens.current(&key, NOW.plus_ms(LIFETIME_MS - 999), &SystemRng);
         assert_ne!(next.token, first.token);
         assert_eq!(next.expires_in_s, 7200);
     }
 
     #[test]
     fn a_token_survives_a_restart_and_ends_after_two_hours() {
-        let token = tokens()
-            .current(&AppKey::from("app.with.dots"), NOW, &SystemChance)
-            .token;
+        let token = tokens().current(&AppKey::from("app.with.dots"), NOW, &SystemRng).token;
         let restarted = tokens();
         assert_eq!(restarted.owner(&token, NOW).unwrap().as_str(), "app.with.dots");
         assert!(restarted.owner(&token, NOW.plus_ms(LIFETIME_MS - 1)).is_ok());
@@ -279,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_forged_token_is_nobodys() {
-        let token = tokens().current(&AppKey::from("app"), NOW, &SystemChance).token.0;
+        let token = tokens().current(&AppKey::from("app"), NOW, &SystemRng).token.0;
         let forged = [
             token.replacen("app", "apq", 1),
             format!("{token}0"),
@@ -299,12 +297,12 @@ mod tests {
     #[test]
     fn a_refreshed_token_is_good_for_another_minute() {
         let (tokens, key) = (tokens(), AppKey::from("app"));
-        let old = tokens.current(&key, NOW, &SystemChance).token;
-        let new = tokens.refresh(&key, &old, NOW, &SystemChance).unwrap();
+        let old = tokens.current(&key, NOW, &SystemRng).token;
+        let new = tokens.refresh(&key, &old, NOW, &SystemRng).unwrap();
         assert_ne!(new.token, old);
-        assert_eq!(tokens.current(&key, NOW, &SystemChance).token, new.token);
+        assert_eq!(tokens.current(&key, NOW, &SystemRng).token, new.token);
         assert_eq!(
-            tokens.refresh(&key, &old, NOW, &SystemChance).unwrap().token,
+            tokens.refresh(&key, &old, NOW, &SystemRng).unwrap().token,
             new.token,
             "refreshed twice"
         );
@@ -314,12 +312,12 @@ mod tests {
             Err(Error::TokenExpired)
         ));
         assert!(matches!(
-            tokens.refresh(&key, &old, NOW.plus_ms(GRACE_MS), &SystemChance),
+            tokens.refresh(&key, &old, NOW.plus_ms(GRACE_MS), &SystemRng),
             Err(Denied::Expired)
         ));
-        let foreign = tokens.current(&AppKey::from("other"), NOW, &SystemChance).token;
+        let foreign = tokens.current(&AppKey::from("other"), NOW, &SystemRng).token;
         assert!(matches!(
-            tokens.refresh(&key, &foreign, NOW, &SystemChance),
+            tokens.refresh(&key, &foreign, NOW, &SystemRng),
             Err(Denied::ForeignToken)
         ));
     }

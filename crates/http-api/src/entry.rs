@@ -118,7 +118,7 @@ impl Entrance {
 
 /// Answers a request; a panic inside an action costs that request alone.
 pub(super) async fn answer(State(entrance): State<Entrance>, request: Request) -> Response {
-    let request_id = entrance.app.chance().uuid();
+    let request_id = entrance.app.rng().uuid();
     let peer = request.extensions().get().and_then(Peer::address);
     let path = request.uri().path().to_owned();
     let answered = AssertUnwindSafe(route(&entrance, request, &request_id))

@@ -28,7 +28,7 @@ pub use first_start::FirstStartError;
 pub use reset_admin::{NewAdminKey, ResetAdminError, reset_admin};
 
 use crate::config::Settings;
-use aldis_app::{App, BlockingPool, Chance as _, Parts, SystemChance};
+use aldis_app::{App, BlockingPool, Parts, Rng as _, SystemRng};
 use aldis_core::time::{Clock, Timestamp};
 use aldis_engine::clock::ServerClock;
 use aldis_engine::writer::{Inbox, Writer};
@@ -150,7 +150,7 @@ impl Server {
             source,
         })?;
         wired.start((commit.0 > 0).then_some(stored), settings.accept_clock);
-        first_start::prepare(&mut *store, &settings.data_dir, clock.now(), &SystemChance)?;
+        first_start::prepare(&mut *store, &settings.data_dir, clock.now(), &SystemRng)?;
         skip_numbers(&mut *store, clock.now()).map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,
@@ -284,13 +284,13 @@ fn listen_under_tls(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Optio
 
 /// After this, no number is given out that an earlier start can have given out, whichever copy of the data this is.
 fn skip_numbers(store: &mut dyn Store, now: Timestamp) -> Result<(), StoreError> {
-    let mut chance = [0; 4];
-    SystemChance.fill(&mut chance);
+    let mut rng = [0; 4];
+    SystemRng.fill(&mut rng);
     // The moment of the last commit is kept: the engine compares the clock with it.
     let (_, last) = store.last_commit()?;
     let epoch = store.begin_epoch()?;
     store
-        .commit(epoch, last, &[numbers::skip(now, u32::from_ne_bytes(chance))])
+        .commit(epoch, last, &[numbers::skip(now, u32::from_ne_bytes(rng))])
         .map(drop)
 }
 
@@ -333,7 +333,7 @@ fn app(
         shared: shared.clone(),
         clock: Arc::clone(clock),
         presence,
-        chance: Arc::new(SystemChance),
+        rng: Arc::new(SystemRng),
         token_key: token_key(settings)?,
         settings: aldis_app::Settings {
             no_auth: settings.no_auth,

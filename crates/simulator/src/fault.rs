@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::behaviour::SUCCESS;
-use crate::{Behaviour, Chance, Handler, LoseLink, Received, Recipient, Reply};
+use crate::{Behaviour, Handler, LoseLink, Received, Recipient, Reply, Rng};
 
 /// Probabilities from 0 (never) to 1 (always), and the spans that go with them. The default is a perfect device.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,17 +123,17 @@ impl FaultModel {
     pub fn behaviour(&self, recipient: &Recipient<'_>) -> Behaviour {
         let identity = recipient.identity;
         let keys = [identity.product_key.as_str(), identity.device_key.as_str()];
-        self.decide(&mut Chance::for_case(self.seed, keys, recipient.nth))
+        self.decide(&mut Rng::for_case(self.seed, keys, recipient.nth))
     }
 
-    fn decide(&self, chance: &mut Chance) -> Behaviour {
-        let latency_ms = chance.within(&self.latency_ms);
-        let lateness_ms = chance.within(&self.late_by_ms);
-        let late = chance.happens(self.late);
-        let reply = self.reply(chance);
-        let doubled = chance.happens(self.doubled);
-        let puback = !chance.happens(self.no_puback);
-        let lose_link = self.lose_link(chance);
+    fn decide(&self, rng: &mut Rng) -> Behaviour {
+        let latency_ms = rng.within(&self.latency_ms);
+        let lateness_ms = rng.within(&self.late_by_ms);
+        let late = rng.happens(self.late);
+        let reply = self.reply(rng);
+        let doubled = rng.happens(self.doubled);
+        let puback = !rng.happens(self.no_puback);
+        let lose_link = self.lose_link(rng);
         let reply_after_ms = latency_ms.saturating_add(if late { lateness_ms } else { 0 });
         Behaviour {
             puback,
@@ -144,14 +144,11 @@ impl FaultModel {
         }
     }
 
-    fn reply(&self, chance: &mut Chance) -> Reply {
-        let failure = chance.happens(self.failure);
-        let code = chance
-            .pick(&self.failure_codes)
-            .copied()
-            .unwrap_or(DEFAULT_FAILURE_CODE);
-        let silent = chance.happens(self.silence);
-        let rubbish = chance.happens(self.rubbish);
+    fn reply(&self, rng: &mut Rng) -> Reply {
+        let failure = rng.happens(self.failure);
+        let code = rng.pick(&self.failure_codes).copied().unwrap_or(DEFAULT_FAILURE_CODE);
+        let silent = rng.happens(self.silence);
+        let rubbish = rng.happens(self.rubbish);
         if silent {
             Reply::Nothing
         } else if rubbish {
@@ -161,9 +158,9 @@ impl FaultModel {
         }
     }
 
-    fn lose_link(&self, chance: &mut Chance) -> Option<LoseLink> {
-        let lost = chance.happens(self.lost_link);
-        let moment = if chance.happens(0.5) {
+    fn lose_link(&self, rng: &mut Rng) -> Option<LoseLink> {
+        let lost = rng.happens(self.lost_link);
+        let moment = if rng.happens(0.5) {
             LoseLink::BeforePuback
         } else {
             LoseLink::AfterPuback

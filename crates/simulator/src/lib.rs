@@ -11,7 +11,6 @@
 //! pauses. docs/device-protocol.md describes the protocol. This crate knows nothing of the server's inside.
 
 mod behaviour;
-mod chance;
 mod counters;
 mod device;
 mod fault;
@@ -22,10 +21,10 @@ mod journal;
 mod peer;
 mod process;
 mod received;
+mod rng;
 mod wire;
 
 pub use behaviour::{Answer, Behaviour, Handler, LoseLink, Recipient, Reply, SUCCESS};
-pub use chance::Chance;
 pub use counters::Counts;
 pub use device::{Device, DeviceError, ReplyId};
 pub use fault::{BadFaultModel, DEFAULT_FAILURE_CODE, FaultModel};
@@ -34,4 +33,5 @@ pub use identity::{DeviceIdentity, Login};
 pub use journal::{Journal, Record};
 pub use process::{Ask, FleetPlan, FleetProcess, Usage, serve_fleet};
 pub use received::Received;
+pub use rng::Rng;
 pub use wire::LinkError;

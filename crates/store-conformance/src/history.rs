@@ -20,9 +20,9 @@ use super::snapshot::{APP_KEYS, DEVICE_KEYS, MODELS, PRODUCTS, REQUESTS};
 use aldis_store_memory::MemoryStore;
 
 /// Numbers that look random; the same seed gives the same ones on every machine (splitmix64).
-struct Chance(u64);
+struct Rng(u64);
 
-impl Chance {
+impl Rng {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -51,7 +51,7 @@ impl Chance {
 
 /// A history in the making. The model is what it looks at to make up sensible things.
 pub(super) struct History {
-    chance: Chance,
+    rng: Rng,
     pub(super) model: MemoryStore,
     pub(super) now: Timestamp,
     /// Makes moments of creation differ.
@@ -61,7 +61,7 @@ pub(super) struct History {
 impl History {
     pub(super) fn new(seed: u64, model: MemoryStore, now: Timestamp) -> Self {
         Self {
-            chance: Chance(seed),
+            rng: Rng(seed),
             model,
             now,
             created: now.0,
@@ -85,20 +85,20 @@ impl History {
 
     /// A device that comes (true) or goes.
     pub(super) fn visitor(&mut self) -> (DeviceNo, bool) {
-        (self.any_device(), self.chance.one_in(2))
+        (self.any_device(), self.rng.one_in(2))
     }
 
     /// The writes of the next commit.
     pub(super) fn next(&mut self) -> Vec<Write> {
-        self.now = self.now.plus_ms(self.chance.below(8_000).cast_signed());
-        if self.chance.one_in(40) {
-            let by_ms = self.chance.below(90_000).cast_signed();
+        self.now = self.now.plus_ms(self.rng.below(8_000).cast_signed());
+        if self.rng.one_in(40) {
+            let by_ms = self.rng.below(90_000).cast_signed();
             self.now = self.now.plus_ms(-by_ms);
             return vec![Write::SetClockBack { by_ms }];
         }
         let mut writes = Vec::new();
-        for _ in 0..=self.chance.below(3) {
-            match self.chance.below(20) {
+        for _ in 0..=self.rng.below(3) {
+            match self.rng.below(20) {
                 0 | 1 => writes.extend(self.registry()),
                 2..=4 => writes.extend(self.devices()),
                 5 | 6 => writes.push(self.create_job()),
@@ -111,7 +111,7 @@ impl History {
         }
         // Once a commit: whether a job triggers or is cancelled is decided by the engine, which knows what it asked
         // for.
-        writes.extend(if self.chance.one_in(12) {
+        writes.extend(if self.rng.one_in(12) {
             self.cancel()
         } else {
             self.trigger()
@@ -120,7 +120,7 @@ impl History {
     }
 
     fn org(&mut self) -> &'static str {
-        if self.chance.one_in(4) { OTHER_ORG } else { ORG }
+        if self.rng.one_in(4) { OTHER_ORG } else { ORG }
     }
 
     fn next_created(&mut self) -> Timestamp {
@@ -134,13 +134,13 @@ impl History {
             let found = self.model.search_devices(&org.into(), None, page).unwrap().rows;
             found.first().map_or(0, |device| device.no.0)
         });
-        DeviceNo(self.chance.below(newest[0].max(newest[1]) + 2))
+        DeviceNo(self.rng.below(newest[0].max(newest[1]) + 2))
     }
 
     /// Mostly one that exists.
     fn any_job(&mut self) -> JobNo {
         let jobs = self.jobs(|_| true);
-        let existing = self.chance.pick(&jobs).filter(|_| !self.chance.one_in(8));
+        let existing = self.rng.pick(&jobs).filter(|_| !self.rng.one_in(8));
         existing.map_or(JobNo(3), |job| job.no)
     }
 
@@ -152,10 +152,10 @@ impl History {
 
     fn registry(&mut self) -> Option<Write> {
         let org = self.org();
-        let disabled = self.chance.one_in(2);
-        let (model, key) = (self.chance.name(&MODELS), self.chance.name(&APP_KEYS));
-        let product = self.chance.name(&PRODUCTS);
-        Some(match self.chance.below(13) {
+        let disabled = self.rng.one_in(2);
+        let (model, key) = (self.rng.name(&MODELS), self.rng.name(&APP_KEYS));
+        let product = self.rng.name(&PRODUCTS);
+        Some(match self.rng.below(13) {
             0 => Write::CreateOrganization(sample::organization(org)),
             1 => Write::DisableOrganization {
                 org: org.into(),
@@ -207,7 +207,7 @@ impl History {
     /// Now and then as it was before it was changed.
     fn model_as_read(&mut self, org: &str, id: &str) -> serde_json::Value {
         let stored = self.model.model(&org.into(), &id.into()).unwrap();
-        let stored = stored.filter(|_| !self.chance.one_in(4));
+        let stored = stored.filter(|_| !self.rng.one_in(4));
         stored.map_or_else(|| sample::model(org, id).document, |model| model.document)
     }
 
@@ -215,15 +215,15 @@ impl History {
         aldis_store::rows::Product {
             model: model.into(),
             created: self.next_created(),
-            gateway: self.chance.one_in(3),
-            gateway_registers: self.chance.one_in(2),
+            gateway: self.rng.one_in(3),
+            gateway_registers: self.rng.one_in(2),
             ..sample::product(org, key)
         }
     }
 
     fn devices(&mut self) -> Vec<Write> {
         let device = self.any_device();
-        let write = match self.chance.below(14) {
+        let write = match self.rng.below(14) {
             13 => Write::RotateDeviceSecret {
                 device,
                 secret: Secret(format!("at {}", self.now.0)),
@@ -233,9 +233,9 @@ impl History {
             9 | 10 => self.topology(),
             8 => Write::EndSessions { at: self.now },
             0 | 1 => Write::CreateDevices {
-                devices: (0..=self.chance.below(4)).map(|_| self.new_device()).collect(),
-                most: self.chance.one_in(3).then_some(6),
-                registrar: self.chance.one_in(3).then_some(Registrar {
+                devices: (0..=self.rng.below(4)).map(|_| self.new_device()).collect(),
+                most: self.rng.one_in(3).then_some(6),
+                registrar: self.rng.one_in(3).then_some(Registrar {
                     gateway: device,
                     most: 3,
                 }),
@@ -244,16 +244,16 @@ impl History {
                 device,
                 change: self.device_change(),
             },
-            3 | 4 => disable(device, self.chance.one_in(2)),
+            3 | 4 => disable(device, self.rng.one_in(2)),
             5 => delete(device),
             6 => Write::ReplaceDevice {
                 device,
-                key: self.chance.name(&DEVICE_KEYS).into(),
+                key: self.rng.name(&DEVICE_KEYS).into(),
                 by: sample::by(),
             },
             _ => {
                 let moment = |some: bool| some.then_some(self.now);
-                let (online, offline) = (moment(self.chance.one_in(2)), moment(self.chance.one_in(2)));
+                let (online, offline) = (moment(self.rng.one_in(2)), moment(self.rng.one_in(2)));
                 Write::Activity(vec![Activity {
                     device,
                     online,
@@ -265,7 +265,7 @@ impl History {
     }
 
     fn device_change(&mut self) -> DeviceChange {
-        let power = json!(self.chance.below(6));
+        let power = json!(self.rng.below(6));
         DeviceChange {
             name: self.some(I18nText::plain(format!("at {}", self.now.0))),
             desc: self.some(String::new()),
@@ -276,7 +276,7 @@ impl History {
     }
 
     fn product_change(&mut self) -> ProductChange {
-        let (one, other) = (self.chance.one_in(2), self.chance.one_in(2));
+        let (one, other) = (self.rng.one_in(2), self.rng.one_in(2));
         ProductChange {
             name: self.some(I18nText::plain(format!("at {}", self.now.0))),
             desc: self.some(format!("since {}", self.now.0)),
@@ -294,16 +294,16 @@ impl History {
     }
 
     fn some<T>(&mut self, part: T) -> Option<T> {
-        self.chance.one_in(2).then_some(part)
+        self.rng.one_in(2).then_some(part)
     }
 
     /// Few names and moments, so that values meet.
     fn report(&mut self, device: DeviceNo) -> Write {
         let values = (0..3).map(|_| Reported {
-            kind: Kind::ALL[usize::try_from(self.chance.below(3)).unwrap()],
-            name: self.chance.name(&["a", "b", "c"]).to_owned(),
-            value: (!self.chance.one_in(4)).then(|| self.chance.below(9).to_string()),
-            at: Timestamp(i64::try_from(self.chance.below(4)).unwrap()),
+            kind: Kind::ALL[usize::try_from(self.rng.below(3)).unwrap()],
+            name: self.rng.name(&["a", "b", "c"]).to_owned(),
+            value: (!self.rng.one_in(4)).then(|| self.rng.below(9).to_string()),
+            at: Timestamp(i64::try_from(self.rng.below(4)).unwrap()),
         });
         Write::Report {
             values: vec![(device, values.collect())],
@@ -313,26 +313,26 @@ impl History {
 
     /// Few gateways, so that devices meet under them.
     fn topology(&mut self) -> Write {
-        let gateway = DeviceNo(1 + self.chance.below(3));
+        let gateway = DeviceNo(1 + self.rng.below(3));
         let devices = vec![self.any_device(), self.any_device()];
-        if self.chance.one_in(4) {
+        if self.rng.one_in(4) {
             let under = self.model.sub_devices(gateway).unwrap();
-            let devices = self.chance.pick(&under).map_or(devices, |device| vec![device]);
+            let devices = self.rng.pick(&under).map_or(devices, |device| vec![device]);
             return Write::RemoveSubDevices { gateway, devices };
         }
         Write::AddSubDevices {
             gateway,
             devices,
-            moves: self.chance.one_in(2),
+            moves: self.rng.one_in(2),
             most: 4,
         }
     }
 
     fn new_device(&mut self) -> NewDevice {
-        let (org, product) = (self.org(), self.chance.name(&PRODUCTS));
-        let mut new = new_device(org, product, self.chance.name(&DEVICE_KEYS));
-        if self.chance.one_in(8) {
-            let (product, key) = (self.chance.name(&PRODUCTS), self.chance.name(&DEVICE_KEYS));
+        let (org, product) = (self.org(), self.rng.name(&PRODUCTS));
+        let mut new = new_device(org, product, self.rng.name(&DEVICE_KEYS));
+        if self.rng.one_in(8) {
+            let (product, key) = (self.rng.name(&PRODUCTS), self.rng.name(&DEVICE_KEYS));
             new.asset = format!("asset-{product}-{key}").as_str().into();
         }
         new
@@ -340,31 +340,31 @@ impl History {
 
     fn create_job(&mut self) -> Write {
         let org = self.org();
-        let mut new = if self.chance.one_in(2) {
-            let products = [self.chance.name(&PRODUCTS), "p1"];
+        let mut new = if self.rng.one_in(2) {
+            let products = [self.rng.name(&PRODUCTS), "p1"];
             product_job(&products[..1 + usize::from(products[0] != "p1")])
         } else {
             let devices = self.model.search_devices(&OrgId::from(org), None, ALL).unwrap().rows;
             let some: Vec<DeviceNo> = devices
                 .iter()
                 .map(|device| device.no)
-                .filter(|_| self.chance.one_in(2))
+                .filter(|_| self.rng.one_in(2))
                 .collect();
             device_job(&some)
         };
         new.org = org.into();
         new.policy = Policy {
-            ttl_ms: self.chance.pick(&[0, 60_000]).unwrap(),
+            ttl_ms: self.rng.pick(&[0, 60_000]).unwrap(),
             reply_timeout_ms: 20_000,
-            retry: self.chance.one_in(2).then_some(Retry {
+            retry: self.rng.one_in(2).then_some(Retry {
                 count: 2,
                 interval_ms: 5_000,
             }),
         };
-        new.release = self.now.plus_ms(self.chance.pick(&[0, 0, 30_000]).unwrap());
-        if self.chance.one_in(3) {
-            let digest = self.chance.pick(&[1, 2]).unwrap();
-            new.idempotency = Some(idempotency(self.chance.name(&REQUESTS), digest));
+        new.release = self.now.plus_ms(self.rng.pick(&[0, 0, 30_000]).unwrap());
+        if self.rng.one_in(3) {
+            let digest = self.rng.pick(&[1, 2]).unwrap();
+            new.idempotency = Some(idempotency(self.rng.name(&REQUESTS), digest));
         }
         Write::CreateJob(new)
     }
@@ -373,7 +373,7 @@ impl History {
     fn trigger(&mut self) -> Vec<Write> {
         let now = self.now;
         let due = self.jobs(|job| job.total.is_none() && job.cancel_mark == 0 && job.release <= now);
-        let Some(job) = self.chance.pick(&due) else {
+        let Some(job) = self.rng.pick(&due) else {
             return Vec::new();
         };
         let rows = self.model.job_tasks(&job, JobTasks::Init, None, usize::MAX).unwrap();
@@ -393,8 +393,8 @@ impl History {
     /// A slice of a product job's rows.
     fn members(&mut self) -> Option<Write> {
         let unwritten = self.jobs(|job| job.members.is_some() && job.total.is_some() && !job.is_written());
-        let job = self.chance.pick(&unwritten)?;
-        let limit = 1 + usize::from(self.chance.one_in(2)) * 2;
+        let job = self.rng.pick(&unwritten)?;
+        let limit = 1 + usize::from(self.rng.one_in(2)) * 2;
         let members = self.model.members(&job, limit).unwrap();
         let first = job.first_task?.0 + job.counters.written();
         let mut tasks = Vec::new();
@@ -413,20 +413,20 @@ impl History {
 
     /// Something happens to some tasks of a job.
     fn steps(&mut self) -> Write {
-        let finished = self.chance.one_in(5);
+        let finished = self.rng.one_in(5);
         let jobs = self.jobs(|job| job.counters.written() > 0 && (job.state == JobState::Finished) == finished);
-        let Some(job) = self.chance.pick(&jobs) else {
+        let Some(job) = self.rng.pick(&jobs) else {
             return Write::Steps(Vec::new());
         };
-        let which = if self.chance.one_in(4) {
+        let which = if self.rng.one_in(4) {
             JobTasks::All
         } else {
             JobTasks::Unfinished
         };
         let rows = self.model.job_tasks(&job, which, None, usize::MAX).unwrap();
         let mut steps = Vec::new();
-        for _ in 0..=self.chance.below(6) {
-            if let Some(task) = self.chance.pick(&rows) {
+        for _ in 0..=self.rng.below(6) {
+            if let Some(task) = self.rng.pick(&rows) {
                 steps.extend(self.something(&job, &task));
             }
         }
@@ -435,20 +435,16 @@ impl History {
 
     fn something(&mut self, job: &Job, task: &Task) -> Option<StepWrite> {
         let condition = self.condition(task.device);
-        let handed = self.chance.one_in(2).then_some(self.now);
-        let attempt = if self.chance.one_in(4) {
-            AttemptNo(1)
-        } else {
-            task.attempt
-        };
-        let reply = reply(self.chance.pick(&[200, 500, 0]).unwrap());
+        let handed = self.rng.one_in(2).then_some(self.now);
+        let attempt = if self.rng.one_in(4) { AttemptNo(1) } else { task.attempt };
+        let reply = reply(self.rng.pick(&[200, 500, 0]).unwrap());
         let replied = Event::Replied {
             attempt,
             handed,
             reply: &reply,
         };
-        let withdrawn = self.chance.one_in(2);
-        let event = match (job.total, task.state, self.chance.below(8)) {
+        let withdrawn = self.rng.one_in(2);
+        let event = match (job.total, task.state, self.rng.below(8)) {
             (None, ..) | (_, _, 0) => Event::Cancelled { withdrawn },
             (_, State::Init | State::RetryWait, _) => Event::Due(&condition),
             (_, State::Queued, 1..=5) => Event::Claimed,
@@ -470,8 +466,8 @@ impl History {
             _ => Event::RetryAsked(&condition),
         };
         let mut write = self.decide(job, task, event)?;
-        if self.chance.one_in(12) {
-            write.from.0 = State::ALL[usize::try_from(self.chance.below(10)).unwrap()];
+        if self.rng.one_in(12) {
+            write.from.0 = State::ALL[usize::try_from(self.rng.below(10)).unwrap()];
         }
         Some(write)
     }
@@ -489,7 +485,7 @@ impl History {
 
     fn condition(&mut self, device: DeviceNo) -> Condition {
         let facts = self.model.device_facts(&[device]).unwrap().remove(0).unwrap();
-        let presence = if self.chance.one_in(4) {
+        let presence = if self.rng.one_in(4) {
             Presence::Absent {
                 since: facts.last_offline,
             }
@@ -510,9 +506,9 @@ impl History {
     /// A cancel is settled, a job is deleted, a deleted one is purged.
     fn clearing(&mut self) -> Option<Write> {
         let all = self.jobs(|_| true);
-        Some(match self.chance.below(3) {
+        Some(match self.rng.below(3) {
             0 => {
-                let job = self.chance.pick(&all)?;
+                let job = self.rng.pick(&all)?;
                 Write::SettledJob {
                     job: job.no,
                     mark: job.cancel_mark,
@@ -520,15 +516,15 @@ impl History {
             }
             1 => {
                 let deletable = self.jobs(|job| job.state != JobState::InProgress);
-                let job = self.chance.pick(&deletable).map(|job| job.no);
+                let job = self.rng.pick(&deletable).map(|job| job.no);
                 let job = job.unwrap_or_else(|| self.any_job());
                 Write::DeleteJob { job, by: sample::by() }
             }
             _ => {
                 let at_work = self.model.jobs_at_work().unwrap();
                 let deleted: Vec<Job> = at_work.into_iter().filter(|job| job.deleted).collect();
-                let job = self.chance.pick(&deleted)?.no;
-                let limit = self.chance.pick(&[1, 3, 100])?;
+                let job = self.rng.pick(&deleted)?.no;
+                let limit = self.rng.pick(&[1, 3, 100])?;
                 Write::PurgeJob { job, limit }
             }
         })
@@ -539,20 +535,20 @@ impl History {
         let known = self.model.devices(&[DeviceRef::No(device)]).unwrap().remove(0)?;
         let slot = Slot {
             device: known.no,
-            task: TaskNo(self.chance.below(30)),
+            task: TaskNo(self.rng.below(30)),
             attempt: AttemptNo(1),
             reply_deadline: self.now.plus_ms(20_000),
-            acked: self.chance.one_in(2),
+            acked: self.rng.one_in(2),
         };
-        Some(Write::Slots(vec![(device, self.chance.one_in(2).then_some(slot))]))
+        Some(Write::Slots(vec![(device, self.rng.one_in(2).then_some(slot))]))
     }
 
     fn journal(&mut self) -> Write {
-        match self.chance.below(5) {
+        match self.rng.below(5) {
             4 => Write::UseUp {
                 proofs: vec![self.proof(), self.proof()],
                 before: self.now.plus_ms(-30_000),
-                limit: usize::try_from(self.chance.below(4)).unwrap_or(0),
+                limit: usize::try_from(self.rng.below(4)).unwrap_or(0),
             },
             3 => {
                 let write = Box::new(self.devices().remove(0));
@@ -562,7 +558,7 @@ impl History {
                 }
             }
             0 => Write::Remember {
-                idempotency: idempotency(self.chance.name(&REQUESTS), 9),
+                idempotency: idempotency(self.rng.name(&REQUESTS), 9),
                 answer: "a text".to_owned(),
             },
             _ => Write::Note(self.action()),
@@ -570,10 +566,10 @@ impl History {
     }
 
     fn proof(&mut self) -> Proof {
-        let ago = i64::try_from(self.chance.below(60)).unwrap_or(0);
+        let ago = i64::try_from(self.rng.below(60)).unwrap_or(0);
         Proof {
             at: self.now.plus_ms(-1000 * ago),
-            digest: [u8::try_from(self.chance.below(3)).unwrap_or(0); 16],
+            digest: [u8::try_from(self.rng.below(3)).unwrap_or(0); 16],
         }
     }
 
@@ -581,7 +577,7 @@ impl History {
         Action {
             org: self.org().into(),
             verb: "job.look",
-            subject: JobNo(self.chance.below(9)).to_job_id(),
+            subject: JobNo(self.rng.below(9)).to_job_id(),
             by: sample::by(),
         }
     }

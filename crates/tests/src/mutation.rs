@@ -55,9 +55,9 @@ const NASTY: &[&[u8]] = &[
 
 /// The same numbers for the same seed (SplitMix64).
 #[derive(Debug, Clone)]
-pub struct Chance(u64);
+pub struct Rng(u64);
 
-impl Chance {
+impl Rng {
     /// Starts from a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
@@ -112,12 +112,12 @@ pub fn corpus(directory: &Path) -> Vec<Vec<u8>> {
 pub fn run(samples: &[Vec<u8>], times: u32, mut check: impl FnMut(&[u8])) -> u64 {
     samples.iter().for_each(|sample| check(sample));
     let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let mut chance = Chance::new(setting("ALDIS_FUZZ_SEED").unwrap_or(1));
+    let mut rng = Rng::new(setting("ALDIS_FUZZ_SEED").unwrap_or(1));
     let until = setting("ALDIS_FUZZ_SECONDS").map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut done = 0_u64;
     loop {
         for _ in 0..BATCH {
-            check(&mutated(&mut chance, samples));
+            check(&mutated(&mut rng, samples));
         }
         done += u64::from(BATCH);
         let over = match until {
@@ -131,41 +131,41 @@ pub fn run(samples: &[Vec<u8>], times: u32, mut check: impl FnMut(&[u8])) -> u64
 }
 
 /// A sample with a few changes.
-pub fn mutated(chance: &mut Chance, samples: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = chance.pick(samples).clone();
-    for _ in 0..=chance.below(4) {
-        change(chance, &mut bytes, samples);
+pub fn mutated(rng: &mut Rng, samples: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = rng.pick(samples).clone();
+    for _ in 0..=rng.below(4) {
+        change(rng, &mut bytes, samples);
     }
     bytes.truncate(LENGTH_MAX);
     bytes
 }
 
-fn change(chance: &mut Chance, bytes: &mut Vec<u8>, samples: &[Vec<u8>]) {
-    let at = chance.below(bytes.len() + 1);
-    let to = at + chance.below((bytes.len() - at + 1).min(64));
-    match chance.below(8) {
+fn change(rng: &mut Rng, bytes: &mut Vec<u8>, samples: &[Vec<u8>]) {
+    let at = rng.below(bytes.len() + 1);
+    let to = at + rng.below((bytes.len() - at + 1).min(64));
+    match rng.below(8) {
         0 => bytes.truncate(at),
         1 => drop(bytes.drain(at..to)),
-        2 => drop(bytes.splice(at..to, chance.pick(NASTY).iter().copied())),
+        2 => drop(bytes.splice(at..to, rng.pick(NASTY).iter().copied())),
         3 => {
             if let Some(byte) = bytes.get_mut(at) {
-                *byte ^= 1 << chance.below(8);
+                *byte ^= 1 << rng.below(8);
             }
         }
         4 => {
-            let piece = bytes[at..to].repeat(1 + chance.below(100));
+            let piece = bytes[at..to].repeat(1 + rng.below(100));
             drop(bytes.splice(at..at, piece));
         }
         5 => {
-            let other = chance.pick(samples);
-            let from = chance.below(other.len() + 1);
+            let other = rng.pick(samples);
+            let from = rng.below(other.len() + 1);
             bytes.truncate(at);
             bytes.extend_from_slice(&other[from..]);
         }
         6 => drop(bytes.splice(
             at..to,
-            std::iter::repeat_with(|| chance.byte()).take(4).collect::<Vec<_>>(),
+            std::iter::repeat_with(|| rng.byte()).take(4).collect::<Vec<_>>(),
         )),
-        _ => drop(bytes.splice(at..at, chance.pick(NASTY).iter().copied())),
+        _ => drop(bytes.splice(at..at, rng.pick(NASTY).iter().copied())),
     }
 }

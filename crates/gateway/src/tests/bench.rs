@@ -23,7 +23,7 @@ use crate::admission::{Admitted, Guest};
 use crate::terms::Terms;
 use crate::{Doors, Gateway, Sessions, serve};
 use aldis_app::devices::DeviceName;
-use aldis_app::{App, BlockingPool, Caller, Parts, Settings, SystemChance};
+use aldis_app::{App, BlockingPool, Caller, Parts, Settings, SystemRng};
 use aldis_engine::Shared;
 use aldis_engine::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
 use aldis_engine::logins::to_check;
@@ -84,7 +84,7 @@ impl Bench {
             shared,
             clock: Arc::new(Standing),
             presence: Arc::clone(&sessions) as _,
-            chance: Arc::new(SystemChance),
+            rng: Arc::new(SystemRng),
             token_key: [7; 32],
             settings: Settings::default(),
         });

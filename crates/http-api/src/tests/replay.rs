@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fleet::brief;
 use super::world::{ADMIN, Answered, OPERATOR, World, signed_request};
-use aldis_app::SystemChance;
+use aldis_app::SystemRng;
 
 const JOBS: &str = "/connect-service/v2.5/commands";
 const MODELS: &str = "/model-service/v2.1/thing-models";
@@ -26,7 +26,7 @@ impl Heard {
         world.advance_ms(1);
         let tokens = world.app.tokens();
         let token = tokens
-            .current(&OPERATOR.app_key.into(), world.app.now(), &SystemChance)
+            .current(&OPERATOR.app_key.into(), world.app.now(), &SystemRng)
             .token;
         Self {
             token,

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use crate::router;
-use aldis_app::{App, BlockingPool, Parts, Settings, SystemChance};
+use aldis_app::{App, BlockingPool, Parts, Settings, SystemRng};
 use aldis_engine::Shared;
 use aldis_engine::logins::to_check;
 use aldis_engine::writer::{Ask, Failure, Inbox, Writer};
@@ -204,7 +204,7 @@ impl World {
             shared,
             clock: Arc::<Hands>::clone(&clock),
             presence,
-            chance: Arc::new(SystemChance),
+            rng: Arc::new(SystemRng),
             token_key: [7; 32],
             settings,
         });
@@ -301,7 +301,7 @@ impl World {
         let token = self
             .app
             .tokens()
-            .current(&key.app_key.into(), self.app.now(), &SystemChance)
+            .current(&key.app_key.into(), self.app.now(), &SystemRng)
             .token;
         self.send(signed_request(self.now(), key, &token, path, &query, &body.to_string()))
             .await

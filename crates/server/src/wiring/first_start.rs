@@ -11,7 +11,7 @@ use aldis_store::rows::{AccessKey, Action, Actor, Organization, Role, Secret};
 use aldis_store::{Done, Error as StoreError, Store, Write};
 use serde::{Deserialize, Serialize};
 
-use aldis_app::Chance;
+use aldis_app::Rng;
 
 /// The organization that the first start makes.
 pub(super) const FIRST_ORGANIZATION: &str = "default";
@@ -59,19 +59,14 @@ impl From<StoreError> for FirstStartError {
 
 /// Makes organization and key if there is none yet. The file is durable before the store knows the key: a start that is
 /// killed in between is finished by the next with the same file.
-pub(super) fn prepare(
-    store: &mut dyn Store,
-    dir: &Path,
-    now: Timestamp,
-    chance: &dyn Chance,
-) -> Result<(), FirstStartError> {
+pub(super) fn prepare(store: &mut dyn Store, dir: &Path, now: Timestamp, rng: &dyn Rng) -> Result<(), FirstStartError> {
     if !store.organizations()?.is_empty() {
         return Ok(());
     }
     let path = dir.join(KEY_FILE);
     let file = match read(&path)? {
         Some(file) => file,
-        None => create(dir, &path, &OrgId::from(FIRST_ORGANIZATION), chance)?,
+        None => create(dir, &path, &OrgId::from(FIRST_ORGANIZATION), rng)?,
     };
     let organization = Organization {
         id: OrgId(file.org_id.clone()),
@@ -144,11 +139,7 @@ pub(super) fn access_key(file: &KeyFile, role: Role, name: &str, now: Timestamp)
 }
 
 /// A key file with a new key of an organization, and where it is. The file that was there gets the ending `.old`.
-pub(super) fn replace_key_file(
-    dir: &Path,
-    org: &OrgId,
-    chance: &dyn Chance,
-) -> Result<(PathBuf, KeyFile), FirstStartError> {
+pub(super) fn replace_key_file(dir: &Path, org: &OrgId, rng: &dyn Rng) -> Result<(PathBuf, KeyFile), FirstStartError> {
     let path = dir.join(KEY_FILE);
     match std::fs::rename(&path, path.with_extension("json.old")) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -156,15 +147,15 @@ pub(super) fn replace_key_file(
         }
         _ => {}
     }
-    let file = create(dir, &path, org, chance)?;
+    let file = create(dir, &path, org, rng)?;
     Ok((path, file))
 }
 
-fn create(dir: &Path, path: &Path, org: &OrgId, chance: &dyn Chance) -> Result<KeyFile, FirstStartError> {
+fn create(dir: &Path, path: &Path, org: &OrgId, rng: &dyn Rng) -> Result<KeyFile, FirstStartError> {
     let file = KeyFile {
         org_id: org.0.clone(),
-        app_key: chance.uuid(),
-        app_secret: Secret(chance.uuid()),
+        app_key: rng.uuid(),
+        app_secret: Secret(rng.uuid()),
     };
     save(dir, path, &file).map_err(|source| FirstStartError::File {
         path: path.to_owned(),
@@ -199,13 +190,13 @@ mod tests {
     use aldis_store_memory::MemoryStore;
 
     use super::*;
-    use aldis_app::SystemChance;
+    use aldis_app::SystemRng;
 
     #[test]
     fn the_first_start_makes_a_key_that_only_its_owner_can_read_and_later_ones_leave_it() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = MemoryStore::new(Arc::new(NoneOnline));
-        prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
+        prepare(&mut store, dir.path(), Timestamp(1), &SystemRng).unwrap();
         let path = dir.path().join(KEY_FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let made = read(&path).unwrap().unwrap();
@@ -214,7 +205,7 @@ mod tests {
         }
         let key = store.access_key(&AppKey(made.app_key.clone())).unwrap().unwrap();
         assert_eq!((key.role, key.secret), (Role::Admin, made.app_secret));
-        prepare(&mut store, dir.path(), Timestamp(2), &SystemChance).unwrap();
+        prepare(&mut store, dir.path(), Timestamp(2), &SystemRng).unwrap();
         assert_eq!(read(&path).unwrap().unwrap().app_key, made.app_key);
     }
 
@@ -222,9 +213,9 @@ mod tests {
     fn a_first_start_that_was_killed_half_way_is_finished_with_the_same_key() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(KEY_FILE);
-        let made = create(dir.path(), &path, &OrgId::from(FIRST_ORGANIZATION), &SystemChance).unwrap();
+        let made = create(dir.path(), &path, &OrgId::from(FIRST_ORGANIZATION), &SystemRng).unwrap();
         let mut store = MemoryStore::new(Arc::new(NoneOnline));
-        prepare(&mut store, dir.path(), Timestamp(1), &SystemChance).unwrap();
+        prepare(&mut store, dir.path(), Timestamp(1), &SystemRng).unwrap();
         assert!(store.access_key(&AppKey(made.app_key)).unwrap().is_some());
     }
 }

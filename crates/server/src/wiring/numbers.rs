@@ -21,12 +21,12 @@ const GAP: u64 = 1 << 20;
 const CHANCE_BITS: u32 = 24;
 
 /// Numbers to leave out at a start now.
-pub(super) fn skip(now: Timestamp, chance: u32) -> Write {
+pub(super) fn skip(now: Timestamp, rng: u32) -> Write {
     let seconds = u64::try_from(now.ms_since(EPOCH)).unwrap_or(0) / 1000;
     let by_clock = seconds.saturating_mul(NUMBERS_PER_SECOND);
     Write::SkipNumbers {
         least: if by_clock <= BY_CLOCK_MAX { by_clock } else { 0 },
-        gap: GAP + u64::from(chance >> (u32::BITS - CHANCE_BITS)),
+        gap: GAP + u64::from(rng >> (u32::BITS - CHANCE_BITS)),
     }
 }
 
@@ -40,8 +40,8 @@ mod tests {
     const YEAR_MS: i64 = 31_557_600_000;
 
     /// What is given out first by a start that finds `next`.
-    fn first(next: u64, now: Timestamp, chance: u32) -> u64 {
-        match skip(now, chance) {
+    fn first(next: u64, now: Timestamp, rng: u32) -> u64 {
+        match skip(now, rng) {
             Write::SkipNumbers { least, gap } => skipped(next, least, gap),
             other => panic!("{other:?}"),
         }

@@ -12,7 +12,7 @@ use aldis_store::{Done, Driver, Error as StoreError, NoneOnline, Pools, Write};
 use super::SystemTimes;
 use super::first_start::{self, FIRST_ORGANIZATION, FirstStartError};
 use crate::config::Settings;
-use aldis_app::SystemChance;
+use aldis_app::SystemRng;
 use aldis_engine::clock::TimeSource as _;
 
 /// Stands in the record of actions where a call has its request id.
@@ -69,7 +69,7 @@ pub fn reset_admin(
     let mut store = opened.store;
     let org = chosen(store.organizations()?, organization)?;
     let now = store.last_commit()?.1.max(SystemTimes.wall());
-    let (path, file) = first_start::replace_key_file(dir, &org.id, &SystemChance)?;
+    let (path, file) = first_start::replace_key_file(dir, &org.id, &SystemRng)?;
     let writes = writes(&org, &file, now);
     let epoch = store.begin_epoch()?;
     let committed = store.commit(epoch, now, &writes)?;

@@ -15,7 +15,7 @@ use super::subscribing::Subscribing;
 use super::{Control, Presence, Shared};
 use crate::behaviour::LoseLink;
 use crate::wire::{LinkError, Wire};
-use crate::{Behaviour, Chance, DeviceIdentity, Received, Recipient};
+use crate::{Behaviour, DeviceIdentity, Received, Recipient, Rng};
 
 /// A server that has not answered CONNECT by then never will.
 const CONNACK_WITHIN: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ pub(super) struct Member {
     has_been_connected: bool,
     outbox: Outbox,
     subscribing: Subscribing,
-    chance: Chance,
+    rng: Rng,
 }
 
 /// Why a device is without a connection.
@@ -70,7 +70,7 @@ impl Member {
     pub(super) fn new(shared: Arc<Shared>, identity: DeviceIdentity, index: usize) -> Self {
         Self {
             outbox: Outbox::new(shared.replies_with_qos_1),
-            chance: Chance::for_case(0, [&identity.product_key, &identity.device_key], 0),
+            rng: Rng::for_case(0, [&identity.product_key, &identity.device_key], 0),
             identity: Arc::new(identity),
             index,
             commands: 0,
@@ -109,7 +109,7 @@ impl Member {
     fn pause(&mut self, failures: u32) -> Duration {
         let longest = self.shared.back_off.pause(failures);
         let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
-        Duration::from_micros(self.chance.within(&(micros / 2..=micros)))
+        Duration::from_micros(self.rng.within(&(micros / 2..=micros)))
     }
 
     async fn live(&mut self, control: &mut watch::Receiver<Control>, cuts: u64) -> Absence {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use aldis_client::{Client, Search};
-use aldis_simulator::Chance;
+use aldis_simulator::Rng;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use tokio::time::sleep;
@@ -66,7 +66,7 @@ enum Aim {
 
 pub(super) struct Killer {
     kills: u32,
-    chance: Chance,
+    rng: Rng,
     accounts: Arc<Accounts>,
     figures: Figures,
 }
@@ -75,7 +75,7 @@ impl Killer {
     pub(super) fn new(options: &Options, accounts: Arc<Accounts>) -> Self {
         Self {
             kills: options.kills,
-            chance: Chance::for_case(options.seed, ["crash", "killer"], 0),
+            rng: Rng::for_case(options.seed, ["crash", "killer"], 0),
             accounts,
             figures: Figures::default(),
         }
@@ -137,7 +137,7 @@ impl Killer {
     }
 
     fn ms(&mut self, most: u64) -> u64 {
-        self.chance.within(&(0..=most))
+        self.rng.within(&(0..=most))
     }
 
     fn upto(&mut self, last: u64) -> usize {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aldis_client::{Client, DeviceRef};
-use aldis_simulator::{Chance, DeviceIdentity};
+use aldis_simulator::{DeviceIdentity, Rng};
 use tokio::time::sleep;
 
 use super::accounts::Accounts;
@@ -25,9 +25,9 @@ pub(super) async fn move_for_ever(
     seed: u64,
     accounts: Arc<Accounts>,
 ) {
-    let mut chance = Chance::for_case(seed, ["crash", "moves"], 0);
+    let mut rng = Rng::for_case(seed, ["crash", "moves"], 0);
     loop {
-        let (Some(device), Some(to)) = (chance.pick(&devices), chance.pick(&gateways)) else {
+        let (Some(device), Some(to)) = (rng.pick(&devices), rng.pick(&gateways)) else {
             return;
         };
         if let Ok(found) = client.gateway_of(&name(device)).await {

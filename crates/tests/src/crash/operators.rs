@@ -9,7 +9,7 @@ use aldis_client::{
     Answer, BatchEntry, Call, Client, CommandInfo, CommandSent, DeviceRef, Error, NewDevice, NewJob, NewProduct,
     RetryPolicy, Search, Target, TargetScope, ThingModel, TimeoutPolicy,
 };
-use aldis_simulator::{Chance, DeviceIdentity};
+use aldis_simulator::{DeviceIdentity, Rng};
 use anyhow::Context as _;
 use serde_json::{Map, json};
 use tokio::sync::watch;
@@ -101,7 +101,7 @@ impl Operators {
                 client: client.clone(),
                 keys: Arc::clone(&keys),
                 accounts: Arc::clone(&accounts),
-                chance: Chance::for_case(seed, ["crash", "operator"], number),
+                rng: Rng::for_case(seed, ["crash", "operator"], number),
                 jobs: Vec::new(),
                 stopped: stopped.clone(),
             };
@@ -127,7 +127,7 @@ struct Caller {
     client: Client,
     keys: Arc<Vec<String>>,
     accounts: Arc<Accounts>,
-    chance: Chance,
+    rng: Rng,
     /// Its own jobs, the newest last.
     jobs: Vec<String>,
     stopped: watch::Receiver<bool>,
@@ -157,7 +157,7 @@ impl Caller {
     async fn create(&mut self) {
         let targets = self.targets();
         let job = self.job(&targets);
-        let key = format!("{:016x}{:016x}", self.chance.draw(), self.chance.draw());
+        let key = format!("{:016x}{:016x}", self.rng.draw(), self.rng.draw());
         for _ in 0..REPEATS {
             let call = Call::post("/connect-service/v2.5/commands", "createJob").json(&job);
             self.accounts.note_creating();
@@ -179,7 +179,7 @@ impl Caller {
         let Some(device) = self.keys.get(index).cloned() else {
             return;
         };
-        let by = format!("{:016x}", self.chance.draw());
+        let by = format!("{:016x}", self.rng.draw());
         let ttl = if kept { "30" } else { "0" };
         for _ in 0..REPEATS {
             let call = Call::post("/connect-service/v2.1/commands", "invokeService")
@@ -257,7 +257,7 @@ impl Caller {
     }
 
     fn below(&mut self, end: u64) -> u64 {
-        self.chance.within(&(0..=end.saturating_sub(1)))
+        self.rng.within(&(0..=end.saturating_sub(1)))
     }
 
     fn pick(&mut self, below: u64) -> usize {

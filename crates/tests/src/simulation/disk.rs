@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use aldis_core::time::Timestamp;
 use aldis_sick_disk::SickDisk;
-use aldis_simulator::Chance;
+use aldis_simulator::Rng;
 use aldis_store::{Committed, Epoch, Error, Presence, Read, Store, Write};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::Options;
@@ -62,7 +62,7 @@ pub(super) enum Disk {
 /// A data directory on a disk that fails as told.
 pub(super) struct Directory {
     sick: SickDisk,
-    chance: Chance,
+    rng: Rng,
     directory: tempfile::TempDir,
 }
 
@@ -73,7 +73,7 @@ impl Disk {
         let sick = SickDisk::under(directory.path()).expect("it was just made");
         Self::Directory(Box::new(Directory {
             sick,
-            chance: Chance::new(seed),
+            rng: Rng::new(seed),
             directory,
         }))
     }
@@ -147,8 +147,8 @@ impl Disk {
     /// The process starts: what was written is there, but for what went with the power.
     pub(super) fn revive(&mut self, switch: &Switch, power_lost: bool) {
         if let Self::Directory(on) = self {
-            let chance = &mut on.chance;
-            let mut draw = || chance.draw();
+            let rng = &mut on.rng;
+            let mut draw = || rng.draw();
             let revived = on.sick.revive(power_lost.then_some(&mut draw));
             revived.expect("the directory is ours");
         }

@@ -2,7 +2,7 @@
 //!
 //! Odds only decide how often something interesting happens; what may happen at all is the same in every profile.
 
-use aldis_simulator::Chance;
+use aldis_simulator::Rng;
 
 use super::operation::{Answer, Call, Choice, DEVICES, Draft, Fault, Operation, Trouble};
 
@@ -209,8 +209,8 @@ const SINGLE_TTL_S: u32 = 5;
 /// The history of a seed.
 #[must_use]
 pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
-    let mut chance = Chance::new(seed);
-    let profile = match number(&mut chance, 10) {
+    let mut rng = Rng::new(seed);
+    let profile = match number(&mut rng, 10) {
         0..4 => BUSY,
         4..6 => STORMY,
         6..8 => SICK,
@@ -218,13 +218,13 @@ pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
     };
     let mut drawn = Vec::with_capacity(operations + 2 * usize::from(DEVICES));
     if profile.present {
-        everybody_comes(&mut chance, &mut drawn);
+        everybody_comes(&mut rng, &mut drawn);
     }
     while drawn.len() < operations {
-        let kind = profile.kind(&mut chance);
-        drawn.push(profile.one(&mut chance, kind));
+        let kind = profile.kind(&mut rng);
+        drawn.push(profile.one(&mut rng, kind));
         if profile.present {
-            follow(&mut chance, kind, &mut drawn);
+            follow(&mut rng, kind, &mut drawn);
         }
     }
     drawn.truncate(operations);
@@ -232,24 +232,24 @@ pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
 }
 
 /// What usually comes next where devices are mostly there.
-fn follow(chance: &mut Chance, kind: Kind, drawn: &mut Vec<Operation>) {
+fn follow(rng: &mut Rng, kind: Kind, drawn: &mut Vec<Operation>) {
     match (kind, drawn.last().copied()) {
         (
             Kind::Connect | Kind::LogIn | Kind::LogInThere,
             Some(Operation::Connect(device) | Operation::LogIn(device, _) | Operation::LogInThere(device)),
-        ) if number(chance, 3) > 0 => {
+        ) if number(rng, 3) > 0 => {
             drawn.push(Operation::Settle(device, 0));
         }
-        (Kind::Kill | Kind::Restart, _) if number(chance, 4) > 0 => everybody_comes(chance, drawn),
+        (Kind::Kill | Kind::Restart, _) if number(rng, 4) > 0 => everybody_comes(rng, drawn),
         _ => {}
     }
 }
 
 /// Nearly everybody, in an order of its own.
-fn everybody_comes(chance: &mut Chance, drawn: &mut Vec<Operation>) {
-    let first = number(chance, u32::from(DEVICES));
+fn everybody_comes(rng: &mut Rng, drawn: &mut Vec<Operation>) {
+    let first = number(rng, u32::from(DEVICES));
     for device in first..first + u32::from(DEVICES) {
-        if number(chance, 6) > 0 {
+        if number(rng, 6) > 0 {
             drawn.push(Operation::Connect(device));
             drawn.push(Operation::Settle(device, 0));
         }
@@ -257,9 +257,9 @@ fn everybody_comes(chance: &mut Chance, drawn: &mut Vec<Operation>) {
 }
 
 impl Profile {
-    fn kind(&self, chance: &mut Chance) -> Kind {
+    fn kind(&self, rng: &mut Rng) -> Kind {
         let sum: u32 = self.weights.iter().map(|(_, weight)| weight).sum();
-        let mut left = number(chance, sum);
+        let mut left = number(rng, sum);
         for (kind, weight) in self.weights {
             if left < weight {
                 return kind;
@@ -269,65 +269,65 @@ impl Profile {
         Kind::Wait
     }
 
-    fn one(&self, chance: &mut Chance, kind: Kind) -> Operation {
-        let device = number(chance, 1 << 16);
-        let other = number(chance, 1 << 16);
+    fn one(&self, rng: &mut Rng, kind: Kind) -> Operation {
+        let device = number(rng, 1 << 16);
+        let other = number(rng, 1 << 16);
         // Devices of a hasty world find the process back before their commands are over.
         let down = if self.hasty { 3_000 } else { 20_000 };
         match kind {
-            Kind::Wait => Operation::Wait(self.wait(chance)),
-            Kind::Jump => Operation::ClockJumps(jump(chance)),
-            Kind::Stop => Operation::Stopped(number(chance, 90_000)),
-            Kind::Accept => Operation::AcceptClock(number(chance, 60_000)),
+            Kind::Wait => Operation::Wait(self.wait(rng)),
+            Kind::Jump => Operation::ClockJumps(jump(rng)),
+            Kind::Stop => Operation::Stopped(number(rng, 90_000)),
+            Kind::Accept => Operation::AcceptClock(number(rng, 60_000)),
             Kind::Connect => Operation::Connect(device),
             Kind::LogIn => Operation::LogIn(device, other),
-            Kind::Move => Operation::Move(device, other, self.call(chance)),
+            Kind::Move => Operation::Move(device, other, self.call(rng)),
             Kind::LogInThere => Operation::LogInThere(device),
             Kind::DropGateway => Operation::DropGateway(device),
-            Kind::Settle => Operation::Settle(device, if number(chance, 6) == 0 { small(chance, 3) } else { 0 }),
+            Kind::Settle => Operation::Settle(device, if number(rng, 6) == 0 { small(rng, 3) } else { 0 }),
             Kind::Drop => Operation::Drop(device),
-            Kind::Deliver => Operation::Deliver(device, number(chance, 12) == 0),
+            Kind::Deliver => Operation::Deliver(device, number(rng, 12) == 0),
             Kind::DeliverAll => Operation::DeliverAll,
-            Kind::Acknowledge => Operation::Acknowledge(device, back(chance)),
-            Kind::Reply => Operation::Reply(device, back(chance), answer(chance)),
+            Kind::Acknowledge => Operation::Acknowledge(device, back(rng)),
+            Kind::Reply => Operation::Reply(device, back(rng), answer(rng)),
             Kind::Forge => Operation::Forge(device, other),
-            Kind::Create => Operation::Create(self.draft(chance), self.call(chance)),
-            Kind::CancelTask => Operation::CancelTask(device, other, self.call(chance)),
-            Kind::CancelJob => Operation::CancelJob(device, self.call(chance)),
-            Kind::RetryTask => Operation::RetryTask(device, other, self.call(chance)),
-            Kind::RetryJob => Operation::RetryJob(device, self.call(chance)),
-            Kind::Delete => Operation::DeleteJob(device, self.call(chance)),
-            Kind::Disable => Operation::Disable(device, true, self.call(chance)),
-            Kind::Enable => Operation::Disable(device, false, self.call(chance)),
-            Kind::Replace => Operation::Replace(device, self.call(chance)),
+            Kind::Create => Operation::Create(self.draft(rng), self.call(rng)),
+            Kind::CancelTask => Operation::CancelTask(device, other, self.call(rng)),
+            Kind::CancelJob => Operation::CancelJob(device, self.call(rng)),
+            Kind::RetryTask => Operation::RetryTask(device, other, self.call(rng)),
+            Kind::RetryJob => Operation::RetryJob(device, self.call(rng)),
+            Kind::Delete => Operation::DeleteJob(device, self.call(rng)),
+            Kind::Disable => Operation::Disable(device, true, self.call(rng)),
+            Kind::Enable => Operation::Disable(device, false, self.call(rng)),
+            Kind::Replace => Operation::Replace(device, self.call(rng)),
             Kind::Look => Operation::Look(device),
-            Kind::Kill if number(chance, 3) == 0 => Operation::PowerCut(number(chance, down)),
-            Kind::Kill => Operation::Kill(number(chance, down)),
-            Kind::Restart => Operation::Restart(number(chance, down)),
-            Kind::Fails => Operation::Fails(fault(chance)),
+            Kind::Kill if number(rng, 3) == 0 => Operation::PowerCut(number(rng, down)),
+            Kind::Kill => Operation::Kill(number(rng, down)),
+            Kind::Restart => Operation::Restart(number(rng, down)),
+            Kind::Fails => Operation::Fails(fault(rng)),
         }
     }
 
     /// Short ones let things overlap, long ones let windows end.
-    fn wait(&self, chance: &mut Chance) -> u32 {
+    fn wait(&self, rng: &mut Rng) -> u32 {
         let (short, middle, long) = if self.hasty { (22, 33, 35) } else { (18, 28, 32) };
-        match number(chance, 36) {
-            drawn if drawn < short => number(chance, 50),
-            drawn if drawn < middle => number(chance, 2_000),
-            drawn if drawn < long => number(chance, 30_000),
-            _ => number(chance, 100_000),
+        match number(rng, 36) {
+            drawn if drawn < short => number(rng, 50),
+            drawn if drawn < middle => number(rng, 2_000),
+            drawn if drawn < long => number(rng, 30_000),
+            _ => number(rng, 100_000),
         }
     }
 
-    fn call(&self, chance: &mut Chance) -> Call {
-        match number(chance, if self.hasty { 40 } else { 20 }) {
+    fn call(&self, rng: &mut Rng) -> Call {
+        match number(rng, if self.hasty { 40 } else { 20 }) {
             0 => Call::AnswerLost,
-            1 => Call::Dies(small(chance, 6)),
+            1 => Call::Dies(small(rng, 6)),
             _ => Call::Answered,
         }
     }
 
-    fn draft(&self, chance: &mut Chance) -> Draft {
+    fn draft(&self, rng: &mut Rng) -> Draft {
         let ttl_s: &[u32] = if self.hasty {
             &[0, 5, 30, 60, 600]
         } else {
@@ -335,26 +335,26 @@ impl Profile {
         };
         let trigger_s = [0, 0, 0, 3, 90];
         let interval_s = [0, 1, 10, 60];
-        let devices = 1 + small(chance, (1 << DEVICES) - 1);
+        let devices = 1 + small(rng, (1 << DEVICES) - 1);
         let draft = Draft {
-            devices: if number(chance, self.product) == 0 { 0 } else { devices },
-            ttl_s: *chance.pick(ttl_s).unwrap_or(&0),
-            reply_s: 1 + number(chance, 40),
-            retries: small(chance, 4),
-            interval_s: *chance.pick(&interval_s).unwrap_or(&0),
-            trigger_s: *chance.pick(&trigger_s).unwrap_or(&0),
-            point: number(chance, 4) == 0,
-            repeated: number(chance, 4) == 0,
-            single: number(chance, 6) == 0,
+            devices: if number(rng, self.product) == 0 { 0 } else { devices },
+            ttl_s: *rng.pick(ttl_s).unwrap_or(&0),
+            reply_s: 1 + number(rng, 40),
+            retries: small(rng, 4),
+            interval_s: *rng.pick(&interval_s).unwrap_or(&0),
+            trigger_s: *rng.pick(&trigger_s).unwrap_or(&0),
+            point: number(rng, 4) == 0,
+            repeated: number(rng, 4) == 0,
+            single: number(rng, 6) == 0,
         };
-        if draft.single { single(chance, draft) } else { draft }
+        if draft.single { single(rng, draft) } else { draft }
     }
 }
 
 /// The older API knows one device, no trigger and no retries, and keeps a command for its device for a while.
-fn single(chance: &mut Chance, draft: Draft) -> Draft {
+fn single(rng: &mut Rng, draft: Draft) -> Draft {
     Draft {
-        devices: 1 << small(chance, u32::from(DEVICES)),
+        devices: 1 << small(rng, u32::from(DEVICES)),
         ttl_s: draft.ttl_s.max(SINGLE_TTL_S),
         retries: 0,
         trigger_s: 0,
@@ -363,41 +363,41 @@ fn single(chance: &mut Chance, draft: Draft) -> Draft {
     }
 }
 
-fn number(chance: &mut Chance, below: u32) -> u32 {
-    u32::try_from(chance.draw() % u64::from(below)).unwrap_or(0)
+fn number(rng: &mut Rng, below: u32) -> u32 {
+    u32::try_from(rng.draw() % u64::from(below)).unwrap_or(0)
 }
 
-fn small(chance: &mut Chance, below: u32) -> u8 {
-    u8::try_from(number(chance, below)).unwrap_or(0)
+fn small(rng: &mut Rng, below: u32) -> u8 {
+    u8::try_from(number(rng, below)).unwrap_or(0)
 }
 
 /// Mostly the last, sometimes one before it.
-fn back(chance: &mut Chance) -> Choice {
-    if number(chance, 4) == 0 { number(chance, 8) } else { 0 }
+fn back(rng: &mut Rng) -> Choice {
+    if number(rng, 4) == 0 { number(rng, 8) } else { 0 }
 }
 
-fn answer(chance: &mut Chance) -> Answer {
-    match number(chance, 10) {
+fn answer(rng: &mut Rng) -> Answer {
+    match number(rng, 10) {
         0..6 => Answer::Well,
-        6..9 => Answer::Badly(i64::from(number(chance, 900)) + 100_000),
+        6..9 => Answer::Badly(i64::from(number(rng, 900)) + 100_000),
         _ => Answer::Rubbish,
     }
 }
 
-fn fault(chance: &mut Chance) -> Fault {
-    match number(chance, 12) {
-        0..3 => Fault::Commits(1 + small(chance, 3)),
+fn fault(rng: &mut Rng) -> Fault {
+    match number(rng, 12) {
+        0..3 => Fault::Commits(1 + small(rng, 3)),
         3 | 4 => Fault::AnswerLost,
-        5 | 6 => Fault::Reads(1 + small(chance, 3)),
-        7 => Fault::Slow(number(chance, 20_000)),
-        8 => Fault::Death(small(chance, 24)),
-        9 => Fault::PowerCut(small(chance, 24)),
-        _ => Fault::Files(trouble(chance), small(chance, 16), 1 + small(chance, 3)),
+        5 | 6 => Fault::Reads(1 + small(rng, 3)),
+        7 => Fault::Slow(number(rng, 20_000)),
+        8 => Fault::Death(small(rng, 24)),
+        9 => Fault::PowerCut(small(rng, 24)),
+        _ => Fault::Files(trouble(rng), small(rng, 16), 1 + small(rng, 3)),
     }
 }
 
-fn trouble(chance: &mut Chance) -> Trouble {
-    match number(chance, 4) {
+fn trouble(rng: &mut Rng) -> Trouble {
+    match number(rng, 4) {
         0 => Trouble::Full,
         1 => Trouble::Write,
         2 => Trouble::Short,
@@ -406,12 +406,12 @@ fn trouble(chance: &mut Chance) -> Trouble {
 }
 
 /// Clocks are set right by seconds, and sometimes are wrong by minutes, hours or weeks.
-fn jump(chance: &mut Chance) -> i32 {
-    let size = match number(chance, 30) {
+fn jump(rng: &mut Rng) -> i32 {
+    let size = match number(rng, 30) {
         0 => 1_000_000_000,
         1..=3 => 7_200_000,
         4..=12 => 400_000,
         _ => 5_000,
     };
-    i32::try_from(number(chance, 2 * size)).unwrap_or(0) - i32::try_from(size).unwrap_or(0)
+    i32::try_from(number(rng, 2 * size)).unwrap_or(0) - i32::try_from(size).unwrap_or(0)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use aldis_app::{App, Blocking, Chance as AppChance, Parts, Settings, Work};
+use aldis_app::{App, Blocking, Parts, Rng as AppChance, Settings, Work};
 use aldis_core::command::Command;
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::time::{Clock as _, Timestamp};
@@ -14,7 +14,7 @@ use aldis_engine::clock::{ServerClock, TimeSource};
 use aldis_engine::writer::{Inbox, Writer};
 use aldis_engine::{Engine, Ports, Shared, Wake};
 use aldis_http_api::router;
-use aldis_simulator::Chance;
+use aldis_simulator::Rng;
 use aldis_store::rows::Slot;
 use aldis_store::{Page, Presence, Read, TaskInfo, held_slots};
 use aldis_store_memory::MemoryStore;
@@ -75,13 +75,13 @@ impl TimeSource for Hands {
     }
 }
 
-struct Dice(Mutex<Chance>);
+struct Dice(Mutex<Rng>);
 
 impl AppChance for Dice {
     fn fill(&self, bytes: &mut [u8]) {
-        let mut chance = self.0.lock();
+        let mut rng = self.0.lock();
         for byte in bytes {
-            *byte = chance.draw().to_le_bytes()[0];
+            *byte = rng.draw().to_le_bytes()[0];
         }
     }
 }
@@ -162,7 +162,7 @@ impl World {
         let mut world = Self {
             clock: Arc::new(ServerClock::new(hands.clone())),
             hands,
-            dice: Arc::new(Dice(Mutex::new(Chance::new(!seed)))),
+            dice: Arc::new(Dice(Mutex::new(Rng::new(!seed)))),
             link,
             switch,
             disk,
@@ -291,7 +291,7 @@ impl World {
             shared,
             clock: Arc::<ServerClock<Hands>>::clone(&self.clock),
             presence,
-            chance: Arc::<Dice>::clone(&self.dice),
+            rng: Arc::<Dice>::clone(&self.dice),
             token_key: [7; 32],
             settings: Settings {
                 no_auth: true,

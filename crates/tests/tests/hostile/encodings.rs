@@ -1,6 +1,6 @@
 //! Bodies in the wrong clothes: other encodings, compressed, in chunks that are none, with two lengths.
 
-use aldis_tests::mutation::{Chance, corpus, mutated};
+use aldis_tests::mutation::{Rng, corpus, mutated};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -115,9 +115,9 @@ async fn bytes_that_are_nearly_a_request_kill_nothing() {
             .concat()
         })
         .collect();
-    let mut chance = Chance::new(1);
+    let mut rng = Rng::new(1);
     for _ in 0..1000 {
-        let answer = said(&world, &mutated(&mut chance, &samples)).await;
+        let answer = said(&world, &mutated(&mut rng, &samples)).await;
         let fine = answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 200");
         assert!(fine, "{answer:?}");
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use aldis_client::TaskStatus;
 use aldis_simulator::DeviceIdentity;
-use aldis_tests::mutation::{Chance, mutated};
+use aldis_tests::mutation::{Rng, mutated};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -90,27 +90,27 @@ struct Hostile<'w> {
     world: &'w World,
     identity: &'w DeviceIdentity,
     sessions: Vec<Vec<u8>>,
-    chance: Chance,
+    rng: Rng,
 }
 
 impl Hostile<'_> {
     async fn act(&mut self) {
-        match self.chance.below(16) {
+        match self.rng.below(16) {
             0 => self.storm().await,
             1 => self.never_reads().await,
             2 => self.too_large().await,
             3 => self.says_nothing().await,
             4..6 => {
-                let bytes: Vec<u8> = (0..self.chance.below(3000)).map(|_| self.chance.byte()).collect();
+                let bytes: Vec<u8> = (0..self.rng.below(3000)).map(|_| self.rng.byte()).collect();
                 self.say(&bytes).await;
             }
             // In, and then rubbish: what comes before the login is a small part of the path.
             6..10 => {
-                let rest = mutated(&mut self.chance, &self.sessions[..]);
+                let rest = mutated(&mut self.rng, &self.sessions[..]);
                 self.say(&[connect(self.identity), rest].concat()).await;
             }
             _ => {
-                let bytes = mutated(&mut self.chance, &self.sessions[..]);
+                let bytes = mutated(&mut self.rng, &self.sessions[..]);
                 self.say(&bytes).await;
             }
         }
@@ -123,7 +123,7 @@ impl Hostile<'_> {
     /// Sends in pieces, reads for a moment, and goes away without a word.
     async fn say(&mut self, bytes: &[u8]) {
         let Some(mut socket) = self.socket().await else { return };
-        let cut = self.chance.below(bytes.len() + 1);
+        let cut = self.rng.below(bytes.len() + 1);
         for piece in [&bytes[..cut], &bytes[cut..]] {
             if !matches!(
                 timeout(Duration::from_secs(1), socket.write_all(piece)).await,
@@ -167,7 +167,7 @@ impl Hostile<'_> {
     }
 
     async fn too_large(&mut self) {
-        let payload = vec![b'x'; 400 << 10 << self.chance.below(3)];
+        let payload = vec![b'x'; 400 << 10 << self.rng.below(3)];
         let bytes = publish(0b0010, "/sys/pump/bad/thing/measurepoint/post", 1, &payload);
         self.say(&[connect(self.identity), bytes].concat()).await;
     }
@@ -208,12 +208,12 @@ async fn hostile_devices_neither_kill_nor_fill_the_server_nor_hold_up_a_good_one
     let half_way = AtomicU64::new(0);
     let hostile = async |peer: u64| {
         let sessions = sessions(&bad);
-        let chance = Chance::new(seed.wrapping_mul(PEERS).wrapping_add(peer));
+        let rng = Rng::new(seed.wrapping_mul(PEERS).wrapping_add(peer));
         let mut hostile = Hostile {
             world: &world,
             identity: &bad,
             sessions,
-            chance,
+            rng,
         };
         loop {
             hostile.act().await;

@@ -5,13 +5,13 @@ use std::ops::RangeInclusive;
 
 /// A stream of numbers that its seed determines completely (the splitmix64 sequence).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chance {
+pub struct Rng {
     state: u64,
 }
 
 const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 
-impl Chance {
+impl Rng {
     /// The stream of this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
@@ -75,15 +75,15 @@ mod tests {
 
     #[test]
     fn a_seed_reproduces_its_stream() {
-        let mut first = Chance::new(0);
+        let mut first = Rng::new(0);
         assert_eq!(first.draw(), 0xe220_a839_7b1d_cdaf);
         assert_eq!(first.draw(), 0x6e78_9e6a_a1b9_65f4);
-        assert_ne!(Chance::new(1).draw(), Chance::new(2).draw());
+        assert_ne!(Rng::new(1).draw(), Rng::new(2).draw());
     }
 
     #[test]
     fn cases_have_streams_of_their_own() {
-        let draw = |seed, texts, number| Chance::for_case(seed, texts, number).draw();
+        let draw = |seed, texts, number| Rng::for_case(seed, texts, number).draw();
         let one = draw(7, ["pk", "dk"], 0);
         assert_eq!(one, draw(7, ["pk", "dk"], 0));
         for other in [
@@ -97,21 +97,21 @@ mod tests {
 
     #[test]
     fn probabilities_are_met() {
-        let mut chance = Chance::new(3);
-        let hits = (0..10_000).filter(|_| chance.happens(0.3)).count();
+        let mut rng = Rng::new(3);
+        let hits = (0..10_000).filter(|_| rng.happens(0.3)).count();
         assert!((2_800..3_200).contains(&hits), "{hits}");
-        assert!((0..10_000).all(|_| chance.happens(1.0)));
-        assert!(!(0..10_000).any(|_| chance.happens(0.0)));
+        assert!((0..10_000).all(|_| rng.happens(1.0)));
+        assert!(!(0..10_000).any(|_| rng.happens(0.0)));
     }
 
     #[test]
     fn numbers_stay_within_their_range_and_reach_both_ends() {
-        let mut chance = Chance::new(4);
-        let drawn: Vec<u64> = (0..200).map(|_| chance.within(&(5..=8))).collect();
+        let mut rng = Rng::new(4);
+        let drawn: Vec<u64> = (0..200).map(|_| rng.within(&(5..=8))).collect();
         assert_eq!((drawn.iter().min(), drawn.iter().max()), (Some(&5), Some(&8)));
-        assert_eq!(chance.within(&(9..=9)), 9);
-        chance.within(&(0..=u64::MAX));
-        assert_eq!(chance.pick::<u8>(&[]), None);
-        assert_eq!(chance.pick(&[1]), Some(&1));
+        assert_eq!(rng.within(&(9..=9)), 9);
+        rng.within(&(0..=u64::MAX));
+        assert_eq!(rng.pick::<u8>(&[]), None);
+        assert_eq!(rng.pick(&[1]), Some(&1));
     }
 }

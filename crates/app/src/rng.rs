@@ -1,16 +1,16 @@
 //! Where ids and secrets come from; tests put dice of their own in its place.
 
 /// Draws random bytes that cannot be guessed.
-pub trait Chance: Send + Sync {
+pub trait Rng: Send + Sync {
     /// Fills `bytes`.
     fn fill(&self, bytes: &mut [u8]);
 }
 
 /// The operating system's generator.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemChance;
+pub struct SystemRng;
 
-impl Chance for SystemChance {
+impl Rng for SystemRng {
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system has a random number generator");
     }
@@ -21,7 +21,7 @@ const ALPHABET: &[u8; 57] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrs
 /// Bytes from here on would favour the first letters.
 const FAIR_BYTES: u8 = 228;
 
-impl dyn Chance + '_ {
+impl dyn Rng + '_ {
     /// A text of `length` letters and digits.
     #[must_use]
     pub fn text(&self, length: usize) -> String {
@@ -53,8 +53,8 @@ mod tests {
 
     #[test]
     fn drawn_texts_have_their_length_and_differ() {
-        let chance: &dyn Chance = &SystemChance;
-        let texts: Vec<String> = (0..50).map(|_| chance.text(32)).collect();
+        let rng: &dyn Rng = &SystemRng;
+        let texts: Vec<String> = (0..50).map(|_| rng.text(32)).collect();
         for text in &texts {
             assert_eq!(text.len(), 32);
             assert!(text.bytes().all(|byte| ALPHABET.contains(&byte)));
