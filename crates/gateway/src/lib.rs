@@ -51,7 +51,7 @@ use std::sync::Arc;
 
 use aldis_core::time::Clock;
 
-pub use listener::{Doors, serve, turned_away_max};
+pub use listener::{Listeners, serve, turned_away_max};
 pub use sessions::Sessions;
 pub use tls::{CertificateFiles, NotReloaded, Tls, TlsError, TlsFiles};
 

@@ -31,14 +31,14 @@ pub fn turned_away_max(connections_max: usize) -> usize {
 }
 
 /// Where devices may come in.
-pub struct Doors {
+pub struct Listeners {
     /// As they are.
     pub plain: TcpListener,
     /// Under TLS.
     pub tls: Option<(TcpListener, Arc<Tls>)>,
 }
 
-impl Doors {
+impl Listeners {
     /// The next connection, and what has to be agreed on before anything is said over it.
     async fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr, Option<Arc<Tls>>)> {
         let secured = async {
@@ -56,14 +56,14 @@ impl Doors {
 
 /// Serves devices until told to stop, then waits for their connections to end: the stop of the server ends the
 /// sessions.
-pub async fn serve(gateway: Arc<Gateway>, doors: Doors, stopped: Stopped) {
+pub async fn serve(gateway: Arc<Gateway>, listeners: Listeners, stopped: Stopped) {
     tokio::select! {
-        () = accept(&gateway, doors, stopped) => {}
+        () = accept(&gateway, listeners, stopped) => {}
         never = gateway.carry_out_orders() => match never {}
     }
 }
 
-async fn accept(gateway: &Arc<Gateway>, doors: Doors, stopped: Stopped) {
+async fn accept(gateway: &Arc<Gateway>, listeners: Listeners, stopped: Stopped) {
     let mut connections = JoinSet::new();
     let mut told: Option<Instant> = None;
     let stop = stopped.clone().wait();
@@ -71,7 +71,7 @@ async fn accept(gateway: &Arc<Gateway>, doors: Doors, stopped: Stopped) {
     loop {
         tokio::select! {
             () = &mut stop => break,
-            accepted = doors.accept() => match accepted {
+            accepted = listeners.accept() => match accepted {
                 Ok((stream, peer, tls)) => {
                     let over = (connections.len() + 1).saturating_sub(gateway.connections_max);
                     // Strangers keep no device out: the one that has waited longest for its login makes room.

@@ -33,7 +33,7 @@ use aldis_core::time::{Clock, Timestamp};
 use aldis_engine::clock::ServerClock;
 use aldis_engine::writer::{Inbox, Writer};
 use aldis_engine::{Engine, Ports, Shared};
-use aldis_gateway::{Doors, Gateway, NotReloaded, Sessions, Tls, TlsError};
+use aldis_gateway::{Gateway, Listeners, NotReloaded, Sessions, Tls, TlsError};
 use aldis_net::shutdown::{self, Stop};
 use pid_file::PidFile;
 use vital::{Ends, Vital};
@@ -381,10 +381,10 @@ fn serve_devices(
         .build()
         .map_err(system("cannot start the devices' runtime"))?;
     let (stop, stopped) = shutdown::channel();
-    let doors = {
+    let listeners = {
         let _entered = runtime.enter();
         let tls = secured.map(|(listener, _, tls)| listen::on_this_runtime(listener).map(|listener| (listener, tls)));
-        Doors {
+        Listeners {
             plain: listen::on_this_runtime(plain)?,
             tls: tls.transpose()?,
         }
@@ -393,7 +393,7 @@ fn serve_devices(
         .name("devices".to_owned())
         .spawn(move || {
             let _reports_the_end = vital;
-            runtime.block_on(aldis_gateway::serve(gateway, doors, stopped));
+            runtime.block_on(aldis_gateway::serve(gateway, listeners, stopped));
         })
         .map_err(system("cannot start the devices' thread"))?;
     Ok((stop, thread))

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::admission::{Admitted, Guest};
 use crate::terms::Terms;
-use crate::{Doors, Gateway, Sessions, serve};
+use crate::{Gateway, Listeners, Sessions, serve};
 use aldis_app::devices::DeviceName;
 use aldis_app::{App, BlockingPool, Caller, Parts, Settings, SystemRng};
 use aldis_engine::Shared;
@@ -97,11 +97,11 @@ impl Bench {
             service_id: "s".to_owned(),
             input: Map::new(),
         };
-        let doors = Doors {
+        let listeners = Listeners {
             plain: listener,
             tls: None,
         };
-        let ends = tokio::spawn(serve(Arc::clone(&gateway), doors, stopped));
+        let ends = tokio::spawn(serve(Arc::clone(&gateway), listeners, stopped));
         Self {
             mqtt,
             app,
