@@ -6,7 +6,7 @@ use rusqlite::types::FromSql;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::failure::{Failure, Result};
+use crate::driver_error::{DriverError, Result};
 
 /// The cells of a row, in the order of the statement's columns.
 pub(crate) struct Cells<'r, 's> {
@@ -66,8 +66,8 @@ impl<'r, 's> Cells<'r, 's> {
         found.ok_or_else(|| self.unfit(column, format!("number {index} of {}", all.len())))
     }
 
-    pub(crate) fn unfit(&self, column: &'static str, what: impl ToString) -> Failure {
-        Failure::corrupt(self.table, column, what)
+    pub(crate) fn unfit(&self, column: &'static str, what: impl ToString) -> DriverError {
+        DriverError::corrupt(self.table, column, what)
     }
 
     fn fit<N: TryFrom<i64>>(&self, column: &'static str, value: i64) -> Result<N> {

@@ -8,7 +8,7 @@ use aldis_store::{Budget, Error};
 use parking_lot::Mutex;
 
 use crate::db::Db;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::files::Files;
 use crate::lock::Lock;
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::filter::{self, Conditions};
 use crate::secret::Cipher;
 

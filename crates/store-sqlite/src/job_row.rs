@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::cells::{Cells, int, json};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::shards::{Changes, has_shards};
 use crate::sql;
 

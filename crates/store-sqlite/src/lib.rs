@@ -8,7 +8,7 @@ mod cells;
 mod database;
 mod db;
 mod driver;
-mod failure;
+mod driver_error;
 mod files;
 mod filter;
 mod job_row;
@@ -24,7 +24,7 @@ mod task_row;
 mod write;
 
 #[cfg(test)]
-mod faults;
+mod fault_injection;
 
 pub use database::{Database, Pool, Sole, SqliteReader, SqliteStore};
 pub use driver::SqliteDriver;

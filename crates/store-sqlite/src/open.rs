@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::database::{Pool, Sole, SqliteReader, SqliteStore};
 use crate::db::{Db, READER_CACHE_KIB, WRITER_CACHE_KIB};
-use crate::failure::Failure;
+use crate::driver_error::DriverError;
 use crate::files::Files;
 use crate::lock::Lock;
 use crate::schema;
@@ -119,7 +119,7 @@ pub fn open(
     if !exists {
         create(dir, &cipher)?;
     }
-    let open = |flags, cache| -> Result<Db, Failure> {
+    let open = |flags, cache| -> Result<Db, DriverError> {
         Db::new(
             Connection::open_with_flags(&path, flags)?,
             cache,
@@ -234,7 +234,7 @@ fn create(dir: &Path, cipher: &Cipher) -> Result<(), OpenError> {
 /// Looks before anything is changed: what is refused keeps its log as it is.
 fn check_contents(path: &Path, writer: &mut Db, cipher: &Cipher) -> Result<(), OpenError> {
     let explain = |failure| explain(path, failure);
-    let keep_log = |writer: &Db, keep| -> Result<(), Failure> {
+    let keep_log = |writer: &Db, keep| -> Result<(), DriverError> {
         let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         writer.conn.set_db_config(option, keep)?;
         Ok(())
@@ -278,11 +278,11 @@ fn check_contents(path: &Path, writer: &mut Db, cipher: &Cipher) -> Result<(), O
     keep_log(writer, false).map_err(explain)
 }
 
-fn explain(path: &Path, failure: Failure) -> OpenError {
+fn explain(path: &Path, failure: DriverError) -> OpenError {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
     let path = path.to_owned();
     match failure {
-        Failure::Sqlite(error) => match error.sqlite_error_code() {
+        DriverError::Sqlite(error) => match error.sqlite_error_code() {
             Some(DatabaseCorrupt) => OpenError::Damaged {
                 path,
                 what: error.to_string(),
@@ -298,7 +298,7 @@ fn explain(path: &Path, failure: Failure) -> OpenError {
                 source: Box::new(error),
             },
         },
-        Failure::Store(error) => OpenError::Damaged {
+        DriverError::Store(error) => OpenError::Damaged {
             path,
             what: error.to_string(),
         },

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::secret::Cipher;
 
 /// Marks a file as ours: "ALDS".

@@ -13,7 +13,7 @@ use aldis_store::rows::Secret;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 
-use crate::failure::{Failure, Result};
+use crate::driver_error::{DriverError, Result};
 
 /// Length of the key, in bytes.
 pub(crate) const KEY_LEN: usize = 32;
@@ -72,7 +72,7 @@ impl Cipher {
     }
 
     pub(crate) fn open(&self, owner: Owner<'_>, sealed: &[u8]) -> Result<Secret> {
-        let unfit = |what: &str| Failure::corrupt(owner.table(), "secret", what);
+        let unfit = |what: &str| DriverError::corrupt(owner.table(), "secret", what);
         let (nonce, sealed) = sealed
             .split_first_chunk::<NONCE_LEN>()
             .ok_or_else(|| unfit("too short"))?;
@@ -96,8 +96,8 @@ impl Cipher {
     }
 }
 
-fn unavailable(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::Store(aldis_store::Error::Unavailable {
+fn unavailable(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> DriverError {
+    DriverError::Store(aldis_store::Error::Unavailable {
         what: what.to_owned(),
         source: Some(Box::new(error)),
     })

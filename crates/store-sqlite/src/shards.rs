@@ -9,7 +9,7 @@ use aldis_core::task::State;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::cells::{Cells, int};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::job_row::read_counters;
 use crate::sql;
 

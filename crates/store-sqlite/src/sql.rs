@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use aldis_store::{Found, Page, PageBytes, Weigh};
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-use crate::failure::Result;
+use crate::driver_error::Result;
 
 /// The first row, with a statement that is kept prepared.
 pub(crate) fn first<T>(

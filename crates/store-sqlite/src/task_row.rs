@@ -10,7 +10,7 @@ use rusqlite::{Statement, params};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{Cells, int, json};
-use crate::failure::{Failure, Result};
+use crate::driver_error::{DriverError, Result};
 
 /// The columns that [`read`] takes, in its order.
 pub(crate) const COLUMNS: &str = "task.id, task.device, task.state, task.attempt, task.intent, task.handed, task.acked, \
@@ -98,7 +98,7 @@ fn read_times(cells: &mut Cells<'_, '_>, release: Timestamp) -> Result<AttemptTi
 }
 
 fn read_late(text: &str) -> Result<Outcome> {
-    let late: Late = serde_json::from_str(text).map_err(|error| Failure::corrupt("task", "late", error))?;
+    let late: Late = serde_json::from_str(text).map_err(|error| DriverError::corrupt("task", "late", error))?;
     let Late {
         code,
         desc,

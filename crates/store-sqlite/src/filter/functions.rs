@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use serde_json::{Map, Value};
 
-use crate::failure::Result;
+use crate::driver_error::Result;
 
 /// A condition over a JSON column.
 pub(crate) enum Condition {

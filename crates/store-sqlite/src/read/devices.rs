@@ -10,7 +10,7 @@ use super::owners;
 use super::registry::former_secret;
 use crate::cells::{Cells, int};
 use crate::db::Db;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::secret::{Cipher, Owner};
 use crate::sql::{self, Lookup};
 use crate::task_row::state_number;

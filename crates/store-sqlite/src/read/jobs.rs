@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row};
 
 use super::owners::Owners;
 use crate::cells::{Cells, int};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::job_row::{COLUMNS, JobRow, TABLES, read_command};
 use crate::sql::{self, Lookup};
 

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::cells::{Cells, int};
-use crate::failure::{Failure, Result};
+use crate::driver_error::{DriverError, Result};
 use crate::sql;
 
 pub(super) fn last_commit(conn: &Connection) -> Result<(CommitNo, Timestamp)> {
@@ -16,7 +16,7 @@ pub(super) fn last_commit(conn: &Connection) -> Result<(CommitNo, Timestamp)> {
         let mut cells = Cells::new(row, "meta");
         Ok((CommitNo(cells.number("commit_no")?), cells.time("clock")?))
     })?;
-    last.ok_or_else(|| Failure::corrupt("meta", "one", "no row"))
+    last.ok_or_else(|| DriverError::corrupt("meta", "one", "no row"))
 }
 
 pub(crate) fn idempotency_record(

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Rows, params};
 use super::devices::{FACTS, read_facts};
 use super::jobs;
 use crate::cells::{Cells, int};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::job_row::MemberRow;
 use crate::sql;
 

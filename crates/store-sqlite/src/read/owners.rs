@@ -8,7 +8,7 @@ use aldis_core::time::Timestamp;
 use rusqlite::Connection;
 
 use crate::cells::{Cells, int};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::sql;
 use crate::task_row::state_number;
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::cells::{Cells, int};
 use crate::db::Db;
-use crate::failure::{Failure, Result};
+use crate::driver_error::{DriverError, Result};
 use crate::secret::{Cipher, Owner};
 use crate::sql;
 
@@ -132,7 +132,7 @@ fn page_of_all<T: Weigh>(
 
 /// A model passes by its document.
 fn passes(filter: &Filter<ModelField>, model: &FoundModel) -> Result<bool> {
-    let corrupt = |what: String| Failure::corrupt("model", "document", what);
+    let corrupt = |what: String| DriverError::corrupt("model", "document", what);
     let document = serde_json::from_str(&model.document).map_err(|error| corrupt(error.to_string()))?;
     let document = ThingModel::read(&document).map_err(|violation| corrupt(violation.to_string()))?;
     Ok(filter.matches(&document))

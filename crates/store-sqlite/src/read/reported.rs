@@ -7,7 +7,7 @@ use aldis_store::rows::Reported;
 use rusqlite::Connection;
 
 use crate::cells::{Cells, int};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::sql::{self, Lookup};
 
 pub(super) fn of(conn: &Connection, device: DeviceNo) -> Result<Vec<Reported>> {

@@ -10,7 +10,7 @@ use rusqlite::params_from_iter;
 use super::{cut, tasks};
 use crate::cells::Cells;
 use crate::db::Db;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::filter::{Query, accepts};
 use crate::sql;
 use crate::task_row::state_number;

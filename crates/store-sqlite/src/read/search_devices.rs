@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use super::{cut, devices};
 use crate::cells::{Cells, int};
 use crate::db::Db;
-use crate::failure::{Failure, Result};
+use crate::driver_error::{DriverError, Result};
 use crate::filter::{Query, accepts};
 use crate::sql;
 
@@ -91,7 +91,7 @@ pub(super) fn count(conn: &Connection, org: &OrgId, product: Option<&ProductKey>
     let mut counts = DeviceCounts::default();
     for (status, devices) in found {
         let known = STATES.into_iter().find(|(number, _)| *number == status);
-        let (_, status) = known.ok_or_else(|| Failure::corrupt("device", "status", status))?;
+        let (_, status) = known.ok_or_else(|| DriverError::corrupt("device", "status", status))?;
         counts.add(status, devices);
     }
     Ok(counts)

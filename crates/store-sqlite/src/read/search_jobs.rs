@@ -10,7 +10,7 @@ use rusqlite::{Row, params, params_from_iter};
 use super::{cut, jobs};
 use crate::cells::{Cells, int};
 use crate::db::Db;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::filter::{Query, accepts};
 use crate::sql;
 

@@ -4,7 +4,7 @@ use aldis_core::ids::DeviceNo;
 use rusqlite::Connection;
 
 use crate::cells::{Cells, int};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::sql::{self, Lookup};
 
 pub(super) fn gateways_of(conn: &Connection, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceNo>>> {

@@ -16,7 +16,7 @@ use rusqlite::{Connection, Params, Row, params};
 use super::jobs;
 use super::owners::{Owners, lowest_in};
 use crate::cells::{Cells, int};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::sql::{self, Lookup};
 use crate::task_row::{self, COLUMNS, state_number};
 

@@ -12,7 +12,7 @@ use rusqlite::{Params, params};
 
 use super::{Applied, Batch, Stop, refuse_if};
 use crate::cells::{Cells, int, json};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::secret::Owner;
 use crate::sql;
 

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::{Applied, Batch, Stop, refuse_if};
 use crate::cells::int;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::task_row;
 
 impl Batch<'_> {

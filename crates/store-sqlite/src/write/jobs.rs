@@ -12,7 +12,7 @@ use rusqlite::params;
 
 use super::{Applied, Batch, Stop, refuse_if};
 use crate::cells::{Cells, int, json};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::job_row::{JobRow, MemberRow, command_to_text};
 use crate::shards::Changes;
 use crate::sql;

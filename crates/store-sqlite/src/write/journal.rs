@@ -8,7 +8,7 @@ use rusqlite::params;
 
 use super::{Applied, Batch, refuse_if};
 use crate::cells::int;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::sql;
 
 impl Batch<'_> {

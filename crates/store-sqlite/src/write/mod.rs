@@ -22,7 +22,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::cells::{Cells, int};
 use crate::database::{Sole, SqliteStore};
 use crate::db::Db;
-use crate::failure::{Failure, Result};
+use crate::driver_error::{DriverError, Result};
 use crate::secret::Cipher;
 use crate::sql;
 use touched::Touched;
@@ -30,7 +30,7 @@ use touched::Touched;
 /// Why a write did not come to its end.
 enum Stop {
     Refused(Refusal),
-    Failed(Failure),
+    Failed(DriverError),
 }
 
 type Applied = Result<Done, Stop>;
@@ -41,8 +41,8 @@ impl From<Refusal> for Stop {
     }
 }
 
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
+impl From<DriverError> for Stop {
+    fn from(failure: DriverError) -> Self {
         Self::Failed(failure)
     }
 }
@@ -141,7 +141,7 @@ impl<'a> Batch<'a> {
             };
             Ok((CommitNo(number + 1), next))
         });
-        let (number, next) = meta?.ok_or_else(|| Failure::corrupt("meta", "one", "no row"))?;
+        let (number, next) = meta?.ok_or_else(|| DriverError::corrupt("meta", "one", "no row"))?;
         Ok(Self {
             conn,
             cipher,

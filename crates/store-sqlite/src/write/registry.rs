@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Applied, Batch, changed, refuse_if};
 use crate::cells::{Cells, json};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::read::role_number;
 use crate::secret::Owner;
 use crate::sql;

@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use super::{Applied, Batch};
 use crate::cells::int;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::read::kind_number;
 use crate::sql;
 

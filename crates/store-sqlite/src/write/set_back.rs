@@ -6,7 +6,7 @@ use aldis_store::Done;
 use rusqlite::params;
 
 use super::{Applied, Batch};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::sql;
 use crate::task_row::state_number;
 

@@ -7,7 +7,7 @@ use aldis_store::{Done, Refusal};
 
 use super::{Applied, Batch, Stop, refuse_if};
 use crate::cells::{Cells, int};
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::sql;
 
 impl Batch<'_> {

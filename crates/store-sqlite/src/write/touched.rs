@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::Stop;
 use crate::cells::int;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::job_row::{COLUMNS, JobRow, TABLES};
 use crate::sql;
 

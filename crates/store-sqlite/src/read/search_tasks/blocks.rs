@@ -9,7 +9,7 @@ use aldis_core::task::State;
 
 use super::JobRange;
 use super::by_rows::Rows;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::shards;
 
 /// Rows that follow each other, of one job, or of several small ones.

@@ -11,7 +11,7 @@ use rusqlite::{Row, params_from_iter};
 use super::remainder::{TaskRowField, conjuncts, named};
 use crate::cells::Cells;
 use crate::db::Db;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::filter::{Query, accepts};
 use crate::sql;
 use crate::task_row::state_number;

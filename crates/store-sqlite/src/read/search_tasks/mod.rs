@@ -25,7 +25,7 @@ use rusqlite::{Row, params_from_iter};
 use super::tasks;
 use crate::cells::Cells;
 use crate::db::Db;
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::filter::Query;
 use crate::job_row::read_counters;
 use crate::sql;

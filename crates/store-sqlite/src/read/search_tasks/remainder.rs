@@ -9,7 +9,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::status_names;
 use rusqlite::Connection;
 
-use crate::failure::Result;
+use crate::driver_error::Result;
 use crate::filter::{accepts, map_field};
 use crate::read::owners::Owners;
 

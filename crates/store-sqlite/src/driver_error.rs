@@ -5,28 +5,28 @@ use rusqlite::ErrorCode;
 
 /// A failure on its way out of the driver.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum DriverError {
     /// SQLite's own.
     Sqlite(rusqlite::Error),
     /// Already in the seam's words.
     Store(Error),
 }
 
-pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = DriverError> = std::result::Result<T, E>;
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for DriverError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for DriverError {
     fn from(error: Error) -> Self {
         Self::Store(error)
     }
 }
 
-impl Failure {
+impl DriverError {
     /// A stored value makes no sense.
     pub(crate) fn corrupt(table: &'static str, column: &'static str, what: impl ToString) -> Self {
         let what = what.to_string();
