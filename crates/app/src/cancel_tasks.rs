@@ -5,7 +5,7 @@ use aldis_core::task::State;
 use aldis_store::Refusal;
 
 use super::{App, Caller, Error};
-use aldis_engine::writer::{Entry, Failure, WholeJob};
+use aldis_engine::writer::{Entry, WholeJob, WriterError};
 
 impl App {
     /// Cancels tasks of a job; an entry each, in order. Ids that the server cannot have issued are `None`.
@@ -43,10 +43,10 @@ impl App {
 }
 
 /// A job that was deleted meanwhile is as unknown as any other.
-pub(super) fn refused(failure: Failure, job: &str) -> Error {
+pub(super) fn refused(failure: WriterError, job: &str) -> Error {
     match failure {
-        Failure::Refused(Refusal::Missing) => Error::NoJob(job.to_owned()),
-        Failure::Refused(Refusal::Full) => Error::in_use(
+        WriterError::Refused(Refusal::Missing) => Error::NoJob(job.to_owned()),
+        WriterError::Refused(Refusal::Full) => Error::in_use(
             "jobId",
             job,
             "a job that was cancelled as a whole fewer than 65535 times",

@@ -16,7 +16,7 @@ use aldis_store::{Done, Read, Refusal, Write};
 use serde_json::Value;
 
 use super::{App, Caller, Error, job_command, job_targets};
-use aldis_engine::writer::Failure;
+use aldis_engine::writer::WriterError;
 
 /// Longest description of a job, in characters (Unicode scalar values).
 pub const DESC_CHARS_MAX: usize = 100;
@@ -107,7 +107,7 @@ impl App {
     /// Stores a job that was checked; its number, or that of an earlier one with the same idempotency key.
     pub(super) async fn store_job(&self, job: NewJob) -> Result<JobNo, Error> {
         let mut done = match self.writer().write(vec![Write::CreateJob(job)]).await {
-            Err(Failure::Refused(Refusal::Full)) => return Err(queue_full()),
+            Err(WriterError::Refused(Refusal::Full)) => return Err(queue_full()),
             done => done?,
         };
         match done.pop() {

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::text::{check_desc, check_device_key};
 use super::{App, Caller, Error, Results};
-use aldis_engine::writer::Failure;
+use aldis_engine::writer::WriterError;
 
 /// The names by which a caller means a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -220,7 +220,7 @@ impl App {
             .disable_device(device.no, disabled, caller.actor())
             .await
             .map_err(|failure| match failure {
-                Failure::Refused(Refusal::Unchanged) => {
+                WriterError::Refused(Refusal::Unchanged) => {
                     Error::DeviceAlready(if disabled { "disabled" } else { "enabled" })
                 }
                 other => gone(other, name),
@@ -264,9 +264,9 @@ impl App {
     }
 }
 
-fn gone(failure: Failure, name: &DeviceName) -> Error {
+fn gone(failure: WriterError, name: &DeviceName) -> Error {
     match failure {
-        Failure::Refused(Refusal::Missing) => name.missing(),
+        WriterError::Refused(Refusal::Missing) => name.missing(),
         other => Error::from(other),
     }
 }

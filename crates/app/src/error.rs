@@ -4,7 +4,7 @@ use aldis_core::expression;
 use aldis_core::violation::Violation;
 use aldis_store::Refusal;
 
-use aldis_engine::writer::Failure;
+use aldis_engine::writer::WriterError;
 
 /// A refusal or a failure. `Display` is for the log; what a caller may read is made in `api::error`.
 #[derive(Debug, thiserror::Error)]
@@ -197,13 +197,13 @@ impl From<aldis_store::Error> for Error {
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<WriterError> for Error {
+    fn from(failure: WriterError) -> Self {
         match failure {
-            Failure::Refused(refusal) => Self::unexpected(refusal),
-            Failure::Unavailable => Self::Unavailable,
-            Failure::Overloaded => Self::Overloaded,
-            Failure::TooManyWait => Self::TooManyWait,
+            WriterError::Refused(refusal) => Self::unexpected(refusal),
+            WriterError::Unavailable => Self::Unavailable,
+            WriterError::Overloaded => Self::Overloaded,
+            WriterError::TooManyWait => Self::TooManyWait,
         }
     }
 }

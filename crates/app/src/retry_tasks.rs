@@ -7,7 +7,7 @@ use aldis_store::rows::Idempotency;
 use super::cancel_tasks::refused;
 use super::create_job::other_request;
 use super::{App, Caller, Error};
-use aldis_engine::writer::{Entry, Failure, Retried, WholeJob};
+use aldis_engine::writer::{Entry, Retried, WholeJob, WriterError};
 
 impl App {
     /// Retries tasks of a job; an entry each, in order. Ids that the server cannot have issued are `None`.
@@ -54,7 +54,7 @@ impl App {
         let no = self.job(caller, job).await?.job.no;
         let retried = self.writer().retry(no, tasks, caller.actor(), mark).await;
         retried.map_err(|failure| match failure {
-            Failure::Refused(Refusal::Mismatch) => other_request(),
+            WriterError::Refused(Refusal::Mismatch) => other_request(),
             other => refused(other, job),
         })
     }

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::observer::CommitObserver;
-use crate::writer::Failure;
+use crate::writer::WriterError;
 
 /// Most callers that wait at a time, however many HTTP connections there may be: this bounds memory.
 pub const WAITERS_MAX: usize = 32_768;
@@ -71,13 +71,13 @@ impl Waiters {
     /// A place, if the server is not stopping and there are not too many waiters already.
     ///
     /// # Errors
-    /// [`Failure::Overloaded`], [`Failure::TooManyWait`].
-    pub fn reserve(self: &Arc<Self>) -> Result<Place, Failure> {
+    /// [`WriterError::Overloaded`], [`WriterError::TooManyWait`].
+    pub fn reserve(self: &Arc<Self>) -> Result<Place, WriterError> {
         if self.registered.lock().closed {
-            return Err(Failure::Overloaded);
+            return Err(WriterError::Overloaded);
         }
         let permit = Arc::clone(&self.places).try_acquire_owned();
-        let permit = permit.map_err(|_all_taken| Failure::TooManyWait)?;
+        let permit = permit.map_err(|_all_taken| WriterError::TooManyWait)?;
         Ok(Place {
             waiters: Arc::clone(self),
             permit,
@@ -236,7 +236,7 @@ mod tests {
     fn there_is_an_end_to_the_places() {
         let waiters = Arc::<Waiters>::default();
         let places: Vec<Place> = (0..WAITERS_MAX).map(|_| waiters.reserve().unwrap()).collect();
-        assert!(matches!(waiters.reserve(), Err(Failure::TooManyWait)));
+        assert!(matches!(waiters.reserve(), Err(WriterError::TooManyWait)));
         drop(places);
         assert!(waiters.reserve().is_ok());
         waiters.bound(1);
@@ -251,7 +251,7 @@ mod tests {
         waiters.close();
         assert_eq!(before.end().now_or_never(), Some(None));
         assert_eq!(place.wait_for(TaskNo(2)).end().now_or_never(), Some(None));
-        assert!(matches!(waiters.reserve(), Err(Failure::Overloaded)));
+        assert!(matches!(waiters.reserve(), Err(WriterError::Overloaded)));
         drop(before);
         assert_eq!(waiters.count.load(Ordering::SeqCst), 0);
     }

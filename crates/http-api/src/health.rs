@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::envelope;
 use aldis_app::App;
-use aldis_engine::writer::Failure;
+use aldis_engine::writer::WriterError;
 
 /// The same as [`READY`].
 pub(super) const HEALTH: &str = "/health";
@@ -97,8 +97,8 @@ async fn ask(app: &App) -> Turn {
             Ok(_) => Turn::Committed,
             Err(_) => Turn::StoreFailing,
         },
-        Ok(Err(Failure::Overloaded | Failure::TooManyWait)) => Turn::TurnedAway,
-        Ok(Err(Failure::Unavailable | Failure::Refused(_))) => Turn::StoreFailing,
+        Ok(Err(WriterError::Overloaded | WriterError::TooManyWait)) => Turn::TurnedAway,
+        Ok(Err(WriterError::Unavailable | WriterError::Refused(_))) => Turn::StoreFailing,
         Err(_) => Turn::Silent,
     }
 }

@@ -10,7 +10,7 @@ use aldis_store::{DeviceRef, Done, Error, JobTasks, Refusal, Write};
 use super::bulk::{Bulk, LISTED_MAX, RetryAll};
 use super::turn::{Applied, Turn};
 use crate::link::{Cause, DeviceKeys, LifecycleChange, Order};
-use crate::writer::{Answer, Ask, Entry, Failure, Retried, WholeJob};
+use crate::writer::{Answer, Ask, Entry, Retried, WholeJob, WriterError};
 
 impl Turn<'_> {
     /// Decides one question; its answer goes out with the commit.
@@ -193,7 +193,7 @@ impl Turn<'_> {
         answer: Answer<Retried>,
     ) -> Result<(), Error> {
         if let Some(before) = self.before(idempotency.as_ref())? {
-            drop(answer.send(before.map_err(Failure::Refused)));
+            drop(answer.send(before.map_err(WriterError::Refused)));
             return Ok(());
         }
         if !self.find_job(job)? {
@@ -350,13 +350,13 @@ impl Turn<'_> {
 }
 
 fn refuse<T>(answer: Answer<T>, refusal: Refusal) {
-    drop(answer.send(Err(Failure::Refused(refusal))));
+    drop(answer.send(Err(WriterError::Refused(refusal))));
 }
 
 fn plainly(answer: Answer<()>) -> super::batch::OnCommit {
     Box::new(move |done| {
         let result = match done {
-            Ok([Done::Refused(refusal), ..]) => Err(Failure::Refused(*refusal)),
+            Ok([Done::Refused(refusal), ..]) => Err(WriterError::Refused(*refusal)),
             Ok(_) => Ok(()),
             Err(failure) => Err(failure),
         };
@@ -364,13 +364,13 @@ fn plainly(answer: Answer<()>) -> super::batch::OnCommit {
     })
 }
 
-fn whole(done: Result<&[Done], Failure>, settled: &AtomicU64, first: Vec<TaskNo>) -> Result<WholeJob, Failure> {
+fn whole(done: Result<&[Done], WriterError>, settled: &AtomicU64, first: Vec<TaskNo>) -> Result<WholeJob, WriterError> {
     match done? {
         [Done::Count(left), ..] => Ok(WholeJob {
             eligible: *left + settled.load(Ordering::Relaxed),
             first,
         }),
-        [Done::Refused(refusal), ..] => Err(Failure::Refused(*refusal)),
-        _ => Err(Failure::Unavailable),
+        [Done::Refused(refusal), ..] => Err(WriterError::Refused(*refusal)),
+        _ => Err(WriterError::Unavailable),
     }
 }

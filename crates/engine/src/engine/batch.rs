@@ -8,10 +8,10 @@ use aldis_store::{Committed, Done, Write};
 
 use super::queue::Place;
 use crate::link::{DeviceEvent, Order};
-use crate::writer::Failure;
+use crate::writer::WriterError;
 
 /// Called once the commit has been made, or has failed, with what became of the caller's own writes.
-pub(super) type OnCommit = Box<dyn FnOnce(Result<&[Done], Failure>) + Send>;
+pub(super) type OnCommit = Box<dyn FnOnce(Result<&[Done], WriterError>) + Send>;
 
 /// What a turn came to.
 #[derive(Default)]

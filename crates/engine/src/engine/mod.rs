@@ -45,7 +45,7 @@ use crate::observer::CommitObserver;
 use crate::proofs::KEPT_MAX;
 use crate::shared::Shared;
 use crate::waiters::Waiters;
-use crate::writer::{Ask, Failure, Inbox, Received};
+use crate::writer::{Ask, Inbox, Received, WriterError};
 use batch::Batch;
 pub use gateways::OUT_MAX;
 use memory::Memory;
@@ -411,7 +411,7 @@ impl Engine {
             self.inbox.insist(ask);
         }
         for (_, answer) in batch.answers {
-            answer(Err(Failure::Unavailable));
+            answer(Err(WriterError::Unavailable));
         }
         if let Err(error) = self.reload() {
             tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");

@@ -14,7 +14,7 @@ use crate::link::DeviceEvent;
 
 /// Why something asked for was not done.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Failure {
+pub enum WriterError {
     /// The stored state refuses it; nothing has changed.
     #[error("refused: {0:?}")]
     Refused(Refusal),
@@ -124,7 +124,7 @@ impl Ask {
 }
 
 /// Where an answer goes.
-pub type Answer<T> = oneshot::Sender<Result<T, Failure>>;
+pub type Answer<T> = oneshot::Sender<Result<T, WriterError>>;
 
 /// The handle of the one writer; cheap to clone.
 #[derive(Clone)]
@@ -140,31 +140,31 @@ impl Writer {
     /// Applies plain writes in one commit; an entry each. Refusals are in the entries.
     ///
     /// # Errors
-    /// [`Failure`]; `Refused(Full)` if as many commands wait for the device of a new single command as may.
-    pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Done>, Failure> {
+    /// [`WriterError`]; `Refused(Full)` if as many commands wait for the device of a new single command as may.
+    pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Done>, WriterError> {
         self.ask(|answer| Ask::Write(writes, answer)).await
     }
 
     /// Cancels the named tasks of a job.
     ///
     /// # Errors
-    /// [`Failure`]; `Refused(Missing)` if the job does not exist.
-    pub async fn cancel_tasks(&self, job: JobNo, tasks: Vec<TaskNo>, by: Actor) -> Result<Vec<Entry>, Failure> {
+    /// [`WriterError`]; `Refused(Missing)` if the job does not exist.
+    pub async fn cancel_tasks(&self, job: JobNo, tasks: Vec<TaskNo>, by: Actor) -> Result<Vec<Entry>, WriterError> {
         self.ask(|answer| Ask::CancelTasks(job, tasks, by, answer)).await
     }
 
     /// Cancels a job as a whole.
     ///
     /// # Errors
-    /// [`Failure`]; `Refused(Missing)` if the job does not exist.
-    pub async fn cancel_job(&self, job: JobNo, by: Actor) -> Result<WholeJob, Failure> {
+    /// [`WriterError`]; `Refused(Missing)` if the job does not exist.
+    pub async fn cancel_job(&self, job: JobNo, by: Actor) -> Result<WholeJob, WriterError> {
         self.ask(|answer| Ask::CancelJob(job, by, answer)).await
     }
 
     /// Retries tasks of a job.
     ///
     /// # Errors
-    /// [`Failure`]; `Refused(Missing)` if the job does not exist, `Refused(Mismatch)` if the idempotency key came with
+    /// [`WriterError`]; `Refused(Missing)` if the job does not exist, `Refused(Mismatch)` if the idempotency key came with
     /// another request.
     pub async fn retry(
         &self,
@@ -172,28 +172,28 @@ impl Writer {
         tasks: Option<Vec<TaskNo>>,
         by: Actor,
         idempotency: Option<Idempotency>,
-    ) -> Result<Retried, Failure> {
+    ) -> Result<Retried, WriterError> {
         self.ask(|answer| Ask::Retry(job, tasks, by, idempotency, answer)).await
     }
 
     /// Cancels the cached single commands of a device that have not been sent, or one of them. Says which were.
     ///
     /// # Errors
-    /// [`Failure`], never `Refused`.
+    /// [`WriterError`], never `Refused`.
     pub async fn cancel_commands(
         &self,
         device: DeviceNo,
         only: Option<TaskNo>,
         by: Actor,
-    ) -> Result<Vec<TaskNo>, Failure> {
+    ) -> Result<Vec<TaskNo>, WriterError> {
         self.ask(|answer| Ask::CancelCommands(device, only, by, answer)).await
     }
 
     /// Disables or enables a device.
     ///
     /// # Errors
-    /// [`Failure`]; `Refused(Missing | Unchanged)`.
-    pub async fn disable_device(&self, device: DeviceNo, disabled: bool, by: Actor) -> Result<(), Failure> {
+    /// [`WriterError`]; `Refused(Missing | Unchanged)`.
+    pub async fn disable_device(&self, device: DeviceNo, disabled: bool, by: Actor) -> Result<(), WriterError> {
         self.ask(|answer| Ask::DisableDevice(device, disabled, by, answer))
             .await
     }
@@ -201,8 +201,8 @@ impl Writer {
     /// Deletes a device.
     ///
     /// # Errors
-    /// [`Failure`]; `Refused(Missing)`.
-    pub async fn delete_device(&self, device: DeviceNo, by: Actor) -> Result<(), Failure> {
+    /// [`WriterError`]; `Refused(Missing)`.
+    pub async fn delete_device(&self, device: DeviceNo, by: Actor) -> Result<(), WriterError> {
         self.ask(|answer| Ask::DeleteDevice(device, by, answer)).await
     }
 
@@ -230,11 +230,11 @@ impl Writer {
         self.0.room().await;
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, Failure> {
+    async fn ask<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, WriterError> {
         let (answer, answered) = oneshot::channel();
         if !self.0.ask(ask(answer)) {
-            return Err(Failure::Overloaded);
+            return Err(WriterError::Overloaded);
         }
-        answered.await.unwrap_or(Err(Failure::Unavailable))
+        answered.await.unwrap_or(Err(WriterError::Unavailable))
     }
 }

@@ -6,5 +6,5 @@
 mod handle;
 mod inbox;
 
-pub use handle::{Answer, Ask, Entry, Failure, Retried, WholeJob, Writer};
+pub use handle::{Answer, Ask, Entry, Retried, WholeJob, Writer, WriterError};
 pub use inbox::{Inbox, Received};

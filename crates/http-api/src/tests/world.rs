@@ -24,7 +24,7 @@ use crate::router;
 use aldis_app::{App, BlockingPool, Parts, Settings, SystemRng};
 use aldis_engine::Shared;
 use aldis_engine::logins::to_check;
-use aldis_engine::writer::{Ask, Failure, Inbox, Writer};
+use aldis_engine::writer::{Ask, Inbox, Writer, WriterError};
 use aldis_test_support::{FailingStore, Faults};
 
 pub(super) const NOW: i64 = 1_700_000_000_000;
@@ -401,10 +401,10 @@ fn writer(mut store: MemoryStore, clock: Arc<Hands>, ended: Arc<Mutex<Vec<Device
     writer
 }
 
-fn only(mut done: Vec<Done>) -> Result<(), Failure> {
+fn only(mut done: Vec<Done>) -> Result<(), WriterError> {
     match done.pop() {
-        Some(Done::Refused(refusal)) => Err(Failure::Refused(refusal)),
+        Some(Done::Refused(refusal)) => Err(WriterError::Refused(refusal)),
         Some(_) => Ok(()),
-        None => Err(Failure::Refused(Refusal::Missing)),
+        None => Err(WriterError::Refused(Refusal::Missing)),
     }
 }

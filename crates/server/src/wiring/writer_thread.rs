@@ -186,7 +186,7 @@ mod tests {
     use crate::wiring::vital;
     use aldis_engine::clock::ServerClock;
     use aldis_engine::link::{DeviceLink, Order};
-    use aldis_engine::writer::{Failure, Writer};
+    use aldis_engine::writer::{Writer, WriterError};
     use aldis_engine::{Ports, Shared};
     use aldis_test_support::{FailingStore, Faults};
 
@@ -222,7 +222,7 @@ mod tests {
         faults.lock().meddling = Some(Box::new(|_, _| panic!("a fault of the program")));
         let nothing = Write::Activity(Vec::new());
         let answered = Writer::new(inbox).write(vec![nothing]).await;
-        assert!(matches!(answered, Err(Failure::Unavailable)), "{answered:?}");
+        assert!(matches!(answered, Err(WriterError::Unavailable)), "{answered:?}");
         assert_eq!(ends.next().await, "the writer");
         thread.quiet();
         assert!(!thread.finish());

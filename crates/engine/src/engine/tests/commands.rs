@@ -8,9 +8,9 @@ use tokio::sync::oneshot::Receiver;
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, WAITING, by};
-use crate::writer::{Ask, Failure};
+use crate::writer::{Ask, WriterError};
 
-type Answered = Receiver<Result<Vec<Done>, Failure>>;
+type Answered = Receiver<Result<Vec<Done>, WriterError>>;
 
 fn kept(bench: &Bench, device: DeviceNo) -> NewJob {
     let new = bench.new_job(&[device], WAITING);
@@ -39,7 +39,7 @@ fn outcome(answered: Answered) -> Option<JobNo> {
             [Done::Job { no, .. }] => Some(no),
             ref other => panic!("{other:?}"),
         },
-        Err(Failure::Refused(Refusal::Full)) => None,
+        Err(WriterError::Refused(Refusal::Full)) => None,
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -127,7 +127,7 @@ fn places_are_right_after_a_start_and_after_a_commit_that_failed() {
     let lost = kept(&bench, device);
     let lost = ask(&mut bench, lost);
     bench.turn();
-    assert!(matches!(lost.blocking_recv().unwrap(), Err(Failure::Unavailable)));
+    assert!(matches!(lost.blocking_recv().unwrap(), Err(WriterError::Unavailable)));
     bench.pass(1_000);
     let more: Vec<JobNo> = (0..3).filter_map(|_| create(&mut bench, device)).collect();
     assert_eq!(more.len(), 1);

@@ -8,7 +8,7 @@ use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, WAITING, by, retrying};
 use crate::engine::Wake;
 use crate::link::{DeviceEvent, Kinds};
-use crate::writer::{Ask, Failure};
+use crate::writer::{Ask, WriterError};
 
 /// A failure is followed by a pause.
 const PAUSE_MS: i64 = 200;
@@ -81,7 +81,7 @@ fn callers_are_told_that_nothing_is_known() {
             ..Default::default()
         };
         bench.turn();
-        assert!(matches!(answered.try_recv().unwrap(), Err(Failure::Unavailable)));
+        assert!(matches!(answered.try_recv().unwrap(), Err(WriterError::Unavailable)));
         bench.pass(PAUSE_MS);
         let jobs = bench.jobs();
         assert_eq!(jobs.len(), usize::from(lost_answer));
@@ -217,7 +217,7 @@ fn a_retry_of_a_whole_job_that_fails_half_way_skips_nothing_when_it_is_asked_aga
     bench.faults.lock().commits = 1;
     bench.pass(PAUSE_MS * 2);
     assert!(
-        matches!(answered.try_recv(), Ok(Err(Failure::Unavailable)) | Err(_)),
+        matches!(answered.try_recv(), Ok(Err(WriterError::Unavailable)) | Err(_)),
         "no answer says that all were retried"
     );
     assert_eq!(bench.retry_job(job).eligible, 10_500);

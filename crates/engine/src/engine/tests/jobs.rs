@@ -126,7 +126,7 @@ fn a_deleted_job_is_unknown_to_operators_also_before_its_rows_are_purged() {
     bench.start();
     let refused = bench.answer(|answer| Ask::CancelTasks(job, vec![task], by(), answer));
     assert!(
-        matches!(refused, Err(crate::writer::Failure::Refused(Refusal::Missing))),
+        matches!(refused, Err(crate::writer::WriterError::Refused(Refusal::Missing))),
         "{refused:?}"
     );
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::bench::Bench;
 use super::sample::{ORG, PRODUCT, WAITING, by};
-use crate::writer::{Answer, Ask, Entry, Failure, Retried, WholeJob};
+use crate::writer::{Answer, Ask, Entry, Retried, WholeJob, WriterError};
 
 impl Bench {
     pub(super) fn new_job(&self, devices: &[DeviceNo], policy: Policy) -> NewJob {
@@ -33,14 +33,14 @@ impl Bench {
     }
 
     /// Asks and does not wait.
-    pub(super) fn ask<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> oneshot::Receiver<Result<T, Failure>> {
+    pub(super) fn ask<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> oneshot::Receiver<Result<T, WriterError>> {
         let (answer, answered) = oneshot::channel();
         assert!(self.inbox.ask(ask(answer)), "the inbox has room");
         answered
     }
 
     /// Asks, and runs the engine until it has answered.
-    pub(super) fn answer<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, Failure> {
+    pub(super) fn answer<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, WriterError> {
         let mut answered = self.ask(ask);
         self.settle();
         answered.try_recv().expect("an answer")
