@@ -408,7 +408,7 @@ impl Engine {
         self.kept = received.events;
         self.kept.extend(batch.not_sent());
         for ask in std::mem::take(&mut self.insisted) {
-            self.inbox.insist(ask);
+            self.inbox.enqueue_unbounded(ask);
         }
         for (_, answer) in batch.answers {
             answer(Err(WriterError::Unavailable));

@@ -64,7 +64,7 @@ impl Inbox {
     }
 
     /// Takes in what follows from something already done, however much there is: it is bounded by what it follows from.
-    pub fn insist(&self, ask: Ask) {
+    pub fn enqueue_unbounded(&self, ask: Ask) {
         self.waiting.lock().received.asks.push(ask);
         (self.wake)();
     }
