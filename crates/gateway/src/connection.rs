@@ -425,7 +425,7 @@ pub(super) fn silent_at(keep_alive_secs: u16, heard: Instant) -> Option<Instant>
 pub(super) fn suback<F: AsRef<str>>(version: Version, packet_id: NonZeroU16, filters: &[(F, QoS)]) -> Packet {
     let granted = filters.iter().map(|(filter, qos)| {
         if version == Version::V5 && !mqtt5::is_filter(filter.as_ref()) {
-            return SubscribeReturnCode::WriterError;
+            return SubscribeReturnCode::Failure;
         }
         SubscribeReturnCode::Success(at_most_once_or_once(*qos))
     });

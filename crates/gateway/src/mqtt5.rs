@@ -240,7 +240,7 @@ fn granted(code: SubscribeReturnCode) -> SubscribeAckReason {
     match code {
         SubscribeReturnCode::Success(QoS::AtMostOnce) => SubscribeAckReason::GrantedQos0,
         SubscribeReturnCode::Success(_) => SubscribeAckReason::GrantedQos1,
-        SubscribeReturnCode::WriterError => SubscribeAckReason::TopicFilterInvalid,
+        SubscribeReturnCode::Failure => SubscribeAckReason::TopicFilterInvalid,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use aldis_app::{App, Blocking, Parts, Rng as AppChance, Settings, Work};
+use aldis_app::{App, Blocking, Parts, Rng as AppRng, Settings, Work};
 use aldis_core::command::Command;
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::time::{Clock as _, Timestamp};
@@ -77,7 +77,7 @@ impl TimeSource for Hands {
 
 struct Dice(Mutex<Rng>);
 
-impl AppChance for Dice {
+impl AppRng for Dice {
     fn fill(&self, bytes: &mut [u8]) {
         let mut rng = self.0.lock();
         for byte in bytes {
