@@ -55,7 +55,7 @@ impl Claims {
         let Some(before) = self.last.get(&task.no) else {
             return Ok(());
         };
-        let unsent = |history: Vec<aldis_core::task::Ended>| {
+        let unsent = |history: Vec<aldis_core::task::AttemptRecord>| {
             history
                 .iter()
                 .any(|ended| ended.attempt == before.attempt && ended.how == AttemptOutcome::NotSent)

@@ -289,7 +289,7 @@ impl DeviceLink for Wires {
                     inner.noted.push(Noted::Durable(*session, *packet));
                     *session
                 }
-                Order::Tell { session, .. } | Order::Reset { session, .. } | Order::Break { session } => *session,
+                Order::Notify { session, .. } | Order::Reset { session, .. } | Order::Break { session } => *session,
             };
             match inner.sessions.get_mut(&session) {
                 Some(live) => live.orders.push_back(order),

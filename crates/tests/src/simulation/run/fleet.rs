@@ -102,7 +102,7 @@ impl History {
     pub(super) fn obey(&mut self, index: usize, session: SessionNo, order: Order, lost: bool) -> Checked {
         match order {
             Order::Publish(outgoing) => self.publish(index, session, &outgoing, lost)?,
-            Order::Acknowledge { .. } | Order::Tell { .. } => {}
+            Order::Acknowledge { .. } | Order::Notify { .. } => {}
             Order::Reset { session, .. } => self.world.link.leave(session),
             Order::Break { session } => self.world.link.leave(SessionNo::own(session.connection())),
         }
