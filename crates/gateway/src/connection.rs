@@ -24,11 +24,11 @@ use super::pace::Pace;
 use super::packets::{Incoming, Message};
 use super::packing::Unpackable;
 use super::sessions::Present;
-use super::settling::Settling;
 use super::socket;
 use super::subscribing::{Ready, subscribed};
 use super::terms::Version;
 use super::upstream::{Reaction, react};
+use super::warm_up::WarmUp;
 use aldis_engine::link::{DeviceEvent, Kinds, SessionNo};
 use aldis_engine::trace;
 
@@ -44,7 +44,7 @@ const FAR: Duration = Duration::from_secs(3600);
 pub(super) struct Connection {
     gateway: Arc<Gateway>,
     present: Present,
-    settling: Settling,
+    warm_up: WarmUp,
     /// Seconds between two signs of life; 0: none are promised.
     keep_alive: u16,
     /// When the device was last heard.
@@ -67,7 +67,7 @@ impl Connection {
         Self {
             gateway,
             present,
-            settling: Settling::begin(now),
+            warm_up: WarmUp::begin(now),
             keep_alive,
             heard: now,
             foreign: 0,
@@ -353,7 +353,7 @@ impl Connection {
     /// The SUBACK is in the output by now, hence before any command.
     fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str> + Clone, outward: &mut Outward) -> bool {
         let line = &self.present.line;
-        let of = (&line.keys, &mut self.settling);
+        let of = (&line.keys, &mut self.warm_up);
         let (own, members) = subscribed(filters, of, outward, Instant::now());
         let mut room = true;
         for (session, device, ready) in members {
@@ -386,7 +386,7 @@ impl Connection {
 
     fn next_moment(&self) -> Instant {
         let settled = self.present.line.outward().members().and_then(Members::settled_at);
-        let moments = [self.settling.ends_at(), silent_at(self.keep_alive, self.heard), settled];
+        let moments = [self.warm_up.ends_at(), silent_at(self.keep_alive, self.heard), settled];
         moments
             .into_iter()
             .flatten()
@@ -400,12 +400,12 @@ impl Connection {
             return Err(End::Silent);
         }
         let line = &self.present.line;
-        if let Some(kinds) = self.settling.pass(now) {
+        if let Some(kinds) = self.warm_up.pass(now) {
             self.report_ready(line.session, line.device, kinds);
         }
         if let Some(members) = line.outward().members_mut() {
             for member in members.all_mut() {
-                if let Some(kinds) = member.settling.pass(now) {
+                if let Some(kinds) = member.warm_up.pass(now) {
                     self.report_ready(member.session, member.device, kinds);
                 }
             }

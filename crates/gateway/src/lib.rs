@@ -8,7 +8,7 @@
 //! what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is
 //! no device's presence, of which `visitors` bounds the number · `input` reads from its socket, `packets` takes the
 //! bytes apart, `mqtt5` and `properties` those of MQTT 5, `packing` unpacks payloads, `upstream` says what a message
-//! means · `settling` says when the device may be sent what · `sessions` knows who is online, `members` who is over a
+//! means · `warm_up` says when the device may be sent what · `sessions` knows who is online, `members` who is over a
 //! gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the
 //! socket.
 
@@ -31,7 +31,6 @@ mod packing;
 pub mod pem;
 mod properties;
 mod sessions;
-mod settling;
 mod socket;
 mod sub_devices;
 mod subscribing;
@@ -46,6 +45,7 @@ mod upgrade;
 mod upstream;
 mod visit;
 mod visitors;
+mod warm_up;
 
 use std::sync::Arc;
 

@@ -202,7 +202,7 @@ impl Outward {
             && let Some(members) = &mut self.members
         {
             for member in members.unsettled_mut() {
-                member.settling.wait_behind_others(now);
+                member.warm_up.wait_behind_others(now);
             }
         }
     }

@@ -15,7 +15,7 @@ use foldhash::fast::FixedState;
 
 use super::entrant::Entrant;
 use super::keys::Keys;
-use super::settling::Settling;
+use super::warm_up::WarmUp;
 use aldis_engine::link::{AnswerTo, ConnectionNo, Gate, SessionNo};
 
 /// A sub-device that is in.
@@ -24,7 +24,7 @@ pub(super) struct Member {
     pub(super) device: DeviceNo,
     pub(super) keys: Arc<Keys>,
     pub(super) qos: Qos,
-    pub(super) settling: Settling,
+    pub(super) warm_up: WarmUp,
 }
 
 /// What needs a look at the store.
@@ -73,16 +73,16 @@ impl Members {
         let keys = Arc::new(keys);
         self.by_root.insert(keys.root().into(), session);
         let now = Instant::now();
-        let mut settling = Settling::begin(now);
+        let mut warm_up = WarmUp::begin(now);
         if subscribes {
-            settling.wait_behind_others(now);
+            warm_up.wait_behind_others(now);
         }
         let member = Member {
             session,
             device,
             keys,
             qos,
-            settling,
+            warm_up,
         };
         self.by_session.insert(session, member);
         Some(session)
@@ -115,7 +115,7 @@ impl Members {
     }
 
     pub(super) fn unsettled_mut(&mut self) -> impl Iterator<Item = &mut Member> {
-        self.all_mut().filter(|member| !member.settling.is_over())
+        self.all_mut().filter(|member| !member.warm_up.is_over())
     }
 
     pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Member> {
@@ -128,7 +128,7 @@ impl Members {
 
     /// The next moment at which one of them has settled.
     pub(super) fn settled_at(&self) -> Option<Instant> {
-        let moments = self.by_session.values().filter_map(|member| member.settling.ends_at());
+        let moments = self.by_session.values().filter_map(|member| member.warm_up.ends_at());
         moments.min()
     }
 }
@@ -173,7 +173,7 @@ mod tests {
         members.add(BOX, sub_device(2, "b"), false);
         assert_eq!(members.settled_at(), Some(first));
         for member in members.all_mut() {
-            member.settling.pass(first);
+            member.warm_up.pass(first);
         }
         assert!(members.settled_at().is_none_or(|at| at > first));
     }

@@ -13,7 +13,7 @@ use aldis_protocol::subscription::{Coverage, coverage, named_service};
 use super::keys::Keys;
 use super::line::Outward;
 use super::members::{Member, Members};
-use super::settling::Settling;
+use super::warm_up::WarmUp;
 use aldis_engine::link::{Kinds, SessionNo};
 
 /// Filters for groups of devices that are compared with every sub-device: more of them in one packet than any program
@@ -39,7 +39,7 @@ pub(super) type MemberReady = (SessionNo, DeviceNo, Ready);
 /// What the filters say about the device that holds the connection, and about its sub-devices.
 pub(super) fn subscribed<'f>(
     filters: impl Iterator<Item = &'f str> + Clone,
-    (keys, settling): (&Keys, &mut Settling),
+    (keys, warm_up): (&Keys, &mut WarmUp),
     outward: &mut Outward,
     now: Instant,
 ) -> (Ready, Vec<MemberReady>) {
@@ -53,7 +53,7 @@ pub(super) fn subscribed<'f>(
         by_group(filters.clone(), members, &mut ready);
     }
     outward.note_subscription(one_by_one, now);
-    (widened(settling, filters, keys), ready)
+    (widened(warm_up, filters, keys), ready)
 }
 
 /// Whether one of the filters is for commands of a single sub-device.
@@ -83,18 +83,18 @@ fn by_group<'f>(filters: impl Iterator<Item = &'f str>, members: &mut Members, r
 
 fn note<'f>(member: &mut Member, filters: impl Iterator<Item = &'f str> + Clone, ready: &mut Vec<MemberReady>) {
     let keys = Arc::clone(&member.keys);
-    let widened = widened(&mut member.settling, filters, &keys);
+    let widened = widened(&mut member.warm_up, filters, &keys);
     if widened != Ready::default() {
         ready.push((member.session, member.device, widened));
     }
 }
 
 /// What is new by these filters. Once a device has settled nothing is.
-fn widened<'f>(settling: &mut Settling, filters: impl Iterator<Item = &'f str> + Clone, keys: &Keys) -> Ready {
-    if settling.is_over() {
+fn widened<'f>(warm_up: &mut WarmUp, filters: impl Iterator<Item = &'f str> + Clone, keys: &Keys) -> Ready {
+    if warm_up.is_over() {
         return Ready::default();
     }
-    let kinds = settling.subscribed(covered(filters.clone(), keys));
+    let kinds = warm_up.subscribed(covered(filters.clone(), keys));
     let named = filters.filter_map(|filter| named_service(filter, keys.product(), keys.device()));
     Ready {
         kinds,

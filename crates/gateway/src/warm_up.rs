@@ -21,7 +21,7 @@ const PAUSE_SUBSCRIBING: Duration = Duration::from_secs(5);
 const PAUSE_BEHIND_OTHERS: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
-pub(super) struct Settling {
+pub(super) struct WarmUp {
     since: Instant,
     /// Its client subscribes to command topics.
     subscribes: bool,
@@ -31,7 +31,7 @@ pub(super) struct Settling {
     ready: Kinds,
 }
 
-impl Settling {
+impl WarmUp {
     /// CONNACK goes out now.
     pub(super) fn begin(now: Instant) -> Self {
         Self {
@@ -113,63 +113,63 @@ mod tests {
     #[test]
     fn a_device_that_does_not_subscribe_settles_after_a_second() {
         let start = Instant::now();
-        let mut settling = Settling::begin(start);
-        assert_eq!(settling.subscribed(NOTHING), None);
-        assert_eq!(settling.pass(start + Duration::from_millis(999)), None);
-        assert_eq!(settling.pass(start + PAUSE), Some(Kinds::ALL));
-        assert_eq!(settling.ends_at(), None);
-        assert_eq!(settling.pass(start + PAUSE * 2), None);
+        let mut warm_up = WarmUp::begin(start);
+        assert_eq!(warm_up.subscribed(NOTHING), None);
+        assert_eq!(warm_up.pass(start + Duration::from_millis(999)), None);
+        assert_eq!(warm_up.pass(start + PAUSE), Some(Kinds::ALL));
+        assert_eq!(warm_up.ends_at(), None);
+        assert_eq!(warm_up.pass(start + PAUSE * 2), None);
     }
 
     #[test]
     fn a_device_that_subscribes_gets_each_kind_with_its_suback() {
         let start = Instant::now();
-        let mut settling = Settling::begin(start);
+        let mut warm_up = WarmUp::begin(start);
         assert_eq!(
-            settling.subscribed(SERVICES),
+            warm_up.subscribed(SERVICES),
             Some(Kinds {
                 services: true,
                 points: false
             })
         );
-        assert_eq!(settling.pass(start + PAUSE), None, "points have not been subscribed to");
-        assert_eq!(settling.subscribed(SERVICES), None);
-        assert_eq!(settling.subscribed(POINTS), Some(Kinds::ALL));
-        assert_eq!(settling.ends_at(), None);
+        assert_eq!(warm_up.pass(start + PAUSE), None, "points have not been subscribed to");
+        assert_eq!(warm_up.subscribed(SERVICES), None);
+        assert_eq!(warm_up.subscribed(POINTS), Some(Kinds::ALL));
+        assert_eq!(warm_up.ends_at(), None);
     }
 
     #[test]
     fn a_device_that_never_subscribes_to_a_kind_gets_it_after_five_seconds() {
         let start = Instant::now();
-        let mut settling = Settling::begin(start);
-        settling.subscribed(SERVICES);
-        assert_eq!(settling.pass(start + Duration::from_millis(4_999)), None);
-        assert_eq!(settling.pass(start + PAUSE_SUBSCRIBING), Some(Kinds::ALL));
+        let mut warm_up = WarmUp::begin(start);
+        warm_up.subscribed(SERVICES);
+        assert_eq!(warm_up.pass(start + Duration::from_millis(4_999)), None);
+        assert_eq!(warm_up.pass(start + PAUSE_SUBSCRIBING), Some(Kinds::ALL));
     }
 
     #[test]
     fn a_sub_device_waits_as_long_as_its_gateway_goes_on_subscribing() {
         let start = Instant::now();
-        let mut settling = Settling::begin(start);
-        settling.wait_behind_others(start);
+        let mut warm_up = WarmUp::begin(start);
+        warm_up.wait_behind_others(start);
         for second in 1..=30 {
             let now = start + Duration::from_secs(second * 4);
-            assert_eq!(settling.pass(now), None);
-            settling.wait_behind_others(now);
+            assert_eq!(warm_up.pass(now), None);
+            warm_up.wait_behind_others(now);
         }
-        settling.subscribed(SERVICES);
+        warm_up.subscribed(SERVICES);
         let last = start + Duration::from_secs(120);
-        assert_eq!(settling.ends_at(), Some(last + PAUSE_SUBSCRIBING));
-        settling.wait_behind_others(start + PAUSE_BEHIND_OTHERS);
-        assert_eq!(settling.ends_at(), Some(start + PAUSE_BEHIND_OTHERS), "not for ever");
+        assert_eq!(warm_up.ends_at(), Some(last + PAUSE_SUBSCRIBING));
+        warm_up.wait_behind_others(start + PAUSE_BEHIND_OTHERS);
+        assert_eq!(warm_up.ends_at(), Some(start + PAUSE_BEHIND_OTHERS), "not for ever");
     }
 
     #[test]
     fn subscribing_after_the_pause_takes_nothing_away() {
         let start = Instant::now();
-        let mut settling = Settling::begin(start);
-        settling.pass(start + PAUSE);
-        assert_eq!(settling.subscribed(SERVICES), None);
-        assert_eq!(settling.ends_at(), None);
+        let mut warm_up = WarmUp::begin(start);
+        warm_up.pass(start + PAUSE);
+        assert_eq!(warm_up.subscribed(SERVICES), None);
+        assert_eq!(warm_up.ends_at(), None);
     }
 }
