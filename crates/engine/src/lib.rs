@@ -7,12 +7,12 @@
 
 pub mod clock;
 mod engine;
+pub mod generational_cache;
 pub mod health;
 pub mod latest;
 pub mod link;
 mod observer;
 pub mod proofs;
-pub mod remembered;
 mod shared;
 pub mod takeovers;
 pub mod trace;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use aldis_core::ids::DeviceNo;
 use parking_lot::Mutex;
 
-use crate::remembered::Remembered;
+use crate::generational_cache::GenerationalCache;
 
 /// This many takeovers within [`WITHIN`] are not a device that reconnects, but two that have its keys.
 pub const TAKEOVERS_MAX: usize = 4;
@@ -49,7 +49,7 @@ impl Taken {
 
 /// Who has been taken over lately.
 #[derive(Default)]
-pub struct Takeovers(Mutex<Remembered<DeviceNo, Taken>>);
+pub struct Takeovers(Mutex<GenerationalCache<DeviceNo, Taken>>);
 
 impl Takeovers {
     /// The device is in this way from now on; `ousted` says whether that ended an earlier session: a session of it on
@@ -57,7 +57,7 @@ impl Takeovers {
     /// nothing from anybody, nor does one to which an operator has given the device.
     pub fn note(&self, device: DeviceNo, way: Way, ousted: bool, now: Instant) {
         let mut all = self.0.lock();
-        let taken = all.of_mut(device);
+        let taken = all.get_mut(device);
         let before = taken.way.replace(way);
         let moved = before.is_some_and(|before| before != way);
         if ousted && (moved || way == Way::Own) {
@@ -69,14 +69,14 @@ impl Takeovers {
     #[must_use]
     pub fn too_often(&self, device: DeviceNo, now: Instant) -> bool {
         let all = self.0.lock();
-        all.of(device).is_some_and(|taken| taken.too_often(now))
+        all.get(device).is_some_and(|taken| taken.too_often(now))
     }
 
     /// Whether it has, and this would be another takeover: the last holder of the device may come back.
     #[must_use]
     pub fn too_often_for(&self, device: DeviceNo, way: Way, now: Instant) -> bool {
         let all = self.0.lock();
-        all.of(device)
+        all.get(device)
             .is_some_and(|taken| taken.way != Some(way) && taken.too_often(now))
     }
 }

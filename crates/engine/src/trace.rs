@@ -11,7 +11,7 @@ use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::time::Timestamp;
 use parking_lot::Mutex;
 
-use crate::remembered::Remembered;
+use crate::generational_cache::GenerationalCache;
 
 /// Entries kept of one device. What strangers can cause takes one entry however often it happens, so this is some
 /// minutes of a device that comes and goes all the time.
@@ -98,14 +98,14 @@ pub struct Entry {
 /// The newest entries of devices.
 #[derive(Default)]
 pub struct Traces {
-    entries: Mutex<Remembered<DeviceNo, VecDeque<Entry>>>,
+    entries: Mutex<GenerationalCache<DeviceNo, VecDeque<Entry>>>,
 }
 
 impl Traces {
     /// Takes note. What happens again and again counts in one entry, so that it pushes nothing else out.
     pub fn note(&self, device: DeviceNo, at: Timestamp, event: Event) {
         let mut all = self.entries.lock();
-        let entries = all.of_mut(device);
+        let entries = all.get_mut(device);
         let before = like(entries, &event).and_then(|place| entries.remove(place));
         let (first, times) = before.map_or((at, 0), |entry| (entry.first, entry.times));
         if entries.len() >= ENTRIES_MAX {
@@ -123,7 +123,7 @@ impl Traces {
     #[must_use]
     pub fn of(&self, device: DeviceNo) -> Vec<Entry> {
         let all = self.entries.lock();
-        all.of(device).into_iter().flatten().cloned().collect()
+        all.get(device).into_iter().flatten().cloned().collect()
     }
 }
 

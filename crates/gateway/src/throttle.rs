@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use aldis_engine::remembered::Remembered;
+use aldis_engine::generational_cache::GenerationalCache;
 
 /// Refusals an address may have before the next are held back: a fleet behind one address may hold a few wrong secrets.
 const FREE_REFUSALS: u32 = 5;
@@ -85,13 +85,13 @@ impl Refusals {
 
 #[derive(Default)]
 struct Tables {
-    refusals: Remembered<IpAddr, Refusals, ADDRESSES>,
+    refusals: GenerationalCache<IpAddr, Refusals, ADDRESSES>,
     /// How many good devices an address has.
-    sites: Remembered<IpAddr, usize>,
+    sites: GenerationalCache<IpAddr, usize>,
     /// Devices that have logged in, by claim, and the wrong signatures in their names since.
-    good: Remembered<u64, u8, GOOD>,
+    good: GenerationalCache<u64, u8, GOOD>,
     /// Devices that were refused, by claim, and when.
-    refused: Remembered<u64, Option<Instant>, REFUSED>,
+    refused: GenerationalCache<u64, Option<Instant>, REFUSED>,
 }
 
 impl Tables {
@@ -104,26 +104,26 @@ impl Tables {
     }
 
     fn share(&self, from: IpAddr) -> usize {
-        let good = self.sites.of(from).copied().unwrap_or_default();
+        let good = self.sites.get(from).copied().unwrap_or_default();
         (HELD_OF_ONE + good).min(HELD_OF_ONE_MAX)
     }
 
     fn was_refused(&self, claim: Claim, now: Instant) -> bool {
-        let last = self.refused.of(claim.who).copied().flatten();
+        let last = self.refused.get(claim.who).copied().flatten();
         last.is_some_and(|last| now.duration_since(last) < REFUSED_FOR)
     }
 
     /// Notes a wrong signature in the name of a device.
     fn wrong(&mut self, claim: Claim, now: Instant) {
-        *self.refused.of_mut(claim.who) = Some(now);
-        let Some(wrong) = self.good.of(claim.who).copied() else {
+        *self.refused.get_mut(claim.who) = Some(now);
+        let Some(wrong) = self.good.get(claim.who).copied() else {
             return;
         };
         if wrong + 1 < WRONG_MAX {
-            *self.good.of_mut(claim.who) = wrong + 1;
+            *self.good.get_mut(claim.who) = wrong + 1;
         } else {
-            self.good.forget(claim.who);
-            let good = self.sites.of_mut(claim.from);
+            self.good.remove(claim.who);
+            let good = self.sites.get_mut(claim.from);
             *good = good.saturating_sub(1);
         }
     }
@@ -180,20 +180,20 @@ impl Throttle {
         let tables = self.tables.lock();
         let slowed = tables
             .refusals
-            .of(claim.from)
+            .get(claim.from)
             .filter(|refusals| refusals.is_slowed(now));
         let Some(refusals) = slowed else { return true };
-        tables.good.of(claim.who).is_some() || (self.has_place() && tables.has_place(claim, refusals, now))
+        tables.good.get(claim.who).is_some() || (self.has_place() && tables.has_place(claim, refusals, now))
     }
 
     /// A login has succeeded.
     pub(super) fn let_in(&self, claim: Claim) {
         let mut tables = self.tables.lock();
-        let known = tables.good.of(claim.who).is_some();
-        *tables.good.of_mut(claim.who) = 0;
-        tables.refused.forget(claim.who);
+        let known = tables.good.get(claim.who).is_some();
+        *tables.good.get_mut(claim.who) = 0;
+        tables.refused.remove(claim.who);
         if !known {
-            let good = tables.sites.of_mut(claim.from);
+            let good = tables.sites.get_mut(claim.from);
             *good = good.saturating_add(1);
         }
     }
@@ -202,7 +202,7 @@ impl Throttle {
     pub(super) fn refused(&self, claim: Claim, wrong: bool, now: Instant) -> Telling {
         let mut tables = self.tables.lock();
         let again = tables.was_refused(claim, now);
-        let refusals = tables.refusals.of_mut_or(claim.from, || Refusals::none(now));
+        let refusals = tables.refusals.get_mut_or(claim.from, || Refusals::none(now));
         if refusals.is_old(now) {
             refusals.count = 0;
         }
@@ -215,7 +215,7 @@ impl Throttle {
         if again {
             places.push(Arc::clone(&refusals.held_again));
         }
-        let refusals = tables.refusals.of(claim.from);
+        let refusals = tables.refusals.get(claim.from);
         let has_place = self.has_place() && refusals.is_some_and(|refusals| tables.has_place(claim, refusals, now));
         if wrong {
             tables.wrong(claim, now);

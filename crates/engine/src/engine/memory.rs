@@ -19,9 +19,9 @@ use super::known::Known;
 use super::pace::Pace;
 use super::queue::{Place, Queue};
 use crate::clock::Reading;
+use crate::generational_cache::GenerationalCache;
 use crate::latest::LatestValues;
 use crate::proofs::Proofs;
-use crate::remembered::Remembered;
 use crate::shared::Shared;
 use crate::trace::Traces;
 
@@ -51,7 +51,7 @@ pub(super) struct Memory {
     /// Devices that have come since the start, as long as that matters.
     came: HashSet<DeviceNo>,
     /// Devices that came lately and left before they were ready.
-    pub(super) visits: Remembered<DeviceNo, Visits>,
+    pub(super) visits: GenerationalCache<DeviceNo, Visits>,
     /// The clock is in doubt: nothing is sent, and nothing ends.
     pub(super) held: bool,
     /// The present moment, or the wall clock's if that is earlier.
@@ -76,7 +76,7 @@ impl Memory {
             recovering: false,
             started: time.now,
             came: HashSet::new(),
-            visits: Remembered::default(),
+            visits: GenerationalCache::default(),
             held: time.held,
             earlier_now: time.earlier,
             commits: 0,

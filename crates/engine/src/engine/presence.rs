@@ -113,7 +113,7 @@ impl Turn<'_> {
         let next = self.memory.devices.next_for(device);
         let waits = next.is_some_and(|(current, _)| current.no == session);
         if waits && self.eligible(device).is_none() {
-            self.memory.visits.of_mut(device).note(self.now);
+            self.memory.visits.get_mut(device).note(self.now);
         }
     }
 

@@ -230,7 +230,7 @@ impl<'a> Turn<'a> {
             queued: self.queued(device),
             busy_with: self.memory.devices.held(device).map(|held| held.slot.task),
             hold: self.hold(device),
-            visits: self.memory.visits.of(device).copied().unwrap_or_default(),
+            visits: self.memory.visits.get(device).copied().unwrap_or_default(),
         }
     }
 
