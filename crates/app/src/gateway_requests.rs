@@ -15,7 +15,7 @@ use aldis_store::{DeviceRef, Done, Error as StoreError, Read, Refusal, Write};
 use super::register_devices::DeviceDraft;
 use super::sub_devices::{SUB_DEVICES_MAX, product_of};
 use super::{App, Caller, Error};
-use aldis_engine::takeovers::{Takeovers, Way};
+use aldis_engine::session_contention::{Route, SessionContention};
 use aldis_engine::trace::Event;
 
 /// A device that has proved who it is, through a gateway.
@@ -186,8 +186,8 @@ impl App {
                 let why = match done.next() {
                     Some(Done::Yes) => {
                         if proved.is_under_another(gateway) {
-                            let way = Way::Over(gateway);
-                            self.takeovers().note(proved.device, way, true, Instant::now());
+                            let route = Route::Gateway(gateway);
+                            self.contention().note(proved.device, route, true, Instant::now());
                         }
                         return Ok(());
                     }
@@ -205,8 +205,8 @@ impl App {
     /// A device that gateways take from each other again and again stays for a while where it is.
     fn keep_contended(&self, gateway: DeviceNo, entry: &mut Result<Proved, (DeviceKeys, Refused)>) {
         let contended = entry.as_ref().is_ok_and(|proved| {
-            let way = Way::Over(gateway);
-            proved.is_under_another(gateway) && self.takeovers().too_often_for(proved.device, way, Instant::now())
+            let route = Route::Gateway(gateway);
+            proved.is_under_another(gateway) && self.contention().is_flapping_for(proved.device, route, Instant::now())
         });
         if contended && let Ok(proved) = entry {
             tracing::warn!(
@@ -218,8 +218,8 @@ impl App {
         }
     }
 
-    fn takeovers(&self) -> &Takeovers {
-        &self.shared().takeovers
+    fn contention(&self) -> &SessionContention {
+        &self.shared().contention
     }
 
     /// Takes devices away from a gateway.

@@ -2,7 +2,7 @@
 //!
 //! [`Engine::run_once`] is a plain function of what came in and of the time. [`writer`] is the way to it: a handle that
 //! asks, and the inbox. [`link`] is the seam to devices, [`CommitObserver`] the one to what follows commits. [`trace`],
-//! [`latest`], [`takeovers`] and [`proofs`] keep what belongs to devices and callers but not to a task. No thread, no
+//! [`latest`], [`contention`] and [`proofs`] keep what belongs to devices and callers but not to a task. No thread, no
 //! socket and no clock of its own.
 
 pub mod clock;
@@ -13,8 +13,8 @@ pub mod latest;
 pub mod link;
 mod observer;
 pub mod proofs;
+pub mod session_contention;
 mod shared;
-pub mod takeovers;
 pub mod trace;
 pub mod waiters;
 pub mod writer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::health::Health;
 use crate::latest::LatestValues;
 use crate::proofs::Proofs;
-use crate::takeovers::Takeovers;
+use crate::session_contention::SessionContention;
 use crate::trace::Traces;
 use crate::waiters::Waiters;
 
@@ -19,7 +19,7 @@ pub struct Shared {
     /// The latest values that devices have reported.
     pub latest: Arc<LatestValues>,
     /// Devices whose session is taken over again and again.
-    pub takeovers: Arc<Takeovers>,
+    pub contention: Arc<SessionContention>,
     /// The signatures that have been used.
     pub proofs: Arc<Proofs>,
     /// What keeps the server from doing its work.

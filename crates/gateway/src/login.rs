@@ -198,7 +198,7 @@ fn claimed(gateway: &Gateway, peer: SocketAddr, connect: &Connect) -> Claim {
     gateway.throttle.claim(peer.ip(), named)
 }
 
-/// Whether a CONNECT holds; `None` if its client has gone. In a duel it waits, and then everything is checked anew: a
+/// Whether a CONNECT holds; `None` if its client has gone. While the device is flapping it waits, and then everything is checked anew: a
 /// key may have been replaced since, a certificate revoked, the device disabled.
 async fn prove(
     gateway: &Gateway,
@@ -213,7 +213,7 @@ async fn prove(
         Ok(Guest::Device(admitted)) => admitted.entrant.device,
         Ok(Guest::Visitor(_)) | Err(_) => return Some(proved),
     };
-    if !gateway.sessions.is_duel(device) {
+    if !gateway.sessions.is_flapping(device) {
         return Some(proved);
     }
     // Not as `peer`: this is no stranger, and each line counts.

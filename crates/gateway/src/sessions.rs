@@ -26,7 +26,7 @@ use super::members::Member;
 use super::transport::Transport;
 use aldis_engine::Shared;
 use aldis_engine::link::{Cause, ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
-use aldis_engine::takeovers::{Takeovers, Way};
+use aldis_engine::session_contention::{Route, SessionContention};
 use aldis_engine::trace::Event;
 use aldis_engine::writer::Writer;
 
@@ -115,7 +115,7 @@ impl Sessions {
         let earlier = tables.by_device.insert(device, session);
         self.writer.report(DeviceEvent::Connected { session, device });
         drop(tables);
-        self.end_earlier(device, earlier, (session, Way::Own));
+        self.end_earlier(device, earlier, (session, Route::Own));
         self.note(device, Event::Connected(from));
         Present {
             sessions: Arc::clone(self),
@@ -132,15 +132,15 @@ impl Sessions {
         let earlier = tables.by_device.insert(device, session);
         self.writer.report(DeviceEvent::Connected { session, device });
         drop(tables);
-        self.end_earlier(device, earlier, (session, Way::Over(line.device)));
+        self.end_earlier(device, earlier, (session, Route::Gateway(line.device)));
         self.note(device, Event::LoggedIn(named(line)));
         Some(session)
     }
 
     /// The device has logged in anew; over the same connection that is no takeover.
-    fn end_earlier(&self, device: DeviceNo, earlier: Option<SessionNo>, (session, way): (SessionNo, Way)) {
+    fn end_earlier(&self, device: DeviceNo, earlier: Option<SessionNo>, (session, route): (SessionNo, Route)) {
         let ousted = earlier.is_some_and(|earlier| earlier.connection() != session.connection());
-        self.takeovers().note(device, way, ousted, Instant::now());
+        self.contention().note(device, route, ousted, Instant::now());
         let Some(earlier) = earlier else { return };
         if ousted {
             self.note(device, Event::Replaced);
@@ -302,19 +302,19 @@ impl Sessions {
     }
 
     /// Whether a device that is in would be thrown out once more, after that has happened again and again.
-    pub(super) fn is_duel(&self, device: DeviceNo) -> bool {
-        self.tables.read().by_device.contains_key(&device) && self.takeovers().too_often(device, Instant::now())
+    pub(super) fn is_flapping(&self, device: DeviceNo) -> bool {
+        self.tables.read().by_device.contains_key(&device) && self.contention().is_flapping(device, Instant::now())
     }
 
     /// The same of a sub-device that logs in this way: its last holder may come back.
-    pub(super) fn is_duel_for(&self, device: DeviceNo, way: Way) -> bool {
+    pub(super) fn is_flapping_for(&self, device: DeviceNo, route: Route) -> bool {
         self.tables.read().by_device.contains_key(&device)
-            && self.takeovers().too_often_for(device, way, Instant::now())
+            && self.contention().is_flapping_for(device, route, Instant::now())
     }
 
     /// Which devices are taken over again and again.
-    pub(super) fn takeovers(&self) -> &Takeovers {
-        &self.shared.takeovers
+    pub(super) fn contention(&self) -> &SessionContention {
+        &self.shared.contention
     }
 
     pub(super) fn writer(&self) -> &Writer {

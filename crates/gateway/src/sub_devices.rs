@@ -20,7 +20,7 @@ use super::members::{Asked, Members};
 use aldis_app::gateway_requests::{Each, Proved};
 use aldis_app::sub_devices::ONLINE_MAX;
 use aldis_engine::link::{AnswerTo, DeviceEvent};
-use aldis_engine::takeovers::Way;
+use aldis_engine::session_contention::Route;
 use aldis_engine::trace::Event;
 
 impl Gateway {
@@ -214,7 +214,7 @@ impl Gateway {
         let known = proved.known.clone();
         let named = known.keys.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
-        if self.sessions.is_duel_for(device, Way::Over(line.device)) {
+        if self.sessions.is_flapping_for(device, Route::Gateway(line.device)) {
             let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
             tracing::warn!(
                 gateway = line.device.0,

@@ -28,7 +28,7 @@ impl DeviceLink for Link {
     fn carry_out(&self, orders: Vec<Order>) {
         let published = orders.into_iter().filter_map(|order| match order {
             Order::Publish(outgoing) => Some(outgoing),
-            Order::Acknowledge { .. } | Order::Tell { .. } | Order::Reset { .. } | Order::Break { .. } => None,
+            Order::Acknowledge { .. } | Order::Notify { .. } | Order::Reset { .. } | Order::Break { .. } => None,
         });
         self.0.lock().extend(published);
     }
