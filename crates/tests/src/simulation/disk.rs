@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use aldis_core::time::Timestamp;
-use aldis_sick_disk::SickDisk;
+use aldis_faulty_vfs::FaultyVfs;
 use aldis_simulator::Rng;
 use aldis_store::{Committed, Epoch, Error, Presence, Read, Store, Write};
 use aldis_store_memory::MemoryStore;
@@ -61,7 +61,7 @@ pub(super) enum Disk {
 
 /// A data directory on a disk that fails as told.
 pub(super) struct Directory {
-    sick: SickDisk,
+    faulty: FaultyVfs,
     rng: Rng,
     directory: tempfile::TempDir,
 }
@@ -70,9 +70,9 @@ impl Disk {
     /// A directory of its own; the seed decides what a loss of power leaves of writes that were not durable.
     pub(super) fn directory(seed: u64) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the database");
-        let sick = SickDisk::under(directory.path()).expect("it was just made");
+        let faulty = FaultyVfs::under(directory.path()).expect("it was just made");
         Self::Directory(Box::new(Directory {
-            sick,
+            faulty,
             rng: Rng::new(seed),
             directory,
         }))
@@ -88,13 +88,13 @@ impl Disk {
             (Fault::Slow(ms), _) => faults.slow_ms = ms,
             (Fault::Files(_, _, times), Self::Memory(_)) => faults.commits = times,
             (Fault::Files(trouble, after, times), Self::Directory(on)) => {
-                on.sick.fails(trouble, after.into(), times.into());
+                on.faulty.fails(trouble, after.into(), times.into());
             }
             (Fault::Death(after) | Fault::PowerCut(after), Self::Memory(_)) => faults.dies = Some(after % 2 == 0),
-            (Fault::Death(after), Self::Directory(on)) => on.sick.stops(after.into()),
+            (Fault::Death(after), Self::Directory(on)) => on.faulty.stops(after.into()),
             (Fault::PowerCut(after), Self::Directory(on)) => {
                 faults.power = true;
-                on.sick.stops(after.into());
+                on.faulty.stops(after.into());
             }
         }
     }
@@ -110,7 +110,7 @@ impl Disk {
             ..Faults::default()
         };
         if let Self::Directory(on) = self {
-            on.sick.heal();
+            on.faulty.heal();
         }
     }
 
@@ -119,7 +119,7 @@ impl Disk {
         let faults = switch.lock();
         let files = match self {
             Self::Memory(_) => false,
-            Self::Directory(on) => on.sick.is_failing(),
+            Self::Directory(on) => on.faulty.is_failing(),
         };
         let commits = faults.commits > 0 || faults.answer_lost || faults.dies.is_some();
         files || commits || faults.reads > 0 || faults.slow_ms > 0
@@ -129,7 +129,7 @@ impl Disk {
     pub(super) fn has_died(&self, switch: &Switch) -> bool {
         let files = match self {
             Self::Memory(_) => false,
-            Self::Directory(on) => on.sick.is_stopped(),
+            Self::Directory(on) => on.faulty.is_stopped(),
         };
         files || switch.lock().died
     }
@@ -139,7 +139,7 @@ impl Disk {
         if let Self::Directory(on) = self
             && ending != Ending::Stopped
         {
-            on.sick.stop();
+            on.faulty.stop();
         }
         ending == Ending::PowerCut || switch.lock().power
     }
@@ -149,7 +149,7 @@ impl Disk {
         if let Self::Directory(on) = self {
             let rng = &mut on.rng;
             let mut draw = || rng.draw();
-            let revived = on.sick.revive(power_lost.then_some(&mut draw));
+            let revived = on.faulty.revive(power_lost.then_some(&mut draw));
             revived.expect("the directory is ours");
         }
         switch.lock().died = false;

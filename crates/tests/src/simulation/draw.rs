@@ -1,4 +1,4 @@
-//! Draws histories: a seed chooses how busy, how stormy or how sick the world is, and then one operation after another.
+//! Draws histories: a seed chooses how busy, how stormy or how faulty the world is, and then one operation after another.
 //!
 //! Odds only decide how often something interesting happens; what may happen at all is the same in every profile.
 

@@ -1,6 +1,6 @@
 //! What can happen, as plain data: a list of operations is a whole history, and any part of it is one too.
 
-pub use aldis_sick_disk::Trouble;
+pub use aldis_faulty_vfs::Trouble;
 
 /// A number that an operation turns into one of what there is at that moment, so that it fits every history.
 pub type Choice = u32;

@@ -1,19 +1,19 @@
-//! What SQLite makes of a sick disk.
+//! What SQLite makes of a faulty disk.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use aldis_sick_disk::{SickDisk, Trouble};
+use aldis_faulty_vfs::{FaultyVfs, Trouble};
 use rusqlite::{Connection, ErrorCode};
 
 struct Bench {
     directory: tempfile::TempDir,
-    disk: SickDisk,
+    disk: FaultyVfs,
 }
 
 impl Bench {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let disk = SickDisk::under(directory.path()).unwrap();
+        let disk = FaultyVfs::under(directory.path()).unwrap();
         let bench = Self { directory, disk };
         bench.open().execute_batch("CREATE TABLE t (x BLOB)").unwrap();
         bench

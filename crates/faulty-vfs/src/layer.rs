@@ -11,7 +11,7 @@ use rusqlite::ffi;
 
 use crate::state::{Call, State, Verdict};
 
-const NAME: &CStr = c"sick-disk";
+const NAME: &CStr = c"faulty-vfs";
 
 type Shared = Arc<Mutex<State>>;
 
@@ -46,7 +46,7 @@ static BELOW: LazyLock<Below> = LazyLock::new(|| {
     }
 });
 
-/// An open file of a sick disk: behind SQLite's own structure stands a pointer to this.
+/// An open file of a faulty disk: behind SQLite's own structure stands a pointer to this.
 struct Open {
     state: Shared,
     path: PathBuf,
@@ -93,7 +93,7 @@ unsafe fn place(file: *mut ffi::sqlite3_file) -> *mut *mut Open {
 }
 
 /// # Safety
-/// `file` was opened by [`open`] on a sick disk, and not yet closed.
+/// `file` was opened by [`open`] on a faulty disk, and not yet closed.
 unsafe fn opened<'a>(file: *mut ffi::sqlite3_file) -> &'a Open {
     // SAFETY: `open` has put a valid pointer there; SQLite uses a file from one thread at a time.
     unsafe { &*place(file).read_unaligned() }

@@ -1,9 +1,9 @@
 //! A disk that fails as told, for SQLite databases in tests.
 //!
-//! [`SickDisk::under`] puts a layer between SQLite and the files of one directory; databases elsewhere in the process
+//! [`FaultyVfs::under`] puts a layer between SQLite and the files of one directory; databases elsewhere in the process
 //! are left alone. The layer can refuse writes, make half of them, refuse to make them durable, and stop in the midst
 //! of anything, as a process that dies or a machine that loses its power does: then nothing more reaches the files
-//! until [`SickDisk::revive`], which after a loss of power also takes back some of what was never made durable.
+//! until [`FaultyVfs::revive`], which after a loss of power also takes back some of what was never made durable.
 //!
 //! Not here: faults of other programs' files, of reading one's own writes, of memory, and of disks that lie about what
 //! is durable.
@@ -19,12 +19,12 @@ use state::State;
 pub use state::Trouble;
 
 /// The disk under one directory.
-pub struct SickDisk {
+pub struct FaultyVfs {
     directory: PathBuf,
     state: Arc<Mutex<State>>,
 }
 
-impl SickDisk {
+impl FaultyVfs {
     /// A disk that is well, under this directory. Databases opened in it from now on are on it.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl SickDisk {
     }
 }
 
-impl Drop for SickDisk {
+impl Drop for FaultyVfs {
     fn drop(&mut self) {
         layer::detach(&self.directory);
     }
