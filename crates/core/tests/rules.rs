@@ -6,9 +6,9 @@
 
 mod course;
 mod rules {
+    mod attempts;
     mod details;
-    mod m_attempts;
-    mod m_jobs;
-    mod m_rounds;
+    mod jobs;
+    mod rounds;
 }
 mod support;

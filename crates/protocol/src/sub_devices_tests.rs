@@ -28,7 +28,7 @@ fn login(params: &str) -> Result<SubLogin, Refused> {
     }
 }
 
-fn keys() -> DeviceKeys {
+fn sub_device_keys() -> DeviceKeys {
     DeviceKeys {
         product_key: "spk".into(),
         device_key: "sdk".into(),
@@ -92,7 +92,7 @@ fn the_logins_of_all_libraries_are_read_and_verified() {
     ];
     for (library, params, sign) in cases {
         let login = login(&params.replace("SIGN", sign)).unwrap();
-        assert_eq!(login.keys(), keys(), "{library}");
+        assert_eq!(login.keys(), sub_device_keys(), "{library}");
         assert!(login.verify("s1"), "{library}");
         assert!(!login.verify("s2"), "{library}");
         assert!(!login.is_by_product(), "{library}");
@@ -295,7 +295,7 @@ fn a_registration_takes_names_in_either_form() {
 fn answers_have_the_shape_that_libraries_insist_on() {
     let known = Known {
         asset_id: "a1".to_owned(),
-        keys: keys(),
+        keys: sub_device_keys(),
         secret: Some("hush".into()),
     };
     let plain = Known {
@@ -342,7 +342,7 @@ fn answers_have_the_shape_that_libraries_insist_on() {
         (
             "combine/login/batch",
             &batch,
-            Outcome::LoggedInAll(vec![], vec![(keys(), no)]),
+            Outcome::LoggedInAll(vec![], vec![(sub_device_keys(), no)]),
             723,
             format!(r#"{{"failedSubDevices":[{keys}],"loginedSubDevices":[]}}"#),
         ),
@@ -357,21 +357,21 @@ fn answers_have_the_shape_that_libraries_insist_on() {
         (
             "thing/topo/add",
             "[]",
-            Outcome::Added(vec![(keys(), no)]),
+            Outcome::Added(vec![(sub_device_keys(), no)]),
             1255,
             "{}".to_owned(),
         ),
         (
             "thing/topo/delete",
             "[]",
-            Outcome::Removed(vec![(keys(), no)]),
+            Outcome::Removed(vec![(sub_device_keys(), no)]),
             1256,
             "{}".to_owned(),
         ),
         (
             "thing/topo/get",
             "{}",
-            Outcome::Topology(vec![keys()]),
+            Outcome::Topology(vec![sub_device_keys()]),
             200,
             format!("[{keys}]"),
         ),
@@ -401,7 +401,10 @@ fn answers_have_the_shape_that_libraries_insist_on() {
         let (found, shape, _) = answered(&read(path, params), &outcome);
         assert_eq!((found, shape), (code, data), "{path} {outcome:?}");
     }
-    let (_, _, message) = answered(&read("thing/topo/add", "[]"), &Outcome::Added(vec![(keys(), no); 2]));
+    let (_, _, message) = answered(
+        &read("thing/topo/add", "[]"),
+        &Outcome::Added(vec![(sub_device_keys(), no); 2]),
+    );
     assert_eq!(
         message,
         "2 refused; spk/sdk: the device is not a sub-device of this gateway"
@@ -415,7 +418,7 @@ fn gateways_are_told_with_one_object_and_a_long_id() {
         (LifecycleChange::Disabled, "disable"),
         (LifecycleChange::Deleted, "delete"),
     ] {
-        let told = change.notification(117_000_000_000_000_001, "pk", "dk", &keys());
+        let told = change.notification(117_000_000_000_000_001, "pk", "dk", &sub_device_keys());
         assert_eq!(told.topic, format!("/ext/session/pk/dk/combine/{word}"));
         let payload: Value = serde_json::from_slice(&told.payload).unwrap();
         let expected = json!({"id": "117000000000000001", "version": "1.0", "method": format!("combine.{word}"),

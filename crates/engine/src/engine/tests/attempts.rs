@@ -17,7 +17,7 @@ fn ordered() -> (Bench, aldis_core::ids::TaskNo) {
 }
 
 #[test]
-fn m_a_cancelled_task_is_withdrawn_at_the_last_look() {
+fn a_cancelled_task_is_withdrawn_at_the_last_look() {
     let (mut bench, task) = ordered();
     bench.cancel(task);
     assert_eq!(bench.deliver(), []);
@@ -29,7 +29,7 @@ fn m_a_cancelled_task_is_withdrawn_at_the_last_look() {
 }
 
 #[test]
-fn m_a_cancelled_job_is_withdrawn_at_the_last_look() {
+fn a_cancelled_job_is_withdrawn_at_the_last_look() {
     let (mut bench, task) = ordered();
     let job = bench.job_of(task).no;
     let answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
@@ -41,7 +41,7 @@ fn m_a_cancelled_job_is_withdrawn_at_the_last_look() {
 }
 
 #[test]
-fn m_a_success_recorded_meanwhile_withdraws_at_the_last_look() {
+fn a_success_recorded_meanwhile_withdraws_at_the_last_look() {
     let (mut bench, task) = ordered();
     let device = bench.devices[0];
     let first = bench.deliver()[0];
@@ -56,7 +56,7 @@ fn m_a_success_recorded_meanwhile_withdraws_at_the_last_look() {
 }
 
 #[test]
-fn m_nothing_leaves_after_the_window() {
+fn nothing_leaves_after_the_window() {
     let mut bench = Bench::online(1);
     let task = bench.task_for(bench.devices[0], super::sample::within(5_000));
     bench.now = bench.now.plus_ms(5_000);
@@ -66,7 +66,7 @@ fn m_nothing_leaves_after_the_window() {
 }
 
 #[test]
-fn m_nothing_leaves_after_the_reply_deadline() {
+fn nothing_leaves_after_the_reply_deadline() {
     let mut bench = Bench::online(1);
     bench.task_for(bench.devices[0], WAITING);
     bench.now = bench.now.plus_ms(REPLY_MS);
@@ -74,7 +74,7 @@ fn m_nothing_leaves_after_the_reply_deadline() {
 }
 
 #[test]
-fn m_only_the_session_that_was_meant_gets_an_attempt() {
+fn only_the_session_that_was_meant_gets_an_attempt() {
     let mut bench = Bench::online(1);
     bench.task_for(bench.devices[0], WAITING);
     let first = bench.last_session();
@@ -94,7 +94,7 @@ fn m_only_the_session_that_was_meant_gets_an_attempt() {
 }
 
 #[test]
-fn m_an_attempt_that_never_left_uses_no_retry() {
+fn an_attempt_that_never_left_uses_no_retry() {
     let (mut bench, task) = ordered();
     for _ in 0..3 {
         bench.lose();
@@ -111,7 +111,7 @@ fn m_an_attempt_that_never_left_uses_no_retry() {
 }
 
 #[test]
-fn m_an_attempt_that_may_have_left_is_awaited() {
+fn an_attempt_that_may_have_left_is_awaited() {
     let (mut bench, task) = ordered();
     bench.deliver();
     let session = bench.last_session();
@@ -187,7 +187,7 @@ fn reply_without_a_readable_id_on_the_topic_of_the_command_that_is_out_is_told_o
 }
 
 #[test]
-fn m_a_success_of_an_earlier_attempt_ends_a_waiting_task() {
+fn a_success_of_an_earlier_attempt_ends_a_waiting_task() {
     let (mut bench, task) = ordered();
     let device = bench.devices[0];
     let first = bench.deliver()[0];
@@ -200,7 +200,7 @@ fn m_a_success_of_an_earlier_attempt_ends_a_waiting_task() {
 }
 
 #[test]
-fn m_a_success_of_an_earlier_attempt_wins_over_the_failure_of_the_newer_one() {
+fn a_success_of_an_earlier_attempt_wins_over_the_failure_of_the_newer_one() {
     let (mut bench, task) = ordered();
     let device = bench.devices[0];
     let first = bench.deliver()[0];
@@ -215,7 +215,7 @@ fn m_a_success_of_an_earlier_attempt_wins_over_the_failure_of_the_newer_one() {
 }
 
 #[test]
-fn m_an_attempt_that_never_left_succeeds_if_a_success_is_recorded() {
+fn an_attempt_that_never_left_succeeds_if_a_success_is_recorded() {
     let (mut bench, task) = ordered();
     let device = bench.devices[0];
     let first = bench.deliver()[0];
@@ -234,7 +234,7 @@ fn m_an_attempt_that_never_left_succeeds_if_a_success_is_recorded() {
 }
 
 #[test]
-fn m_a_late_error_changes_nothing_and_is_kept_once() {
+fn a_late_error_changes_nothing_and_is_kept_once() {
     let (mut bench, task) = ordered();
     let device = bench.devices[0];
     let first = bench.deliver()[0];
@@ -265,7 +265,7 @@ fn a_doubled_reply_counts_once() {
 }
 
 #[test]
-fn m_a_link_without_puback_is_reset_at_the_reply_deadline() {
+fn a_link_without_puback_is_reset_at_the_reply_deadline() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, AT_ONCE);
@@ -364,7 +364,7 @@ fn a_reply_to_an_attempt_that_has_not_left_is_forged() {
 }
 
 #[test]
-fn m_attempt_numbers_end_at_4095() {
+fn attempt_numbers_end_at_4095() {
     let mut bench = Bench::new(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, super::sample::within(TTL_MS));

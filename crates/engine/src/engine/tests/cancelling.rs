@@ -10,7 +10,7 @@ use crate::link::DeviceEvent;
 use crate::writer::{Ask, Entry};
 
 #[test]
-fn m_cancelling_a_running_task_disarms_its_retries() {
+fn cancelling_a_running_task_disarms_its_retries() {
     let mut bench = Bench::online(1);
     let task = bench.task_for(bench.devices[0], retrying(3, 1_000));
     let wire = bench.one_sent();
@@ -26,7 +26,7 @@ fn m_cancelling_a_running_task_disarms_its_retries() {
 }
 
 #[test]
-fn m_a_whole_job_is_cancelled_by_one_mark() {
+fn a_whole_job_is_cancelled_by_one_mark() {
     let mut bench = Bench::new(3);
     let job = bench.create(bench.new_job(&bench.devices.clone(), WAITING));
     let devices = bench.devices.clone();
@@ -66,7 +66,7 @@ fn what_is_acknowledged_or_answered_in_the_turn_of_the_mark_is_not_called_cancel
 }
 
 #[test]
-fn m_members_written_after_the_mark_are_born_cancelled() {
+fn members_written_after_the_mark_are_born_cancelled() {
     let mut bench = Bench::new(12_000);
     let answered = bench.ask(|answer| Ask::Write(vec![aldis_store::Write::CreateJob(bench_job())], answer));
     bench.turn();
@@ -94,7 +94,7 @@ fn bench_job() -> aldis_store::rows::NewJob {
 }
 
 #[test]
-fn m_tasks_retried_by_hand_after_the_mark_are_exempt() {
+fn tasks_retried_by_hand_after_the_mark_are_exempt() {
     let mut bench = Bench::online(1);
     let task = bench.task_for(bench.devices[0], WAITING);
     let wire = bench.one_sent();
@@ -115,7 +115,7 @@ fn m_tasks_retried_by_hand_after_the_mark_are_exempt() {
 }
 
 #[test]
-fn m_a_job_cancelled_before_its_trigger_is_finished() {
+fn a_job_cancelled_before_its_trigger_is_finished() {
     let mut bench = Bench::new(2);
     let tasks = bench.planned(&bench.devices.clone(), WAITING, 60_000);
     let job = bench.job_of(tasks[0]).no;

@@ -272,7 +272,7 @@ fn a_device_that_is_moved_leaves_its_gateway_and_no_connection_of_its_own() {
 }
 
 #[test]
-fn m_whoever_has_to_leave_does_so_also_after_a_commit_that_failed() {
+fn whoever_has_to_leave_does_so_also_after_a_commit_that_failed() {
     let (mut bench, _, others) = crowded(1);
     let task = bench.task_for(others[0], WAITING);
     bench.settle();

@@ -9,7 +9,7 @@ use super::sample::{AT_ONCE, WAITING, by};
 use crate::writer::Ask;
 
 #[test]
-fn m_a_job_is_finished_only_when_all_its_tasks_are_created_and_final() {
+fn a_job_is_finished_only_when_all_its_tasks_are_created_and_final() {
     let mut bench = Bench::new(10_001);
     let create = Write::CreateJob(bench.new_product_job(AT_ONCE));
     let _answered = bench.ask(|answer| Ask::Write(vec![create], answer));
@@ -60,7 +60,7 @@ fn a_product_without_devices_is_finished_at_the_trigger() {
 }
 
 #[test]
-fn m_job_and_task_numbers_are_never_used_again() {
+fn job_and_task_numbers_are_never_used_again() {
     let mut bench = Bench::new(2);
     let devices = bench.devices.clone();
     let job = bench.create(bench.new_job(&devices, AT_ONCE));
@@ -80,7 +80,7 @@ fn a_running_job_is_not_deleted() {
 }
 
 #[test]
-fn m_a_deleted_job_sends_nothing_even_if_it_is_due_in_the_same_turn() {
+fn a_deleted_job_sends_nothing_even_if_it_is_due_in_the_same_turn() {
     let mut bench = Bench::online(1);
     let tasks = bench.planned(&bench.devices.clone(), WAITING, 1_000);
     let job = bench.job_of(tasks[0]).no;

@@ -21,7 +21,7 @@ fn full(bench: &mut Bench, device: DeviceNo) -> Vec<TaskNo> {
 }
 
 #[test]
-fn m_a_device_gets_the_tasks_of_all_jobs_one_by_one_in_the_order_due() {
+fn a_device_gets_the_tasks_of_all_jobs_one_by_one_in_the_order_due() {
     let mut bench = Bench::new(2);
     let devices = bench.devices.clone();
     let later = bench.planned(&devices, WAITING, 3_000);
@@ -36,7 +36,7 @@ fn m_a_device_gets_the_tasks_of_all_jobs_one_by_one_in_the_order_due() {
 }
 
 #[test]
-fn m_a_due_retry_joins_the_tail() {
+fn a_due_retry_joins_the_tail() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let failing = bench.task_for(device, retrying(1, 1_000));
@@ -53,7 +53,7 @@ fn m_a_due_retry_joins_the_tail() {
 }
 
 #[test]
-fn m_a_task_in_its_retry_interval_blocks_nobody() {
+fn a_task_in_its_retry_interval_blocks_nobody() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let waits = bench.task_for(device, retrying(1, 60_000));
@@ -65,7 +65,7 @@ fn m_a_task_in_its_retry_interval_blocks_nobody() {
 }
 
 #[test]
-fn m_a_not_sent_return_keeps_its_place() {
+fn a_not_sent_return_keeps_its_place() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let first = bench.task_for(device, WAITING);
@@ -77,7 +77,7 @@ fn m_a_not_sent_return_keeps_its_place() {
 }
 
 #[test]
-fn m_only_queued_and_due_tasks_count_towards_the_fifty() {
+fn only_queued_and_due_tasks_count_towards_the_fifty() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let failing = bench.task_for(device, retrying(1, 60_000));
@@ -96,7 +96,7 @@ fn m_only_queued_and_due_tasks_count_towards_the_fifty() {
 }
 
 #[test]
-fn m_only_queued_tasks_of_an_absent_device_count_towards_the_fifty() {
+fn only_queued_tasks_of_an_absent_device_count_towards_the_fifty() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let failing = bench.task_for(device, retrying(1, 60_000));

@@ -10,7 +10,7 @@ use super::sample::{AT_ONCE, REPLY_MS, by, retrying};
 use crate::writer::{Ask, Entry, Retried};
 
 #[test]
-fn m_a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
+fn a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let policy = aldis_core::job::Policy {
@@ -30,7 +30,7 @@ fn m_a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
 }
 
 #[test]
-fn m_a_due_retry_waits_for_its_window_and_is_counted_when_due() {
+fn a_due_retry_waits_for_its_window_and_is_counted_when_due() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, retrying(1, 5_000));
@@ -70,7 +70,7 @@ fn a_retry_that_became_due_while_the_server_was_down_is_made() {
 }
 
 #[test]
-fn m_a_retry_of_a_whole_job_excepts_what_succeeded_late() {
+fn a_retry_of_a_whole_job_excepts_what_succeeded_late() {
     let mut bench = Bench::online(2);
     let devices = bench.devices.clone();
     let tasks = bench.tasks_for(&devices, AT_ONCE);
@@ -98,7 +98,7 @@ fn m_a_retry_of_a_whole_job_excepts_what_succeeded_late() {
 }
 
 #[test]
-fn m_a_retry_of_a_whole_job_excepts_what_succeeds_late_in_the_same_turn() {
+fn a_retry_of_a_whole_job_excepts_what_succeeds_late_in_the_same_turn() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, AT_ONCE);

@@ -17,7 +17,7 @@ fn one_out() -> (Bench, aldis_core::ids::WireId, aldis_core::ids::TaskNo) {
 }
 
 #[test]
-fn m_a_cancelled_attempt_keeps_its_devices_slot() {
+fn a_cancelled_attempt_keeps_its_devices_slot() {
     let (mut bench, out, behind) = one_out();
     bench.cancel(out.task());
     assert_eq!(bench.sent(), [], "the device may still be at work");
@@ -27,7 +27,7 @@ fn m_a_cancelled_attempt_keeps_its_devices_slot() {
 }
 
 #[test]
-fn m_a_disconnect_keeps_the_slot() {
+fn a_disconnect_keeps_the_slot() {
     let (mut bench, out, behind) = one_out();
     let device = bench.devices[0];
     let session = bench.last_session();
@@ -42,7 +42,7 @@ fn m_a_disconnect_keeps_the_slot() {
 }
 
 #[test]
-fn m_a_takeover_keeps_the_slot() {
+fn a_takeover_keeps_the_slot() {
     let (mut bench, out, behind) = one_out();
     let device = bench.devices[0];
     let first = bench.last_session();
@@ -54,7 +54,7 @@ fn m_a_takeover_keeps_the_slot() {
 }
 
 #[test]
-fn m_a_restart_keeps_the_slot() {
+fn a_restart_keeps_the_slot() {
     let (mut bench, out, behind) = one_out();
     bench.restart();
     bench.enter(bench.devices[0]);
@@ -64,7 +64,7 @@ fn m_a_restart_keeps_the_slot() {
 }
 
 #[test]
-fn m_a_deleted_job_keeps_its_slots_and_drops_their_replies() {
+fn a_deleted_job_keeps_its_slots_and_drops_their_replies() {
     let (mut bench, out, behind) = one_out();
     bench.cancel(out.task());
     let job = bench.job_of(out.task()).no;
@@ -91,7 +91,7 @@ fn a_deleted_jobs_slot_is_freed_by_its_reply_also_before_its_rows_are_purged_aft
 }
 
 #[test]
-fn m_the_reply_deadline_frees_the_slot() {
+fn the_reply_deadline_frees_the_slot() {
     let (mut bench, out, behind) = one_out();
     bench.cancel(out.task());
     bench.pass(REPLY_MS - 1);
@@ -102,7 +102,7 @@ fn m_the_reply_deadline_frees_the_slot() {
 }
 
 #[test]
-fn m_certainty_that_it_never_left_frees_the_slot() {
+fn certainty_that_it_never_left_frees_the_slot() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, WAITING);
@@ -114,7 +114,7 @@ fn m_certainty_that_it_never_left_frees_the_slot() {
 }
 
 #[test]
-fn m_a_puback_of_a_closed_attempt_is_ignored() {
+fn a_puback_of_a_closed_attempt_is_ignored() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, super::sample::retrying(1, 1_000));

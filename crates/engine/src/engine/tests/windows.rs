@@ -6,7 +6,7 @@ use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, TTL_MS, WAITING, retrying, within};
 
 #[test]
-fn m_expiries_come_before_dispatch() {
+fn expiries_come_before_dispatch() {
     let mut bench = Bench::new(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, WAITING);
@@ -46,7 +46,7 @@ fn window_that_ends_unsent_says_what_the_command_was_waiting_for() {
 }
 
 #[test]
-fn m_a_command_is_still_sent_right_before_its_window_ends() {
+fn a_command_is_still_sent_right_before_its_window_ends() {
     let mut bench = Bench::new(1);
     let task = bench.task_for(bench.devices[0], WAITING);
     bench.pass(TTL_MS - 1);
@@ -55,7 +55,7 @@ fn m_a_command_is_still_sent_right_before_its_window_ends() {
 }
 
 #[test]
-fn m_what_ended_while_the_server_was_down_ends_before_devices_are_admitted() {
+fn what_ended_while_the_server_was_down_ends_before_devices_are_admitted() {
     let mut bench = Bench::new(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, WAITING);
@@ -67,7 +67,7 @@ fn m_what_ended_while_the_server_was_down_ends_before_devices_are_admitted() {
 }
 
 #[test]
-fn m_a_retrys_window_ends_before_dispatch_too() {
+fn a_retrys_window_ends_before_dispatch_too() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, retrying(1, 1_000));
@@ -104,7 +104,7 @@ fn a_retrys_window_ends_also_if_nobody_comes() {
 }
 
 #[test]
-fn m_without_ttl_a_task_waits_for_its_turn_no_longer_than_a_reply_may_take() {
+fn without_ttl_a_task_waits_for_its_turn_no_longer_than_a_reply_may_take() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let busy = bench.task_for(device, WAITING);
@@ -130,7 +130,7 @@ fn m_without_ttl_a_task_waits_for_its_turn_no_longer_than_a_reply_may_take() {
 }
 
 #[test]
-fn m_a_dropped_link_moves_nothing_of_what_waits_for_its_turn() {
+fn a_dropped_link_moves_nothing_of_what_waits_for_its_turn() {
     let mut bench = Bench::new(1);
     let device = bench.devices[0];
     let session = bench.connect(device);
@@ -144,7 +144,7 @@ fn m_a_dropped_link_moves_nothing_of_what_waits_for_its_turn() {
 }
 
 #[test]
-fn m_a_device_that_is_back_in_time_gets_what_waited_for_its_turn() {
+fn a_device_that_is_back_in_time_gets_what_waited_for_its_turn() {
     let mut bench = Bench::new(1);
     let device = bench.devices[0];
     let session = bench.connect(device);

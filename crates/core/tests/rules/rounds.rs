@@ -7,7 +7,7 @@ use crate::course::{ABSENT, Course};
 use crate::support::{PRESENT, REPLY_TIMEOUT_MS, RETRY_INTERVAL_MS, TTL_MS, rules};
 
 #[test]
-fn m_without_ttl_a_command_waits_for_its_turn() {
+fn without_ttl_a_command_waits_for_its_turn() {
     let busy = Condition {
         busy_with: Some(TaskNo(1)),
         ..PRESENT
@@ -37,7 +37,7 @@ fn m_without_ttl_a_command_waits_for_its_turn() {
 }
 
 #[test]
-fn m_a_dropped_link_moves_nothing_that_waits_for_its_turn() {
+fn a_dropped_link_moves_nothing_that_waits_for_its_turn() {
     let mut course = Course::queued(rules(0, 0));
     course.wait(REPLY_TIMEOUT_MS - 1);
     // The device is away now; there is no event that says so, and asking for one is too early.
@@ -47,14 +47,14 @@ fn m_a_dropped_link_moves_nothing_that_waits_for_its_turn() {
 }
 
 #[test]
-fn m_a_link_lost_before_the_last_look_moves_nothing_either() {
+fn a_link_lost_before_the_last_look_moves_nothing_either() {
     let mut course = Course::published(rules(0, 0));
     course.apply(Event::NotSent(AttemptNo(1), &ABSENT));
     assert_eq!(course.task.state, State::Queued);
 }
 
 #[test]
-fn m_at_the_end_of_its_window_a_command_is_never_sent() {
+fn at_the_end_of_its_window_a_command_is_never_sent() {
     for ttl_ms in [0, TTL_MS] {
         let mut course = Course::queued(rules(ttl_ms, 0));
         let end = course.task.window_end(&course.rules);
@@ -70,7 +70,7 @@ fn m_at_the_end_of_its_window_a_command_is_never_sent() {
 }
 
 #[test]
-fn m_a_round_that_becomes_due_after_its_window_is_not_queued() {
+fn a_round_that_becomes_due_after_its_window_is_not_queued() {
     let mut course = Course::new(rules(TTL_MS, 0));
     course.wait(TTL_MS);
     course.apply(Event::Due(&PRESENT));
@@ -81,7 +81,7 @@ fn m_a_round_that_becomes_due_after_its_window_is_not_queued() {
 }
 
 #[test]
-fn m_an_attempt_that_comes_back_unsent_after_its_window_is_not_queued_again() {
+fn an_attempt_that_comes_back_unsent_after_its_window_is_not_queued_again() {
     let mut course = Course::published(rules(TTL_MS, 3));
     course.wait(TTL_MS);
     course.not_sent();
@@ -89,7 +89,7 @@ fn m_an_attempt_that_comes_back_unsent_after_its_window_is_not_queued_again() {
 }
 
 #[test]
-fn m_a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
+fn a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
     let mut course = Course::published(rules(0, 3));
     course.replied(1, 500);
     assert_eq!(
@@ -118,7 +118,7 @@ fn m_a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
 }
 
 #[test]
-fn m_a_task_known_to_have_succeeded_late_says_so_until_it_is_retried_by_name() {
+fn a_task_known_to_have_succeeded_late_says_so_until_it_is_retried_by_name() {
     let mut course = Course::published(rules(TTL_MS, 0));
     course.silent();
     assert_eq!(course.task.late_success, None);
@@ -133,7 +133,7 @@ fn m_a_task_known_to_have_succeeded_late_says_so_until_it_is_retried_by_name() {
 }
 
 #[test]
-fn m_a_task_in_its_retry_interval_blocks_nobody() {
+fn a_task_in_its_retry_interval_blocks_nobody() {
     let mut course = Course::published(rules(TTL_MS, 1));
     course.wait(5);
     course.replied(1, 500);
@@ -153,7 +153,7 @@ fn m_a_task_in_its_retry_interval_blocks_nobody() {
 }
 
 #[test]
-fn m_an_attempt_that_was_not_sent_keeps_its_place_in_the_queue() {
+fn an_attempt_that_was_not_sent_keeps_its_place_in_the_queue() {
     let mut first_round = Course::published(rules(TTL_MS, 1));
     let mut retry = Course::published(rules(TTL_MS, 1));
     retry.replied(1, 500);

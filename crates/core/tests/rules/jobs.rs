@@ -7,7 +7,7 @@ use crate::course::Course;
 use crate::support::{PRESENT, TTL_MS, rules};
 
 #[test]
-fn m_a_job_is_finished_only_when_all_tasks_are_created_and_all_are_final() {
+fn a_job_is_finished_only_when_all_tasks_are_created_and_all_are_final() {
     let mut counters = Counters::default();
     counters.add(State::Succeeded, 2);
     assert_eq!(
@@ -28,7 +28,7 @@ fn m_a_job_is_finished_only_when_all_tasks_are_created_and_all_are_final() {
 }
 
 #[test]
-fn m_nothing_of_a_cancelled_job_is_sent_any_more() {
+fn nothing_of_a_cancelled_job_is_sent_any_more() {
     let mut waiting = Course::queued(rules(TTL_MS, 3));
     waiting.rules.cancel_mark = 1;
     assert!(waiting.apply(Event::Claimed).publish.is_none());
@@ -42,7 +42,7 @@ fn m_nothing_of_a_cancelled_job_is_sent_any_more() {
 }
 
 #[test]
-fn m_a_task_running_while_its_job_is_cancelled_is_not_tried_again() {
+fn a_task_running_while_its_job_is_cancelled_is_not_tried_again() {
     for fails in [true, false] {
         let mut course = Course::published(rules(TTL_MS, 3));
         course.acked();
@@ -58,7 +58,7 @@ fn m_a_task_running_while_its_job_is_cancelled_is_not_tried_again() {
 }
 
 #[test]
-fn m_members_of_a_cancelled_job_are_born_cancelled() {
+fn members_of_a_cancelled_job_are_born_cancelled() {
     let mut course = Course::new(rules(TTL_MS, 0));
     course.rules.cancel_mark = 1;
     course.apply(Event::Due(&PRESENT));
@@ -66,7 +66,7 @@ fn m_members_of_a_cancelled_job_are_born_cancelled() {
 }
 
 #[test]
-fn m_a_task_retried_by_hand_after_its_job_was_cancelled_runs() {
+fn a_task_retried_by_hand_after_its_job_was_cancelled_runs() {
     let mut course = Course::published(rules(TTL_MS, 1));
     course.acked();
     course.rules.cancel_mark = 1;

@@ -7,7 +7,7 @@ use crate::course::{ABSENT, Course};
 use crate::support::{PRESENT, REPLY_TIMEOUT_MS, TTL_MS, rules};
 
 #[test]
-fn m_only_the_puback_of_the_open_attempt_counts() {
+fn only_the_puback_of_the_open_attempt_counts() {
     let acked = |attempt| Event::Acked {
         attempt: AttemptNo(attempt),
         handed: None,
@@ -29,7 +29,7 @@ fn m_only_the_puback_of_the_open_attempt_counts() {
 }
 
 #[test]
-fn m_the_session_is_told_until_when_an_attempt_may_leave() {
+fn the_session_is_told_until_when_an_attempt_may_leave() {
     let mut course = Course::queued(rules(TTL_MS, 0));
     course.wait(1_000);
     let publish = course.apply(Event::Claimed).publish.unwrap();
@@ -47,7 +47,7 @@ fn m_the_session_is_told_until_when_an_attempt_may_leave() {
 }
 
 #[test]
-fn m_an_attempt_that_never_left_uses_no_retry_and_its_number_is_not_used_again() {
+fn an_attempt_that_never_left_uses_no_retry_and_its_number_is_not_used_again() {
     let mut course = Course::published(rules(TTL_MS, 1));
     let step = course.not_sent();
     assert_eq!(
@@ -61,7 +61,7 @@ fn m_an_attempt_that_never_left_uses_no_retry_and_its_number_is_not_used_again()
 }
 
 #[test]
-fn m_an_attempt_that_never_left_ends_well_if_a_success_is_known() {
+fn an_attempt_that_never_left_ends_well_if_a_success_is_known() {
     let mut course = Course::published(rules(TTL_MS, 1));
     course.silent();
     course.retry_due(&PRESENT);
@@ -72,7 +72,7 @@ fn m_an_attempt_that_never_left_ends_well_if_a_success_is_known() {
 }
 
 #[test]
-fn m_an_attempt_that_may_have_left_stays_out_until_its_reply_or_deadline() {
+fn an_attempt_that_may_have_left_stays_out_until_its_reply_or_deadline() {
     let mut course = Course::published(rules(TTL_MS, 1));
     course.acked();
     let never_left = Event::NotSent(AttemptNo(1), &PRESENT);
@@ -96,7 +96,7 @@ fn m_an_attempt_that_may_have_left_stays_out_until_its_reply_or_deadline() {
 }
 
 #[test]
-fn m_attempts_only_grow_and_end_with_the_last_number() {
+fn attempts_only_grow_and_end_with_the_last_number() {
     let mut course = Course::queued(rules(TTL_MS, 0));
     for number in 1..=ATTEMPT_MAX {
         let publish = course.apply(Event::Claimed).publish.unwrap();
@@ -124,7 +124,7 @@ fn m_attempts_only_grow_and_end_with_the_last_number() {
 }
 
 #[test]
-fn m_a_success_of_any_attempt_forbids_further_ones() {
+fn a_success_of_any_attempt_forbids_further_ones() {
     let mut resting = Course::published(rules(TTL_MS, 1));
     resting.silent();
     let mut waiting = resting.clone();
@@ -138,7 +138,7 @@ fn m_a_success_of_any_attempt_forbids_further_ones() {
 }
 
 #[test]
-fn m_an_earlier_success_waits_for_the_newer_attempt_and_decides_if_that_fails() {
+fn an_earlier_success_waits_for_the_newer_attempt_and_decides_if_that_fails() {
     let mut course = Course::published(rules(TTL_MS, 2));
     course.silent();
     course.retry_due(&PRESENT);
@@ -161,7 +161,7 @@ fn m_an_earlier_success_waits_for_the_newer_attempt_and_decides_if_that_fails() 
 }
 
 #[test]
-fn m_a_late_error_uses_up_no_retry_and_moves_nothing() {
+fn a_late_error_uses_up_no_retry_and_moves_nothing() {
     let mut resting = Course::published(rules(TTL_MS, 2));
     resting.silent();
     let mut out = resting.clone();
@@ -180,7 +180,7 @@ fn m_a_late_error_uses_up_no_retry_and_moves_nothing() {
 }
 
 #[test]
-fn m_cancelling_a_running_task_is_declined_but_disarms_its_retries() {
+fn cancelling_a_running_task_is_declined_but_disarms_its_retries() {
     for fails in [true, false] {
         let mut course = Course::published(rules(TTL_MS, 3));
         course.acked();
