@@ -173,11 +173,11 @@ mod tests {
         };
         let flags = [("timeoutPolicy.ttl", "--ttl"), ("name", "--name")];
         let named = |msg: &str| format!("{:#}", name_flag(refused(msg), &flags));
-        assert!(named("timeoutPolicy.ttl: whole number expected").starts_with("--ttl: timeoutPolicy.ttl:"));
-        assert!(named("name.defaultValue: text expected").starts_with("--name: name.defaultValue:"));
+        assert!(named("timeoutPolicy.ttl: expected whole number").starts_with("--ttl: timeoutPolicy.ttl:"));
+        assert!(named("name.defaultValue: expected text").starts_with("--name: name.defaultValue:"));
         for other in [
-            "names: text expected",
-            "timeoutPolicy: object expected",
+            "names: expected text",
+            "timeoutPolicy: expected object",
             "Job not found",
         ] {
             assert!(named(other).starts_with(other), "{other}");

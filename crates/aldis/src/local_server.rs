@@ -118,7 +118,7 @@ impl LocalServer {
         self.mqtt = address(&mut lines, "mqtt").await?;
         match lines.next_line().await?.as_deref() {
             Some("ready") => Ok(()),
-            other => bail!("`ready` expected, found {other:?}"),
+            other => bail!("expected `ready`, found {other:?}"),
         }
     }
 
@@ -218,5 +218,5 @@ async fn address(lines: &mut Lines<BufReader<ChildStdout>>, listener: &str) -> a
     let address = line.strip_prefix(&format!("{listener} listening on "));
     address
         .and_then(|address| address.parse().ok())
-        .with_context(|| format!("the {listener} address expected, found `{line}`"))
+        .with_context(|| format!("expected the {listener} address, found `{line}`"))
 }

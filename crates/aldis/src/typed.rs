@@ -90,7 +90,7 @@ pub(crate) async fn point_value_of(client: &Client, product: &str, point: &str, 
 /// What was expected, and what was found.
 pub(crate) fn typed(text: &str, definition: &Value) -> Result<Value, String> {
     let data_type = definition.get("dataType").and_then(Value::as_str).unwrap_or_default();
-    let wrong = |expected: &str| format!("{expected} expected, found `{text}`");
+    let wrong = |expected: &str| format!("expected {expected}, found `{text}`");
     let trimmed = text.trim();
     match data_type {
         "INT" | "FLOAT" | "DOUBLE" => {

@@ -145,11 +145,11 @@ fn queue_full() -> Error {
 
 /// The idempotency key came with another request.
 pub(super) fn other_request() -> Error {
-    let expected = "key of no other request within 24 h";
+    let expected = "a new key";
     Error::Invalid(Violation {
         path: "Idempotency-Key".to_owned(),
         expected: expected.to_owned(),
-        found: "one that came with other content".to_owned(),
+        found: "one that a different request used in the last 24 h".to_owned(),
     })
 }
 

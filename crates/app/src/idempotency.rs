@@ -102,7 +102,7 @@ mod tests {
             mark(&"k".repeat(129))
                 .unwrap_err()
                 .to_string()
-                .starts_with("Idempotency-Key: text of 1 to 128")
+                .starts_with("Idempotency-Key: expected text of 1 to 128")
         );
         assert!(mark("").is_err());
     }

@@ -153,7 +153,7 @@ fn disagreement(one: &Command, other: &Command, models: [&ModelId; 2]) -> Violat
     let [one, other] = models;
     Violation {
         path,
-        expected: "value, or the same default in every thing model of the targets,".to_owned(),
+        expected: "a value (the thing models of the targets have no common default)".to_owned(),
         found: format!("nothing, and different defaults in {one} and {other}"),
     }
 }
@@ -201,7 +201,7 @@ mod tests {
         let refused = check_size(&invoke(json!({"a": &long}))).unwrap_err().to_string();
         assert_eq!(
             refused,
-            "commandInfo.serviceInvokeInfo.inputData: at most 523264 bytes of JSON expected, found 524296"
+            "commandInfo.serviceInvokeInfo.inputData: expected at most 523264 bytes of JSON, found 524296"
         );
         let point = Command::SetMeasurepoint {
             measurepoint_id: "p".to_owned(),
@@ -220,8 +220,8 @@ mod tests {
         );
         assert_eq!(
             violation.to_string(),
-            "commandInfo.serviceInvokeInfo.inputData.y: value, or the same default in every thing model of the targets, \
-             expected, found nothing, and different defaults in a and b"
+            "commandInfo.serviceInvokeInfo.inputData.y: expected a value (the thing models of the targets have no common \
+             default), found nothing, and different defaults in a and b"
         );
     }
 }

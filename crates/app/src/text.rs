@@ -80,11 +80,11 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            refusal.starts_with("deviceSecret: 1 to 64") && !refusal.contains("top"),
+            refusal.starts_with("deviceSecret: expected 1 to 64") && !refusal.contains("top"),
             "{refusal}"
         );
         let refusal = check_product_key("productKey", "a/b").unwrap_err().to_string();
-        let expected = r#"productKey: key without control characters and / + # & | of at most 20 bytes expected"#;
+        let expected = r#"productKey: expected key without control characters and / + # & | of at most 20 bytes"#;
         assert!(refusal.starts_with(expected), "{refusal}");
         assert!(check_product_key("productKey", &"k".repeat(21)).is_err());
         assert_eq!(check_device_key("deviceKey", &"k".repeat(64)), Ok(()));

@@ -54,22 +54,22 @@ pub struct Granted {
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
     /// The encryption was used before.
-    #[error("encryption: one that was not used before expected")]
+    #[error("encryption: this signature was already used")]
     Repeated,
     /// No such key, or it may not be used, or the encryption is not that of key, timestamp and secret. Which of them
     /// would tell a stranger what keys there are.
     #[error(
-        "appKey, encryption: enabled key and SHA-256 over appKey, timestamp and appSecret expected, found another pair"
+        "appKey, encryption: expected enabled key and SHA-256 over appKey, timestamp and appSecret, found another pair"
     )]
     WrongCredentials,
     /// The timestamp is too far from the server's.
-    #[error("timestamp: time within 15 minutes of the server's expected")]
+    #[error("timestamp: expected time within 15 minutes of the server's")]
     WrongTime,
     /// The token to be refreshed is no longer valid.
-    #[error("accessToken: token that has not expired expected")]
+    #[error("accessToken: expected token that has not expired")]
     Expired,
     /// The token to be refreshed is not one of this key.
-    #[error("accessToken: token of this application expected")]
+    #[error("accessToken: expected token of this application")]
     ForeignToken,
     /// The server failed.
     #[error("internal error")]

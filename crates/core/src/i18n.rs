@@ -189,31 +189,31 @@ mod tests {
         let cases = [
             (name("n", &[]), None),
             (name(&fits, &[("zh_CN", "风机"), ("en_US", "")]), None),
-            (name("", &[]), Some("defaultValue: text expected, found nothing")),
+            (name("", &[]), Some("defaultValue: expected text, found nothing")),
             (
                 name(" \t\u{3000}", &[]),
-                Some("defaultValue: text that is not blank expected, found"),
+                Some("defaultValue: expected text that is not blank, found"),
             ),
             (
                 name("\u{200b}\u{feff}", &[]),
-                Some("defaultValue: text that is not blank expected, found"),
+                Some("defaultValue: expected text that is not blank, found"),
             ),
             (
                 name("\u{202e}\u{3000}\u{ffa0}\u{fe0f}\u{2063}\u{e0020}", &[]),
-                Some("defaultValue: text that is not blank expected, found"),
+                Some("defaultValue: expected text that is not blank, found"),
             ),
             (name(" n ", &[("en_US", " ")]), None),
             (
                 name(&long, &[]),
-                Some("defaultValue: text of at most 128 characters expected, found \"é"),
+                Some("defaultValue: expected text of at most 128 characters, found \"é"),
             ),
             (
                 name("n", &[("zh_CN", &long)]),
-                Some("i18nValue.zh_CN: text of at most 128 characters expected, found \"é"),
+                Some("i18nValue.zh_CN: expected text of at most 128 characters, found \"é"),
             ),
             (
                 name("n", &[("zh-CN", "x")]),
-                Some("i18nValue.zh-CN: locale such as en_US as key expected, found \"zh-CN\""),
+                Some("i18nValue.zh-CN: expected locale such as en_US as key, found \"zh-CN\""),
             ),
         ];
         for (name, expected) in cases {
@@ -238,16 +238,16 @@ mod tests {
         let translated = json!({"defaultValue": "a", "i18nValue": {"en_US": "b"}});
         assert_eq!(I18nText::read(&translated), Ok(name("a", &[("en_US", "b")])));
         let bad = [
-            (json!("a"), "object with defaultValue expected, found \"a\""),
-            (json!({}), "defaultValue: text expected, found nothing"),
-            (json!({"defaultValue": 3}), "defaultValue: text expected, found 3"),
+            (json!("a"), "expected object with defaultValue, found \"a\""),
+            (json!({}), "defaultValue: expected text, found nothing"),
+            (json!({"defaultValue": 3}), "defaultValue: expected text, found 3"),
             (
                 json!({"defaultValue": "a", "i18nValue": []}),
-                "i18nValue: object of texts by locale expected, found []",
+                "i18nValue: expected object of texts by locale, found []",
             ),
             (
                 json!({"defaultValue": "a", "i18nValue": {"en_US": 1}}),
-                "i18nValue.en_US: text expected, found 1",
+                "i18nValue.en_US: expected text, found 1",
             ),
         ];
         for (json, expected) in bad {

@@ -165,7 +165,7 @@ impl fmt::Display for WireId {
 
 /// The text is no id that this server can have issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an id of this server: 19 decimal digits expected")]
+#[error("not an id of this server: expected 19 decimal digits")]
 pub struct NotAnId;
 
 impl FromStr for WireId {

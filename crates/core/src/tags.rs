@@ -62,22 +62,22 @@ mod tests {
         assert_eq!(read(&good).unwrap().len(), 3);
         assert_eq!(read(&Value::Null).unwrap(), Tags::new());
         let bad = [
-            (json!([]), "object of texts expected, found []"),
+            (json!([]), "expected object of texts, found []"),
             (
                 json!({"a b": "x"}),
-                r#"a b: key of 1 to 49 letters, digits, '_', '-' or '/' expected, found "a b""#,
+                r#"a b: expected key of 1 to 49 letters, digits, '_', '-' or '/', found "a b""#,
             ),
             (
                 json!({"": "x"}),
-                r#"key of 1 to 49 letters, digits, '_', '-' or '/' expected, found """#,
+                r#"expected key of 1 to 49 letters, digits, '_', '-' or '/', found """#,
             ),
             (
                 json!({"a": 3}),
-                "a: text of at most 199 characters without spaces at its ends expected, found 3",
+                "a: expected text of at most 199 characters without spaces at its ends, found 3",
             ),
             (
                 json!({"a": " x"}),
-                r#"a: text of at most 199 characters without spaces at its ends expected, found " x""#,
+                r#"a: expected text of at most 199 characters without spaces at its ends, found " x""#,
             ),
         ];
         for (tags, expected) in bad {

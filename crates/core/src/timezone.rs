@@ -84,7 +84,7 @@ mod tests {
         }
         assert_eq!(
             validate("Mars").unwrap_err().to_string(),
-            r#"offset such as +08:00 or time zone name such as Asia/Shanghai expected, found "Mars""#
+            r#"expected offset such as +08:00 or time zone name such as Asia/Shanghai, found "Mars""#
         );
     }
 

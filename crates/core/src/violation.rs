@@ -25,7 +25,7 @@ impl fmt::Display for Violation {
         let colon = if self.path.is_empty() { "" } else { ": " };
         write!(
             f,
-            "{}{colon}{} expected, found {}",
+            "{}{colon}expected {}, found {}",
             self.path, self.expected, self.found
         )
     }
@@ -87,15 +87,15 @@ mod tests {
     #[test]
     fn a_violation_reads_as_one_sentence_with_its_place() {
         let inner = Violation::of(&json!("x"), "INT");
-        assert_eq!(inner.to_string(), r#"INT expected, found "x""#);
+        assert_eq!(inner.to_string(), r#"expected INT, found "x""#);
         let placed = inner.within("[2]").within("inputData").within("services.speedup");
         assert_eq!(
             placed.to_string(),
-            r#"services.speedup.inputData[2]: INT expected, found "x""#
+            r#"services.speedup.inputData[2]: expected INT, found "x""#
         );
         assert_eq!(
             Violation::of(&Value::Null, "text").within("name").to_string(),
-            "name: text expected, found nothing"
+            "name: expected text, found nothing"
         );
         let long = Violation::of(&json!("é".repeat(500)), "less").to_string();
         assert!(long.ends_with('…') && long.chars().count() < 100, "{long}");

@@ -49,7 +49,7 @@ pub(super) fn is_filter(filter: &str) -> bool {
 /// Reads a CONNECT, and what the client takes.
 pub(super) fn connect(bytes: &[u8]) -> Result<(Box<Connect>, Terms), WireError> {
     let Packet::Connect(connect) = decode(bytes)? else {
-        return Err(malformed("CONNECT expected"));
+        return Err(malformed("expected CONNECT"));
     };
     let asked = connect.receive_max.map_or(u16::MAX, NonZeroU16::get);
     let mut terms = Terms {

@@ -68,7 +68,7 @@ pub(super) fn read_connect(bytes: &[u8], max: usize) -> Result<Option<(Box<Conne
         Version::V5 => mqtt5::connect(&bytes[..all])?,
         Version::V3 => match other(&bytes[..all], Version::V3)? {
             Packet::Connect(connect) => (connect, Terms::default()),
-            _ => return Err(malformed("CONNECT expected")),
+            _ => return Err(malformed("expected CONNECT")),
         },
     };
     Ok(Some((connect, terms, all)))

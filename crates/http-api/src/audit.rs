@@ -105,7 +105,7 @@ fn moment(field: &str, given: Option<&Value>) -> Result<Option<Timestamp>, Viola
     let found = whole(given, field, i64::MIN..=i64::MAX)?;
     match found {
         Some(seconds) if (1..EARLIEST_MS).contains(&seconds) => {
-            let expected = "moment in epoch milliseconds, not seconds,";
+            let expected = "a moment in epoch milliseconds (not seconds)";
             Err(Violation::of(&seconds.into(), expected).within(field))
         }
         found => Ok(found.map(Timestamp)),

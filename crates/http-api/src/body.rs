@@ -55,22 +55,22 @@ impl Budget {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
     /// More than this many bytes.
-    #[error("body: at most {0} bytes expected, found more")]
+    #[error("body: expected at most {0} bytes, found more")]
     TooLarge(usize),
     /// It did not arrive in this time.
-    #[error("body: all of it within {} s expected, not received in time", .0.as_secs())]
+    #[error("body: expected all of it within {} s, not received in time", .0.as_secs())]
     TooSlow(Duration),
     /// It broke off.
-    #[error("body: all of it expected, received only a part")]
+    #[error("body: expected all of it, received only a part")]
     BrokenOff,
     /// The server holds as much as it can.
     #[error("the server is overloaded")]
     Overloaded,
     /// Nested deeper than [`DEPTH_MAX`].
-    #[error("body: at most {DEPTH_MAX} nested objects and lists expected, found more")]
+    #[error("body: expected at most {DEPTH_MAX} nested objects and lists, found more")]
     TooDeep,
     /// Not JSON.
-    #[error("body: JSON in UTF-8 expected, {0}")]
+    #[error("body: expected JSON in UTF-8, {0}")]
     NotJson(String),
 }
 
@@ -155,7 +155,7 @@ pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Failing> {
             .split(',')
             .any(|coding| !coding.trim().eq_ignore_ascii_case("identity"))
         {
-            let message = format!("Content-Encoding: identity or no such header expected, found \"{text}\"");
+            let message = format!("Content-Encoding: expected identity or no such header, found \"{text}\"");
             return Err(Failing::gateway(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
     }

@@ -54,7 +54,7 @@ impl Call {
     /// A parameter whose absence means more than any of its values: a value that it cannot have must not count as none.
     pub(super) fn optional(&self, name: &str) -> Result<Option<&str>, Error> {
         let usable = |text: &&str| !text.is_empty();
-        let refused = |found: &Value| Error::Invalid(Violation::of(found, "text, or no such parameter,").within(name));
+        let refused = |found: &Value| Error::Invalid(Violation::of(found, "text (or no such parameter)").within(name));
         if let Some(text) = self.query.given(name) {
             return Some(text).filter(usable).ok_or_else(|| refused(&text.into())).map(Some);
         }

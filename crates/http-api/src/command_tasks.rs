@@ -103,7 +103,7 @@ impl TaskIds {
         if !(1..=TASK_IDS_MAX).contains(&elements.len()) {
             return Err(Violation {
                 path: "taskIds".to_owned(),
-                expected: format!("1 to {TASK_IDS_MAX} ids of tasks, or no such field for all,"),
+                expected: format!("1 to {TASK_IDS_MAX} ids (omit the field to address all tasks)"),
                 found: elements.len().to_string(),
             });
         }

@@ -376,42 +376,42 @@ mod tests {
     #[test]
     fn errors_name_the_field_and_what_was_expected() {
         let cases = [
-            (json!({}), "neededText: a value expected, found nothing"),
+            (json!({}), "neededText: expected a value, found nothing"),
             (
                 json!({"neededText": null}),
-                "neededText: a value expected, found nothing",
+                "neededText: expected a value, found nothing",
             ),
-            (json!({"neededText": 3}), "neededText: text expected, found 3"),
-            (json!([]), "object expected, found []"),
-            (json!("x"), r#"object expected, found "x""#),
+            (json!({"neededText": 3}), "neededText: expected text, found 3"),
+            (json!([]), "expected object, found []"),
+            (json!("x"), r#"expected object, found "x""#),
             (
                 json!({"neededText": "", "inner": [3, true, 1]}),
-                "inner: object expected, found [3,true,1]",
+                "inner: expected object, found [3,true,1]",
             ),
             (
                 json!({"neededText": "", "inner": {"flag": "yes"}}),
-                r#"inner.flag: true or false expected, found "yes""#,
+                r#"inner.flag: expected true or false, found "yes""#,
             ),
             (
                 json!({"neededText": "", "inner": {"moment": 1.5}}),
-                "inner.moment: whole number expected, found 1.5",
+                "inner.moment: expected whole number, found 1.5",
             ),
             (
                 json!({"neededText": "", "inner": {"number": -1}}),
-                "inner.number: whole number from 0 expected, found -1",
+                "inner.number: expected whole number from 0, found -1",
             ),
             (
                 json!({"neededText": "", "inner": {"number": 256}}),
-                "inner.number: smaller whole number expected, found 256",
+                "inner.number: expected smaller whole number, found 256",
             ),
             (
                 json!({"neededText": "", "list": [{}, {"number": "1"}]}),
-                r#"list[1].number: whole number from 0 expected, found "1""#,
+                r#"list[1].number: expected whole number from 0, found "1""#,
             ),
-            (json!({"neededText": "", "list": {}}), "list: list expected, found {}"),
+            (json!({"neededText": "", "list": {}}), "list: expected list, found {}"),
             (
                 json!({"neededText": "", "word": "Three"}),
-                r#"word: one of One, Two expected, found "Three""#,
+                r#"word: expected one of One, Two, found "Three""#,
             ),
         ];
         for (body, expected) in cases {

@@ -351,7 +351,7 @@ fn wrong_method(method: &Method, by_get: bool, request_id: &str) -> Option<Respo
     if fits {
         return None;
     }
-    let message = format!("method: {allowed} expected, found {method}");
+    let message = format!("method: expected {allowed}, found {method}");
     let failing = Failing::gateway(StatusCode::METHOD_NOT_ALLOWED, message);
     let mut response = envelope::failure(&failing, request_id);
     response

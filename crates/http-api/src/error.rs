@@ -94,7 +94,7 @@ impl From<&Error> for Failing {
             Error::TokenExpired => Self::new(StatusCode::UNAUTHORIZED, 1203, "the access token has expired"),
             Error::ForeignOrganization(org) => Self::refusal(
                 DENIED,
-                format!("orgId: organization of the caller expected, found \"{org}\""),
+                format!("orgId: expected organization of the caller, found \"{org}\""),
             ),
             Error::RoleTooLow(action) => {
                 Self::refusal(DENIED, format!("the access key's role does not permit {action}"))
@@ -102,7 +102,7 @@ impl From<&Error> for Failing {
             Error::SignatureNeeded(action) => Self::refusal(
                 DENIED,
                 format!(
-                    "{action}: call signed by an administrator expected, found one without a signature; a server without \
+                    "{action}: expected call signed by an administrator, found one without a signature; a server without \
                      authentication manages no keys and organizations for unsigned calls"
                 ),
             ),
@@ -110,14 +110,13 @@ impl From<&Error> for Failing {
             Error::NoProduct(key) => Self::refusal(11611, format!("productKey: product {key} does not exist")),
             Error::NoProductToUpdate(key) => Self::refusal(11651, format!("productKey: product {key} does not exist")),
             Error::NoModel(id) => Self::refusal(11699, format!("modelId: thing model {id} does not exist")),
-            Error::ProductHasDevices(key) => Self::refusal(
-                11619,
-                format!("productKey: product without devices expected, {key} has some"),
-            ),
+            Error::ProductHasDevices(key) => {
+                Self::refusal(11619, format!("productKey: product {key} still has devices"))
+            }
             Error::DeviceKeyTaken(key) => Self::refusal(11702, format!("deviceKey: {key} is in use in this product")),
             Error::SameDeviceKey(key) => Self::refusal(
                 11704,
-                format!("newDeviceKey: another key than the device's own expected, found {key}"),
+                format!("newDeviceKey: {key} is the device's present key; name another one"),
             ),
             Error::NoFreeKey => Self::refusal(11714, "no unused key could be generated; try again"),
             Error::ChangedMeanwhile(id) => Self::new(
@@ -132,7 +131,7 @@ impl From<&Error> for Failing {
             ),
             Error::NotAGateway(id) => Self::refusal(
                 11738,
-                format!("gateway: device of a product with productType Gateway expected, {id} is none"),
+                format!("gateway: {id} is not a device of a product with productType Gateway"),
             ),
             Error::Topology(why) => Self::refusal(11795, format!("subDevices: {why}")),
             Error::TooManySubDevices(max) => Self::refusal(
@@ -167,14 +166,14 @@ impl From<&Error> for Failing {
             Error::PageTooLarge => Self::refusal(
                 INVALID,
                 format!(
-                    "pagination.pageSize: page of at most {} MiB expected, found larger rows; ask for fewer of them",
+                    "pagination.pageSize: expected page of at most {} MiB, found larger rows; ask for fewer of them",
                     PAGE_BYTES_MAX >> 20
                 ),
             ),
             Error::SearchTooLong => Self::refusal(
                 INVALID,
                 format!(
-                    "expression: search of at most {} s expected, found one that takes longer; narrow it",
+                    "expression: expected search of at most {} s, found one that takes longer; narrow it",
                     SEARCH_MAX.as_secs()
                 ),
             ),
@@ -185,7 +184,7 @@ impl From<&Error> for Failing {
             ),
             Error::TooManySearches => Self::gateway(
                 StatusCode::TOO_MANY_REQUESTS,
-                "expression: one search at a time expected for an access key, found too many; try again later",
+                "expression: expected one search at a time for an access key, found too many; try again later",
             ),
             Error::TooManyWait => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -30,7 +30,7 @@ pub(super) fn check_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), Failing
     }
     for origin in headers.get_all(header::ORIGIN).iter().map(text) {
         if !is_own(origin, port) {
-            return Err(refused("Origin", "page of this server, or no such header,", origin));
+            return Err(refused("Origin", "page of this server (or no such header)", origin));
         }
     }
     for site in headers.get_all(SEC_FETCH_SITE).iter().map(text) {
@@ -49,7 +49,7 @@ pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Failing> {
         return Ok(());
     }
     let found = given.map_or_else(|| "nothing".to_owned(), |given| format!("\"{given}\""));
-    let message = format!("Content-Type: {JSON} expected in an unsigned change, found {found}");
+    let message = format!("Content-Type: expected {JSON} in an unsigned change, found {found}");
     Err(Failing::gateway(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
 }
 

@@ -59,7 +59,7 @@ mod tests {
         ] {
             let refused = read(value.clone()).unwrap_err();
             assert!(
-                refused.starts_with("triggerTs: epoch milliseconds expected"),
+                refused.starts_with("triggerTs: expected epoch milliseconds"),
                 "{value}: {refused}"
             );
             assert!(refused.ends_with("seconds"), "{value}: {refused}");
@@ -94,11 +94,11 @@ mod tests {
             let refused = read(value.clone()).unwrap_err();
             assert_eq!(
                 refused,
-                format!("f: whole number from 0 to 900 expected, found {value}")
+                format!("f: expected whole number from 0 to 900, found {value}")
             );
         }
         assert_eq!(whole(None, "f", 0..=1), Ok(None));
         let any = whole(Some(&json!("soon")), "f", i64::MIN..=i64::MAX).unwrap_err();
-        assert_eq!(any.to_string(), r#"f: whole number expected, found "soon""#);
+        assert_eq!(any.to_string(), r#"f: expected whole number, found "soon""#);
     }
 }

@@ -56,9 +56,9 @@ fn check_query(action: &Action, query: &Query) -> Result<(), Violation> {
 
 /// The request names nothing and means everything: no part of it may be unknown or empty.
 fn check_all(action: &Action, name: &str, method: &Method, query: &Query, body: &Value) -> Result<(), Violation> {
-    let without = format!("without {name}, which means all,");
+    let without = format!("without {name} (which means all)");
     if *method != Method::POST {
-        let expected = "value, since only a POST without it means all,";
+        let expected = "a value (only a POST without it means all)";
         return Err(Violation::of(&Value::Null, expected).within(name));
     }
     if query.has_empty_part() {

@@ -107,7 +107,7 @@ pub(super) async fn answer(app: &App, request: Request, refresh: bool) -> Respon
 
 async fn grant(app: &App, request: Request, refresh: bool) -> Result<Granted, NoToken> {
     if request.method() != Method::POST {
-        let failing = Failing::gateway(StatusCode::METHOD_NOT_ALLOWED, "method: POST expected");
+        let failing = Failing::gateway(StatusCode::METHOD_NOT_ALLOWED, "method: expected POST");
         return Err(NoToken::Unreadable(failing));
     }
     let unreadable = |unreadable: body::Unreadable| NoToken::Unreadable(Failing::from(&unreadable));
@@ -153,7 +153,7 @@ impl NoToken {
             Self::Absent(field) => Failing::new(
                 StatusCode::OK,
                 status,
-                format!("{field}: a value expected, found nothing"),
+                format!("{field}: expected a value, found nothing"),
             ),
             Self::Invalid(violation) => Failing::new(StatusCode::OK, status, violation.to_string()),
             Self::Unreadable(failing) => Failing {

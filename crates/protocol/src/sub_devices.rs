@@ -177,7 +177,7 @@ pub enum Refused {
     #[error("no permission")]
     NotPermitted,
     /// Something in the request is missing or cannot be.
-    #[error("the request does not have the form that is expected")]
+    #[error("the request does not have the expected form")]
     Malformed,
     /// The request has no parameters.
     #[error("the request has no parameters")]

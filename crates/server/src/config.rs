@@ -267,7 +267,7 @@ fn secret_key(path: &Path) -> Result<[u8; 32], Error> {
     let mut key = [0; 32];
     hex::decode_to_slice(text.trim(), &mut key).map_err(|_no_digits| Error::Value {
         name: "secret_key_file",
-        what: "64 hexadecimal digits expected".to_owned(),
+        what: "expected 64 hexadecimal digits".to_owned(),
     })?;
     Ok(key)
 }

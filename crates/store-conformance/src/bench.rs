@@ -141,7 +141,7 @@ impl Bench {
     pub(super) fn register(&mut self, devices: Vec<NewDevice>) -> Vec<DeviceNo> {
         match self.one(Write::register(devices)) {
             Done::Devices(answers) => answers.into_iter().map(Result::unwrap).collect(),
-            other => panic!("devices expected, not {other:?}"),
+            other => panic!("expected devices, not {other:?}"),
         }
     }
 
@@ -171,14 +171,14 @@ impl Bench {
     pub(super) fn create(&mut self, job: NewJob) -> JobNo {
         match self.one(Write::CreateJob(job)) {
             Done::Job { no, created: true } => no,
-            other => panic!("a new job expected, not {other:?}"),
+            other => panic!("expected a new job, not {other:?}"),
         }
     }
 
     pub(super) fn trigger(&mut self, job: JobNo) -> u64 {
         match self.one(Write::TriggerJob { job }) {
             Done::Count(total) => total,
-            other => panic!("a total expected, not {other:?}"),
+            other => panic!("expected a total, not {other:?}"),
         }
     }
 

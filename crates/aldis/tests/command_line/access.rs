@@ -135,7 +135,7 @@ fn a_lost_admin_key_is_replaced_while_the_server_is_stopped() {
     let elsewhere = folder.path().join("nothing");
     alone(&["key", "reset-admin", "--data-dir", elsewhere.to_str().unwrap()])
         .code(REFUSED)
-        .complains("data directory of a server that was started before expected");
+        .complains("expected data directory of a server that was started before");
     assert!(!elsewhere.exists());
     alone(&[&reset[..], &["--for", "nowhere"]].concat())
         .code(REFUSED)

@@ -52,7 +52,7 @@ fn a_mistake_in_the_file_is_named_and_nothing_is_registered() {
         ("productKey,colour\nlamp,red\n", "unknown column `colour`"),
         (
             "productKey,deviceKey\nlamp,d1\n\nlamp,d2,too,many\n",
-            "line 4: 2 columns expected, found 4",
+            "line 4: expected 2 columns, found 4",
         ),
     ] {
         let csv = served.file("d.csv", text);

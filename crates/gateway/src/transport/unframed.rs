@@ -93,7 +93,7 @@ impl Unframed {
         match header.opcode {
             OpCode::Control(_) if header.is_final && length <= CONTROL_MAX_BYTES => {}
             OpCode::Control(_) => return Err(invalid("a control frame that is too long, or in pieces")),
-            OpCode::Data(Data::Text) => return Err(invalid("text where MQTT was expected")),
+            OpCode::Data(Data::Text) => return Err(invalid("expected MQTT, found text")),
             OpCode::Data(data) if (data == Data::Continue) == self.goes_on => self.goes_on = !header.is_final,
             OpCode::Data(_) => return Err(invalid("pieces of a message out of their order")),
         }

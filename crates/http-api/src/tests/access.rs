@@ -206,7 +206,7 @@ async fn a_foreign_and_an_unknown_organization_are_refused_alike() {
         refused.fails(
             200,
             99403,
-            &format!("orgId: organization of the caller expected, found \"{org}\""),
+            &format!("orgId: expected organization of the caller, found \"{org}\""),
         );
     }
     let refused = world
@@ -368,7 +368,7 @@ async fn without_authentication_a_change_that_a_page_could_send_unasked_is_refus
                 world.send(request.body(Body::from("{}")).unwrap()).await.fails(
                     415,
                     415,
-                    "Content-Type: application/json expected",
+                    "Content-Type: expected application/json",
                 );
             }
         }

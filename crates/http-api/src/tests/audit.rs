@@ -110,9 +110,9 @@ async fn a_search_for_records_that_makes_no_sense_names_the_field() {
     for (body, field) in [
         (
             json!({"from": 1_700_000_000}),
-            "from: moment in epoch milliseconds, not seconds",
+            "from: expected a moment in epoch milliseconds (not seconds)",
         ),
-        (json!({"to": 1}), "to: moment in epoch milliseconds"),
+        (json!({"to": 1}), "to: expected a moment in epoch milliseconds"),
         (json!({"from": "yesterday"}), "from"),
         (json!({"to": 1.5}), "to"),
         (json!({"object": 5}), "object"),

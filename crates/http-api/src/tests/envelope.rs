@@ -36,7 +36,7 @@ async fn unknown_paths_actions_and_methods_are_told_apart() {
     world
         .get(&format!("{MODELS}?orgId=o1"))
         .await
-        .fails(200, 99400, "action: one of create, get, ");
+        .fails(200, 99400, "action: expected one of create, get, ");
     world
         .get(&format!("{MODELS}?action=&orgId=o1"))
         .await
@@ -48,7 +48,7 @@ async fn unknown_paths_actions_and_methods_are_told_apart() {
     world
         .get(&format!("{MODELS}?action=create&orgId=o1"))
         .await
-        .fails(405, 405, "POST expected, found GET");
+        .fails(405, 405, "expected POST, found GET");
     for method in [Method::PUT, Method::DELETE, Method::PATCH] {
         let request = Request::builder()
             .method(method)
@@ -56,7 +56,7 @@ async fn unknown_paths_actions_and_methods_are_told_apart() {
         world
             .send(request.body(Body::empty()).unwrap())
             .await
-            .fails(405, 405, "GET, POST expected");
+            .fails(405, 405, "expected GET, POST");
     }
     world.post("/openapi.json", json!({})).await.fails(405, 405, "GET");
 }
@@ -93,10 +93,10 @@ async fn malformed_bodies_are_refused_with_400_and_leave_nothing() {
     let target = format!("{MODELS}?action=create&orgId=o1");
     let deep = format!("{}{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));
     let bodies: [(&[u8], &str); 6] = [
-        (b"nonsense", "JSON in UTF-8 expected"),
-        (b"{\"modelId\":\"m\",\"name\":", "JSON in UTF-8 expected"),
-        (b"{\"modelId\":\"m\"} trailing", "JSON in UTF-8 expected"),
-        (b"{\"modelId\":\"\xff\"}", "JSON in UTF-8 expected"),
+        (b"nonsense", "expected JSON in UTF-8"),
+        (b"{\"modelId\":\"m\",\"name\":", "expected JSON in UTF-8"),
+        (b"{\"modelId\":\"m\"} trailing", "expected JSON in UTF-8"),
+        (b"{\"modelId\":\"\xff\"}", "expected JSON in UTF-8"),
         (&b"[".repeat(10_000), "at most 64 nested"),
         (deep.as_bytes(), "at most 64 nested"),
     ];
@@ -104,7 +104,7 @@ async fn malformed_bodies_are_refused_with_400_and_leave_nothing() {
         world.post_bytes(&target, body.to_vec()).await.fails(400, 99400, part);
     }
     for (body, part) in [
-        ("[]", "body: object expected"),
+        ("[]", "body: expected object"),
         ("5", "body"),
         ("null", "body"),
         ("\"x\"", "body"),
@@ -153,20 +153,23 @@ async fn pages_outside_their_limits_are_refused_and_size_0_asks_for_the_total() 
         (json!({"pageNo": 9, "pageSize": PAGE_SIZE_MAX}), Ok(0)),
         (json!({"pageSize": 0}), Ok(0)),
         (json!({"pageNo": "2", "pageSize": 2.0}), Ok(1)),
-        (json!({"pageNo": 0}), Err("pagination.pageNo: whole number from 1")),
+        (
+            json!({"pageNo": 0}),
+            Err("pagination.pageNo: expected whole number from 1"),
+        ),
         (
             json!({"pageSize": -1}),
-            Err("pagination.pageSize: whole number from 0 to 1000"),
+            Err("pagination.pageSize: expected whole number from 0 to 1000"),
         ),
         (
             json!({"pageSize": 1001}),
-            Err("pagination.pageSize: whole number from 0 to 1000 expected, found 1001"),
+            Err("pagination.pageSize: expected whole number from 0 to 1000, found 1001"),
         ),
         (
             json!({"pageSize": "many"}),
-            Err("pagination.pageSize: whole number from 0 to 1000 expected, found \"many\""),
+            Err("pagination.pageSize: expected whole number from 0 to 1000, found \"many\""),
         ),
-        (json!([1, 10]), Err("pagination: object expected")),
+        (json!([1, 10]), Err("pagination: expected object")),
     ];
     for (pagination, expected) in cases {
         let answered = world.post(&target, json!({"pagination": pagination})).await;
@@ -194,7 +197,7 @@ async fn an_expression_that_does_not_hold_is_refused_with_its_place() {
     world
         .post(&target, json!({"expression": 5}))
         .await
-        .fails(200, 99400, "expression: text expected, found 5");
+        .fails(200, 99400, "expression: expected text, found 5");
 }
 
 #[tokio::test]

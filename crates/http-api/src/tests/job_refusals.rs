@@ -26,205 +26,205 @@ async fn every_field_is_checked() {
     let fleet = Fleet::new().await;
     let year = 365 * 24 * 3_600_000_i64;
     let ahead = format!(
-        "triggerTs: moment at most a year ahead ({}) expected",
+        "triggerTs: expected moment at most a year ahead ({})",
         fleet.world.now() + year
     );
     let cases = [
-        ("/name", Value::Null, "name: a value expected, found nothing"),
-        ("/name", json!("n"), "name: object expected, found \"n\""),
-        ("/name/defaultValue", Value::Null, "name.defaultValue: a value expected"),
-        ("/name/defaultValue", json!(""), "name.defaultValue: text expected"),
+        ("/name", Value::Null, "name: expected a value, found nothing"),
+        ("/name", json!("n"), "name: expected object, found \"n\""),
+        ("/name/defaultValue", Value::Null, "name.defaultValue: expected a value"),
+        ("/name/defaultValue", json!(""), "name.defaultValue: expected text"),
         (
             "/name/defaultValue",
             json!(" \u{3000}"),
-            "name.defaultValue: text that is not blank expected",
+            "name.defaultValue: expected text that is not blank",
         ),
         (
             "/name/i18nValue",
             json!({"english": "x"}),
-            "name.i18nValue.english: locale",
+            "name.i18nValue.english: expected locale",
         ),
-        ("/desc", Value::Null, "desc: a value expected, found nothing"),
-        ("/desc", json!(5), "desc: text expected, found 5"),
+        ("/desc", Value::Null, "desc: expected a value, found nothing"),
+        ("/desc", json!(5), "desc: expected text, found 5"),
         (
             "/desc",
             json!("é".repeat(101)),
-            "desc: text of at most 100 characters expected",
+            "desc: expected text of at most 100 characters",
         ),
-        ("/targetScope", Value::Null, "targetScope: a value expected"),
+        ("/targetScope", Value::Null, "targetScope: expected a value"),
         (
             "/targetScope/targetType",
             Value::Null,
-            "targetScope.targetType: a value expected",
+            "targetScope.targetType: expected a value",
         ),
         (
             "/targetScope/targetType",
             json!("ALL"),
-            "targetScope.targetType: DEVICE_LIST or PRODUCT_KEY expected, found \"ALL\"",
+            "targetScope.targetType: expected DEVICE_LIST or PRODUCT_KEY, found \"ALL\"",
         ),
         (
             "/targetScope/targetDevices",
             Value::Null,
-            "targetScope.targetDevices: 1 to 1000 devices expected, found 0",
+            "targetScope.targetDevices: expected 1 to 1000 devices, found 0",
         ),
         (
             "/targetScope/targetDevices",
             json!([]),
-            "targetScope.targetDevices: 1 to 1000 devices expected, found 0",
+            "targetScope.targetDevices: expected 1 to 1000 devices, found 0",
         ),
         (
             "/targetScope/targetDevices",
             json!("d"),
-            "targetScope.targetDevices: object expected, found \"d\"",
+            "targetScope.targetDevices: expected object, found \"d\"",
         ),
         (
             "/targetScope/targetDevices/0",
             json!("d"),
-            "targetScope.targetDevices[0]: object expected",
+            "targetScope.targetDevices[0]: expected object",
         ),
         (
             "/targetScope/targetDevices/0",
             json!({}),
-            "targetScope.targetDevices[0].assetId: either assetId or both",
+            "targetScope.targetDevices[0].assetId: expected either assetId or both",
         ),
         (
             "/targetScope/targetDevices/0/deviceKey",
             Value::Null,
-            "targetScope.targetDevices[0].deviceKey: either assetId or both",
+            "targetScope.targetDevices[0].deviceKey: expected either assetId or both",
         ),
         (
             "/targetScope/targetDevices/0/deviceKey",
             json!(1),
-            "targetScope.targetDevices[0].deviceKey: text expected, found 1",
+            "targetScope.targetDevices[0].deviceKey: expected text, found 1",
         ),
-        ("/schedulePolicy", Value::Null, "schedulePolicy: a value expected"),
+        ("/schedulePolicy", Value::Null, "schedulePolicy: expected a value"),
         (
             "/schedulePolicy/scheduleType",
             json!("CRON"),
-            "schedulePolicy.scheduleType: DISPOSABLE expected, found \"CRON\"",
+            "schedulePolicy.scheduleType: expected DISPOSABLE, found \"CRON\"",
         ),
         (
             "/schedulePolicy/scheduleType",
             Value::Null,
-            "schedulePolicy.scheduleType: a value expected",
+            "schedulePolicy.scheduleType: expected a value",
         ),
         (
             "/schedulePolicy/disposableSchedulePolicy/triggerTs",
             json!("soon"),
-            "schedulePolicy.disposableSchedulePolicy.triggerTs: whole number expected, found \"soon\"",
+            "schedulePolicy.disposableSchedulePolicy.triggerTs: expected whole number, found \"soon\"",
         ),
         (
             "/schedulePolicy/disposableSchedulePolicy/triggerTs",
             json!(fleet.world.now() / 1000 + 86_400),
-            "schedulePolicy.disposableSchedulePolicy.triggerTs: epoch milliseconds expected, found",
+            "schedulePolicy.disposableSchedulePolicy.triggerTs: expected epoch milliseconds, found",
         ),
         (
             "/schedulePolicy/disposableSchedulePolicy/triggerTs",
             json!(fleet.world.now() + year + 1),
             &ahead,
         ),
-        ("/timeoutPolicy", json!(3), "timeoutPolicy: object expected"),
+        ("/timeoutPolicy", json!(3), "timeoutPolicy: expected object"),
         (
             "/timeoutPolicy/inProgressTimeoutInSeconds",
             json!(0),
-            "timeoutPolicy.inProgressTimeoutInSeconds: whole number from 1 to 900",
+            "timeoutPolicy.inProgressTimeoutInSeconds: expected whole number from 1 to 900",
         ),
         (
             "/timeoutPolicy/inProgressTimeoutInSeconds",
             json!(901),
-            "from 1 to 900 expected, found 901",
+            "from 1 to 900, found 901",
         ),
         (
             "/timeoutPolicy/ttlTimeoutInSeconds",
             json!(-1),
-            "timeoutPolicy.ttlTimeoutInSeconds: whole number from 0 to 172800",
+            "timeoutPolicy.ttlTimeoutInSeconds: expected whole number from 0 to 172800",
         ),
         (
             "/timeoutPolicy/ttlTimeoutInSeconds",
             json!(172_801),
-            "from 0 to 172800 expected, found 172801",
+            "from 0 to 172800, found 172801",
         ),
         (
             "/timeoutPolicy/ttlTimeoutInSeconds",
             json!(1.5),
-            "from 0 to 172800 expected, found 1.5",
+            "from 0 to 172800, found 1.5",
         ),
         (
             "/retryPolicy/enableRetry",
             json!("yes"),
-            "retryPolicy.enableRetry: true or false expected",
+            "retryPolicy.enableRetry: expected true or false",
         ),
         (
             "/retryPolicy/retryIntervalInSeconds",
             json!(86_401),
-            "retryPolicy.retryIntervalInSeconds: whole number from 0 to 86400",
+            "retryPolicy.retryIntervalInSeconds: expected whole number from 0 to 86400",
         ),
         (
             "/retryPolicy/retryIntervalInSeconds",
             json!(-1),
-            "from 0 to 86400 expected, found -1",
+            "from 0 to 86400, found -1",
         ),
         (
             "/retryPolicy/retryCount",
             json!(0),
-            "retryPolicy.retryCount: whole number from 1 to 10",
+            "retryPolicy.retryCount: expected whole number from 1 to 10",
         ),
-        ("/retryPolicy/retryCount", json!(11), "from 1 to 10 expected, found 11"),
-        ("/commandInfo", Value::Null, "commandInfo: a value expected"),
+        ("/retryPolicy/retryCount", json!(11), "from 1 to 10, found 11"),
+        ("/commandInfo", Value::Null, "commandInfo: expected a value"),
         (
             "/commandInfo/commandType",
             json!("REBOOT"),
-            "commandInfo.commandType: SERVICE_INVOKE or MEASUREPOINT_SET expected",
+            "commandInfo.commandType: expected SERVICE_INVOKE or MEASUREPOINT_SET",
         ),
         (
             "/commandInfo/commandType",
             json!("MEASUREPOINT_SET"),
-            "commandInfo.setMeasurepointInfo: object expected, found nothing",
+            "commandInfo.setMeasurepointInfo: expected object, found nothing",
         ),
         (
             "/commandInfo/serviceInvokeInfo",
             Value::Null,
-            "commandInfo.serviceInvokeInfo: object expected, found nothing",
+            "commandInfo.serviceInvokeInfo: expected object, found nothing",
         ),
         (
             "/commandInfo/serviceInvokeInfo/serviceId",
             Value::Null,
-            "commandInfo.serviceInvokeInfo.serviceId: a value expected",
+            "commandInfo.serviceInvokeInfo.serviceId: expected a value",
         ),
         (
             "/commandInfo/serviceInvokeInfo/serviceId",
             json!("unknown"),
-            "commandInfo.serviceInvokeInfo.serviceId: service of the model",
+            "commandInfo.serviceInvokeInfo.serviceId: expected service of the model",
         ),
         (
             "/commandInfo/serviceInvokeInfo/inputData",
             json!([1]),
-            "commandInfo.serviceInvokeInfo.inputData: object of values",
+            "commandInfo.serviceInvokeInfo.inputData: expected object of values",
         ),
         (
             "/commandInfo/serviceInvokeInfo/inputData",
             json!("[1]"),
-            "commandInfo.serviceInvokeInfo.inputData: object of values",
+            "commandInfo.serviceInvokeInfo.inputData: expected object of values",
         ),
         (
             "/commandInfo/serviceInvokeInfo/inputData",
             json!("[".repeat(500)),
-            "commandInfo.serviceInvokeInfo.inputData: object of values",
+            "commandInfo.serviceInvokeInfo.inputData: expected object of values",
         ),
         (
             "/commandInfo/serviceInvokeInfo/inputData",
             json!({"input": "x"}),
-            "commandInfo.serviceInvokeInfo.inputData.input: INT expected",
+            "commandInfo.serviceInvokeInfo.inputData.input: expected INT",
         ),
         (
             "/commandInfo/serviceInvokeInfo/inputData",
             json!({"other": 1}),
-            "commandInfo.serviceInvokeInfo.inputData.other: one of the parameters input",
+            "commandInfo.serviceInvokeInfo.inputData.other: expected one of the parameters input",
         ),
         (
             "/commandInfo",
             json!({}),
-            "commandInfo.commandType: SERVICE_INVOKE or MEASUREPOINT_SET expected, found nothing",
+            "commandInfo.commandType: expected SERVICE_INVOKE or MEASUREPOINT_SET, found nothing",
         ),
         (
             "/commandInfo",
@@ -234,12 +234,12 @@ async fn every_field_is_checked() {
         (
             "/commandInfo",
             json!({"setMeasurepointInfo": {"measurepointId": "temperature"}}),
-            "commandInfo.setMeasurepointInfo.value: a value expected",
+            "commandInfo.setMeasurepointInfo.value: expected a value",
         ),
         (
             "/commandInfo",
             json!({"setMeasurepointInfo": {"measurepointId": "temperature", "value": "hot"}}),
-            "commandInfo.setMeasurepointInfo.value: DOUBLE",
+            "commandInfo.setMeasurepointInfo.value: expected DOUBLE",
         ),
     ];
     for (pointer, value, message) in cases {
@@ -254,8 +254,8 @@ async fn every_field_is_checked() {
         "commandInfo.commandType",
     )
     .await;
-    refused(&fleet, json!([]), 99400, "body: object expected").await;
-    refused(&fleet, json!({}), 99400, "name: a value expected").await;
+    refused(&fleet, json!([]), 99400, "body: expected object").await;
+    refused(&fleet, json!({}), 99400, "name: expected a value").await;
     nothing_is_left(&fleet).await;
 }
 
@@ -303,7 +303,7 @@ async fn limits_are_reached_but_not_passed() {
         &fleet,
         body,
         99400,
-        "targetScope.targetDevices: 1 to 1000 entries expected, found 1001",
+        "targetScope.targetDevices: expected 1 to 1000 entries, found 1001",
     )
     .await;
 }
@@ -319,7 +319,7 @@ async fn unknown_targets_are_all_named_as_far_as_a_message_goes() {
     let targets = json!([{"assetId": "nobody"}, {"productKey": "productKey", "deviceKey": "d2"},
         {"productKey": "productKey", "deviceKey": "f"}, {"assetId": "asset-productKey-d2", "deviceKey": "d3"}]);
     let body = with(sample(), "/targetScope/targetDevices", targets);
-    let message = "targetScope.targetDevices: existing devices expected, found unknown ones: [0] assetId nobody, \
+    let message = "targetScope.targetDevices: expected existing devices, found unknown ones: [0] assetId nobody, \
         [2] productKey productKey deviceKey f, [3] assetId asset-productKey-d2 deviceKey d3";
     refused(&fleet, body, 99404, message).await;
     let many: Vec<Value> = (0..50).map(|_| json!({"assetId": "x".repeat(5000)})).collect();
@@ -342,23 +342,27 @@ async fn whole_products_have_to_exist_and_to_be_named() {
         (
             json!({}),
             99400,
-            "targetScope: key of a product in productKey, productKeys or an entry of targetDevices expected",
+            "targetScope: expected key of a product in productKey, productKeys or an entry of targetDevices",
         ),
-        (json!({"productKeys": []}), 99400, "targetScope: key of a product"),
+        (
+            json!({"productKeys": []}),
+            99400,
+            "targetScope: expected key of a product",
+        ),
         (
             json!({"productKeys": [3]}),
             99400,
-            "targetScope.productKeys[0]: text expected",
+            "targetScope.productKeys[0]: expected text",
         ),
         (
             json!({"targetDevices": [{"assetId": "x"}]}),
             99400,
-            "targetScope.targetDevices[0].productKey: key of a product expected",
+            "targetScope.targetDevices[0].productKey: expected key of a product",
         ),
         (
             json!({"productKeys": ["productKey", "nope", "neither"]}),
             99404,
-            "targetScope: existing products expected, found unknown ones: neither, nope",
+            "targetScope: expected existing products, found unknown ones: neither, nope",
         ),
     ];
     for (scope, code, message) in cases {
@@ -426,10 +430,10 @@ async fn a_command_has_to_suit_every_model_and_mean_the_same_in_each() {
         with(body, "/commandInfo/serviceInvokeInfo/inputData", input)
     };
     fleet.create(to(&[&one, &two], json!({"speed": 2}))).await;
-    let message = "inputData.speed: value, or the same default in every thing model of the targets, expected, \
+    let message = "inputData.speed: expected a value (the thing models of the targets have no common default), \
         found nothing, and different defaults in m1 and m2";
     refused(&fleet, to(&[&one, &two], json!({})), 99400, message).await;
-    let message = "inputData.speed: one of the parameters input expected, found \"speed\" (thing model m3, targetScope.targetDevices[1])";
+    let message = "inputData.speed: expected one of the parameters input, found \"speed\" (thing model m3, targetScope.targetDevices[1])";
     refused(&fleet, to(&[&one, &three], json!({"speed": 1})), 99400, message).await;
 }
 
@@ -448,7 +452,7 @@ async fn a_command_too_large_for_devices_is_refused() {
             (0..lists).map(|index| (format!("l{index}"), json!(full))).collect();
         with(body.clone(), "/commandInfo/serviceInvokeInfo/inputData", json!(lists))
     };
-    let message = "commandInfo.serviceInvokeInfo.inputData: at most 523264 bytes of JSON expected";
+    let message = "commandInfo.serviceInvokeInfo.inputData: expected at most 523264 bytes of JSON";
     refused(&fleet, input(5), 99400, message).await;
     nothing_is_left(&fleet).await;
     fleet.create(input(4)).await;

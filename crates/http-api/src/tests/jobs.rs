@@ -359,7 +359,11 @@ async fn a_repeated_request_brings_the_same_job_and_another_one_is_refused() {
         "even if its target is gone"
     );
     let other = fleet.call_once("createJob", "k", brief_for(&["d2"])).await;
-    other.fails(200, 99400, "Idempotency-Key: key of no other request");
+    other.fails(
+        200,
+        99400,
+        "Idempotency-Key: expected a new key, found one that a different request",
+    );
     assert_ne!(
         fleet.call_once("createJob", "k2", brief_for(&["d2"])).await.data(),
         &first

@@ -44,7 +44,7 @@ async fn a_page_that_would_be_too_large_is_refused_and_none_of_its_rows_is_left_
         (super::fleet::PATH, "searchTask"),
     ] {
         let refused = page(&fleet, path, action, COMMANDS, json!({})).await;
-        refused.fails(200, 99400, "pagination.pageSize: page of at most 16 MiB expected");
+        refused.fails(200, 99400, "pagination.pageSize: expected page of at most 16 MiB");
         let cropped = page(&fleet, path, action, COMMANDS, json!({"projection": ["jobId"]})).await;
         assert_eq!(cropped.body["code"], 99400, "all of it is read first");
         let half = page(&fleet, path, action, COMMANDS / 2, json!({})).await;

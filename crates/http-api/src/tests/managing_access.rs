@@ -55,11 +55,11 @@ async fn a_new_key_works_at_once_and_shows_its_secret_once() {
 async fn every_field_of_a_new_key_is_checked() {
     let world = World::locked().await;
     let cases = [
-        (json!({}), 99400, "role: a value expected"),
+        (json!({}), 99400, "role: expected a value"),
         (
             json!({"role": "king"}),
             99400,
-            "role: one of admin, operator, reader expected, found \"king\"",
+            "role: expected one of admin, operator, reader, found \"king\"",
         ),
         (
             json!({"role": "admin", "organization": "nowhere"}),
@@ -70,10 +70,10 @@ async fn every_field_of_a_new_key_is_checked() {
         (
             json!({"role": "admin", "appKey": ADMIN.app_key}),
             99400,
-            "appKey: value that is not in use",
+            "appKey: expected value that is not in use",
         ),
         (json!({"role": "admin", "appSecret": "a\nb"}), 99400, "appSecret"),
-        (json!({"role": "admin", "name": 5}), 99400, "name: text expected"),
+        (json!({"role": "admin", "name": 5}), 99400, "name: expected text"),
     ];
     for (body, code, part) in cases {
         world
@@ -134,12 +134,12 @@ async fn nobody_locks_themselves_out() {
         world
             .signed(ADMIN, KEYS, &own, json!({}))
             .await
-            .fails(200, 99400, "appKey: another key");
+            .fails(200, 99400, "appKey: expected another key");
         let own = format!("action={action}&organization=o1");
         world.signed(ADMIN, ORGANIZATIONS, &own, json!({})).await.fails(
             200,
             99400,
-            "organization: another organization",
+            "organization: expected another organization",
         );
     }
 }
@@ -168,7 +168,7 @@ async fn organizations_come_go_and_take_their_keys_along() {
     world
         .signed(ADMIN, ORGANIZATIONS, "action=create", json!({}))
         .await
-        .fails(200, 99400, "organization: a value expected");
+        .fails(200, 99400, "organization: expected a value");
     let listed = world.signed(ADMIN, ORGANIZATIONS, "action=list", json!({})).await;
     assert_eq!(listed.data().as_array().unwrap().len(), 3);
     let on_o2 = |action: &str| format!("action={action}&organization=o2");

@@ -70,14 +70,14 @@ async fn own_keys_and_secrets_are_kept() {
     );
     call(&world, "create", own.clone())
         .await
-        .fails(200, 99400, "productKey: value that is not in use expected");
+        .fails(200, 99400, "productKey: expected value that is not in use");
     let model = json!({"modelId": "pump", "name": {"defaultValue": "Pump"}});
     world
         .post("/model-service/v2.1/thing-models?action=create&orgId=o2", model)
         .await
         .data();
     let elsewhere = world.post(&format!("{PATH}?orgId=o2&action=create"), own).await;
-    elsewhere.fails(200, 99400, "productKey: value that is not in use expected");
+    elsewhere.fails(200, 99400, "productKey: expected value that is not in use");
 }
 
 #[tokio::test]
@@ -87,12 +87,12 @@ async fn every_field_of_a_new_product_is_checked() {
         (
             with("productName", Value::Null),
             99400,
-            "productName: a value expected, found nothing",
+            "productName: expected a value, found nothing",
         ),
         (
             with("productName", json!({})),
             99400,
-            "productName.defaultValue: a value expected, found nothing",
+            "productName.defaultValue: expected a value, found nothing",
         ),
         (
             with("productName", json!({"defaultValue": ""})),
@@ -102,7 +102,7 @@ async fn every_field_of_a_new_product_is_checked() {
         (
             with("productName", json!({"defaultValue": "x".repeat(129)})),
             99400,
-            "productName.defaultValue: text of at most 128",
+            "productName.defaultValue: expected text of at most 128",
         ),
         (
             with("productName", json!({"defaultValue": "x", "i18nValue": {"zh-CN": "x"}})),
@@ -112,49 +112,57 @@ async fn every_field_of_a_new_product_is_checked() {
         (
             with("productName", json!("x")),
             99400,
-            "productName: object expected, found \"x\"",
+            "productName: expected object, found \"x\"",
         ),
-        (with("modelId", Value::Null), 99400, "modelId: a value expected"),
-        (with("modelId", json!(5)), 99400, "modelId: text expected, found 5"),
+        (with("modelId", Value::Null), 99400, "modelId: expected a value"),
+        (with("modelId", json!(5)), 99400, "modelId: expected text, found 5"),
         (with("modelId", json!("other")), 11699, "other"),
         (
             with("productType", json!("Thing")),
             99400,
-            "productType: Device or Gateway expected, found \"Thing\"",
+            "productType: expected Device or Gateway, found \"Thing\"",
         ),
         (
             with("dataFormat", json!("Xml")),
             99400,
-            "dataFormat: Custom or Json expected, found \"Xml\"",
+            "dataFormat: expected Custom or Json, found \"Xml\"",
         ),
-        (with("dataFormat", Value::Null), 99400, "dataFormat: a value expected"),
+        (with("dataFormat", Value::Null), 99400, "dataFormat: expected a value"),
         (
             with("biDirectionalAuth", Value::Null),
             99400,
-            "biDirectionalAuth: a value expected",
+            "biDirectionalAuth: expected a value",
         ),
         (
             with("biDirectionalAuth", json!("no")),
             99400,
-            "biDirectionalAuth: true or false expected, found \"no\"",
+            "biDirectionalAuth: expected true or false, found \"no\"",
         ),
         (
             with("productDesc", json!("x".repeat(1025))),
             99400,
-            "productDesc: text of at most 1024",
+            "productDesc: expected text of at most 1024",
         ),
         (
             with("productTags", json!({"a b": "x"})),
             99400,
-            "productTags.a b: key of 1 to 49",
+            "productTags.a b: expected key of 1 to 49",
         ),
-        (with("productTags", json!([])), 99400, "productTags: object of texts"),
+        (
+            with("productTags", json!([])),
+            99400,
+            "productTags: expected object of texts",
+        ),
         (
             with("dynamicActivateEnabled", json!(1)),
             99400,
-            "dynamicActivateEnabled: true or false",
+            "dynamicActivateEnabled: expected true or false",
         ),
-        (with("productKey", json!("a/b")), 99400, "productKey: key without"),
+        (
+            with("productKey", json!("a/b")),
+            99400,
+            "productKey: expected key without",
+        ),
         (with("productKey", json!("")), 99400, "productKey"),
         (with("productKey", json!("x".repeat(21))), 99400, "productKey"),
         (with("productSecret", json!("a\nb")), 99400, "productSecret"),
@@ -280,7 +288,7 @@ async fn v2_4_shows_no_secrets() {
     world
         .post(&format!("{v24}create"), product())
         .await
-        .fails(200, 99400, "action: one of get, search");
+        .fails(200, 99400, "action: expected one of get, search");
 }
 
 #[tokio::test]

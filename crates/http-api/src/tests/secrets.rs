@@ -107,7 +107,7 @@ async fn secrets_are_shown_to_operators_and_in_lists_if_they_are_asked_for() {
                 "{path} {query}"
             );
             let unclear = shown(&world, key, what, "&requireSecret=maybe").await;
-            unclear.fails(200, 99400, "requireSecret: true or false");
+            unclear.fails(200, 99400, "requireSecret: expected true or false");
         }
     }
 }

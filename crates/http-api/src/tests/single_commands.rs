@@ -236,7 +236,7 @@ async fn an_id_that_is_none_cancels_nothing() {
         ("", json!({"commandId": false})),
     ] {
         let refused = call(&fleet, &format!("cancel&{OF_DEVICE}{query}"), body).await;
-        refused.fails(200, 99400, "commandId: text, or no such parameter");
+        refused.fails(200, 99400, "commandId: expected text (or no such parameter)");
     }
     let missing = call(&fleet, &format!("cancel&{OF_DEVICE}&commandId=7"), json!({})).await;
     missing.fails(200, 99404, "command 7");
@@ -349,22 +349,22 @@ async fn what_is_wrong_with_a_command_is_said_before_anything_is_stored() {
             service("&timeout=0"),
             json!({}),
             99400,
-            "timeout: whole number from 1 to 60",
+            "timeout: expected whole number from 1 to 60",
         ),
         (
             service("&timeout=61"),
             json!({}),
             99400,
-            "timeout: whole number from 1 to 60",
+            "timeout: expected whole number from 1 to 60",
         ),
         (
             service("&pendingTtl=172801"),
             json!({}),
             99400,
-            "pendingTtl: whole number from 0 to 172800",
+            "pendingTtl: expected whole number from 0 to 172800",
         ),
         (service("&pendingTtl=soon"), json!({}), 99400, "pendingTtl: "),
-        (service(""), input(json!([1])), 99400, "inputData: object"),
+        (service(""), input(json!([1])), 99400, "inputData: expected object"),
         (service(""), input(json!({"other": 1})), 99400, "inputData.other: "),
         (service(""), input(json!({"input": "x"})), 99400, "inputData.input: "),
         (point(""), json!({}), 99400, "value: "),

@@ -61,7 +61,7 @@ async fn cancel_one_task_cannot_be_cut_to_cancel_all() {
             let signed = format!("{signed}{body}");
             cut(&world, ADMIN, &signed, &target, body)
                 .await
-                .fails(200, 99400, "query: only the parameters");
+                .fails(200, 99400, "query: expected only the parameters");
         }
     }
 }
@@ -77,7 +77,7 @@ async fn a_parameter_cut_in_two_is_none_that_the_action_knows() {
         "action=cancel&assetId=A&commandIdC=&orgId=o1",
     ] {
         let answered = cut(&world, ADMIN, signed, &format!("{SINGLE}?{query}"), "").await;
-        answered.fails(200, 99400, "query: only the parameters");
+        answered.fails(200, 99400, "query: expected only the parameters");
     }
 }
 
@@ -94,7 +94,7 @@ async fn a_planted_text_in_a_search_changes_nothing_elsewhere() {
     );
     cut(&world, ADMIN, &signed, &target, "")
         .await
-        .fails(200, 99400, "query: only the parameters");
+        .fails(200, 99400, "query: expected only the parameters");
     world.signed(OPERATOR, MODELS, "action=search", json!({})).await.data();
 }
 
@@ -107,7 +107,7 @@ async fn the_end_of_a_name_cannot_become_a_body_or_a_part_of_the_time() {
         let signed = format!("{}{body}", signed.trim_end_matches('1'));
         cut(&world, ADMIN, &signed, &target, body)
             .await
-            .fails(200, 99400, "body: object expected");
+            .fails(200, 99400, "body: expected object");
     }
     // The caller has signed the name `p0` and its own timestamp.
     let time = format!("0{}", world.now() + 1);
@@ -140,7 +140,7 @@ async fn every_change_refuses_a_parameter_that_it_does_not_know_and_one_that_com
         for unknown in ["x=1", "x=", "x", "=", "Action=1", "ORGID=o1", "taskIds=1", "%7B=1"] {
             send(unknown)
                 .await
-                .fails(200, 99400, "query: only the parameters action, orgId");
+                .fails(200, 99400, "query: expected only the parameters action, orgId");
         }
         changes += 1;
         if path.starts_with("/aldis/") {
@@ -149,15 +149,21 @@ async fn every_change_refuses_a_parameter_that_it_does_not_know_and_one_that_com
         }
         for known in action.known().filter(|known| *known != "action" && *known != "orgId") {
             let twice = format!("{known}=1&{known}=1");
-            send(&twice)
-                .await
-                .fails(200, 99400, &format!("{known}: one such parameter in the query"));
+            send(&twice).await.fails(
+                200,
+                99400,
+                &format!("{known}: expected one such parameter in the query"),
+            );
             let twice = format!("{known}=1&%{:02X}{}=2", known.as_bytes()[0], &known[1..]);
-            send(&twice)
-                .await
-                .fails(200, 99400, &format!("{known}: one such parameter in the query"));
+            send(&twice).await.fails(
+                200,
+                99400,
+                &format!("{known}: expected one such parameter in the query"),
+            );
         }
-        send("action=x").await.fails(200, 99400, "action: one such parameter");
+        send("action=x")
+            .await
+            .fails(200, 99400, "action: expected one such parameter");
         let again = send(&format!("action={name}")).await;
         assert!(!again.body["msg"].as_str().unwrap().contains("query"), "{}", again.body);
     }
@@ -238,9 +244,11 @@ async fn a_signed_change_may_come_by_get_unless_it_means_all() {
     by_get(MODELS, "action=delete&modelId=m&orgId=o1")
         .await
         .fails(200, 99404, "m");
-    by_get(JOBS, "action=cancelTask&jobId=1&orgId=o1")
-        .await
-        .fails(200, 99400, "taskIds: value, since only a POST");
+    by_get(JOBS, "action=cancelTask&jobId=1&orgId=o1").await.fails(
+        200,
+        99400,
+        "taskIds: expected a value (only a POST",
+    );
     by_get(JOBS, "action=retryTask&jobId=1&orgId=o1")
         .await
         .fails(200, 99400, "taskIds");
@@ -253,7 +261,7 @@ async fn a_signed_change_may_come_by_get_unless_it_means_all() {
     let unsigned = World::open().await;
     for action in TABLE.actions.iter().filter(|action| !action.reads) {
         let target = format!("{}?action={}&orgId=o1", action.paths[0], action.names[0]);
-        unsigned.get(&target).await.fails(405, 405, "POST expected, found GET");
+        unsigned.get(&target).await.fails(405, 405, "expected POST, found GET");
     }
     let request = Request::get(format!("{MODELS}?action=delete&modelId=m&orgId=o1"))
         .header("content-type", "application/json;charset=utf-8")

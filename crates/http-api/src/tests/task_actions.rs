@@ -32,7 +32,7 @@ async fn tasks_named_where_they_are_not_looked_for_do_not_stand_for_the_whole_jo
     for query in [format!("&taskIds={task}"), "&taskIds=".to_owned()] {
         for action in ["cancelTask", "retryTask"] {
             let refused = fleet.call(&format!("{action}&jobId={job}{query}"), json!({})).await;
-            refused.fails(200, 99400, "query: only the parameters action, orgId, jobId");
+            refused.fails(200, 99400, "query: expected only the parameters action, orgId, jobId");
         }
     }
     assert_eq!(fleet.states(&job).await, ["QUEUED", "QUEUED"]);
@@ -251,11 +251,11 @@ async fn lists_of_ids_have_one_to_two_hundred_texts() {
     let cases = [
         (
             json!([]),
-            "taskIds: 1 to 200 ids of tasks, or no such field for all, expected, found 0",
+            "taskIds: expected 1 to 200 ids (omit the field to address all tasks), found 0",
         ),
-        (json!(vec!["x"; 201]), "expected, found 201"),
-        (json!([1]), "taskIds[0]: id of a task expected, found 1"),
-        (json!({}), "taskIds[0]: id of a task expected, found {}"),
+        (json!(vec!["x"; 201]), "all tasks), found 201"),
+        (json!([1]), "taskIds[0]: expected id of a task, found 1"),
+        (json!({}), "taskIds[0]: expected id of a task, found {}"),
     ];
     for action in ["cancelTask", "retryTask"] {
         for (named, message) in &cases {

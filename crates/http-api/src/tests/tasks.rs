@@ -241,7 +241,7 @@ async fn ids_that_name_no_task_are_unknown() {
     fleet
         .call("getTask", json!({}))
         .await
-        .fails(200, 99400, "taskId: a value expected");
+        .fails(200, 99400, "taskId: expected a value");
     for id in ["1", "x", "8000000000000000000", "9223372036854775807"] {
         fleet
             .call(&format!("getJob&jobId={id}"), json!({}))

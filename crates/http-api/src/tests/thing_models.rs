@@ -61,7 +61,7 @@ async fn a_model_that_breaks_a_rule_is_refused_with_the_place() {
     call(&world, "create", model()).await.data();
     call(&world, "create", model())
         .await
-        .fails(200, 99400, "modelId: value that is not in use expected");
+        .fails(200, 99400, "modelId: expected value that is not in use");
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn an_update_changes_what_it_names() {
         .fails(200, 99404, "other");
     call(&world, "update", json!({}))
         .await
-        .fails(200, 99400, "modelId: a value expected");
+        .fails(200, 99400, "modelId: expected a value");
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_model_that_a_product_has_stays() {
     call(&world, "delete&modelId=pump", json!({})).await.fails(
         200,
         99400,
-        "modelId: thing model without products expected",
+        "modelId: expected thing model without products",
     );
     world
         .post(
@@ -137,7 +137,7 @@ async fn model_that_is_too_large_is_refused() {
         };
         json!({"measurepoints": (0..count).map(point).collect::<serde_json::Map<_, _>>()})
     };
-    let expected = "body: thing model of at most 262144 bytes of JSON expected";
+    let expected = "body: expected thing model of at most 262144 bytes of JSON";
     call(&world, "update&modelId=pump", many(2000))
         .await
         .fails(200, 99400, expected);

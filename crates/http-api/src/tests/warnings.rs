@@ -165,25 +165,25 @@ async fn blank_names_are_refused_wherever_there_are_names() {
         (
             "/connect-service/v2.1/devices?orgId=o1&action=create",
             json!({"productKey": "productKey", "deviceKey": "b1", "deviceName": blank, "timezone": "+08:00"}),
-            "deviceName.defaultValue: text that is not blank",
+            "deviceName.defaultValue: expected text that is not blank",
         ),
         (
             "/connect-service/v2.1/devices?orgId=o1&action=create",
             json!({"productKey": "productKey", "deviceKey": "b1", "timezone": "+08:00",
                 "deviceName": {"defaultValue": "x", "i18nValue": {"zh_CN": "\u{3000}"}}}),
-            "deviceName.i18nValue.zh_CN: text that is not blank",
+            "deviceName.i18nValue.zh_CN: expected text that is not blank",
         ),
         (
             "/model-service/v2.1/thing-models?orgId=o1&action=create",
             json!({"modelId": "b", "name": {"defaultValue": "b"},
                 "events": {"e": {"name": {"defaultValue": "\u{2003}"}}}}),
-            "events.e.name.defaultValue: text that is not blank",
+            "events.e.name.defaultValue: expected text that is not blank",
         ),
         (
             "/connect-service/v2.1/products?orgId=o1&action=create",
             json!({"productKey": "b", "productName": blank, "modelId": "m", "productType": "Device", "dataFormat": "Json",
                 "biDirectionalAuth": false}),
-            "productName.defaultValue: text that is not blank",
+            "productName.defaultValue: expected text that is not blank",
         ),
     ] {
         fleet.world.post(target, body).await.fails(200, 99_400, field);
@@ -194,6 +194,6 @@ async fn blank_names_are_refused_wherever_there_are_names() {
         ("/aldis/v1/keys", json!({"role": "reader", "name": "\t"})),
     ] {
         let answer = world.signed(ADMIN, path, "action=create", body).await;
-        answer.fails(200, 99_400, "name: text that is not blank");
+        answer.fails(200, 99_400, "name: expected text that is not blank");
     }
 }

@@ -33,7 +33,7 @@ pub struct NewAdminKey {
 #[derive(Debug, thiserror::Error)]
 pub enum ResetAdminError {
     /// The directory has no database.
-    #[error("{0}: data directory of a server that was started before expected, found none with a database")]
+    #[error("{0}: expected data directory of a server that was started before, found none with a database")]
     NoDatabase(PathBuf),
     /// The store cannot be opened.
     #[error(transparent)]

@@ -32,7 +32,7 @@ async fn a_body_that_is_no_json_is_refused() {
         );
         answer.fails(400, 99400, "");
     }
-    raw(&world, b"[1]").await.fails(200, 99400, "object expected");
+    raw(&world, b"[1]").await.fails(200, 99400, "expected object");
     // An empty body counts as `{}`: readable, but it says nothing.
     raw(&world, b"").await.fails(200, 99400, "expected");
     nothing_left(&world).await;

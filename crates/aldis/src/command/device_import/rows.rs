@@ -70,7 +70,7 @@ pub(super) fn parse(text: &str, defaults: Defaults<'_>) -> anyhow::Result<Rows> 
     let columns: Vec<String> = columns.iter().map(|name| name.trim().to_owned()).collect();
     if columns.is_empty() {
         return Err(usage(
-            "the file is empty: a first line with the names of columns expected\nnothing was registered",
+            "the file is empty: expected a first line with the names of columns\nnothing was registered",
         ));
     }
     check_columns(&columns)?;
@@ -138,7 +138,7 @@ fn unreadable(text: &str, error: &csv::Error) -> String {
     let line = error.position().map_or(0, |position| line_of(text, position));
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("line {line}: {expected_len} columns expected, found {len}")
+            format!("line {line}: expected {expected_len} columns, found {len}")
         }
         _ => error.to_string(),
     }
@@ -230,7 +230,7 @@ fn device(
         .or_else(|| defaults.product.map(str::to_owned))
         .ok_or("productKey is missing; --product gives one to all rows")?;
     let name = name.or_else(|| device.device_key.clone());
-    device.device_name.default_value = name.ok_or("deviceName or deviceKey expected, found neither")?;
+    device.device_name.default_value = name.ok_or("expected deviceName or deviceKey, found neither")?;
     Ok((device, attributes))
 }
 
@@ -292,7 +292,7 @@ mod tests {
         let found = devices("deviceKey,productKey\n#1,p\n# two,p\n//3,p\n");
         let keys: Vec<_> = found.iter().filter_map(|device| device.device_key.as_deref()).collect();
         assert_eq!(keys, ["#1", "# two", "//3"]);
-        assert!(refused("deviceKey,productKey\n# a remark\n").contains("line 2: 2 columns expected, found 1"));
+        assert!(refused("deviceKey,productKey\n# a remark\n").contains("line 2: expected 2 columns, found 1"));
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
         let found = parse("deviceKey,productKey\nd1,p\n,\n , \nd2,p\n", DEFAULTS).unwrap();
         assert_eq!((found.rows.len(), found.empty), (2, vec![3, 4]));
         let told = refused("deviceKey,productKey\n,p\n");
-        assert!(told.contains("line 2: deviceName or deviceKey expected"), "{told}");
+        assert!(told.contains("line 2: expected deviceName or deviceKey"), "{told}");
     }
 
     #[test]
@@ -329,7 +329,7 @@ mod tests {
         for (text, told) in [
             ("productKey,colour\np,red\n", "unknown column `colour`"),
             ("productKey,deviceTags.\np,red\n", "unknown column `deviceTags.`"),
-            ("productKey,deviceKey\np,d\np\n", "line 3: 2 columns expected, found 1"),
+            ("productKey,deviceKey\np,d\np\n", "line 3: expected 2 columns, found 1"),
             (
                 "productKey,deviceKey,productKey\np,d,q\n",
                 "the column `productKey` stands there twice",

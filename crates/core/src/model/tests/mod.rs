@@ -113,115 +113,119 @@ fn a_model_needs_only_an_id_and_a_name() {
 fn every_broken_rule_is_named_with_its_path() {
     let delta = "/services/speedup/intputData/0";
     let cases = [
-        ("/modelId", Value::Null, "modelId: identifier expected, found nothing"),
+        ("/modelId", Value::Null, "modelId: expected identifier, found nothing"),
         (
             "/modelId",
             json!("a/b"),
-            "modelId: identifier of 1 to 128 characters without spaces, '/', '+' and '#' expected",
+            "modelId: expected identifier of 1 to 128 characters without spaces, '/', '+' and '#'",
         ),
         (
             "/modelIdPath",
             json!("/x"),
-            "modelIdPath: path ending in /pump expected, found \"/x\"",
+            "modelIdPath: expected path ending in /pump, found \"/x\"",
         ),
         (
             "/name",
             json!("Pump"),
-            "name: object with defaultValue expected, found \"Pump\"",
+            "name: expected object with defaultValue, found \"Pump\"",
         ),
         (
             "/name",
             json!({"defaultValue": ""}),
-            "name.defaultValue: text expected, found nothing",
+            "name.defaultValue: expected text, found nothing",
         ),
-        ("/desc", json!(3), "desc: text expected, found 3"),
-        ("/tags", json!({"a b": "x"}), "tags.a b: key of 1 to 49"),
+        ("/desc", json!(3), "desc: expected text, found 3"),
+        ("/tags", json!({"a b": "x"}), "tags.a b: expected key of 1 to 49"),
         (
             "/services",
             json!([]),
-            "services: object of definitions by identifier expected, found []",
+            "services: expected object of definitions by identifier, found []",
         ),
-        ("/services/a b", json!({}), "services.a b: identifier of 1 to 128"),
-        ("/services/stop", json!([]), "services.stop: object expected, found []"),
+        (
+            "/services/a b",
+            json!({}),
+            "services.a b: expected identifier of 1 to 128",
+        ),
+        ("/services/stop", json!([]), "services.stop: expected object, found []"),
         (
             "/services/stop/identifier",
             json!("go"),
-            "services.stop.identifier: \"stop\", as the key says expected, found \"go\"",
+            "services.stop.identifier: expected \"stop\", as the key says, found \"go\"",
         ),
         (
             "/services/stop/callType",
             json!("LATER"),
-            "services.stop.callType: one of ASYNC, SYNC expected, found \"LATER\"",
+            "services.stop.callType: expected one of ASYNC, SYNC, found \"LATER\"",
         ),
         (
             "/services/stop/inputData",
             json!({}),
-            "services.stop.inputData: array expected, found {}",
+            "services.stop.inputData: expected array, found {}",
         ),
         (
             "/services/stop/inputData",
             json!([{"identifier": "a", "dataType": "INT"}, {"identifier": "a", "dataType": "INT"}]),
-            "services.stop.inputData[1].identifier: identifier used only once expected, found \"a\"",
+            "services.stop.inputData[1].identifier: expected identifier used only once, found \"a\"",
         ),
         (
             &format!("{delta}/dataType"),
             json!("NUMBER"),
-            "services.speedup.intputData[0].dataType: one of INT, FLOAT, DOUBLE",
+            "services.speedup.intputData[0].dataType: expected one of INT, FLOAT, DOUBLE",
         ),
         (
             &format!("{delta}/dataType"),
             Value::Null,
-            "services.speedup.intputData[0].dataType: one of INT, FLOAT, DOUBLE",
+            "services.speedup.intputData[0].dataType: expected one of INT, FLOAT, DOUBLE",
         ),
         (
             &format!("{delta}/identifier"),
             Value::Null,
-            "services.speedup.intputData[0].identifier: identifier expected",
+            "services.speedup.intputData[0].identifier: expected identifier",
         ),
         (
             &format!("{delta}/required"),
             json!("yes"),
-            "services.speedup.intputData[0].required: true or false expected",
+            "services.speedup.intputData[0].required: expected true or false",
         ),
         (
             "/attributes/serial/dataDefinition",
             json!("{"),
-            "attributes.serial.dataDefinition: object, or an object as text",
+            "attributes.serial.dataDefinition: expected object, or an object as text",
         ),
         (
             "/attributes/serial/dataDefinition",
             json!([]),
-            "attributes.serial.dataDefinition: object, or an object as text",
+            "attributes.serial.dataDefinition: expected object, or an object as text",
         ),
         (
             "/attributes/serial/dataDefinition",
             json!({"maxLength": 1025}),
-            "attributes.serial.dataDefinition.maxLength: number from 1 to 1024 expected, found 1025",
+            "attributes.serial.dataDefinition.maxLength: expected number from 1 to 1024, found 1025",
         ),
         (
             "/attributes/serial/isRequired",
             json!(1),
-            "attributes.serial.isRequired: true or false expected, found 1",
+            "attributes.serial.isRequired: expected true or false, found 1",
         ),
         (
             "/measurepoints/hours/accessMode",
             json!("W"),
-            "measurepoints.hours.accessMode: one of R, RW expected",
+            "measurepoints.hours.accessMode: expected one of R, RW",
         ),
         (
             "/measurepoints/hours/signalType",
             json!("X"),
-            "measurepoints.hours.signalType: one of Generic, AI, PI, DI",
+            "measurepoints.hours.signalType: expected one of Generic, AI, PI, DI",
         ),
         (
             "/measurepoints/hours/unit",
             json!({}),
-            "measurepoints.hours.unit.unitId: text expected, found nothing",
+            "measurepoints.hours.unit.unitId: expected text, found nothing",
         ),
         (
             "/events/overheat/eventType",
             json!(""),
-            "events.overheat.eventType: one of INFO, WARN, ERROR expected",
+            "events.overheat.eventType: expected one of INFO, WARN, ERROR",
         ),
     ];
     for (pointer, value, expected) in cases {
@@ -232,7 +236,7 @@ fn every_broken_rule_is_named_with_its_path() {
     }
     assert_eq!(
         ThingModel::read(&json!([])).unwrap_err().to_string(),
-        "object expected, found []"
+        "expected object, found []"
     );
 }
 
@@ -242,48 +246,48 @@ fn every_broken_definition_is_named_with_its_path() {
         (
             "ENUM",
             json!({}),
-            "enumType: one of INT, STRING expected, found nothing",
+            "enumType: expected one of INT, STRING, found nothing",
         ),
         (
             "ENUM",
             json!({"enumType": "INT", "enumDesc": {}}),
-            "enumDesc: object with at least one key expected",
+            "enumDesc: expected object with at least one key",
         ),
         (
             "ENUM",
             json!({"enumType": "INT", "enumDesc": {"a": 1}}),
-            "enumDesc: INT as key expected, found \"a\"",
+            "enumDesc: expected INT as key, found \"a\"",
         ),
         (
             "ENUM",
             json!({"enumType": "STRING", "enumDesc": {"a": 1}, "defaultValue": "b"}),
-            "defaultValue: ENUM (a) expected, found \"b\"",
+            "defaultValue: expected ENUM (a), found \"b\"",
         ),
         (
             "BOOL",
             json!({"defaultValue": "perhaps"}),
-            "defaultValue: BOOL (true, false, 1 or 0) expected",
+            "defaultValue: expected BOOL (true, false, 1 or 0)",
         ),
         (
             "ARRAY",
             json!({}),
-            "itemType: one of INT, FLOAT, DOUBLE, STRING expected, found nothing",
+            "itemType: expected one of INT, FLOAT, DOUBLE, STRING, found nothing",
         ),
         (
             "ARRAY",
             json!({"itemType": "STRUCT"}),
-            "itemType: one of INT, FLOAT, DOUBLE, STRING expected",
+            "itemType: expected one of INT, FLOAT, DOUBLE, STRING",
         ),
-        ("STRUCT", json!({}), "items: array expected, found nothing"),
+        ("STRUCT", json!({}), "items: expected array, found nothing"),
         (
             "STRUCT",
             json!({"items": [{"identifier": "a", "dataType": "STRUCT"}]}),
-            "items[0].dataType: type other than STRUCT expected, found \"STRUCT\"",
+            "items[0].dataType: expected type other than STRUCT, found \"STRUCT\"",
         ),
         (
             "STRUCT",
             json!({"items": [{"identifier": "a", "dataType": "ENUM"}]}),
-            "items[0].dataDefinition.enumType: one of INT, STRING expected",
+            "items[0].dataDefinition.enumType: expected one of INT, STRING",
         ),
     ];
     for (data_type, definition, expected) in cases {
@@ -351,30 +355,30 @@ fn an_accepted_command_carries_the_defaults_and_is_otherwise_unchanged() {
 fn a_refused_command_names_the_field_of_the_request() {
     let input = "commandInfo.serviceInvokeInfo.inputData";
     let cases = [
-        (invoke("fly", json!({})), "commandInfo.serviceInvokeInfo.serviceId: service of the model pump expected, found \"fly\"".to_owned()),
-        (invoke("speedup", json!({"delta": "x"})), format!("{input}.delta: INT expected, found \"x\"")),
-        (invoke("speedup", json!({})), format!("{input}.delta: INT expected, found nothing")),
+        (invoke("fly", json!({})), "commandInfo.serviceInvokeInfo.serviceId: expected service of the model pump, found \"fly\"".to_owned()),
+        (invoke("speedup", json!({"delta": "x"})), format!("{input}.delta: expected INT, found \"x\"")),
+        (invoke("speedup", json!({})), format!("{input}.delta: expected INT, found nothing")),
         (
             invoke("speedup", json!({"delta": 1, "turbo": true})),
-            format!("{input}.turbo: one of the parameters delta, gear, mode expected, found \"turbo\""),
+            format!("{input}.turbo: expected one of the parameters delta, gear, mode, found \"turbo\""),
         ),
-        (invoke("stop", json!({"now": 1})), format!("{input}.now: no parameter expected, found \"now\"")),
-        (invoke("speedup", json!({"delta": 1, "gear": 3})), format!("{input}.gear: ENUM (1, 2) expected, found 3")),
+        (invoke("stop", json!({"now": 1})), format!("{input}.now: expected no parameter, found \"now\"")),
+        (invoke("speedup", json!({"delta": 1, "gear": 3})), format!("{input}.gear: expected ENUM (1, 2), found 3")),
         (
             invoke("speedup", json!({"delta": 1, "mode": {"name": "eagle"}})),
-            format!("{input}.mode.name: STRING of at most 4 bytes expected, found \"eagle\""),
+            format!("{input}.mode.name: expected STRING of at most 4 bytes, found \"eagle\""),
         ),
-        (invoke("speedup", json!({"delta": 1, "mode": {}})), format!("{input}.mode.name: STRING of at most 4 bytes expected, found nothing")),
+        (invoke("speedup", json!({"delta": 1, "mode": {}})), format!("{input}.mode.name: expected STRING of at most 4 bytes, found nothing")),
         (
             set("pressure", json!(1)),
-            "commandInfo.setMeasurepointInfo.measurepointId: measurement point of the model pump expected, found \"pressure\"".to_owned(),
+            "commandInfo.setMeasurepointInfo.measurepointId: expected measurement point of the model pump, found \"pressure\"".to_owned(),
         ),
         (
             set("hours", json!(1)),
-            "commandInfo.setMeasurepointInfo.measurepointId: measurement point that can be set expected, found \"hours\"".to_owned(),
+            "commandInfo.setMeasurepointInfo.measurepointId: expected measurement point that can be set, found \"hours\"".to_owned(),
         ),
-        (set("temperature", json!("hot")), "commandInfo.setMeasurepointInfo.value: DOUBLE expected, found \"hot\"".to_owned()),
-        (set("temperature", Value::Null), "commandInfo.setMeasurepointInfo.value: DOUBLE expected, found nothing".to_owned()),
+        (set("temperature", json!("hot")), "commandInfo.setMeasurepointInfo.value: expected DOUBLE, found \"hot\"".to_owned()),
+        (set("temperature", Value::Null), "commandInfo.setMeasurepointInfo.value: expected DOUBLE, found nothing".to_owned()),
     ];
     for (command, expected) in cases {
         assert_eq!(model().validate_command(&command).unwrap_err().to_string(), expected);
@@ -403,13 +407,13 @@ fn a_patch_replaces_fields_and_changes_definitions_one_by_one() {
     let refused = |patch: Value| model().patched(&patch).unwrap_err().to_string();
     assert_eq!(
         refused(json!({"modelId": "x"})),
-        "modelId: \"pump\" expected, found \"x\""
+        "modelId: expected \"pump\", found \"x\""
     );
     assert_eq!(
         refused(json!({"services": {"stop": 1}})),
-        "services.stop: object expected, found 1"
+        "services.stop: expected object, found 1"
     );
-    assert!(refused(json!({"events": 3})).starts_with("events: object of definitions"));
+    assert!(refused(json!({"events": 3})).starts_with("events: expected object of definitions"));
 }
 
 #[test]
@@ -461,7 +465,7 @@ fn a_stored_name_that_shows_nothing_is_read_and_a_new_one_is_refused_by_its_path
         document[place] = value;
         let stored = ThingModel::read(&document).unwrap();
         let refused = stored.check_names().unwrap_err().to_string();
-        let expected = format!("{path}.defaultValue: text that is not blank expected");
+        let expected = format!("{path}.defaultValue: expected text that is not blank");
         assert!(refused.starts_with(&expected), "{refused}");
     }
     model().check_names().unwrap();
