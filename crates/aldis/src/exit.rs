@@ -108,23 +108,20 @@ fn page(error: &anyhow::Error) -> String {
     }
 }
 
-/// Names the flag that a refused field comes from, where the server's message names the field.
+/// Names the flag that a refused field comes from, where the server names the field.
 pub(crate) fn name_flag(error: ClientError, flags: &[(&str, &'static str)]) -> anyhow::Error {
-    let told = match &error {
-        ClientError::Refused { msg, .. } => msg.as_str(),
-        _ => "",
-    };
-    let flag = flags.iter().find(|(field, _)| begins_with_field(told, field));
+    let refused = error.field().unwrap_or_default();
+    let flag = flags.iter().find(|(field, _)| is_within(refused, field));
     match flag {
         Some((_, flag)) => anyhow::Error::from(error).context(*flag),
         None => error.into(),
     }
 }
 
-/// The message begins with the field, or with a place inside it.
-fn begins_with_field(message: &str, field: &str) -> bool {
-    let rest = message.strip_prefix(field);
-    rest.is_some_and(|rest| rest.starts_with([':', '.', '[']))
+/// The refused path is the field, or a place inside it.
+fn is_within(refused: &str, field: &str) -> bool {
+    let rest = refused.strip_prefix(field);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// `aldis … | head`: the reader has seen enough, which is no failure.
@@ -152,6 +149,7 @@ mod tests {
             code: 24404,
             msg: "Job not found".into(),
             request_id: "r".into(),
+            field: None,
         };
         assert_eq!(code(&anyhow::Error::from(refused).context("showing the job")), FAILED);
         assert_eq!(code(&usage("no such flag").context("reading x")), WRONG_USAGE);
@@ -166,21 +164,18 @@ mod tests {
 
     #[test]
     fn a_refused_field_is_named_by_its_flag() {
-        let refused = |msg: &str| ClientError::Refused {
+        let refused = |field: Option<&str>| ClientError::Refused {
             code: 99400,
-            msg: msg.into(),
+            msg: "name: expected text".into(),
             request_id: "r".into(),
+            field: field.map(str::to_owned),
         };
         let flags = [("timeoutPolicy.ttl", "--ttl"), ("name", "--name")];
-        let named = |msg: &str| format!("{:#}", name_flag(refused(msg), &flags));
-        assert!(named("timeoutPolicy.ttl: expected whole number").starts_with("--ttl: timeoutPolicy.ttl:"));
-        assert!(named("name.defaultValue: expected text").starts_with("--name: name.defaultValue:"));
-        for other in [
-            "names: expected text",
-            "timeoutPolicy: expected object",
-            "Job not found",
-        ] {
-            assert!(named(other).starts_with(other), "{other}");
+        let named = |field: Option<&str>| format!("{:#}", name_flag(refused(field), &flags));
+        assert!(named(Some("timeoutPolicy.ttl")).starts_with("--ttl: name: expected text"));
+        assert!(named(Some("name.defaultValue")).starts_with("--name: "));
+        for other in [Some("names"), Some("timeoutPolicy"), None] {
+            assert!(named(other).starts_with("name: expected text"), "{other:?}");
         }
     }
 

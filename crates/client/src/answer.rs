@@ -67,6 +67,8 @@ struct Envelope {
     #[serde(default)]
     data: Option<Box<RawValue>>,
     #[serde(default)]
+    field: Option<String>,
+    #[serde(default)]
     pagination: Option<PageInfo>,
     #[serde(default)]
     success_size: Option<u64>,
@@ -101,11 +103,20 @@ pub(crate) fn read<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<Answ
 
 fn refusal(status: u16, envelope: Envelope) -> Error {
     let Envelope {
-        code, msg, request_id, ..
+        code,
+        msg,
+        request_id,
+        field,
+        ..
     } = envelope;
     if status == 401 {
         Error::Unauthorized { code, msg, request_id }
     } else {
-        Error::Refused { code, msg, request_id }
+        Error::Refused {
+            code,
+            msg,
+            request_id,
+            field,
+        }
     }
 }

@@ -13,6 +13,8 @@ pub enum Error {
         msg: String,
         /// The request's id, to be found in the server's log.
         request_id: String,
+        /// The field of the request that is refused, if one is: `pagination.pageSize`.
+        field: Option<String>,
     },
     /// The server does not accept the access key, its signature or this computer's clock.
     #[error("not authorized: {msg} (code {code}, request {request_id})")]
@@ -53,13 +55,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The field of the request that the server refuses, if it names one: its words begin with the field (docs/api.md,
-    /// "Envelope").
+    /// The field of the request that the server refuses, if it names one (docs/api.md, "Envelope").
     #[must_use]
     pub fn field(&self) -> Option<&str> {
-        let Self::Refused { msg, .. } = self else { return None };
-        let (field, _) = msg.split_once(": ")?;
-        Some(field).filter(|field| !field.contains(' '))
+        match self {
+            Self::Refused { field, .. } => field.as_deref(),
+            _ => None,
+        }
     }
 
     /// The server's code, if the server spoke.

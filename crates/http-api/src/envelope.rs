@@ -163,6 +163,7 @@ impl Answer {
             msg: warned.as_deref().unwrap_or(OK),
             request_id,
             data: self.data.as_deref(),
+            field: None,
             pagination: self.pagination.as_ref(),
             success_size: self.sizes.map(|sizes| sizes.success),
             total_size: self.sizes.map(|sizes| sizes.total),
@@ -186,6 +187,8 @@ struct Envelope<'a> {
     msg: &'a str,
     request_id: &'a str,
     data: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pagination: Option<&'a Pagination>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,6 +216,7 @@ pub(super) fn failure(failing: &Failing, request_id: &str) -> Response {
         msg: &failing.message,
         request_id,
         data: None,
+        field: failing.field.as_deref(),
         pagination: None,
         success_size: None,
         total_size: None,

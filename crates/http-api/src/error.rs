@@ -1,8 +1,10 @@
 //! The one place where a refusal or a failure gets its code, its public message and its HTTP status
 //! (docs/api.md, "Errors").
 
+use std::fmt;
 use std::net::SocketAddr;
 
+use aldis_core::violation::Violation;
 use aldis_store::PAGE_BYTES_MAX;
 use axum::http::StatusCode;
 
@@ -25,6 +27,8 @@ pub(super) struct Failing {
     pub(super) status: StatusCode,
     pub(super) code: i32,
     pub(super) message: String,
+    /// The field of the request that is the reason, if one is.
+    pub(super) field: Option<String>,
     /// What the log says instead of the message, if the caller is not told everything.
     pub(super) cause: Option<String>,
 }
@@ -35,6 +39,7 @@ impl Failing {
             status,
             code,
             message: message.into(),
+            field: None,
             cause: None,
         }
     }
@@ -54,6 +59,20 @@ impl Failing {
 
     fn refusal(code: i32, message: impl Into<String>) -> Self {
         Self::new(StatusCode::OK, code, message)
+    }
+
+    /// A refusal because of one field of the request.
+    fn about(code: i32, field: &str, why: impl fmt::Display) -> Self {
+        Self::refusal(code, format!("{field}: {why}")).on(field)
+    }
+
+    fn broken(code: i32, violation: &Violation) -> Self {
+        Self::refusal(code, violation.to_string()).on(&violation.path)
+    }
+
+    fn on(self, field: &str) -> Self {
+        let field = Some(field.to_owned()).filter(|field| !field.is_empty());
+        Self { field, ..self }
     }
 
     fn internal() -> Self {
@@ -87,14 +106,15 @@ fn shown(code: i64) -> i32 {
 impl From<&Error> for Failing {
     fn from(error: &Error) -> Self {
         match error {
-            Error::Invalid(violation) => Self::refusal(INVALID, violation.to_string()),
-            Error::Expression(error) => Self::refusal(INVALID, error.to_string()),
+            Error::Invalid(violation) => Self::broken(INVALID, violation),
+            Error::Expression(error) => Self::refusal(INVALID, error.to_string()).on("expression"),
             // One answer for all of them: what was wrong with it would help someone who guesses.
             Error::Unauthenticated(_) => Self::gateway(StatusCode::UNAUTHORIZED, "invalid authentication credentials"),
             Error::TokenExpired => Self::new(StatusCode::UNAUTHORIZED, 1203, "the access token has expired"),
-            Error::ForeignOrganization(org) => Self::refusal(
+            Error::ForeignOrganization(org) => Self::about(
                 DENIED,
-                format!("orgId: expected organization of the caller, found \"{org}\""),
+                "orgId",
+                format!("expected organization of the caller, found \"{org}\""),
             ),
             Error::RoleTooLow(action) => {
                 Self::refusal(DENIED, format!("the access key's role does not permit {action}"))
@@ -107,16 +127,17 @@ impl From<&Error> for Failing {
                 ),
             ),
             Error::Missing { what, id } => Self::refusal(NOT_FOUND, format!("{what} {id} does not exist")),
-            Error::NoProduct(key) => Self::refusal(11611, format!("productKey: product {key} does not exist")),
-            Error::NoProductToUpdate(key) => Self::refusal(11651, format!("productKey: product {key} does not exist")),
-            Error::NoModel(id) => Self::refusal(11699, format!("modelId: thing model {id} does not exist")),
+            Error::NoProduct(key) => Self::about(11611, "productKey", format!("product {key} does not exist")),
+            Error::NoProductToUpdate(key) => Self::about(11651, "productKey", format!("product {key} does not exist")),
+            Error::NoModel(id) => Self::about(11699, "modelId", format!("thing model {id} does not exist")),
             Error::ProductHasDevices(key) => {
-                Self::refusal(11619, format!("productKey: product {key} still has devices"))
+                Self::about(11619, "productKey", format!("product {key} still has devices"))
             }
-            Error::DeviceKeyTaken(key) => Self::refusal(11702, format!("deviceKey: {key} is in use in this product")),
-            Error::SameDeviceKey(key) => Self::refusal(
+            Error::DeviceKeyTaken(key) => Self::about(11702, "deviceKey", format!("{key} is in use in this product")),
+            Error::SameDeviceKey(key) => Self::about(
                 11704,
-                format!("newDeviceKey: {key} is the device's present key; name another one"),
+                "newDeviceKey",
+                format!("{key} is the device's present key; name another one"),
             ),
             Error::NoFreeKey => Self::refusal(11714, "no unused key could be generated; try again"),
             Error::ChangedMeanwhile(id) => Self::new(
@@ -125,28 +146,32 @@ impl From<&Error> for Failing {
                 format!("{id} is being changed by too many callers at once; nothing was changed; try again"),
             ),
             Error::DeviceAlready(state) => Self::refusal(11721, format!("the device already is {state}")),
-            Error::TooManyDevices { product, max } => Self::refusal(
+            Error::TooManyDevices { product, max } => Self::about(
                 11739,
-                format!("productKey: at most {max} devices are allowed in product {product}"),
+                "productKey",
+                format!("at most {max} devices are allowed in product {product}"),
             ),
-            Error::NotAGateway(id) => Self::refusal(
+            Error::NotAGateway(id) => Self::about(
                 11738,
-                format!("gateway: {id} is not a device of a product with productType Gateway"),
+                "gateway",
+                format!("{id} is not a device of a product with productType Gateway"),
             ),
-            Error::Topology(why) => Self::refusal(11795, format!("subDevices: {why}")),
-            Error::TooManySubDevices(max) => Self::refusal(
+            Error::Topology(why) => Self::about(11795, "subDevices", why),
+            Error::TooManySubDevices(max) => Self::about(
                 11739,
-                format!("subDevices: at most {max} devices are allowed under one gateway"),
+                "subDevices",
+                format!("at most {max} devices are allowed under one gateway"),
             ),
             Error::CustomFormat(product) => Self::refusal(
                 11810,
                 format!("product {product} has dataFormat Custom; commands can be sent to products with Json only"),
             ),
-            Error::NoPublicKey => Self::refusal(11858, "requireSecret: no public key is known for this access key"),
-            Error::UnknownTargets(violation) => Self::refusal(NOT_FOUND, violation.to_string()),
-            Error::TooManyTasks { tasks, max } => Self::refusal(
+            Error::NoPublicKey => Self::about(11858, "requireSecret", "no public key is known for this access key"),
+            Error::UnknownTargets(violation) => Self::broken(NOT_FOUND, violation),
+            Error::TooManyTasks { tasks, max } => Self::about(
                 11739,
-                format!("targetScope: at most {max} tasks are allowed in a job, found {tasks}"),
+                "targetScope",
+                format!("at most {max} tasks are allowed in a job, found {tasks}"),
             ),
             Error::CommandRefused { code, why } => Self::refusal(shown(*code), why),
             Error::CommandEnded { id, code, desc } => Self::refusal(shown(*code), format!("command {id}: {desc}")),
@@ -163,17 +188,19 @@ impl From<&Error> for Failing {
             ),
             Error::NoJob(id) => Self::refusal(24404, format!("job {id} does not exist")),
             Error::JobRunning(id) => Self::refusal(24618, format!("job {id} is running; cancel it first")),
-            Error::PageTooLarge => Self::refusal(
+            Error::PageTooLarge => Self::about(
                 INVALID,
+                "pagination.pageSize",
                 format!(
-                    "pagination.pageSize: expected page of at most {} MiB, found larger rows; ask for fewer of them",
+                    "expected page of at most {} MiB, found larger rows; ask for fewer of them",
                     PAGE_BYTES_MAX >> 20
                 ),
             ),
-            Error::SearchTooLong => Self::refusal(
+            Error::SearchTooLong => Self::about(
                 INVALID,
+                "expression",
                 format!(
-                    "expression: expected search of at most {} s, found one that takes longer; narrow it",
+                    "expected search of at most {} s, found one that takes longer; narrow it",
                     SEARCH_MAX.as_secs()
                 ),
             ),
@@ -185,7 +212,8 @@ impl From<&Error> for Failing {
             Error::TooManySearches => Self::gateway(
                 StatusCode::TOO_MANY_REQUESTS,
                 "expression: expected one search at a time for an access key, found too many; try again later",
-            ),
+            )
+            .on("expression"),
             Error::TooManyWait => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 INTERNAL,

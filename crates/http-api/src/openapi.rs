@@ -337,7 +337,13 @@ fn fields_of_all(data: RefOr<Schema>) -> ObjectBuilder {
             "requestId",
             of(Type::String).description(Some("Names this request in the server's log")),
         )
-        .property("data", data);
+        .property("data", data)
+        .property(
+            "field",
+            of(Type::String).description(Some(
+                "Of a refusal: the field of the request that it is about, if it is about one",
+            )),
+        );
     ["code", "msg", "requestId", "data"]
         .into_iter()
         .fold(object, ObjectBuilder::required)

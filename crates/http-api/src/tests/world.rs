@@ -144,7 +144,12 @@ impl Answered {
             self.body
         );
         let fields: Vec<&String> = self.body.as_object().unwrap().keys().collect();
-        assert_eq!(fields, ["code", "data", "msg", "requestId"]);
+        let plain: Vec<&String> = fields.into_iter().filter(|name| *name != "field").collect();
+        assert_eq!(plain, ["code", "data", "msg", "requestId"]);
+        if let Some(field) = self.body["field"].as_str() {
+            let message = self.body["msg"].as_str().unwrap();
+            assert!(message.starts_with(field), "{field} in {}", self.body);
+        }
         assert_eq!(self.body["requestId"].as_str().unwrap().len(), 36);
     }
 }

@@ -178,6 +178,7 @@ mod tests {
             code: 429,
             msg: "too many calls".into(),
             request_id: "r".into(),
+            field: None,
         };
         let mut done = Done::default();
         let first = format!("{:#}", done.broken_off(refused(), "retried"));
