@@ -2,7 +2,7 @@
 
 use aldis_core::expression::{Filter, TaskField};
 use aldis_core::ids::{AttemptNo, TaskNo};
-use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Outcome, State, Task};
+use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Outcome, OutcomeNotes, State, Task};
 use aldis_store::{Page, TaskInfo};
 
 use super::{App, Caller, Error, Results};
@@ -122,6 +122,7 @@ mod tests {
             desc: String::new(),
             output: None,
             sent: true,
+            notes: OutcomeNotes::default(),
         }
     }
 

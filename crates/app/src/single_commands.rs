@@ -281,7 +281,7 @@ fn outcome(task: Task) -> Result<Accepted, Error> {
     match (task.state, task.result) {
         (State::Succeeded, result) => Ok(Accepted {
             no,
-            output_lost: result.as_ref().is_some_and(Outcome::has_lost_output),
+            output_lost: result.as_ref().is_some_and(|result| result.notes.output_dropped),
             output: result.and_then(|outcome| outcome.output),
         }),
         (_, Some(outcome)) => Err(Error::CommandEnded {

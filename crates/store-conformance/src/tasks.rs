@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo};
-use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Event, Outcome, Retries, State, Task};
+use aldis_core::task::{
+    AttemptOutcome, AttemptRecord, AttemptTimes, Event, Outcome, OutcomeNotes, Retries, State, Task,
+};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Slot;
 use aldis_store::{Done, JobTasks, StepWrite, TaskInfo, Write};
@@ -17,6 +19,7 @@ fn outcome(code: i64) -> Outcome {
         desc: format!("says {code}, 'quoted'"),
         output: Some("{\"a\": [1, null]}".to_owned()),
         sent: true,
+        notes: OutcomeNotes::default(),
     }
 }
 
@@ -85,6 +88,10 @@ pub fn every_part_of_a_task_comes_back(bench: &mut Bench) {
         output: None,
         desc: String::new(),
         code: i64::MAX,
+        notes: OutcomeNotes {
+            output_dropped: true,
+            repeats_earlier: true,
+        },
     };
     let variants = [
         full.clone(),

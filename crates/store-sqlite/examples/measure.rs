@@ -16,7 +16,7 @@ use aldis_core::expression::Filter;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::Policy;
-use aldis_core::task::{AttemptTimes, Outcome, State, Task};
+use aldis_core::task::{AttemptTimes, Outcome, OutcomeNotes, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
 use aldis_store::{Done, Epoch, JobTasks, Page, Presence, ReadDevices, ReadJobs, ReadQueues, StepWrite, Store, Write};
@@ -294,6 +294,7 @@ fn moved_on(job: JobNo, task: &Task) -> StepWrite {
             desc: "OK".to_owned(),
             output: None,
             sent: true,
+            notes: OutcomeNotes::default(),
         };
         let times = AttemptTimes {
             intent: later(5_000),

@@ -4,7 +4,7 @@
 //! SQLite keeps small numbers in few bytes. Retry counts, cancel mark and flags share one number, which is mostly 0.
 
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo};
-use aldis_core::task::{AttemptTimes, Outcome, Retries, State, Task};
+use aldis_core::task::{AttemptTimes, Outcome, OutcomeNotes, Retries, State, Task};
 use aldis_core::time::Timestamp;
 use rusqlite::{Statement, params};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,10 @@ struct Late {
     desc: String,
     output: Option<String>,
     sent: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    output_dropped: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    repeats_earlier: bool,
 }
 
 /// Reads the row; `release` is its job's.
@@ -62,6 +66,7 @@ pub(crate) fn read(cells: &mut Cells<'_, '_>, release: Timestamp) -> Result<Task
         desc: desc.unwrap_or_else(|| USUAL.to_owned()),
         output,
         sent: !tally.unsent,
+        notes: tally.notes,
     });
     let late_success = late.map(|text| read_late(&text)).transpose()?;
     let Tally {
@@ -99,17 +104,15 @@ fn read_times(cells: &mut Cells<'_, '_>, release: Timestamp) -> Result<AttemptTi
 
 fn read_late(text: &str) -> Result<Outcome> {
     let late: Late = serde_json::from_str(text).map_err(|error| DriverError::corrupt("task", "late", error))?;
-    let Late {
-        code,
-        desc,
-        output,
-        sent,
-    } = late;
     Ok(Outcome {
-        code,
-        desc,
-        output,
-        sent,
+        code: late.code,
+        desc: late.desc,
+        output: late.output,
+        sent: late.sent,
+        notes: OutcomeNotes {
+            output_dropped: late.output_dropped,
+            repeats_earlier: late.repeats_earlier,
+        },
     })
 }
 
@@ -202,6 +205,7 @@ impl<'a> Narrow<'a> {
             mark: task.mark,
             disarmed: task.disarmed,
             unsent: result.is_some_and(|result| !result.sent),
+            notes: result.map(|result| result.notes).unwrap_or_default(),
         };
         let late = task.late_success.as_ref().map(|late| {
             let Outcome {
@@ -209,12 +213,15 @@ impl<'a> Narrow<'a> {
                 desc,
                 output,
                 sent,
+                notes,
             } = late.clone();
             json(&Late {
                 code,
                 desc,
                 output,
                 sent,
+                output_dropped: notes.output_dropped,
+                repeats_earlier: notes.repeats_earlier,
             })
         });
         Self {
@@ -238,6 +245,7 @@ struct Tally {
     mark: u16,
     disarmed: bool,
     unsent: bool,
+    notes: OutcomeNotes,
 }
 
 /// Where the parts of a packed [`Tally`] begin, in bits; the smallest and most frequent first.
@@ -248,6 +256,8 @@ mod bit {
     pub(super) const AUTO: u32 = 10;
     pub(super) const MANUAL: u32 = 26;
     pub(super) const MARK: u32 = 42;
+    pub(super) const OUTPUT_DROPPED: u32 = 58;
+    pub(super) const REPEATS_EARLIER: u32 = 59;
 }
 
 impl Tally {
@@ -258,6 +268,8 @@ impl Tally {
             | i64::from(self.retries.auto) << bit::AUTO
             | i64::from(self.retries.manual) << bit::MANUAL
             | i64::from(self.mark) << bit::MARK
+            | i64::from(self.notes.output_dropped) << bit::OUTPUT_DROPPED
+            | i64::from(self.notes.repeats_earlier) << bit::REPEATS_EARLIER
     }
 
     fn unpack(packed: i64) -> Self {
@@ -272,8 +284,27 @@ impl Tally {
             mark: word(bit::MARK),
             disarmed: packed >> bit::DISARMED & 1 == 1,
             unsent: packed >> bit::UNSENT & 1 == 1,
+            notes: OutcomeNotes {
+                output_dropped: packed >> bit::OUTPUT_DROPPED & 1 == 1,
+                repeats_earlier: packed >> bit::REPEATS_EARLIER & 1 == 1,
+            },
         }
     }
+}
+
+/// The column `sent` of an attempt's record: whether it was sent, and the notes.
+pub(crate) fn to_flags(outcome: &Outcome) -> i64 {
+    let notes = outcome.notes;
+    i64::from(outcome.sent) | i64::from(notes.output_dropped) << 1 | i64::from(notes.repeats_earlier) << 2
+}
+
+/// Reads what [`to_flags`] has written.
+pub(crate) fn from_flags(flags: i64) -> (bool, OutcomeNotes) {
+    let notes = OutcomeNotes {
+        output_dropped: flags >> 1 & 1 == 1,
+        repeats_earlier: flags >> 2 & 1 == 1,
+    };
+    (flags & 1 == 1, notes)
 }
 
 /// Wrapping, so that what was written comes back, however absurd.
@@ -302,14 +333,20 @@ mod tests {
             prop_oneof![Just(0), any::<i64>()],
             desc,
             proptest::option::of(".*"),
-            any::<bool>(),
+            any::<[bool; 3]>(),
         );
-        proptest::option::of(whole.prop_map(|(code, desc, output, sent)| Outcome {
-            code,
-            desc,
-            output,
-            sent,
-        }))
+        proptest::option::of(whole.prop_map(
+            |(code, desc, output, [sent, output_dropped, repeats_earlier])| Outcome {
+                code,
+                desc,
+                output,
+                sent,
+                notes: OutcomeNotes {
+                    output_dropped,
+                    repeats_earlier,
+                },
+            },
+        ))
     }
 
     prop_compose! {

@@ -1,6 +1,6 @@
 //! What happened, in words that tell causes with the same code apart.
 
-use super::{AttemptTimes, Condition, Hold, Link, Outcome, Presence, Reply, Task, VISITS_MAX};
+use super::{AttemptTimes, Condition, Hold, Link, Outcome, OutcomeNotes, Presence, Reply, Task, VISITS_MAX};
 use crate::ids::AttemptNo;
 use crate::time::Timestamp;
 
@@ -44,10 +44,46 @@ fn waiting_for(condition: &Condition) -> String {
     }
 }
 
+/// A description, and what programs need to know of it.
+pub(super) struct Description {
+    pub(super) desc: String,
+    pub(super) notes: OutcomeNotes,
+}
+
+impl Description {
+    fn plain(desc: &str) -> Self {
+        Self {
+            desc: desc.to_owned(),
+            notes: OutcomeNotes::default(),
+        }
+    }
+
+    /// One that ends with what the attempt of `last` came to.
+    fn repeating(desc: String, last: &Outcome) -> Self {
+        Self {
+            desc,
+            notes: OutcomeNotes {
+                repeats_earlier: true,
+                ..last.notes
+            },
+        }
+    }
+}
+
+/// What an earlier attempt came to, as the description of a later outcome repeats it. The marker's first occurrence is
+/// the server's: only the server's own words stand before it.
+fn repeated(last: &Outcome) -> Option<&str> {
+    let repeats = last.notes.repeats_earlier;
+    last.desc
+        .split_once(LAST_ATTEMPT)
+        .filter(|_| repeats)
+        .map(|(_, attempt)| attempt)
+}
+
 /// Why a round ended unsent, and what the last attempt that did go out came to.
-pub(super) fn unsent(task: &Task, why: &str) -> String {
+pub(super) fn unsent(task: &Task, why: &str) -> Description {
     let Some(last) = task.result.as_ref().filter(|_| task.attempt > AttemptNo(0)) else {
-        return why.to_owned();
+        return Description::plain(why);
     };
     let retry = u32::from(task.retries.auto) + u32::from(task.retries.manual);
     if last.sent {
@@ -56,29 +92,30 @@ pub(super) fn unsent(task: &Task, why: &str) -> String {
             Some(_) => task.attempt.0.to_string(),
             None => format!("before {}", task.attempt.0),
         };
-        return format!(
+        let desc = format!(
             "{why}; retry {retry} not sent{LAST_ATTEMPT}{attempt}: {} {}",
             last.code, last.desc
         );
+        return Description::repeating(desc, last);
     }
-    match last.desc.split_once(LAST_ATTEMPT) {
-        Some((_, attempt)) => format!("{why}; retry {retry} not sent{LAST_ATTEMPT}{attempt}"),
-        None => why.to_owned(),
+    match repeated(last) {
+        Some(attempt) => Description::repeating(format!("{why}; retry {retry} not sent{LAST_ATTEMPT}{attempt}"), last),
+        None => Description::plain(why),
     }
 }
 
 /// What became of the latest attempt without a word of the device, and what the last one before it came to.
-pub(super) fn after_earlier(task: &Task, what: &str) -> String {
-    match task.result.as_ref() {
-        Some(last) if last.sent => {
-            let (attempt, Outcome { code, desc, .. }) = (task.attempt.0, last);
-            format!("{what}{LAST_ATTEMPT}before {attempt}: {code} {desc}")
-        }
-        Some(last) => match last.desc.split_once(LAST_ATTEMPT) {
-            Some((_, attempt)) => format!("{what}{LAST_ATTEMPT}{attempt}"),
-            None => what.to_owned(),
-        },
-        None => what.to_owned(),
+pub(super) fn after_earlier(task: &Task, what: &str) -> Description {
+    let Some(last) = task.result.as_ref() else {
+        return Description::plain(what);
+    };
+    if last.sent {
+        let (attempt, Outcome { code, desc, .. }) = (task.attempt.0, last);
+        return Description::repeating(format!("{what}{LAST_ATTEMPT}before {attempt}: {code} {desc}"), last);
+    }
+    match repeated(last) {
+        Some(attempt) => Description::repeating(format!("{what}{LAST_ATTEMPT}{attempt}"), last),
+        None => Description::plain(what),
     }
 }
 
@@ -117,12 +154,7 @@ pub(super) fn silence(times: &AttemptTimes, link: Link, unreadable: bool) -> Str
 
 /// At most `bytes` of `text`, cut at a character.
 pub(super) fn shortened(text: Option<&str>, bytes: usize) -> Option<String> {
-    let text = text?;
-    let mut end = text.len().min(bytes);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Some(text[..end].to_owned())
+    text.map(|text| text[..text.floor_char_boundary(bytes)].to_owned())
 }
 
 fn moment(at: Timestamp) -> String {

@@ -1,10 +1,11 @@
 //! Ends that do not come from the device's word: a window that runs out, the operator, a device that goes away.
 
+use super::describe::Description;
 use super::rounds::{Retryable, absence_code, unsent};
 use super::step::{moved, quietly};
 use super::{
-    AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, Presence, Refused, State, Step, Task, code,
-    describe,
+    AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, OutcomeNotes, Presence, Refused, State, Step,
+    Task, code, describe,
 };
 use crate::job::Rules;
 use crate::time::Timestamp;
@@ -25,12 +26,13 @@ pub(super) fn window_ended(task: &Task, rules: &Rules, condition: &Condition, no
 pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
     let why = describe::waiting(condition, task.due_at(rules));
     if rules.policy.ttl_ms > 0 {
-        let desc = describe::unsent(&task, &why);
+        let Description { desc, notes } = describe::unsent(&task, &why);
         let outcome = Outcome {
             code: code::NOT_SENT_IN_TIME,
             desc,
             output: None,
             sent: false,
+            notes,
         };
         return Task {
             result: Some(outcome),
@@ -83,19 +85,22 @@ fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
         desc: desc.to_owned(),
         output: None,
         sent: !withdrawn,
+        notes: OutcomeNotes::default(),
     };
     // The attempt has its own end; the task says besides that its device had failed before.
+    let Description { desc, notes } = match withdrawn {
+        true => describe::unsent(
+            &Task {
+                times: AttemptTimes::default(),
+                ..task.clone()
+            },
+            desc,
+        ),
+        false => describe::after_earlier(task, desc),
+    };
     let result = Outcome {
-        desc: match withdrawn {
-            true => describe::unsent(
-                &Task {
-                    times: AttemptTimes::default(),
-                    ..task.clone()
-                },
-                desc,
-            ),
-            false => describe::after_earlier(task, desc),
-        },
+        desc,
+        notes,
         output: last_output(task),
         ..outcome.clone()
     };
@@ -113,12 +118,13 @@ fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
     Step { ended, ..quietly(task) }
 }
 
-fn cancelled(task: &Task, desc: String, now: Timestamp) -> Task {
+fn cancelled(task: &Task, Description { desc, notes }: Description, now: Timestamp) -> Task {
     let outcome = Outcome {
         code: code::CANCELLED,
         desc,
         output: last_output(task),
         sent: false,
+        notes,
     };
     Task {
         result: Some(outcome),
@@ -145,11 +151,13 @@ fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step
     if !matches!(task.state, State::Queued | State::RetryWait) {
         return Err(Refused::WrongState);
     }
+    let Description { desc, notes } = never_sent(task, why);
     let outcome = Outcome {
         code,
-        desc: never_sent(task, why),
+        desc,
         output: None,
         sent: false,
+        notes,
     };
     Ok(quietly(Task {
         result: Some(outcome),
@@ -159,7 +167,7 @@ fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step
 
 /// Why a round ended unsent. A retry that was still waited for is the one that was not sent, though it has not been
 /// counted.
-fn never_sent(task: &Task, why: &str) -> String {
+fn never_sent(task: &Task, why: &str) -> Description {
     let mut task = task.clone();
     if task.state == State::RetryWait {
         task.retries.auto = task.retries.auto.saturating_add(1);

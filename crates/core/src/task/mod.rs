@@ -137,14 +137,17 @@ pub struct Outcome {
     pub output: Option<String>,
     /// An attempt really went out and ended like this; false: nothing was sent.
     pub sent: bool,
+    /// What programs need to know of `desc`.
+    pub notes: OutcomeNotes,
 }
 
-impl Outcome {
-    /// The device sent output along, and more than is kept.
-    #[must_use]
-    pub fn has_lost_output(&self) -> bool {
-        self.output.is_none() && self.desc.contains(describe::OUTPUT_DROPPED)
-    }
+/// What an outcome's description says, for programs: text is for people and is not searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutcomeNotes {
+    /// The device sent more output than is kept; none is kept then.
+    pub output_dropped: bool,
+    /// The description ends with what an earlier attempt came to.
+    pub repeats_earlier: bool,
 }
 
 /// How often a task was tried again.

@@ -3,7 +3,8 @@
 use super::rounds::{Retryable, fail};
 use super::step::{moved, quietly};
 use super::{
-    AttemptOutcome, AttemptRecord, AttemptTimes, Event, Link, Outcome, Refused, State, Step, Task, code, describe,
+    AttemptOutcome, AttemptRecord, AttemptTimes, Event, Link, Outcome, OutcomeNotes, Refused, State, Step, Task, code,
+    describe,
 };
 use crate::ids::AttemptNo;
 use crate::job::Rules;
@@ -54,6 +55,10 @@ impl Reply {
             desc,
             output: self.output.clone().filter(|_| !too_large),
             sent: true,
+            notes: OutcomeNotes {
+                output_dropped: too_large,
+                repeats_earlier: false,
+            },
         }
     }
 }
@@ -203,6 +208,7 @@ pub(super) fn silent(
         desc,
         output: None,
         sent: true,
+        notes: OutcomeNotes::default(),
     };
     let ended = vec![AttemptRecord {
         attempt,

@@ -1,9 +1,10 @@
 //! A task's rounds: becoming due, its place in the queue, being sent, and coming back unsent.
 
+use super::describe::Description;
 use super::step::{moved, quietly};
 use super::{
-    AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, Presence, Publish, Refused, State, Step, Task,
-    code, describe, endings,
+    AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, OutcomeNotes, Presence, Publish, Refused, State,
+    Step, Task, code, describe, endings,
 };
 use crate::ids::AttemptNo;
 use crate::job::Rules;
@@ -121,11 +122,13 @@ pub(super) enum Retryable {
 
 /// A round ends without anything having been sent.
 pub(super) fn unsent(task: Task, rules: &Rules, code: i64, why: &str, retryable: Retryable, now: Timestamp) -> Task {
+    let Description { desc, notes } = describe::unsent(&task, why);
     let outcome = Outcome {
         code,
-        desc: describe::unsent(&task, why),
+        desc,
         output: None,
         sent: false,
+        notes,
     };
     fail(task, rules, outcome, State::Failed, retryable, now)
 }
@@ -254,6 +257,7 @@ fn taken_back(
         desc: desc.to_owned(),
         output: None,
         sent: false,
+        notes: OutcomeNotes::default(),
     };
     let ended = vec![AttemptRecord {
         attempt,

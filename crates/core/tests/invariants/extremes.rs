@@ -2,7 +2,7 @@
 
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo, DeviceNo, TASK_NO_MAX, TaskNo, WireId};
 use aldis_core::job::{Counters, Policy, Retry, Rules};
-use aldis_core::task::{AttemptTimes, Outcome, Retries, State, Task, step};
+use aldis_core::task::{AttemptTimes, Outcome, OutcomeNotes, Retries, State, Task, step};
 use aldis_core::time::Timestamp;
 use proptest::prelude::*;
 
@@ -55,6 +55,7 @@ fn any_task() -> impl Strategy<Value = Task> {
             desc,
             output: None,
             sent,
+            notes: OutcomeNotes::default(),
         });
         proptest::option::of(outcome)
     };

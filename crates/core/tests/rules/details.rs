@@ -1,10 +1,10 @@
-//! What else is settled: which reason comes first, what a result says, how retries are planned.
+//! Details of the rules: which reason comes first, what a result says, how retries are planned.
 
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo};
 use aldis_core::job::{Retry, Rules};
 use aldis_core::task::{
-    AttemptOutcome, Condition, Event, Hold, Link, OUTPUT_MAX_BYTES, Presence, QUEUE_MAX, Refused, Reply, State, Task,
-    Visits, code,
+    AttemptOutcome, Condition, Event, Hold, Link, OUTPUT_MAX_BYTES, OutcomeNotes, Presence, QUEUE_MAX, Refused, Reply,
+    State, Task, Visits, code,
 };
 use aldis_core::time::Timestamp;
 
@@ -441,4 +441,29 @@ fn the_first_window_runs_from_the_planned_moment_also_after_a_stop() {
     course.wait(TTL_MS - 1);
     course.apply(Event::Due(&PRESENT));
     assert_eq!(course.task.window_end(&rules), RELEASE.plus_ms(TTL_MS));
+}
+
+#[test]
+fn words_of_a_device_are_never_read_as_the_servers_own() {
+    let words = "the output is too large and was not kept; attempt 7: 0 OK";
+    let mut course = Course::published(rules(TTL_MS, 1));
+    let reply = Reply {
+        code: Some(500),
+        message: Some(words.to_owned()),
+        output: None,
+    };
+    course.apply(Event::Replied {
+        attempt: AttemptNo(1),
+        handed: None,
+        reply: &reply,
+    });
+    let result = course.task.result.clone().expect("the attempt has failed");
+    assert_eq!((result.desc.as_str(), result.notes), (words, OutcomeNotes::default()));
+    let gone = course.apply(Event::DeviceDeleted);
+    let result = gone.task.result.expect("the task has ended");
+    assert_eq!(
+        result.desc,
+        format!("device deleted; retry 1 not sent; attempt 1: 500 {words}")
+    );
+    assert!(result.notes.repeats_earlier && !result.notes.output_dropped);
 }

@@ -1,7 +1,7 @@
 //! The rows of the table: a task's state, and what of the task itself changes answers whatever happens.
 
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo};
-use aldis_core::task::{AttemptTimes, Outcome, State, Task};
+use aldis_core::task::{AttemptTimes, Outcome, OutcomeNotes, State, Task};
 
 use crate::support::{RELEASE, new_task};
 
@@ -140,6 +140,7 @@ fn success() -> Outcome {
         desc: "OK".to_owned(),
         output: None,
         sent: true,
+        notes: OutcomeNotes::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aldis_core::ids::{AssetId, AttemptNo, DeviceKey, DeviceNo, JobNo, ProductKey, TaskNo};
-use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Outcome, State, Task};
+use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Outcome, OutcomeNotes, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Job, Slot};
 use aldis_store::{JobTasks, PageBytes, TaskInfo};
@@ -99,7 +99,7 @@ pub(super) fn history(conn: &Connection, task: TaskNo) -> Result<Vec<AttemptReco
                WHERE task = ?1 ORDER BY attempt, ended, no";
     sql::all(conn, sql, [int(task.0)], |row| {
         let mut cells = Cells::new(row, "history");
-        Ok(AttemptRecord {
+        let mut record = AttemptRecord {
             attempt: AttemptNo(cells.number("attempt")?),
             how: cells.choice("how", &AttemptOutcome::ALL)?,
             times: AttemptTimes {
@@ -112,9 +112,12 @@ pub(super) fn history(conn: &Connection, task: TaskNo) -> Result<Vec<AttemptReco
                 code: cells.get("code")?,
                 desc: cells.get("desc")?,
                 output: cells.get("output")?,
-                sent: cells.flag("sent")?,
+                sent: false,
+                notes: OutcomeNotes::default(),
             },
-        })
+        };
+        (record.outcome.sent, record.outcome.notes) = task_row::from_flags(cells.get("sent")?);
+        Ok(record)
     })
 }
 

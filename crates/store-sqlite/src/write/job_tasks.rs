@@ -105,7 +105,7 @@ impl<'c> History<'c> {
                 outcome.code,
                 outcome.desc,
                 outcome.output,
-                outcome.sent,
+                task_row::to_flags(outcome),
             ])?;
         }
         Ok(())
