@@ -17,7 +17,7 @@ impl Turn<'_> {
     pub(super) fn ask(&mut self, ask: Ask) -> Result<(), Error> {
         match ask {
             Ask::Write(writes, answer) => {
-                if !self.promise_places(&writes)? {
+                if !self.reserve_places(&writes)? {
                     refuse(answer, Refusal::Full);
                     return Ok(());
                 }
@@ -35,7 +35,7 @@ impl Turn<'_> {
             Ask::DisableDevice(device, disabled, by, answer) => self.disable_device(device, disabled, by, answer),
             Ask::DeleteDevice(device, by, answer) => self.delete_device(device, by, answer),
             Ask::EndSession(device) => {
-                self.know(&[device])?;
+                self.load_facts(&[device])?;
                 self.show_out(device, Cause::Replaced)
             }
             Ask::CheckSession(device) => self.check_session(device),
@@ -247,7 +247,7 @@ impl Turn<'_> {
             .filter_map(|task| self.task(*task))
             .map(|task| task.device)
             .collect();
-        self.know(&devices)?;
+        self.load_facts(&devices)?;
         let entries = tasks.iter().map(|task| (*task, self.retry_one(job, *task))).collect();
         let retried = Retried::Tasks(entries);
         let mut writes = self.note(job, "task.retry", by);
@@ -271,7 +271,7 @@ impl Turn<'_> {
 
     /// A disabled device is shown out, and what waits for it ends.
     fn disable_device(&mut self, device: DeviceNo, disabled: bool, by: Actor, answer: Answer<()>) -> Result<(), Error> {
-        self.know(&[device])?;
+        self.load_facts(&[device])?;
         match self.facts_mut(device).filter(|facts| !facts.deleted) {
             None => {
                 refuse(answer, Refusal::Missing);
@@ -298,7 +298,7 @@ impl Turn<'_> {
     }
 
     fn delete_device(&mut self, device: DeviceNo, by: Actor, answer: Answer<()>) -> Result<(), Error> {
-        self.know(&[device])?;
+        self.load_facts(&[device])?;
         match self.facts_mut(device).filter(|facts| !facts.deleted) {
             None => {
                 refuse(answer, Refusal::Missing);
@@ -339,7 +339,7 @@ impl Turn<'_> {
     fn end_waiting(&mut self, device: DeviceNo, event: Event<'_>) -> Result<(), Error> {
         let rows = self.store.waiting(device)?;
         let tasks: Vec<TaskNo> = rows.iter().map(|task| task.no).collect();
-        self.memory.know_jobs(self.store, &tasks)?;
+        self.memory.load_jobs(self.store, &tasks)?;
         self.take_in(rows);
         for task in self.at_hand_of(device) {
             // Only waiting tasks are concerned; what is out runs out.

@@ -64,7 +64,7 @@ pub(super) struct RetryAll {
 impl Turn<'_> {
     /// One slice of the work that has waited longest, of the organization whose turn it is.
     pub(super) fn bulk_slice(&mut self, devices_spoke: bool) -> Result<(), Error> {
-        let limit = self.memory.pace.slice(devices_spoke);
+        let limit = self.memory.budget.rows_per_slice(devices_spoke);
         match self.memory.next_bulk() {
             None => Ok(()),
             Some(Bulk::WriteMembers { job }) => self.write_members(job, limit),
@@ -91,7 +91,7 @@ impl Turn<'_> {
         let (after, cursor) = (members.cursor, last.device);
         self.note_facts(&facts);
         let devices: Vec<DeviceNo> = facts.iter().map(|facts| facts.device).collect();
-        self.know_queue_lengths_of_absent(&devices)?;
+        self.load_queue_lengths_of_absent(&devices)?;
         let numbers = (first.0 + job.counters.written()..).map(TaskNo);
         let tasks = numbers
             .zip(&facts)
@@ -256,7 +256,7 @@ impl Turn<'_> {
         let tasks = rows.iter().map(|task| task.no).collect();
         let devices: Vec<DeviceNo> = rows.iter().map(|task| task.device).collect();
         self.take_in(rows);
-        self.know(&devices)?;
+        self.load_facts(&devices)?;
         Ok(Some(Rows { tasks, more }))
     }
 

@@ -13,14 +13,14 @@ impl Turn<'_> {
     /// Takes a place for every single command among these writes that may wait for its device; false if there is none.
     /// Decided here and nowhere before, because many may be on their way at once. A repeated request has its place
     /// already.
-    pub(super) fn promise_places(&mut self, writes: &[Write]) -> Result<bool, Error> {
+    pub(super) fn reserve_places(&mut self, writes: &[Write]) -> Result<bool, Error> {
         for write in writes {
             let Some((job, device)) = kept_command(write) else {
                 continue;
             };
-            self.know_queue_length(device)?;
+            self.load_queue_length(device)?;
             if self.queued(device) < QUEUE_MAX {
-                self.promise(device);
+                self.reserve_place(device);
                 continue;
             }
             match &job.idempotency {
@@ -55,9 +55,9 @@ impl Turn<'_> {
     fn waiting_for(&mut self, device: DeviceNo) -> Result<Vec<TaskNo>, Error> {
         let rows = self.store.waiting(device)?;
         let mut tasks: Vec<TaskNo> = rows.iter().map(|task| task.no).collect();
-        self.memory.know_jobs(self.store, &tasks)?;
+        self.memory.load_jobs(self.store, &tasks)?;
         self.take_in(rows);
-        tasks.extend(self.memory.jobs.promised_tasks(device));
+        tasks.extend(self.memory.jobs.tasks_with_reservation(device));
         Ok(tasks)
     }
 

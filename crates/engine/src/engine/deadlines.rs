@@ -41,7 +41,7 @@ impl Turn<'_> {
             .map(|held| held.slot.task)
             .collect();
         self.load(&tasks)?;
-        self.know(devices)
+        self.load_facts(devices)
     }
 
     /// An attempt that never left goes back to the queue. One that may have left is given up, and if the device has not
@@ -124,9 +124,9 @@ impl Turn<'_> {
         let more = due.len() >= MOMENTS_PER_TURN;
         let devices: Vec<DeviceNo> = due.iter().map(|task| task.device).collect();
         let tasks: Vec<TaskNo> = due.iter().map(|task| task.no).collect();
-        self.memory.know_jobs(self.store, &tasks)?;
+        self.memory.load_jobs(self.store, &tasks)?;
         self.take_in(due);
-        self.know(&devices)?;
+        self.load_facts(&devices)?;
         let stored = if more {
             Some(self.now)
         } else {

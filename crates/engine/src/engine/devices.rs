@@ -109,8 +109,8 @@ pub(super) struct Devices {
     pub(super) gateways: Gateways,
     /// Slots freed since the last commit: what is known of them comes back if the next one fails.
     freed: Map<DeviceNo, OutstandingAttempt>,
-    /// Slots that are written, because no task tells of them.
-    written: BTreeMap<DeviceNo, Slot>,
+    /// Slots that have a row of their own, because no stored task implies them.
+    slot_rows: BTreeMap<DeviceNo, Slot>,
     /// Sessions to be ended by the next commit: they go on if it fails.
     closed: Vec<(DeviceNo, SessionNo)>,
 }
@@ -126,15 +126,15 @@ impl Devices {
     }
 
     /// The session takes these kinds of command from now on.
-    pub(super) fn ready(&mut self, device: DeviceNo, session: SessionNo, kinds: Kinds) {
+    pub(super) fn set_kinds(&mut self, device: DeviceNo, session: SessionNo, kinds: Kinds) {
         if let Some(current) = self.session_mut(device).filter(|current| current.no == session) {
             current.kinds = kinds;
-            self.note(device);
+            self.refresh(device);
         }
     }
 
     /// The session takes commands of these services from now on.
-    pub(super) fn ready_for(&mut self, device: DeviceNo, session: SessionNo, services: &[String]) {
+    pub(super) fn add_services(&mut self, device: DeviceNo, session: SessionNo, services: &[String]) {
         let current = self.session(device).filter(|current| current.no == session);
         if current.is_none_or(|current| current.kinds == Kinds::ALL) {
             return;
@@ -144,7 +144,7 @@ impl Devices {
             entry
                 .named
                 .extend(services.iter().take(room).map(|service| service.as_str().into()));
-            self.note(device);
+            self.refresh(device);
         }
     }
 
@@ -187,7 +187,7 @@ impl Devices {
     }
 
     /// Whether the device can take a task may have changed.
-    fn note(&mut self, device: DeviceNo) {
+    fn refresh(&mut self, device: DeviceNo) {
         if self.next_for(device).is_some() {
             self.ready.insert(device);
         } else {
@@ -226,7 +226,7 @@ impl Devices {
     pub(super) fn set_queue(&mut self, device: DeviceNo, queue: Queue) {
         if let Some(entry) = self.entries.get_mut(&device) {
             entry.queue = queue;
-            self.note(device);
+            self.refresh(device);
         }
     }
 
@@ -305,30 +305,33 @@ impl Devices {
         }
         self.freed.insert(device, held);
         self.forget_if_idle(device);
-        self.note(device);
+        self.refresh(device);
     }
 
-    /// Brings what is written of the device's slot up to date: `told` says whether the task of the attempt that holds
-    /// it tells of it. Returns what has to be written.
-    pub(super) fn keep_written(
+    /// Brings the row of the device's slot up to date: a slot has a row unless the stored task of its attempt implies
+    /// it. Returns the row's change, if there is one.
+    pub(super) fn sync_slot_row(
         &mut self,
         device: DeviceNo,
-        told: impl FnOnce(&Slot) -> bool,
+        implied_by_task: impl FnOnce(&Slot) -> bool,
     ) -> Option<(DeviceNo, Option<Slot>)> {
-        let untold = self.held(device).map(|held| held.slot).filter(|slot| !told(slot));
-        match untold {
-            Some(slot) if !self.is_written(&slot) => {
-                self.written.insert(device, slot);
+        let unimplied = self
+            .held(device)
+            .map(|held| held.slot)
+            .filter(|slot| !implied_by_task(slot));
+        match unimplied {
+            Some(slot) if !self.has_row(&slot) => {
+                self.slot_rows.insert(device, slot);
                 Some((device, Some(slot)))
             }
-            None if self.written.remove(&device).is_some() => Some((device, None)),
+            None if self.slot_rows.remove(&device).is_some() => Some((device, None)),
             Some(_) | None => None,
         }
     }
 
-    /// Whether this is written, because no task tells of it.
-    pub(super) fn is_written(&self, slot: &Slot) -> bool {
-        let written = self.written.get(&slot.device);
+    /// Whether this slot has a row of its own.
+    pub(super) fn has_row(&self, slot: &Slot) -> bool {
+        let written = self.slot_rows.get(&slot.device);
         written.is_some_and(|written| written.task == slot.task && written.attempt == slot.attempt)
     }
 
@@ -342,7 +345,7 @@ impl Devices {
         }
         self.deadlines.clear();
         self.gateways.recount();
-        self.written = written.into_iter().map(|slot| (slot.device, slot)).collect();
+        self.slot_rows = written.into_iter().map(|slot| (slot.device, slot)).collect();
         for slot in slots {
             let both = [before.remove(&slot.device), freed.remove(&slot.device)];
             let is_it = |held: &OutstandingAttempt| held.slot.task == slot.task && held.slot.attempt == slot.attempt;
@@ -407,7 +410,7 @@ impl Devices {
     pub(super) fn join(&mut self, device: DeviceNo, place: Place) {
         if let Some(queue) = self.queue_mut(device) {
             queue.insert(place);
-            self.note(device);
+            self.refresh(device);
         }
     }
 
@@ -420,7 +423,7 @@ impl Devices {
     pub(super) fn quit(&mut self, device: DeviceNo, place: &Place) {
         if let Some(queue) = self.queue_mut(device) {
             queue.remove(place);
-            self.note(device);
+            self.refresh(device);
         }
     }
 
@@ -449,18 +452,18 @@ impl Devices {
             + self.ready.size()
             + self.gateways.size()
             + self.freed.len()
-            + self.written.len()
+            + self.slot_rows.len()
             + self.closed.len()
     }
 
-    pub(super) fn has_look(&self) -> bool {
-        !self.ready.is_empty() || self.gateways.has_look()
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty() || self.gateways.has_turns()
     }
 
     /// Everybody that can take a task is to be looked at.
-    pub(super) fn look_at_all(&mut self) {
+    pub(super) fn refresh_all(&mut self) {
         for device in self.present() {
-            self.note(device);
+            self.refresh(device);
         }
     }
 }

@@ -50,7 +50,7 @@ impl Turn<'_> {
                 Some(connection) => self.memory.devices.gateways.wait(connection, *device),
             }
         }
-        if self.memory.devices.gateways.has_look() {
+        if self.memory.devices.gateways.has_turns() {
             let mut gateways = std::mem::take(&mut self.memory.devices.gateways);
             next.extend(gateways.turns(|connection, device| {
                 self.eligible(device)
@@ -88,7 +88,7 @@ impl Turn<'_> {
     }
 
     fn expire_head(&mut self, device: DeviceNo, no: TaskNo) -> Result<(), Error> {
-        self.know(&[device])?;
+        self.load_facts(&[device])?;
         let condition = self.condition(device);
         let _refused = self.apply(no, Event::WindowEnded(&condition));
         Ok(())

@@ -43,7 +43,7 @@ impl Shared {
 pub(super) struct Gateways {
     shared: Map<ConnectionNo, Shared>,
     /// Connections on which a sub-device has a turn.
-    look: BTreeSet<ConnectionNo>,
+    with_turn: BTreeSet<ConnectionNo>,
     out_max: usize,
 }
 
@@ -51,7 +51,7 @@ impl Default for Gateways {
     fn default() -> Self {
         Self {
             shared: Map::default(),
-            look: BTreeSet::new(),
+            with_turn: BTreeSet::new(),
             out_max: OUT_MAX,
         }
     }
@@ -87,7 +87,7 @@ impl Gateways {
         if let Some(shared) = self.shared.get_mut(&connection) {
             shared.out = shared.out.saturating_sub(1);
             if shared.has_turn(self.out_max) {
-                self.look.insert(connection);
+                self.with_turn.insert(connection);
             }
         }
         self.tidy(connection);
@@ -97,13 +97,13 @@ impl Gateways {
         let idle = |shared: &Shared| shared.members.is_empty() && shared.out == 0;
         if self.shared.get(&connection).is_some_and(idle) {
             self.shared.remove(&connection);
-            self.look.remove(&connection);
+            self.with_turn.remove(&connection);
         }
     }
 
     /// Nothing is out as far as is known: what is out is counted anew.
     pub(super) fn recount(&mut self) {
-        self.look.clear();
+        self.with_turn.clear();
         for shared in self.shared.values_mut() {
             (shared.out, shared.waiting) = (0, BTreeSet::new());
         }
@@ -115,7 +115,7 @@ impl Gateways {
         let shared = self.shared.entry(connection).or_default();
         shared.waiting.insert(device);
         if shared.has_turn(self.out_max) {
-            self.look.insert(connection);
+            self.with_turn.insert(connection);
         }
     }
 
@@ -124,7 +124,7 @@ impl Gateways {
     /// at once more.
     pub(super) fn turns<T>(&mut self, mut take: impl FnMut(ConnectionNo, DeviceNo) -> Option<T>) -> Vec<T> {
         let mut turns = Vec::new();
-        for connection in std::mem::take(&mut self.look) {
+        for connection in std::mem::take(&mut self.with_turn) {
             let Some(shared) = self.shared.get_mut(&connection) else {
                 continue;
             };
@@ -137,20 +137,20 @@ impl Gateways {
                 turns.extend(turn);
             }
             if given > 0 && !shared.waiting.is_empty() {
-                self.look.insert(connection);
+                self.with_turn.insert(connection);
             }
         }
         turns
     }
 
-    pub(super) fn has_look(&self) -> bool {
-        !self.look.is_empty()
+    pub(super) fn has_turns(&self) -> bool {
+        !self.with_turn.is_empty()
     }
 
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         let shared = self.shared.values();
-        self.look.len()
+        self.with_turn.len()
             + shared
                 .map(|shared| 1 + shared.members.len() + shared.waiting.len())
                 .sum::<usize>()
@@ -218,15 +218,15 @@ mod tests {
             gateways.wait(BOX, DeviceNo(device));
         }
         assert_eq!(turns(&mut gateways), [1, 2]);
-        assert!(gateways.has_look(), "neither of them may have taken anything");
+        assert!(gateways.has_turns(), "neither of them may have taken anything");
         assert_eq!(turns(&mut gateways), [3, 4]);
         gateways.taken(BOX);
         gateways.taken(BOX);
         assert_eq!(turns(&mut gateways), [0; 0]);
-        assert!(!gateways.has_look(), "the next one is called when a slot is freed");
+        assert!(!gateways.has_turns(), "the next one is called when a slot is freed");
         gateways.freed(BOX);
         assert_eq!(turns(&mut gateways), [5]);
-        assert!(!gateways.has_look());
+        assert!(!gateways.has_turns());
     }
 
     #[test]

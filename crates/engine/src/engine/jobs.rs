@@ -8,7 +8,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::rows::Job;
 
 use super::fair::Fair;
-use super::promises::Promises;
+use super::queue_reservations::QueueReservations;
 
 /// Moments of jobs, the earliest first.
 type Timers = BTreeSet<(Timestamp, JobNo)>;
@@ -24,7 +24,7 @@ pub(super) struct Jobs {
     /// Those of them that still have to trigger.
     to_trigger: HashSet<JobNo>,
     /// Places in devices' queues for single commands that have been accepted and have not triggered.
-    promises: Promises,
+    reservations: QueueReservations,
     /// Ends of round 0's windows. Apart from the triggers: of those many may be due and wait for their turn.
     first_window_ends: Timers,
 }
@@ -46,7 +46,7 @@ impl Jobs {
     }
 
     pub(super) fn forget(&mut self, no: JobNo) {
-        self.promises.redeem(no);
+        self.reservations.release(no);
         let Some(job) = self.known.remove(&no) else { return };
         if let Some(first) = job.first_task {
             self.ranges.remove(&first);
@@ -115,23 +115,23 @@ impl Jobs {
     }
 
     /// A known job that is to get a place in this device's queue when it triggers.
-    pub(super) fn promise(&mut self, no: JobNo, device: DeviceNo) {
-        self.promises.make(no, device);
+    pub(super) fn reserve_place(&mut self, no: JobNo, device: DeviceNo) {
+        self.reservations.reserve(no, device);
     }
 
     /// The job triggers: from now on its task itself counts.
-    pub(super) fn redeem(&mut self, no: JobNo) {
-        self.promises.redeem(no);
+    pub(super) fn release_place(&mut self, no: JobNo) {
+        self.reservations.release(no);
     }
 
-    /// How many places in the device's queue are promised.
-    pub(super) fn promised(&self, device: DeviceNo) -> usize {
-        self.promises.to(device)
+    /// How many places in the device's queue are reserved for jobs that have not triggered.
+    pub(super) fn reserved_places(&self, device: DeviceNo) -> usize {
+        self.reservations.count(device)
     }
 
     /// The tasks that are to get them.
-    pub(super) fn promised_tasks(&self, device: DeviceNo) -> impl Iterator<Item = TaskNo> {
-        let jobs = self.promises.jobs(device).filter_map(|no| self.known.get(&no));
+    pub(super) fn tasks_with_reservation(&self, device: DeviceNo) -> impl Iterator<Item = TaskNo> {
+        let jobs = self.reservations.jobs(device).filter_map(|no| self.known.get(&no));
         jobs.filter_map(|job| job.first_task)
     }
 
@@ -139,7 +139,7 @@ impl Jobs {
     pub(super) fn size(&self) -> usize {
         let due = self.due.len() + self.to_trigger.len();
         let timers = self.triggers.len() + self.first_window_ends.len();
-        self.promises.size() + self.known.len() + self.ranges.len() + timers + due
+        self.reservations.size() + self.known.len() + self.ranges.len() + timers + due
     }
 
     pub(super) fn next_timer(&self) -> Option<Timestamp> {

@@ -85,7 +85,7 @@ impl Turn<'_> {
         let Some(session) = self.memory.devices.session(device).map(|session| session.no) else {
             return Ok(());
         };
-        self.know(&[device])?;
+        self.load_facts(&[device])?;
         let cause = match self.facts(device) {
             Some(facts) if facts.disabled && !facts.deleted => Cause::Disabled,
             Some(facts) if !facts.deleted => {

@@ -15,9 +15,9 @@ use super::commands::kept_command;
 use super::devices::Devices;
 use super::fair::Fair;
 use super::jobs::Jobs;
-use super::known::Known;
-use super::pace::Pace;
 use super::queue::{Place, Queue};
+use super::task_cache::TaskCache;
+use super::turn_budget::TurnBudget;
 use crate::clock::Reading;
 use crate::generational_cache::GenerationalCache;
 use crate::latest::LatestValues;
@@ -34,9 +34,9 @@ const COMMITS_PER_SWEEP: u64 = 512;
 pub(super) struct Memory {
     pub(super) jobs: Jobs,
     pub(super) devices: Devices,
-    pub(super) known: Known,
+    pub(super) tasks: TaskCache,
     pub(super) bulk: Fair<Bulk>,
-    pub(super) pace: Pace,
+    pub(super) budget: TurnBudget,
     /// The earliest moment at which a task of its own has to be looked at.
     pub(super) next_due: Option<Timestamp>,
     pub(super) traces: Arc<Traces>,
@@ -64,9 +64,9 @@ impl Memory {
         Self {
             jobs: Jobs::default(),
             devices: Devices::default(),
-            known: Known::default(),
+            tasks: TaskCache::default(),
             bulk: Fair::default(),
-            pace: Pace::default(),
+            budget: TurnBudget::default(),
             next_due: None,
             traces: Arc::clone(&shared.traces),
             latest: Arc::clone(&shared.latest),
@@ -88,15 +88,15 @@ impl Memory {
         self.jobs = Jobs::default();
         // A caller that waits for the retry of a whole job gets "unknown": part of it may not be stored.
         self.bulk.clear();
-        self.known.forget_all();
+        self.tasks.clear();
         let at_work = store.jobs_at_work()?;
         self.devices.restore_slots(held_slots(store, &at_work)?, store.slots()?);
-        let promised = promised_places(store, &at_work)?;
+        let reserved = reserved_places(store, &at_work)?;
         for job in at_work {
             self.take_up(job);
         }
-        for (job, device) in promised {
-            self.jobs.promise(job, device);
+        for (job, device) in reserved {
+            self.jobs.reserve_place(job, device);
         }
         self.reload_queues(store)?;
         self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
@@ -108,7 +108,7 @@ impl Memory {
         let present = self.devices.present();
         let queues = store.queued(&present)?;
         let tasks: Vec<TaskNo> = queues.iter().flatten().map(|task| task.no).collect();
-        self.know_jobs(store, &tasks)?;
+        self.load_jobs(store, &tasks)?;
         for (device, queue) in present.into_iter().zip(queues) {
             let places = self.places(&queue);
             self.devices.set_queue(device, places);
@@ -146,7 +146,7 @@ impl Memory {
     }
 
     /// Makes the jobs of these tasks known, as far as they exist.
-    pub(super) fn know_jobs(&mut self, store: &dyn Read, tasks: &[TaskNo]) -> Result<(), Error> {
+    pub(super) fn load_jobs(&mut self, store: &dyn Read, tasks: &[TaskNo]) -> Result<(), Error> {
         let unknown: Vec<TaskNo> = tasks
             .iter()
             .copied()
@@ -180,7 +180,7 @@ impl Memory {
                 (Write::CreateJob(_), Done::Job { no, created: true }) => {
                     self.learn_job(store, *no)?;
                     if let Some((_, device)) = kept_command(write) {
-                        self.jobs.promise(*no, device);
+                        self.jobs.reserve_place(*no, device);
                     }
                 }
                 (Write::TriggerJob { job }, Done::Count(_)) => self.learn_job(store, *job)?,
@@ -248,23 +248,25 @@ impl Memory {
     }
 
     /// What a commit has stored of present devices need not be read again.
-    pub(super) fn keep_known(&mut self, writes: Vec<Write>, committed: &Committed) {
+    pub(super) fn cache_committed(&mut self, writes: Vec<Write>, committed: &Committed) {
         for (write, done) in writes.into_iter().zip(&committed.done) {
             match (write, done) {
                 (Write::Steps(steps), Done::Steps(applied)) => {
                     let stored = steps.into_iter().zip(applied).filter(|(_, applied)| **applied);
-                    stored.for_each(|(step, _)| self.keep(step.task));
+                    stored.for_each(|(step, _)| self.cache_task(step.task));
                 }
-                (Write::WriteTasks { tasks, .. }, Done::Yes) => tasks.into_iter().for_each(|born| self.keep(born.task)),
+                (Write::WriteTasks { tasks, .. }, Done::Yes) => {
+                    tasks.into_iter().for_each(|born| self.cache_task(born.task))
+                }
                 _ => {}
             }
         }
     }
 
     /// Keeps a row as it is stored, if it is likely to be needed.
-    pub(super) fn keep(&mut self, task: Task) {
-        if Known::is_worth(&task) && self.devices.session(task.device).is_some() {
-            self.known.keep(task);
+    pub(super) fn cache_task(&mut self, task: Task) {
+        if TaskCache::is_worth_keeping(&task) && self.devices.session(task.device).is_some() {
+            self.tasks.insert(task);
         }
     }
 
@@ -273,7 +275,7 @@ impl Memory {
         let held = self.devices.held(device).map(|held| held.slot.task);
         let waiting: Vec<TaskNo> = self.devices.waiting_at_hand(device).collect();
         for task in waiting.into_iter().chain(held) {
-            self.known.take(task);
+            self.tasks.take(task);
         }
     }
 
@@ -326,7 +328,7 @@ impl Memory {
     /// The clock is in doubt no more. For devices that have not come yet it is as if the server started now.
     pub(super) fn go_on(&mut self, now: Timestamp) {
         self.started = now;
-        self.devices.look_at_all();
+        self.devices.refresh_all();
     }
 
     /// The first bulk work that may be done now: what ends tasks, or has them become due, waits while the time is held.
@@ -345,13 +347,13 @@ impl Memory {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        self.stale || self.has_bulk() || (self.may_dispatch() && self.devices.has_look())
+        self.stale || self.has_bulk() || (self.may_dispatch() && self.devices.has_ready())
     }
 
     /// How many things are kept: must not grow with time.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.jobs.size() + self.devices.size() + self.known.size() + self.bulk.len()
+        self.jobs.size() + self.devices.size() + self.tasks.size() + self.bulk.len()
     }
 
     pub(super) fn next_moment(&self) -> Option<Timestamp> {
@@ -370,7 +372,7 @@ impl Memory {
 
 /// Single commands that may wait and have not triggered: stored by the last commit before a start, or before one that
 /// failed.
-fn promised_places(store: &dyn ReadJobs, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
+fn reserved_places(store: &dyn ReadJobs, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
     let untriggered = |job: &&Job| job.single && job.policy.ttl_ms > 0 && job.total.is_none() && job.cancel_mark == 0;
     let kept = at_work.iter().filter(untriggered).filter(|job| !job.deleted);
     let (jobs, tasks): (Vec<JobNo>, Vec<TaskNo>) = kept.filter_map(|job| Some((job.no, job.first_task?))).unzip();

@@ -17,18 +17,19 @@ mod dispatch;
 mod fair;
 mod gateways;
 mod jobs;
-mod known;
 pub mod logins;
 mod maps;
 mod memory;
-mod pace;
 mod presence;
-mod promises;
 mod queue;
+mod queue_lengths;
+mod queue_reservations;
 mod ready;
 mod replies;
+mod task_cache;
 mod trigger;
 mod turn;
+mod turn_budget;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -181,7 +182,7 @@ impl Engine {
     /// Sets how many devices a turn looks at: small worlds meet the bound only if it is small, too.
     #[cfg(test)]
     fn dispatch_at_most(&mut self, per_turn: usize) {
-        self.memory.devices.ready.look_at_most(per_turn);
+        self.memory.devices.ready.limit_per_turn(per_turn);
     }
 
     /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.
@@ -196,7 +197,7 @@ impl Engine {
     /// Whether turns are short, because callers wait for single devices.
     #[must_use]
     pub fn is_yielding(&self) -> bool {
-        self.memory.pace.is_yielding()
+        self.memory.budget.is_yielding()
     }
 
     /// Whether the last turn failed: what it was about is neither stored nor acknowledged.
@@ -292,17 +293,17 @@ impl Engine {
                 asks: self.inbox.take_asks(),
             };
         }
-        let events_max = self.memory.pace.events(self.inbox.has_asks());
+        let events_max = self.memory.budget.events_max(self.inbox.has_asks());
         let jobs = &self.memory.jobs;
         let of_few = |event: &DeviceEvent| {
             event
                 .task()
                 .and_then(|task| jobs.of(task))
-                .is_some_and(pace::is_for_few)
+                .is_some_and(turn_budget::is_for_few)
         };
         let received = self.inbox.take(events_max, of_few);
         self.more_waits = received.events.len() >= events_max;
-        self.memory.pace.note(&received.asks, self.clock);
+        self.memory.budget.note_requests(&received.asks, self.clock);
         received
     }
 
@@ -371,7 +372,7 @@ impl Engine {
         let writes = std::mem::take(&mut batch.writes);
         self.health.store_fails(learned.is_err());
         self.hand_out(batch, Some(committed));
-        self.memory.keep_known(writes, committed);
+        self.memory.cache_committed(writes, committed);
         if let Err(error) = learned {
             tracing::error!(error = &error as &dyn std::error::Error, "reading back a commit failed");
             let lost = std::mem::take(&mut self.kept);

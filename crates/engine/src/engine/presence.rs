@@ -21,12 +21,14 @@ impl Turn<'_> {
                 DeviceEvent::Connected { session, device } => {
                     self.connected(*session, *device, queues.get(device).map_or(&[][..], Vec::as_slice));
                 }
-                DeviceEvent::Ready { session, device, kinds } => self.memory.devices.ready(*device, *session, *kinds),
+                DeviceEvent::Ready { session, device, kinds } => {
+                    self.memory.devices.set_kinds(*device, *session, *kinds)
+                }
                 DeviceEvent::ReadyFor {
                     session,
                     device,
                     services,
-                } => self.memory.devices.ready_for(*device, *session, services),
+                } => self.memory.devices.add_services(*device, *session, services),
                 DeviceEvent::Disconnected { session, device } => self.disconnected(*session, *device),
                 DeviceEvent::NotSent { .. }
                 | DeviceEvent::TooLarge { .. }
@@ -49,10 +51,10 @@ impl Turn<'_> {
         if arriving.is_empty() {
             return Ok(HashMap::new());
         }
-        self.know(&arriving)?;
+        self.load_facts(&arriving)?;
         let queues = self.store.queued(&arriving)?;
         let tasks: Vec<_> = queues.iter().flatten().map(|task| task.no).collect();
-        self.memory.know_jobs(self.store, &tasks)?;
+        self.memory.load_jobs(self.store, &tasks)?;
         Ok(arriving.into_iter().zip(queues).collect())
     }
 
@@ -63,8 +65,8 @@ impl Turn<'_> {
             _ => None,
         });
         let leaving: Vec<DeviceNo> = leaving.collect();
-        self.know(&leaving)?;
-        self.know_queue_lengths(&leaving)
+        self.load_facts(&leaving)?;
+        self.load_queue_lengths(&leaving)
     }
 
     /// A device that was disabled or deleted between its login's check and now is shown out again.

@@ -37,7 +37,7 @@ impl Default for Ready {
 impl Ready {
     /// Sets how many devices a turn looks at.
     #[cfg(test)]
-    pub(super) fn look_at_most(&mut self, per_turn: usize) {
+    pub(super) fn limit_per_turn(&mut self, per_turn: usize) {
         self.per_turn = per_turn;
     }
 
@@ -90,7 +90,7 @@ mod tests {
 
     fn ready(devices: impl IntoIterator<Item = u64>) -> Ready {
         let mut ready = Ready::default();
-        ready.look_at_most(3);
+        ready.limit_per_turn(3);
         devices.into_iter().for_each(|device| ready.insert(DeviceNo(device)));
         ready
     }

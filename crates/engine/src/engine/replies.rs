@@ -21,7 +21,7 @@ impl Turn<'_> {
                 _ => None,
             })
             .collect();
-        self.know(&unsent)?;
+        self.load_facts(&unsent)?;
         for event in events {
             match event {
                 DeviceEvent::Acked { device, wire } => self.acked(*device, *wire),
@@ -181,7 +181,7 @@ impl Turn<'_> {
             .filter(|held| succeeded && held.slot.task == no)
             .cloned();
         if let Some(held) = held {
-            self.know(&[device])?;
+            self.load_facts(&[device])?;
             self.withdraw_open(device, &held);
         }
         Ok(())

@@ -24,7 +24,7 @@ impl Turn<'_> {
     }
 
     fn trigger_job(&mut self, no: JobNo) -> Result<(), Error> {
-        self.memory.jobs.redeem(no);
+        self.memory.jobs.release_place(no);
         let Some(job) = self.memory.jobs.get(no).filter(|job| job.cancel_mark == 0) else {
             return Ok(());
         };
@@ -36,7 +36,7 @@ impl Turn<'_> {
         let devices: Vec<DeviceNo> = rows.iter().map(|task| task.device).collect();
         let tasks: Vec<TaskNo> = rows.iter().map(|task| task.no).collect();
         self.take_in(rows);
-        self.know(&devices)?;
+        self.load_facts(&devices)?;
         for (task, device) in tasks.into_iter().zip(devices) {
             let condition = self.condition(device);
             if self.task(task).is_some_and(|task| task.state == State::Init) {

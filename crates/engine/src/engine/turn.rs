@@ -18,6 +18,7 @@ use super::batch::{Batch, OnCommit};
 use super::devices::OutstandingAttempt;
 use super::maps::Map;
 use super::memory::{Memory, is_queued};
+use super::queue_lengths::QueueLengths;
 use crate::link::Order;
 use crate::proofs::{self, Proofs};
 use crate::writer::Received;
@@ -43,15 +44,9 @@ pub(super) struct Turn<'a> {
     pub(super) now: Timestamp,
     worked: BTreeMap<TaskNo, Worked>,
     facts: Map<DeviceNo, DeviceFacts>,
-    /// Of absent devices, as stored before this turn; what it has changed stands beside.
-    queue_lengths: Map<DeviceNo, usize>,
-    queued_change: Map<DeviceNo, isize>,
-    /// Per device, the queued tasks that this turn creates.
-    pending_tasks: Map<DeviceNo, usize>,
-    /// Single commands that this turn creates and that may wait: their places are taken already.
-    promising: Map<DeviceNo, usize>,
+    queue_lengths: QueueLengths,
     /// Devices whose slot has been taken or freed.
-    slots: BTreeSet<DeviceNo>,
+    changed_slots: BTreeSet<DeviceNo>,
     activities: Vec<Activity>,
     /// Jobs cancelled as a whole in this turn, with how many rows it has settled already.
     marked: Map<JobNo, Arc<AtomicU64>>,
@@ -66,11 +61,8 @@ impl<'a> Turn<'a> {
             now,
             worked: BTreeMap::new(),
             facts: Map::default(),
-            queue_lengths: Map::default(),
-            queued_change: Map::default(),
-            pending_tasks: Map::default(),
-            promising: Map::default(),
-            slots: BTreeSet::new(),
+            queue_lengths: QueueLengths::default(),
+            changed_slots: BTreeSet::new(),
             activities: Vec::new(),
             marked: Map::default(),
             batch: Batch::default(),
@@ -105,7 +97,7 @@ impl<'a> Turn<'a> {
 
     /// Reads these tasks and their jobs, as far as they exist and are not at hand.
     pub(super) fn load(&mut self, tasks: &[TaskNo]) -> Result<(), Error> {
-        self.memory.know_jobs(self.store, tasks)?;
+        self.memory.load_jobs(self.store, tasks)?;
         let mut wanted: Vec<TaskNo> = tasks
             .iter()
             .copied()
@@ -113,7 +105,7 @@ impl<'a> Turn<'a> {
             .collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let at_hand = wanted.iter().filter_map(|task| self.memory.known.take(*task)).collect();
+        let at_hand = wanted.iter().filter_map(|task| self.memory.tasks.take(*task)).collect();
         self.take_in(at_hand);
         wanted.retain(|task| !self.worked.contains_key(task));
         if wanted.is_empty() {
@@ -130,7 +122,7 @@ impl<'a> Turn<'a> {
             let Some(job) = self.memory.jobs.of(task.no).map(|job| job.no) else {
                 continue;
             };
-            self.memory.known.take(task.no);
+            self.memory.tasks.take(task.no);
             self.worked.entry(task.no).or_insert_with(|| Worked {
                 from: (task.state, task.attempt),
                 job,
@@ -151,7 +143,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Reads what is not yet known of these devices.
-    pub(super) fn know(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
+    pub(super) fn load_facts(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
         let mut wanted: Vec<DeviceNo> = devices
             .iter()
             .copied()
@@ -165,31 +157,31 @@ impl<'a> Turn<'a> {
         let read = self.store.device_facts(&wanted)?;
         self.facts
             .extend(read.into_iter().flatten().map(|facts| (facts.device, facts)));
-        self.know_queue_lengths_of_absent(&wanted)
+        self.load_queue_lengths_of_absent(&wanted)
     }
 
     /// How much waits for those of these devices whose queue is not in memory.
-    pub(super) fn know_queue_lengths_of_absent(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
+    pub(super) fn load_queue_lengths_of_absent(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
         let absent = devices
             .iter()
             .filter(|device| self.memory.devices.queue_len(**device).is_none());
         let absent: Vec<DeviceNo> = absent.copied().collect();
-        self.know_queue_lengths(&absent)
+        self.load_queue_lengths(&absent)
     }
 
     /// The same of one device, read once.
-    pub(super) fn know_queue_length(&mut self, device: DeviceNo) -> Result<(), Error> {
-        if self.queue_lengths.contains_key(&device) {
+    pub(super) fn load_queue_length(&mut self, device: DeviceNo) -> Result<(), Error> {
+        if self.queue_lengths.is_read(device) {
             return Ok(());
         }
-        self.know_queue_lengths_of_absent(&[device])
+        self.load_queue_lengths_of_absent(&[device])
     }
 
     /// How much was stored as waiting for these devices before this turn.
-    pub(super) fn know_queue_lengths(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
+    pub(super) fn load_queue_lengths(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
         if !devices.is_empty() {
             let lengths = self.store.queue_lengths(devices)?;
-            self.queue_lengths.extend(devices.iter().copied().zip(lengths));
+            self.queue_lengths.take_in(devices, lengths);
         }
         Ok(())
     }
@@ -243,19 +235,15 @@ impl<'a> Turn<'a> {
         (waits && self.eligible(device).is_none()).then_some(Hold::Settling)
     }
 
-    /// How many places in the device's queue are taken or promised. Of an absent device, what is stored must be known.
+    /// How many places in the device's queue are taken or reserved. Of an absent device, the stored length must have
+    /// been read.
     pub(super) fn queued(&self, device: DeviceNo) -> usize {
-        let known = self.memory.devices.queue_len(device).unwrap_or_else(|| {
-            let stored = self.queue_lengths.get(&device).copied().unwrap_or_default();
-            stored.saturating_add_signed(self.queued_change.get(&device).copied().unwrap_or_default())
-        });
-        let of = |places: &Map<DeviceNo, usize>| places.get(&device).copied().unwrap_or_default();
-        known + of(&self.pending_tasks) + of(&self.promising) + self.memory.jobs.promised(device)
+        self.queue_lengths.of(device, self.memory)
     }
 
-    /// A place in the device's queue is promised to a single command, which this turn creates.
-    pub(super) fn promise(&mut self, device: DeviceNo) {
-        *self.promising.entry(device).or_default() += 1;
+    /// Reserves a place in the device's queue for a single command whose job this turn creates.
+    pub(super) fn reserve_place(&mut self, device: DeviceNo) {
+        self.queue_lengths.reserve(device);
     }
 
     /// This turn creates a job under this idempotency key, or an earlier one did.
@@ -310,13 +298,13 @@ impl<'a> Turn<'a> {
                 if let Some(place) = self.memory.place(after) {
                     self.memory.devices.join(device, place);
                 }
-                *self.queued_change.entry(device).or_default() += 1;
+                self.queue_lengths.task_joined(device);
             }
             (true, false) => {
                 if let Some(place) = self.memory.place(before) {
                     self.memory.devices.quit(device, &place);
                 }
-                *self.queued_change.entry(device).or_default() -= 1;
+                self.queue_lengths.task_left(device);
             }
             (true, true) | (false, false) => {}
         }
@@ -334,7 +322,7 @@ impl<'a> Turn<'a> {
             && let Some(place) = self.memory.place(task)
         {
             self.batch.pending_tasks.push((task.device, place));
-            *self.pending_tasks.entry(task.device).or_default() += 1;
+            self.queue_lengths.task_created(task.device);
         }
     }
 
@@ -361,14 +349,14 @@ impl<'a> Turn<'a> {
 
     /// Takes the device's slot: part of this turn's commit, so that it is a stored fact before the attempt leaves.
     pub(super) fn take_slot(&mut self, held: OutstandingAttempt) {
-        self.slots.insert(held.slot.device);
+        self.changed_slots.insert(held.slot.device);
         self.memory.devices.take_slot(held);
     }
 
     /// Frees the device's slot if this very attempt holds it.
     pub(super) fn free_slot(&mut self, device: DeviceNo, wire: WireId) {
         if self.memory.devices.holds(device, wire) {
-            self.slots.insert(device);
+            self.changed_slots.insert(device);
             self.memory.devices.free_slot(device);
         }
     }
@@ -406,11 +394,11 @@ impl<'a> Turn<'a> {
         self.batch.writes.push(write);
     }
 
-    /// Slots that have to be written, or not any more: a task that is out tells of its own.
-    fn written_slots(&mut self) -> Vec<(DeviceNo, Option<Slot>)> {
+    /// Changes of slots' rows. A task that is out implies its slot, which then has no row.
+    fn slot_rows(&mut self) -> Vec<(DeviceNo, Option<Slot>)> {
         let left = |worked: &&Worked| worked.changed && worked.from.0.is_out();
         let left = self.worked.values().filter(left).map(|worked| worked.task.device);
-        let mut devices = std::mem::take(&mut self.slots);
+        let mut devices = std::mem::take(&mut self.changed_slots);
         devices.extend(left);
         let mut changes = Vec::new();
         for device in devices {
@@ -418,24 +406,24 @@ impl<'a> Turn<'a> {
                 .memory
                 .devices
                 .held(device)
-                .is_some_and(|held| self.memory.devices.is_written(&held.slot));
-            let told = |slot: &Slot| match self.worked.get(&slot.task) {
+                .is_some_and(|held| self.memory.devices.has_row(&held.slot));
+            let implied_by_task = |slot: &Slot| match self.worked.get(&slot.task) {
                 Some(Worked { task, .. }) => task.state.is_out() && task.attempt == slot.attempt,
                 None => !written,
             };
-            changes.extend(self.memory.devices.keep_written(device, told));
+            changes.extend(self.memory.devices.sync_slot_row(device, implied_by_task));
         }
         changes
     }
 
     /// Everything in the order of a commit: steps, slots and presence first, then what callers asked for.
     pub(super) fn finish(mut self) -> Batch {
-        let slots = self.written_slots();
+        let slots = self.slot_rows();
         let mut writes = Vec::new();
         let mut steps = Vec::new();
         for worked in self.worked.into_values() {
             if !worked.changed {
-                self.memory.keep(worked.task);
+                self.memory.cache_task(worked.task);
                 continue;
             }
             let job = self.memory.jobs.get(worked.job);

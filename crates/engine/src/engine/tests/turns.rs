@@ -8,7 +8,7 @@ use aldis_store::Write;
 use super::bench::Bench;
 use super::sample::{AT_ONCE, BEGIN, REPLY_MS, WAITING};
 use crate::engine::Wake;
-use crate::engine::pace::EVENTS_YIELDING;
+use crate::engine::turn_budget::EVENTS_YIELDING;
 use crate::link::{DeviceEvent, SessionNo};
 use crate::writer::Ask;
 

@@ -1,26 +1,26 @@
-//! Tasks of present devices, as they are stored, so that their next step needs no look at the store.
+//! Stored rows of present devices' tasks: their next step reads nothing from the store.
 
 use aldis_core::ids::TaskNo;
 use aldis_core::task::{State, Task};
 
 use super::maps::Map;
 
-/// At some 300 bytes each: what lies beyond is read when its turn comes.
-const KNOWN_MAX: usize = 65_536;
+/// At some 300 bytes each. Rows beyond it are read from the store when they are needed.
+const CACHED_MAX: usize = 65_536;
 
 /// Rows that need not be read again.
 #[derive(Debug, Default)]
-pub(super) struct Known(Map<TaskNo, Task>);
+pub(super) struct TaskCache(Map<TaskNo, Task>);
 
-impl Known {
+impl TaskCache {
     /// Whether a task has a next step that its device's presence brings about.
-    pub(super) fn is_worth(task: &Task) -> bool {
+    pub(super) fn is_worth_keeping(task: &Task) -> bool {
         matches!(task.state, State::Queued | State::Published | State::InProgress)
     }
 
     /// Keeps a row as it is stored, as long as there is room.
-    pub(super) fn keep(&mut self, task: Task) {
-        if self.0.len() < KNOWN_MAX {
+    pub(super) fn insert(&mut self, task: Task) {
+        if self.0.len() < CACHED_MAX {
             self.0.insert(task.no, task);
         }
     }
@@ -30,7 +30,7 @@ impl Known {
         self.0.remove(&no)
     }
 
-    pub(super) fn forget_all(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 

@@ -1,4 +1,4 @@
-//! How much one turn takes on: as much as there is, but little while callers wait for single devices.
+//! How much work one turn takes: everything there is, but little while callers wait for single devices.
 //!
 //! Under load a turn is as long as what has come in during the one before: large turns are cheap ones, since a commit
 //! costs the same for five tasks as for a hundred. A caller that commands a single device then waits for some of them,
@@ -22,14 +22,14 @@ const YIELD_MS: i64 = 1_000;
 const FEW: u64 = 16;
 
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct TurnBudget {
     /// Turns are short until then.
     until: Option<Timestamp>,
 }
 
-impl Pace {
+impl TurnBudget {
     /// Takes notice of what callers have asked for.
-    pub(super) fn note(&mut self, asks: &[Ask], now: Timestamp) {
+    pub(super) fn note_requests(&mut self, asks: &[Ask], now: Timestamp) {
         if asks.iter().any(is_about_few) {
             self.until = Some(now.plus_ms(YIELD_MS));
         } else if self.until.is_some_and(|until| now >= until) {
@@ -43,7 +43,7 @@ impl Pace {
     }
 
     /// Events to take in: a turn that hears of a call is short already.
-    pub(super) fn events(&self, asked: bool) -> usize {
+    pub(super) fn events_max(&self, asked: bool) -> usize {
         if asked || self.is_yielding() {
             EVENTS_YIELDING
         } else {
@@ -52,7 +52,7 @@ impl Pace {
     }
 
     /// Rows of a slice of bulk work.
-    pub(super) fn slice(&self, devices_spoke: bool) -> usize {
+    pub(super) fn rows_per_slice(&self, devices_spoke: bool) -> usize {
         if devices_spoke || self.is_yielding() {
             SLICE_YIELDING
         } else {
