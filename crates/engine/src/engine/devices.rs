@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aldis_core::command::Command;
-use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo, WireId};
+use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Slot;
 
 use super::gateways::Gateways;
+use super::jobs::Jobs;
 use super::maps::Map;
 use super::queue::{Place, Queue};
 use super::ready::Ready;
@@ -79,6 +80,15 @@ impl OutstandingAttempt {
     }
 }
 
+/// A device that can take a task now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Eligible {
+    pub(super) device: DeviceNo,
+    pub(super) session: Session,
+    /// The head of its queue.
+    pub(super) place: Place,
+}
+
 /// One device, as long as it has a session or holds a slot.
 #[derive(Debug, Default)]
 struct Entry {
@@ -91,10 +101,31 @@ struct Entry {
 }
 
 impl Entry {
+    /// The head of the queue, if the session goes on and the slot is free.
     fn next(&self) -> Option<(Session, Place)> {
         let session = self.session.filter(|session| !session.closing)?;
         let place = self.queue.first().filter(|_| self.held.is_none())?;
         Some((session, place))
+    }
+
+    /// Whether the session takes this command: its kind, or its service by name.
+    fn takes(&self, session: Session, command: &Command) -> bool {
+        session.kinds.contain(command.kind()) || self.has_named(command)
+    }
+
+    fn has_named(&self, command: &Command) -> bool {
+        let Command::InvokeService { service_id, .. } = command else {
+            return false;
+        };
+        self.named.iter().any(|named| **named == **service_id)
+    }
+
+    /// The device's next task, if its session takes it.
+    fn eligible(&self, device: DeviceNo, jobs: &Jobs) -> Option<Eligible> {
+        let (session, place) = self.next()?;
+        let command = &jobs.get(place.job)?.command;
+        self.takes(session, command)
+            .then_some(Eligible { device, session, place })
     }
 }
 
@@ -104,9 +135,9 @@ pub(super) struct Devices {
     present: usize,
     deadlines: BTreeSet<(Timestamp, DeviceNo)>,
     /// Devices that may take their next task: dispatch looks at them.
-    pub(super) ready: Ready,
+    ready: Ready,
     /// Connections that sub-devices share.
-    pub(super) gateways: Gateways,
+    gateways: Gateways,
     /// Slots freed since the last commit: what is known of them comes back if the next one fails.
     freed: Map<DeviceNo, OutstandingAttempt>,
     /// Slots that have a row of their own, because no stored task implies them.
@@ -116,6 +147,17 @@ pub(super) struct Devices {
 }
 
 impl Devices {
+    /// Sets how many attempts may be out over one shared connection.
+    pub(super) fn share_at_most(&mut self, out_max: usize) {
+        self.gateways.share_at_most(out_max);
+    }
+
+    /// Sets how many devices dispatch looks at in a turn.
+    #[cfg(test)]
+    pub(super) fn dispatch_at_most(&mut self, per_turn: usize) {
+        self.ready.limit_per_turn(per_turn);
+    }
+
     /// True if attempts are in flight: their PUBACKs do not wake the writer.
     pub(super) fn await_pubacks(&self) -> bool {
         !self.deadlines.is_empty() && self.present > 0
@@ -146,15 +188,6 @@ impl Devices {
                 .extend(services.iter().take(room).map(|service| service.as_str().into()));
             self.refresh(device);
         }
-    }
-
-    /// Whether the device's session has asked for this command's service by name.
-    pub(super) fn has_named(&self, device: DeviceNo, command: &Command) -> bool {
-        let Command::InvokeService { service_id, .. } = command else {
-            return false;
-        };
-        let entry = self.entries.get(&device);
-        entry.is_some_and(|entry| entry.named.iter().any(|named| **named == **service_id))
     }
 
     fn session_mut(&mut self, device: DeviceNo) -> Option<&mut Session> {
@@ -403,7 +436,7 @@ impl Devices {
         let entry = self.entries.get(&device);
         entry
             .into_iter()
-            .flat_map(|entry| entry.queue.places().map(|place| place.2))
+            .flat_map(|entry| entry.queue.places().map(|place| place.task))
     }
 
     /// A task joins a present device's queue; nothing happens for an absent one, whose queue is the store.
@@ -437,10 +470,34 @@ impl Devices {
         self.entries.get(&device)?.next()
     }
 
-    /// The devices to look at in this turn; `org` says whose a job is.
-    pub(super) fn take_ready<'o>(&mut self, org: impl Fn(JobNo) -> Option<&'o OrgId>) -> Vec<DeviceNo> {
+    /// The device's next task, if its session takes it.
+    pub(super) fn eligible(&self, device: DeviceNo, jobs: &Jobs) -> Option<Eligible> {
+        self.entries.get(&device)?.eligible(device, jobs)
+    }
+
+    /// The devices that dispatch has to look at in this turn.
+    pub(super) fn take_ready(&mut self, jobs: &Jobs) -> Vec<DeviceNo> {
         let Self { ready, entries, .. } = self;
-        ready.take(|device| org(entries.get(&device)?.next()?.1.1))
+        ready.take(|device| {
+            let (_, place) = entries.get(&device)?.next()?;
+            jobs.get(place.job).map(|job| &job.org)
+        })
+    }
+
+    /// Those of these devices that can take a task, and the sub-devices whose turn it is on a shared connection.
+    pub(super) fn take_eligible(&mut self, devices: &[DeviceNo], jobs: &Jobs) -> Vec<Eligible> {
+        let Self { entries, gateways, .. } = self;
+        let eligible = |device: DeviceNo| entries.get(&device)?.eligible(device, jobs);
+        let mut next = Vec::with_capacity(devices.len());
+        for found in devices.iter().filter_map(|device| eligible(*device)) {
+            match found.session.no.shared() {
+                None => next.push(found),
+                Some(connection) => gateways.wait(connection, found.device),
+            }
+        }
+        let on = |connection, found: &Eligible| found.session.no.shared() == Some(connection);
+        next.extend(gateways.turns(|connection, device| eligible(device).filter(|found| on(connection, found))));
+        next
     }
 
     #[cfg(test)]

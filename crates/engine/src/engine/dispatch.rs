@@ -1,4 +1,4 @@
-//! Who gets what next: every present device that has settled, whose slot is free, gets the head of its queue.
+//! Dispatch: every present device whose session takes commands and whose slot is free gets the head of its queue.
 
 use std::sync::Arc;
 
@@ -7,14 +7,10 @@ use aldis_core::task::{Event, Publish, Refused};
 use aldis_store::Error;
 use aldis_store::rows::Slot;
 
-use super::devices::{OutstandingAttempt, Session};
+use super::devices::{Eligible, OutstandingAttempt, Session};
 use super::memory::Memory;
-use super::queue::Place;
 use super::turn::Turn;
 use crate::link::{Gate, Order, Outgoing};
-
-/// A device that can take a task: its session, and the head of its queue.
-type Next = (DeviceNo, Session, Place);
 
 impl Turn<'_> {
     /// Claims the next task of every device that can take one, in this turn's own commit.
@@ -23,64 +19,39 @@ impl Turn<'_> {
             return Ok(());
         }
         let Memory { devices, jobs, .. } = &mut *self.memory;
-        let mut devices = devices.take_ready(|job| jobs.get(job).map(|job| &job.org));
+        let mut ready = devices.take_ready(jobs);
         loop {
-            let next = self.in_turn(&devices);
-            if next.is_empty() {
+            let Memory { devices, jobs, .. } = &mut *self.memory;
+            let eligible = devices.take_eligible(&ready, jobs);
+            if eligible.is_empty() {
                 return Ok(());
             }
-            let tasks: Vec<TaskNo> = next.iter().map(|(_, _, place)| place.2).collect();
+            let tasks: Vec<TaskNo> = eligible.iter().map(|next| next.place.task).collect();
             self.load(&tasks)?;
-            devices = Vec::new();
-            for (device, session, place) in next {
-                devices.extend(self.claim(device, session, place)?);
+            ready = Vec::new();
+            for next in eligible {
+                ready.extend(self.claim(next)?);
             }
         }
-    }
-
-    /// Those of these devices that can take a task, and the sub-devices whose turn it is on a shared connection.
-    fn in_turn(&mut self, devices: &[DeviceNo]) -> Vec<Next> {
-        let mut next = Vec::with_capacity(devices.len());
-        for device in devices {
-            let Some(eligible) = self.eligible(*device) else {
-                continue;
-            };
-            match eligible.1.no.shared() {
-                None => next.push(eligible),
-                Some(connection) => self.memory.devices.gateways.wait(connection, *device),
-            }
-        }
-        if self.memory.devices.gateways.has_turns() {
-            let mut gateways = std::mem::take(&mut self.memory.devices.gateways);
-            next.extend(gateways.turns(|connection, device| {
-                self.eligible(device)
-                    .filter(|(_, session, _)| session.no.shared() == Some(connection))
-            }));
-            self.memory.devices.gateways = gateways;
-        }
-        next
     }
 
     /// The device's next task, if its session is ready for that.
-    pub(super) fn eligible(&self, device: DeviceNo) -> Option<Next> {
-        let (session, place) = self.memory.devices.next_for(device)?;
-        let command = &self.memory.jobs.get(place.1)?.command;
-        let takes = session.kinds.contain(command.kind()) || self.memory.devices.has_named(device, command);
-        takes.then_some((device, session, place))
+    pub(super) fn eligible(&self, device: DeviceNo) -> Option<Eligible> {
+        self.memory.devices.eligible(device, &self.memory.jobs)
     }
 
     /// Claims one task. If the task could not be sent after all, the device is returned: its queue has another head
     /// now.
-    fn claim(&mut self, device: DeviceNo, session: Session, place: Place) -> Result<Option<DeviceNo>, Error> {
-        let no = place.2;
-        match self.apply(no, Event::Claimed) {
+    fn claim(&mut self, next: Eligible) -> Result<Option<DeviceNo>, Error> {
+        let Eligible { device, session, place } = next;
+        match self.apply(place.task, Event::Claimed) {
             Ok(applied) => {
                 if let Some(publish) = applied.publish {
-                    self.publish(device, session, no, publish);
+                    self.publish(device, session, place.task, publish);
                     return Ok(None);
                 }
             }
-            Err(Refused::WindowOver) => self.expire_head(device, no)?,
+            Err(Refused::WindowOver) => self.expire_head(device, place.task)?,
             // The queue is a mirror of the rows; a head that is not queued does not belong there.
             Err(_) => self.memory.devices.quit(device, &place),
         }

@@ -170,7 +170,11 @@ impl Memory {
 
     pub(super) fn place(&self, task: &Task) -> Option<Place> {
         let job = self.jobs.of(task.no)?;
-        Some((task.due_at(&job.rules()), job.no, task.no))
+        Some(Place {
+            due: task.due_at(&job.rules()),
+            job: job.no,
+            task: task.no,
+        })
     }
 
     /// What a commit has made new: jobs created, jobs triggered.

@@ -176,13 +176,13 @@ impl Engine {
     /// Sets how many attempts may be out to the sub-devices of one connection, instead of [`OUT_MAX`]: small worlds
     /// meet the bound only if it is small, too.
     pub fn share_at_most(&mut self, out_max: usize) {
-        self.memory.devices.gateways.share_at_most(out_max);
+        self.memory.devices.share_at_most(out_max);
     }
 
     /// Sets how many devices a turn looks at: small worlds meet the bound only if it is small, too.
     #[cfg(test)]
     fn dispatch_at_most(&mut self, per_turn: usize) {
-        self.memory.devices.ready.limit_per_turn(per_turn);
+        self.memory.devices.dispatch_at_most(per_turn);
     }
 
     /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.

@@ -5,8 +5,14 @@ use std::collections::VecDeque;
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::time::Timestamp;
 
-/// A place in a device's queue: the moment due, then job number, then index.
-pub(super) type Place = (Timestamp, JobNo, TaskNo);
+/// A place in a device's queue. Places are ordered as their fields are: by the moment due, then by job, then by task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// When the task's round became due.
+    pub(super) due: Timestamp,
+    pub(super) job: JobNo,
+    pub(super) task: TaskNo,
+}
 
 /// A device's queue. Short, and grown at its end nearly always: a sorted row of places is smaller than a tree.
 #[derive(Debug, Default)]
@@ -69,7 +75,11 @@ mod tests {
             first in proptest::collection::vec((0..9_i64, 0..4_u64), 0..9),
             changes in proptest::collection::vec((any::<bool>(), 0..9_i64, 0..4_u64), 0..40),
         ) {
-            let place = |at: i64, no: u64| (Timestamp(at), JobNo(no), TaskNo(no));
+            let place = |at: i64, no: u64| Place {
+                due: Timestamp(at),
+                job: JobNo(no),
+                task: TaskNo(no),
+            };
             let mut model: BTreeSet<Place> = first.iter().map(|(at, no)| place(*at, *no)).collect();
             let mut queue: Queue = first.into_iter().map(|(at, no)| place(at, no)).collect();
             for (joins, at, no) in changes {
