@@ -12,22 +12,22 @@ use rmqtt_codec::v3::{Connect, ConnectAckReason};
 use super::Gateway;
 use super::certificate::Shown;
 use super::entrant::Entrant;
+use super::guest_connection::{GuestConnection, Purpose};
+use super::guest_quota::{GuestKind, GuestPermit};
 use super::keys::Keys;
 use super::packing::Packing;
 use super::terms::Terms;
-use super::visit::{Purpose, Visit};
-use super::visitors::{Kind, Seat};
 use aldis_app::admit_device::{Claim, Denied, NotAdmitted, admit_device, is_still_admitted};
 use aldis_app::admit_guest::{Proof, admit_channel, admit_to_activation};
 use aldis_engine::trace::Event;
 use aldis_telemetry::{TEXT_MAX_BYTES, cut};
 
 /// Who has proved to be what.
-pub(super) enum Guest {
+pub(super) enum Admission {
     /// A device with its own secret.
     Device(Admitted),
     /// A login with a product's secret.
-    Visitor(Visit),
+    Guest(GuestConnection),
 }
 
 /// What a client has said about how it will talk.
@@ -60,7 +60,7 @@ impl Gateway {
         terms: Terms,
         shown: Option<&Shown>,
         peer: SocketAddr,
-    ) -> Result<Guest, ConnectAckReason> {
+    ) -> Result<Admission, ConnectAckReason> {
         let keys = connect.username.as_deref().and_then(keys_in);
         let (claim, manners) = match stated(connect, terms, shown) {
             Ok(stated) => stated,
@@ -85,7 +85,7 @@ impl Gateway {
         }
     }
 
-    async fn admit_claim(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
+    async fn admit_claim(&self, claim: Claim, manners: Manners) -> Result<Admission, NotAdmitted> {
         match claim.login.secure_mode {
             SecureMode::DeviceSecret => self.admit_device(claim, manners).await,
             SecureMode::ProductSecret => self.admit_to_activation(claim, manners).await,
@@ -93,12 +93,12 @@ impl Gateway {
         }
     }
 
-    async fn admit_device(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
+    async fn admit_device(&self, claim: Claim, manners: Manners) -> Result<Admission, NotAdmitted> {
         let login = &claim.login;
         let keys = Keys::new(&login.product_key.0, &login.device_key.0);
         let logins_changed = self.app.writer().logins_changed();
         let welcome = admit_device(&self.app, claim).await?;
-        Ok(Guest::Device(Admitted {
+        Ok(Admission::Device(Admitted {
             entrant: Entrant {
                 device: welcome.device,
                 keys,
@@ -110,10 +110,10 @@ impl Gateway {
         }))
     }
 
-    async fn admit_to_activation(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
+    async fn admit_to_activation(&self, claim: Claim, manners: Manners) -> Result<Admission, NotAdmitted> {
         let logins_changed = self.app.writer().logins_changed();
         let (device, signed_with) = admit_to_activation(&self.app, claim).await?;
-        let seat = self.seat(device.is.product.as_str(), Kind::Activation)?;
+        let permit = self.acquire(device.is.product.as_str(), GuestKind::Activation)?;
         tracing::info!(device = device.no.0, "a device is told its secret");
         let info = ActivationInfo {
             asset_id: device.is.asset.as_str(),
@@ -123,21 +123,21 @@ impl Gateway {
         };
         let purpose = Purpose::Activation(device.no, info.message());
         let proof = Proof::new(device.is.product, signed_with, logins_changed);
-        Ok(Guest::Visitor(Visit::new(purpose, proof, manners, seat)))
+        Ok(Admission::Guest(GuestConnection::new(purpose, proof, manners, permit)))
     }
 
-    async fn admit_channel(&self, claim: Claim, manners: Manners) -> Result<Guest, NotAdmitted> {
+    async fn admit_channel(&self, claim: Claim, manners: Manners) -> Result<Admission, NotAdmitted> {
         let logins_changed = self.app.writer().logins_changed();
         let (product, signed_with) = admit_channel(&self.app, claim).await?;
-        let seat = self.seat(product.key.as_str(), Kind::Channel)?;
+        let permit = self.acquire(product.key.as_str(), GuestKind::Channel)?;
         let proof = Proof::new(product.key.clone(), signed_with, logins_changed);
         let purpose = Purpose::Channel(product.key);
-        Ok(Guest::Visitor(Visit::new(purpose, proof, manners, seat)))
+        Ok(Admission::Guest(GuestConnection::new(purpose, proof, manners, permit)))
     }
 
-    fn seat(&self, product: &str, kind: Kind) -> Result<Seat, NotAdmitted> {
-        let seat = self.visitors.seat(product, kind);
-        seat.ok_or_else(|| {
+    fn acquire(&self, product: &str, kind: GuestKind) -> Result<GuestPermit, NotAdmitted> {
+        let permit = self.guest_quota.acquire(product, kind);
+        permit.ok_or_else(|| {
             tracing::warn!(product, ?kind, "too many connections with the product's secret");
             NotAdmitted::Unavailable
         })

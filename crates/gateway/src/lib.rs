@@ -5,8 +5,8 @@
 //! writes what the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
 //!
 //! `listener` accepts · `transport` carries bytes, `upgrade` lays them into a WebSocket, `tls` and `certificate` say
-//! what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `visit` one that is
-//! no device's presence, of which `visitors` bounds the number · `input` reads from its socket, `packets` takes the
+//! what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `guest_connection` one that is
+//! no device's presence, of which `guest_quota` bounds the number · `input` reads from its socket, `packets` takes the
 //! bytes apart, `mqtt5` and `properties` those of MQTT 5, `packing` unpacks payloads, `upstream` says what a message
 //! means · `warm_up` says when the device may be sent what · `sessions` knows who is online, `members` who is over a
 //! gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the
@@ -17,6 +17,8 @@ mod certificate;
 mod connection;
 mod end;
 mod entrant;
+mod guest_connection;
+mod guest_quota;
 mod input;
 mod keys;
 mod line;
@@ -43,8 +45,6 @@ mod tls;
 mod transport;
 mod upgrade;
 mod upstream;
-mod visit;
-mod visitors;
 mod warm_up;
 
 use std::sync::Arc;
@@ -57,8 +57,8 @@ pub use tls::{CertificateFiles, NotReloaded, Tls, TlsError, TlsFiles};
 
 use aldis_app::App;
 use aldis_net::idle::Idle;
+use guest_quota::GuestQuota;
 use throttle::Throttle;
-use visitors::Visitors;
 
 /// What every connection shares.
 pub struct Gateway {
@@ -67,7 +67,7 @@ pub struct Gateway {
     sessions: Arc<Sessions>,
     throttle: Throttle,
     /// Those with a product's secret.
-    visitors: Arc<Visitors>,
+    guest_quota: Arc<GuestQuota>,
     /// Connections that have not logged in.
     strangers: Arc<Idle>,
     connections_max: usize,
@@ -82,7 +82,7 @@ impl Gateway {
             clock,
             sessions,
             throttle: Throttle::default(),
-            visitors: Arc::default(),
+            guest_quota: Arc::default(),
             strangers: Arc::default(),
             connections_max,
         })

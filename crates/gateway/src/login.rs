@@ -9,17 +9,17 @@ use aldis_protocol::login::keys_in;
 use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet};
 use tokio::net::TcpStream;
 
-use super::admission::{Admitted, Guest};
+use super::admission::{Admission, Admitted};
 use super::certificate::Shown;
 use super::connection::Connection;
 use super::end::WireError;
+use super::guest_connection::Purpose;
 use super::input::Input;
 use super::terms::Terms;
 use super::throttle::{Claim, Telling};
 use super::tls::Tls;
 use super::transport::{Received, Transport};
-use super::visit::Purpose;
-use super::{Gateway, packets, socket, upgrade, visit};
+use super::{Gateway, guest_connection, packets, socket, upgrade};
 use aldis_engine::trace::Event;
 use aldis_net::idle::Member;
 use aldis_net::shutdown::Stopped;
@@ -110,7 +110,7 @@ async fn begin(
     drop(place);
     tokio::time::sleep(BEFORE_CONNACK).await;
     match guest {
-        Guest::Device(device) => {
+        Admission::Device(device) => {
             gateway.sessions.writer().room().await;
             // A client that has given up meanwhile must not end the session of one that has not.
             if let Err(error) = caller.look() {
@@ -119,11 +119,11 @@ async fn begin(
             }
             enter(gateway, caller, device, peer).await
         }
-        Guest::Visitor(visitor) => {
-            if let Purpose::Activation(device, _) = visitor.purpose {
+        Admission::Guest(guest) => {
+            if let Purpose::Activation(device, _) = guest.purpose {
                 gateway.sessions.note(device, Event::ToldSecret(peer));
             }
-            visit::live(&visitor, &caller.transport, caller.input, &gateway).await;
+            guest_connection::live(&guest, &caller.transport, caller.input, &gateway).await;
             None
         }
     }
@@ -137,7 +137,7 @@ async fn wanted(place: Option<&Member>) {
 }
 
 /// Who has come, and as what; `None` if refused or gone.
-async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: bool) -> Option<(Caller, Guest)> {
+async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: bool) -> Option<(Caller, Admission)> {
     let end = tokio::time::Instant::now() + CONNECT_WITHIN;
     let mut caller = match tokio::time::timeout_at(end, open(accepted)).await.ok()? {
         Ok(opened) => opened,
@@ -205,13 +205,13 @@ async fn prove(
     caller: &mut Caller,
     peer: SocketAddr,
     (connect, terms): (&Connect, Terms),
-) -> Option<Result<Guest, ConnectAckReason>> {
+) -> Option<Result<Admission, ConnectAckReason>> {
     let proved = gateway
         .admit(connect, terms, caller.transport.certificate(), peer)
         .await;
     let device = match &proved {
-        Ok(Guest::Device(admitted)) => admitted.entrant.device,
-        Ok(Guest::Visitor(_)) | Err(_) => return Some(proved),
+        Ok(Admission::Device(admitted)) => admitted.entrant.device,
+        Ok(Admission::Guest(_)) | Err(_) => return Some(proved),
     };
     if !gateway.sessions.is_flapping(device) {
         return Some(proved);

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
-use crate::admission::{Admitted, Guest};
+use crate::admission::{Admission, Admitted};
 use crate::terms::Terms;
 use crate::{Gateway, Listeners, Sessions, serve};
 use aldis_app::devices::DeviceName;
@@ -118,14 +118,14 @@ impl Bench {
     /// A device whose login has been checked and that has not entered yet.
     pub(super) async fn admit(&self, key: &str) -> Admitted {
         match self.try_admit(key).await {
-            Ok(Guest::Device(admitted)) => admitted,
-            Ok(Guest::Visitor(_)) => panic!("it is a device"),
+            Ok(Admission::Device(admitted)) => admitted,
+            Ok(Admission::Guest(_)) => panic!("it is a device"),
             Err(code) => panic!("{code:?}"),
         }
     }
 
     /// What comes of a login with the right secret.
-    pub(super) async fn try_admit(&self, key: &str) -> Result<Guest, ConnectAckReason> {
+    pub(super) async fn try_admit(&self, key: &str) -> Result<Admission, ConnectAckReason> {
         let strings = login(key).to_connect("secret");
         let connect = Connect {
             client_id: strings.client_id.into(),

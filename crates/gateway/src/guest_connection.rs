@@ -16,6 +16,7 @@ use super::Gateway;
 use super::admission::Manners;
 use super::connection::{NOT_IN_A_TOPIC, silent_at, suback};
 use super::end::{Breach, End, WireError};
+use super::guest_quota::GuestPermit;
 use super::input::{Input, Pass};
 use super::login::connack;
 use super::mqtt5;
@@ -25,7 +26,6 @@ use super::packing::Unpackable;
 use super::socket;
 use super::terms::{Terms, Version};
 use super::transport::Transport;
-use super::visitors::Seat;
 use aldis_app::admit_guest::Proof;
 
 /// Time to take note of one's secret. Some libraries stay connected afterwards until their program does something, and
@@ -33,11 +33,11 @@ use aldis_app::admit_guest::Proof;
 const ACTIVATION_MAX: Duration = Duration::from_secs(60);
 
 /// A client with a product's secret.
-pub(super) struct Visit {
+pub(super) struct GuestConnection {
     pub(super) purpose: Purpose,
     proof: Proof,
     manners: Manners,
-    _seat: Seat,
+    permit: GuestPermit,
 }
 
 /// What for.
@@ -49,22 +49,22 @@ pub(super) enum Purpose {
 }
 
 /// Lives the connection.
-pub(super) async fn live(visit: &Visit, transport: &Transport, mut input: Input, gateway: &Gateway) {
-    if visit.manners.keep_alive == 0 {
+pub(super) async fn live(guest: &GuestConnection, transport: &Transport, mut input: Input, gateway: &Gateway) {
+    if guest.manners.keep_alive == 0 {
         socket::probe_when_silent(transport.socket());
     }
     let mut output = Vec::new();
     let end = tokio::select! {
         biased;
         () = gateway.sessions.until_revoked(transport) => End::Revoked,
-        () = visit.proof.until_replaced(&gateway.app) => End::Replaced,
-        talked = visit.talk(transport, &mut input, &mut output) => match talked {
+        () = guest.proof.until_replaced(&gateway.app) => End::Replaced,
+        talked = guest.talk(transport, &mut input, &mut output) => match talked {
             Ok(never) => match never {},
             Err(end) => end,
         },
     };
-    tracing::debug!(purpose = visit.purpose.name(), %end, "a connection without a device has ended");
-    let terms = visit.manners.terms;
+    tracing::debug!(purpose = guest.purpose.name(), %end, "a connection without a device has ended");
+    let terms = guest.manners.terms;
     if terms.version == Version::V5
         && mqtt5::put_disconnect(&mut output, terms, &end)
         && let Err(error) = transport.send(&mut output)
@@ -82,13 +82,13 @@ impl Purpose {
     }
 }
 
-impl Visit {
-    pub(super) fn new(purpose: Purpose, proof: Proof, manners: Manners, seat: Seat) -> Self {
+impl GuestConnection {
+    pub(super) fn new(purpose: Purpose, proof: Proof, manners: Manners, permit: GuestPermit) -> Self {
         Self {
             purpose,
             proof,
             manners,
-            _seat: seat,
+            permit: permit,
         }
     }
 
