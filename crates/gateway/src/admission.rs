@@ -11,11 +11,11 @@ use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
 use super::certificate::Shown;
+use super::compression::PayloadEncoding;
 use super::entrant::Entrant;
 use super::guest_connection::{GuestConnection, Purpose};
 use super::guest_quota::{GuestKind, GuestPermit};
 use super::keys::Keys;
-use super::packing::Packing;
 use super::terms::Terms;
 use aldis_app::admit_device::{Claim, Denied, NotAdmitted, admit_device, is_still_admitted};
 use aldis_app::admit_guest::{Proof, admit_channel, admit_to_activation};
@@ -36,7 +36,7 @@ pub(super) struct Manners {
     /// Seconds between two signs of life; 0: none are promised.
     pub(super) keep_alive: u16,
     /// How every payload is packed.
-    pub(super) packing: Packing,
+    pub(super) encoding: PayloadEncoding,
     /// What its packets are like.
     pub(super) terms: Terms,
 }
@@ -165,7 +165,8 @@ fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Cla
     let login = Login::parse(&connect.client_id, user_name).map_err(|error| error.to_string())?;
     let password = connect.password.as_ref().ok_or("there is no password")?;
     let password = Secret(password.to_vec());
-    let packing = Packing::announced(login.compression).ok_or("the compression that it announces is not served")?;
+    let encoding =
+        PayloadEncoding::announced(login.compression).ok_or("the compression that it announces is not served")?;
     let certified = match shown {
         Some(shown) => shown.proves(&login.product_key.0, &login.device_key.0)?,
         None => false,
@@ -176,7 +177,7 @@ fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Cla
     }
     let manners = Manners {
         keep_alive: connect.keep_alive,
-        packing,
+        encoding,
         terms,
     };
     let claim = Claim {

@@ -14,6 +14,7 @@ use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
 use tokio::time::Sleep;
 
 use super::Gateway;
+use super::compression::DecompressError;
 use super::end::{Breach, End};
 use super::input::{Input, Pass};
 use super::line::Outward;
@@ -22,7 +23,6 @@ use super::members::{Asked, Members};
 use super::mqtt5;
 use super::pace::Pace;
 use super::packets::{Incoming, Message};
-use super::packing::Unpackable;
 use super::sessions::Present;
 use super::socket;
 use super::subscribing::{Ready, subscribed};
@@ -274,10 +274,10 @@ impl Connection {
         if message.topic.contains(NOT_IN_A_TOPIC) {
             return Err(Breach::Topic.into());
         }
-        let payload = match outward.packing().unpack(message.payload) {
+        let payload = match outward.encoding().decompress(message.payload) {
             Ok(payload) => payload,
-            Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
-            Err(Unpackable::Garbage) => {
+            Err(DecompressError::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
+            Err(DecompressError::Garbage) => {
                 self.pace.charge(message.payload.len());
                 self.dropped(
                     self.present.line.device,

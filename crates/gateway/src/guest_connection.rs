@@ -14,6 +14,7 @@ use rmqtt_codec::v3::{ConnectAckReason, Packet};
 
 use super::Gateway;
 use super::admission::Manners;
+use super::compression::DecompressError;
 use super::connection::{NOT_IN_A_TOPIC, silent_at, suback};
 use super::end::{Breach, End, WireError};
 use super::guest_quota::GuestPermit;
@@ -22,7 +23,6 @@ use super::login::connack;
 use super::mqtt5;
 use super::pace::Pace;
 use super::packets::{Incoming, Message, packet_length, publish_length, put, put_puback, put_publish, put_unsuback};
-use super::packing::Unpackable;
 use super::socket;
 use super::terms::{Terms, Version};
 use super::transport::Transport;
@@ -193,10 +193,10 @@ impl GuestConnection {
             Purpose::Activation(..) => None,
             Purpose::Channel(product) => Some(product.as_str()),
         };
-        let payload = match self.manners.packing.unpack(message.payload) {
+        let payload = match self.manners.encoding.decompress(message.payload) {
             Ok(payload) => payload,
-            Err(Unpackable::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
-            Err(Unpackable::Garbage) => return Ok(message.payload.len()),
+            Err(DecompressError::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
+            Err(DecompressError::Garbage) => return Ok(message.payload.len()),
         };
         let answer = Upstream::parse(message.topic)
             .and_then(|upstream| answer_guest(&upstream, &Envelope::read(&payload), channel_of));
@@ -212,7 +212,7 @@ impl GuestConnection {
 
     /// False: it is larger than the client takes.
     fn put_message(&self, output: &mut Vec<u8>, message: &Answer) -> Result<bool, WireError> {
-        let payload = self.manners.packing.pack(&message.payload)?;
+        let payload = self.manners.encoding.compress(&message.payload)?;
         let (version, topic) = (self.terms().version, [message.topic.as_str(), ""]);
         let takes = self
             .terms()

@@ -7,13 +7,14 @@
 //! `listener` accepts · `transport` carries bytes, `upgrade` lays them into a WebSocket, `tls` and `certificate` say
 //! what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `guest_connection` one that is
 //! no device's presence, of which `guest_quota` bounds the number · `input` reads from its socket, `packets` takes the
-//! bytes apart, `mqtt5` and `properties` those of MQTT 5, `packing` unpacks payloads, `upstream` says what a message
+//! bytes apart, `mqtt5` and `properties` those of MQTT 5, `compression` decompresses payloads, `upstream` says what a message
 //! means · `warm_up` says when the device may be sent what · `sessions` knows who is online, `members` who is over a
 //! gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the
 //! socket.
 
 mod admission;
 mod certificate;
+mod compression;
 mod connection;
 mod end;
 mod entrant;
@@ -29,7 +30,6 @@ mod mqtt5;
 mod orders;
 mod pace;
 mod packets;
-mod packing;
 pub mod pem;
 mod properties;
 mod sessions;

@@ -17,13 +17,13 @@ use parking_lot::{Mutex, MutexGuard};
 use rmqtt_codec::v3::Packet;
 
 use super::admission::Manners;
+use super::compression::PayloadEncoding;
 use super::end::{End, WireError};
 use super::entrant::Entrant;
 use super::keys::Keys;
 use super::members::{Asked, Member, Members};
 use super::mqtt5;
 use super::packets::{packet_length, publish_length, put, put_puback, put_publish, put_publish_head, put_unsuback};
-use super::packing::Packing;
 use super::templates::Template;
 use super::terms::{Terms, Version};
 use super::transport::Transport;
@@ -51,7 +51,7 @@ pub(super) struct Outward {
     /// What the socket has not taken yet.
     output: Vec<u8>,
     /// How the device wants every payload.
-    packing: Packing,
+    encoding: PayloadEncoding,
     /// What it speaks, and takes.
     terms: Terms,
     /// The command whose bytes are not all in the socket yet.
@@ -81,7 +81,7 @@ impl Line {
             qos,
             transport,
             outward: Mutex::new(Outward {
-                packing: manners.packing,
+                encoding: manners.encoding,
                 terms: manners.terms,
                 ..Outward::default()
             }),
@@ -136,8 +136,8 @@ impl Outward {
     }
 
     /// How the device packs every payload.
-    pub(super) fn packing(&self) -> Packing {
-        self.packing
+    pub(super) fn encoding(&self) -> PayloadEncoding {
+        self.encoding
     }
 
     /// Ends the connection.
@@ -251,12 +251,12 @@ impl Outward {
 
     /// What the device gets, if it wants it packed.
     fn packed(&self, template: &Template, outgoing: &Outgoing) -> Result<Option<Vec<u8>>, WireError> {
-        if self.packing == Packing::Plain {
+        if self.encoding == PayloadEncoding::Plain {
             return Ok(None);
         }
         let mut payload = Vec::with_capacity(template.body.encoded_len());
         template.body.encode(outgoing.wire, &mut payload);
-        Ok(Some(self.packing.pack(&payload)?.into_owned()))
+        Ok(Some(self.encoding.compress(&payload)?.into_owned()))
     }
 
     /// Whether the client takes a PUBLISH as large as this.
@@ -312,7 +312,7 @@ impl Outward {
 
     /// Appends a message that needs no PUBACK.
     pub(super) fn put_message(&mut self, topic: &str, payload: &[u8]) -> Result<(), WireError> {
-        let payload = self.packing.pack(payload)?;
+        let payload = self.encoding.compress(payload)?;
         if self.takes([topic, ""], false, payload.len()) {
             put_publish(&mut self.output, self.terms.version, [topic, ""], None, &payload)?;
         }

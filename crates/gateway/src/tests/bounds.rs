@@ -40,15 +40,15 @@ const PACKED: usize = 24;
 #[tokio::test]
 async fn devices_are_served_while_another_sends_packets_that_unpack_to_much() {
     let mut bench = Bench::open(ROOM).await;
-    let mut packing = bench.socket().await;
+    let mut encoding = bench.socket().await;
     let login = Login {
         client_id: "d1{compress=GZIP}".to_owned(),
         ..login("d1")
     };
-    packing
+    encoding
         .send(&packet(0x10, &[connect_head(4, 60), strings(&login)].concat()))
         .await;
-    assert_eq!(packing.connack().await, 0);
+    assert_eq!(encoding.connack().await, 0);
     let (mut good, _) = bench.device("d2").await;
     let large = format!(r#"{{"id":"1","params":{{}}}}{}"#, " ".repeat(500_000));
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
@@ -57,14 +57,14 @@ async fn devices_are_served_while_another_sends_packets_that_unpack_to_much() {
     let post = packet(0x30, &[&text("/sys/pk/d1/thing/event/e/post")[..], &packed].concat());
     // They fit into one read.
     assert!(post.len() * PACKED < 16 * 1024);
-    packing.send(&post.repeat(PACKED)).await;
+    encoding.send(&post.repeat(PACKED)).await;
     good.send(&[0xc0, 0]).await;
     assert_eq!(good.packet().await, Some((0xd0, Vec::new())));
-    let answered = packing.arrived();
+    let answered = encoding.arrived();
     let answers = answered.windows(10).filter(|at| at == b"post_reply").count();
     assert!(answers < PACKED, "all {PACKED} were dealt with first");
     for _ in answers..PACKED {
-        let (kind, _) = packing.packet().await.unwrap();
+        let (kind, _) = encoding.packet().await.unwrap();
         assert_eq!(kind, 0x30);
     }
 }

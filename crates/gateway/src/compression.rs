@@ -8,14 +8,14 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
 /// The 512 KiB that device libraries allow for a payload, unpacked too: a few packed bytes can be a gigabyte.
-const UNPACKED_MAX_BYTES: usize = 512 * 1024;
+const DECOMPRESSED_MAX_BYTES: usize = 512 * 1024;
 
 /// How packed bytes begin.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// What is done with a payload on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Packing {
+pub(super) enum PayloadEncoding {
     /// Nothing.
     #[default]
     Plain,
@@ -25,14 +25,14 @@ pub(super) enum Packing {
 
 /// Why a payload cannot be unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unpackable {
+pub(super) enum DecompressError {
     /// It is not packed as announced.
     Garbage,
     /// It is larger than a payload may be.
     TooLarge,
 }
 
-impl Packing {
+impl PayloadEncoding {
     /// What a client has announced; `None` if it is not served.
     pub(super) fn announced(compression: Compression) -> Option<Self> {
         match compression {
@@ -43,7 +43,7 @@ impl Packing {
     }
 
     /// What is sent to the client.
-    pub(super) fn pack(self, payload: &[u8]) -> std::io::Result<Cow<'_, [u8]>> {
+    pub(super) fn compress(self, payload: &[u8]) -> std::io::Result<Cow<'_, [u8]>> {
         match self {
             Self::Plain => Ok(payload.into()),
             Self::Gzip => {
@@ -55,7 +55,7 @@ impl Packing {
     }
 
     /// What the client has sent.
-    pub(super) fn unpack(self, payload: &[u8]) -> Result<Cow<'_, [u8]>, Unpackable> {
+    pub(super) fn decompress(self, payload: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
         match self {
             Self::Plain => Ok(payload.into()),
             Self::Gzip if payload.starts_with(&MAGIC) => gunzip(payload).map(Cow::from),
@@ -67,16 +67,16 @@ impl Packing {
 
 /// Of what is cut short or damaged, as much as can be unpacked: what it says is read as far as it goes, as any text
 /// that is cut off. Whatever follows the packed bytes is passed over.
-fn gunzip(payload: &[u8]) -> Result<Vec<u8>, Unpackable> {
+fn gunzip(payload: &[u8]) -> Result<Vec<u8>, DecompressError> {
     let mut unpacked = Vec::new();
     let whole = GzDecoder::new(payload)
-        .take(UNPACKED_MAX_BYTES as u64 + 1)
+        .take(DECOMPRESSED_MAX_BYTES as u64 + 1)
         .read_to_end(&mut unpacked);
-    if unpacked.len() > UNPACKED_MAX_BYTES {
-        return Err(Unpackable::TooLarge);
+    if unpacked.len() > DECOMPRESSED_MAX_BYTES {
+        return Err(DecompressError::TooLarge);
     }
     match whole {
-        Err(_broken) if unpacked.is_empty() => Err(Unpackable::Garbage),
+        Err(_broken) if unpacked.is_empty() => Err(DecompressError::Garbage),
         Ok(_) | Err(_) => Ok(unpacked),
     }
 }
@@ -88,46 +88,58 @@ mod tests {
     #[test]
     fn what_is_packed_is_unpacked_again() {
         for payload in [&b""[..], b"{}", &[0; 100_000]] {
-            for packing in [Packing::Plain, Packing::Gzip] {
-                let packed = packing.pack(payload).unwrap();
-                assert_eq!(packing.unpack(&packed).unwrap(), payload);
+            for encoding in [PayloadEncoding::Plain, PayloadEncoding::Gzip] {
+                let packed = encoding.compress(payload).unwrap();
+                assert_eq!(encoding.decompress(&packed).unwrap(), payload);
             }
-            let packed = Packing::Gzip.pack(payload).unwrap();
+            let packed = PayloadEncoding::Gzip.compress(payload).unwrap();
             assert_eq!(packed[..2], [0x1f, 0x8b]);
         }
     }
 
     #[test]
     fn a_payload_that_unpacks_to_too_much_is_refused_before_it_is_unpacked_whole() {
-        let largest = vec![0; UNPACKED_MAX_BYTES];
-        let packed = Packing::Gzip.pack(&largest).unwrap();
-        assert_eq!(Packing::Gzip.unpack(&packed).unwrap().len(), UNPACKED_MAX_BYTES);
-        let bomb = Packing::Gzip
-            .pack(&vec![0; 100 * UNPACKED_MAX_BYTES])
+        let largest = vec![0; DECOMPRESSED_MAX_BYTES];
+        let packed = PayloadEncoding::Gzip.compress(&largest).unwrap();
+        assert_eq!(
+            PayloadEncoding::Gzip.decompress(&packed).unwrap().len(),
+            DECOMPRESSED_MAX_BYTES
+        );
+        let bomb = PayloadEncoding::Gzip
+            .compress(&vec![0; 100 * DECOMPRESSED_MAX_BYTES])
             .unwrap()
             .into_owned();
-        assert!(bomb.len() < UNPACKED_MAX_BYTES);
-        assert_eq!(Packing::Gzip.unpack(&bomb), Err(Unpackable::TooLarge));
+        assert!(bomb.len() < DECOMPRESSED_MAX_BYTES);
+        assert_eq!(PayloadEncoding::Gzip.decompress(&bomb), Err(DecompressError::TooLarge));
     }
 
     #[test]
     fn payload_that_is_not_packed_or_cut_short_is_read_as_far_as_it_goes() {
         let text = b"{\"id\":\"1\"}";
-        let packed = Packing::Gzip.pack(text).unwrap().into_owned();
+        let packed = PayloadEncoding::Gzip.compress(text).unwrap().into_owned();
         let followed = [&packed[..], b"\0"].concat();
         for payload in [&text[..], &packed[..packed.len() - 1], &packed, &followed] {
-            assert_eq!(Packing::Gzip.unpack(payload).unwrap(), text.as_slice());
+            assert_eq!(PayloadEncoding::Gzip.decompress(payload).unwrap(), text.as_slice());
         }
-        assert_eq!(Packing::Gzip.unpack(b"").unwrap(), b"".as_slice());
-        assert_eq!(Packing::Gzip.unpack(&packed[..5]), Err(Unpackable::Garbage));
+        assert_eq!(PayloadEncoding::Gzip.decompress(b"").unwrap(), b"".as_slice());
+        assert_eq!(
+            PayloadEncoding::Gzip.decompress(&packed[..5]),
+            Err(DecompressError::Garbage)
+        );
     }
 
     #[test]
     fn what_java_clients_can_announce_is_served_or_not() {
-        assert_eq!(Packing::announced(Compression::None), Some(Packing::Plain));
-        assert_eq!(Packing::announced(Compression::Gzip), Some(Packing::Gzip));
+        assert_eq!(
+            PayloadEncoding::announced(Compression::None),
+            Some(PayloadEncoding::Plain)
+        );
+        assert_eq!(
+            PayloadEncoding::announced(Compression::Gzip),
+            Some(PayloadEncoding::Gzip)
+        );
         for other in [Compression::Lz4, Compression::Lzo, Compression::Unknown] {
-            assert_eq!(Packing::announced(other), None);
+            assert_eq!(PayloadEncoding::announced(other), None);
         }
     }
 }
