@@ -14,8 +14,8 @@ use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
 use tokio::time::Sleep;
 
 use super::Gateway;
+use super::close_reason::{CloseReason, ProtocolViolation};
 use super::compression::DecompressError;
-use super::end::{Breach, End};
 use super::input::{Input, Pass};
 use super::line::Outward;
 use super::login::connack;
@@ -84,7 +84,7 @@ impl Connection {
         };
         let line = &self.present.line;
         let stopping = self.gateway.sessions.is_stopping();
-        let polite = matches!(end, End::Disconnected) || stopping;
+        let polite = matches!(end, CloseReason::Disconnected) || stopping;
         let told = line.outward().put_why(&end);
         // A client that disconnects in order still gets what was written before; all others get only the reason.
         if (polite || told)
@@ -104,7 +104,7 @@ impl Connection {
         self.gateway.sessions.end_members(line, &why);
     }
 
-    async fn talk(&mut self, input: &mut Input) -> Result<Infallible, End> {
+    async fn talk(&mut self, input: &mut Input) -> Result<Infallible, CloseReason> {
         let room = self.greet(input)?;
         self.give_way(room, false).await;
         // Under TLS more may have come together with the login, for which the socket will not call again.
@@ -130,7 +130,7 @@ impl Connection {
         }
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>, more: bool) -> Poll<Result<Next, End>> {
+    fn poll_next(&self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>, more: bool) -> Poll<Result<Next, CloseReason>> {
         let line = &self.present.line;
         if let Poll::Ready(end) = line.poll_end(cx, &*self.gateway.clock) {
             return Poll::Ready(Err(end));
@@ -139,7 +139,7 @@ impl Connection {
             return Poll::Ready(Ok(Next::Bytes));
         }
         if let Poll::Ready(ready) = line.transport.poll_read_ready(cx) {
-            return Poll::Ready(ready.map(|()| Next::Bytes).map_err(End::from));
+            return Poll::Ready(ready.map(|()| Next::Bytes).map_err(CloseReason::from));
         }
         timer.poll(cx).map(|()| Ok(Next::Moment))
     }
@@ -151,7 +151,7 @@ impl Connection {
 
     /// Does what the device has asked for as a gateway. Few devices are gateways: the others must not carry the room
     /// that this takes, so its caller boxes it.
-    async fn serve_asked(&mut self) -> Result<(), End> {
+    async fn serve_asked(&mut self) -> Result<(), CloseReason> {
         let line = &self.present.line;
         let asked = line
             .outward()
@@ -177,7 +177,7 @@ impl Connection {
     }
 
     /// Tells the device that it is in, and hears what it said before that. False if the engine's inbox is full.
-    fn greet(&mut self, input: &mut Input) -> Result<bool, End> {
+    fn greet(&mut self, input: &mut Input) -> Result<bool, CloseReason> {
         let line = Arc::clone(&self.present.line);
         socket::discard_on_close(line.transport.socket(), true);
         if self.keep_alive == 0 {
@@ -188,21 +188,21 @@ impl Connection {
         let mut room = true;
         input.take_kept(|packet| {
             room &= self.handle(packet, &mut outward)?;
-            Ok::<_, End>(self.pass())
+            Ok::<_, CloseReason>(self.pass())
         })?;
         outward.flush(&line.transport, &*self.gateway.clock)?;
         Ok(room)
     }
 
     /// Hears what the device says now. Whether the engine's inbox has room, and whether there may be more to hear.
-    fn hear(&mut self, input: &mut Input) -> Result<(bool, bool), End> {
+    fn hear(&mut self, input: &mut Input) -> Result<(bool, bool), CloseReason> {
         let line = Arc::clone(&self.present.line);
         let mut outward = line.outward();
         let (mut room, mut heard) = (true, false);
         let more = input.try_read(&line.transport, |packet| {
             heard = true;
             room &= self.handle(packet, &mut outward)?;
-            Ok::<_, End>(self.pass())
+            Ok::<_, CloseReason>(self.pass())
         })?;
         if heard {
             self.heard = Instant::now();
@@ -219,7 +219,7 @@ impl Connection {
     }
 
     /// One packet; false if the engine's inbox is full.
-    fn handle(&mut self, packet: Incoming<'_>, outward: &mut Outward) -> Result<bool, End> {
+    fn handle(&mut self, packet: Incoming<'_>, outward: &mut Outward) -> Result<bool, CloseReason> {
         let packet = match packet {
             Incoming::Publish(message) => return self.published(message, outward),
             Incoming::PublishAck(packet_id) => {
@@ -252,8 +252,8 @@ impl Connection {
                 self.pace.charge(topic_filters.len() * FILTER_BYTES);
                 outward.put_unsuback(packet_id, topic_filters.len())?;
             }
-            Packet::Disconnect => return Err(End::Disconnected),
-            Packet::Connect(_) => return Err(End::Misbehaved("a second CONNECT")),
+            Packet::Disconnect => return Err(CloseReason::Disconnected),
+            Packet::Connect(_) => return Err(CloseReason::Misbehaved("a second CONNECT")),
             Packet::Publish(_)
             | Packet::PublishAck { .. }
             | Packet::PublishReceived { .. }
@@ -262,21 +262,27 @@ impl Connection {
             | Packet::ConnectAck(_)
             | Packet::SubscribeAck { .. }
             | Packet::UnsubscribeAck { .. }
-            | Packet::PingResponse => return Err(End::Misbehaved("a packet that only a server sends, or of QoS 2")),
+            | Packet::PingResponse => {
+                return Err(CloseReason::Misbehaved(
+                    "a packet that only a server sends, or of QoS 2",
+                ));
+            }
         }
         Ok(true)
     }
 
-    fn published(&mut self, message: Message<'_>, outward: &mut Outward) -> Result<bool, End> {
+    fn published(&mut self, message: Message<'_>, outward: &mut Outward) -> Result<bool, CloseReason> {
         if message.qos == QoS::ExactlyOnce {
-            return Err(Breach::Qos2.into());
+            return Err(ProtocolViolation::Qos2.into());
         }
         if message.topic.contains(NOT_IN_A_TOPIC) {
-            return Err(Breach::Topic.into());
+            return Err(ProtocolViolation::Topic.into());
         }
         let payload = match outward.encoding().decompress(message.payload) {
             Ok(payload) => payload,
-            Err(DecompressError::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
+            Err(DecompressError::TooLarge) => {
+                return Err(CloseReason::Misbehaved("a payload that unpacks to too much"));
+            }
             Err(DecompressError::Garbage) => {
                 self.pace.charge(message.payload.len());
                 self.dropped(
@@ -394,10 +400,10 @@ impl Connection {
             .unwrap_or_else(|| Instant::now() + FAR)
     }
 
-    fn pass_time(&mut self) -> Result<(), End> {
+    fn pass_time(&mut self) -> Result<(), CloseReason> {
         let now = Instant::now();
         if silent_at(self.keep_alive, self.heard).is_some_and(|end| now >= end) {
-            return Err(End::Silent);
+            return Err(CloseReason::Silent);
         }
         let line = &self.present.line;
         if let Some(kinds) = self.warm_up.pass(now) {

@@ -14,9 +14,9 @@ use rmqtt_codec::v3::{ConnectAckReason, Packet};
 
 use super::Gateway;
 use super::admission::Manners;
+use super::close_reason::{CloseReason, ProtocolViolation, WireError};
 use super::compression::DecompressError;
 use super::connection::{NOT_IN_A_TOPIC, silent_at, suback};
-use super::end::{Breach, End, WireError};
 use super::guest_quota::GuestPermit;
 use super::input::{Input, Pass};
 use super::login::connack;
@@ -56,8 +56,8 @@ pub(super) async fn live(guest: &GuestConnection, transport: &Transport, mut inp
     let mut output = Vec::new();
     let end = tokio::select! {
         biased;
-        () = gateway.sessions.until_revoked(transport) => End::Revoked,
-        () = guest.proof.until_replaced(&gateway.app) => End::Replaced,
+        () = gateway.sessions.until_revoked(transport) => CloseReason::Revoked,
+        () = guest.proof.until_replaced(&gateway.app) => CloseReason::Replaced,
         talked = guest.talk(transport, &mut input, &mut output) => match talked {
             Ok(never) => match never {},
             Err(end) => end,
@@ -92,7 +92,12 @@ impl GuestConnection {
         }
     }
 
-    async fn talk(&self, transport: &Transport, input: &mut Input, output: &mut Vec<u8>) -> Result<Infallible, End> {
+    async fn talk(
+        &self,
+        transport: &Transport,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Infallible, CloseReason> {
         self.greet(output)?;
         let begun = Instant::now();
         let mut pace = Pace::begin(begun);
@@ -104,7 +109,7 @@ impl GuestConnection {
             let over = self.over_at(begun, heard);
             tokio::select! {
                 ready = ready(transport, output, more) => ready?,
-                () = sleep_until(over) => return Err(End::Silent),
+                () = sleep_until(over) => return Err(CloseReason::Silent),
             }
             more = input.try_read(transport, |packet| {
                 heard = Instant::now();
@@ -140,7 +145,7 @@ impl GuestConnection {
         }
     }
 
-    fn handle(&self, packet: Incoming<'_>, output: &mut Vec<u8>, pace: &mut Pace) -> Result<Pass, End> {
+    fn handle(&self, packet: Incoming<'_>, output: &mut Vec<u8>, pace: &mut Pace) -> Result<Pass, CloseReason> {
         let bytes = match packet {
             Incoming::Publish(message) => self.published(message, output)?,
             // Nothing that is sent here asks for one.
@@ -152,7 +157,7 @@ impl GuestConnection {
     }
 
     /// What it is charged as beside a packet.
-    fn heard(&self, packet: Packet, output: &mut Vec<u8>) -> Result<usize, End> {
+    fn heard(&self, packet: Packet, output: &mut Vec<u8>) -> Result<usize, CloseReason> {
         let filters = match &packet {
             Packet::Subscribe { topic_filters, .. } => topic_filters.len(),
             Packet::Unsubscribe { topic_filters, .. } => topic_filters.len(),
@@ -172,19 +177,19 @@ impl GuestConnection {
                 packet_id,
                 topic_filters,
             } => put_unsuback(output, self.terms(), packet_id, topic_filters.len())?,
-            Packet::Disconnect => return Err(End::Disconnected),
-            _ => return Err(Breach::OutOfPlace.into()),
+            Packet::Disconnect => return Err(CloseReason::Disconnected),
+            _ => return Err(ProtocolViolation::OutOfPlace.into()),
         }
         Ok(filters)
     }
 
     /// How many bytes had to be read.
-    fn published(&self, message: Message<'_>, output: &mut Vec<u8>) -> Result<usize, End> {
+    fn published(&self, message: Message<'_>, output: &mut Vec<u8>) -> Result<usize, CloseReason> {
         if message.qos == QoS::ExactlyOnce {
-            return Err(Breach::Qos2.into());
+            return Err(ProtocolViolation::Qos2.into());
         }
         if message.topic.contains(NOT_IN_A_TOPIC) {
-            return Err(Breach::Topic.into());
+            return Err(ProtocolViolation::Topic.into());
         }
         if let Some(packet_id) = message.packet_id {
             put_puback(output, packet_id);
@@ -195,7 +200,9 @@ impl GuestConnection {
         };
         let payload = match self.manners.encoding.decompress(message.payload) {
             Ok(payload) => payload,
-            Err(DecompressError::TooLarge) => return Err(End::Misbehaved("a payload that unpacks to too much")),
+            Err(DecompressError::TooLarge) => {
+                return Err(CloseReason::Misbehaved("a payload that unpacks to too much"));
+            }
             Err(DecompressError::Garbage) => return Ok(message.payload.len()),
         };
         let answer = Upstream::parse(message.topic)

@@ -8,7 +8,7 @@ use std::io;
 
 use rmqtt_codec::v3::Connect;
 
-use super::end::WireError;
+use super::close_reason::WireError;
 use super::packets::{self, Incoming};
 use super::terms::{Terms, Version};
 use super::transport::{Received, Transport};

@@ -14,9 +14,9 @@
 
 mod admission;
 mod certificate;
+mod close_reason;
 mod compression;
 mod connection;
-mod end;
 mod entrant;
 mod guest_connection;
 mod guest_quota;

@@ -17,8 +17,8 @@ use parking_lot::{Mutex, MutexGuard};
 use rmqtt_codec::v3::Packet;
 
 use super::admission::Manners;
+use super::close_reason::{CloseReason, WireError};
 use super::compression::PayloadEncoding;
-use super::end::{End, WireError};
 use super::entrant::Entrant;
 use super::keys::Keys;
 use super::members::{Asked, Member, Members};
@@ -66,7 +66,7 @@ pub(super) struct Outward {
     /// Nothing is carried out any more.
     over: bool,
     /// Why, until the connection's task has seen it.
-    end: Option<End>,
+    end: Option<CloseReason>,
     /// Wakes the connection's task.
     task: Option<Waker>,
 }
@@ -102,7 +102,7 @@ impl Line {
     }
 
     /// Sends what waits whenever the socket takes more, until the connection is ended. Called by its task.
-    pub(super) fn poll_end(&self, cx: &mut Context<'_>, clock: &dyn Clock) -> Poll<End> {
+    pub(super) fn poll_end(&self, cx: &mut Context<'_>, clock: &dyn Clock) -> Poll<CloseReason> {
         let mut outward = self.outward.lock();
         if let Some(end) = outward.end.take() {
             return Poll::Ready(end);
@@ -111,7 +111,7 @@ impl Line {
             && let Poll::Ready(ready) = self.transport.poll_write_ready(cx)
         {
             if let Err(end) = ready
-                .map_err(End::from)
+                .map_err(CloseReason::from)
                 .and_then(|()| outward.flush(&self.transport, clock))
             {
                 return Poll::Ready(end);
@@ -141,7 +141,7 @@ impl Outward {
     }
 
     /// Ends the connection.
-    pub(super) fn end(&mut self, end: End) {
+    pub(super) fn end(&mut self, end: CloseReason) {
         if !self.over {
             self.over = true;
             self.end = Some(end);
@@ -330,7 +330,7 @@ impl Outward {
     }
 
     /// Appends for a client of MQTT 5 why its connection ends, if nothing else waits to be sent. Whether it did.
-    pub(super) fn put_why(&mut self, end: &End) -> bool {
+    pub(super) fn put_why(&mut self, end: &CloseReason) -> bool {
         self.terms.version == Version::V5
             && self.output.is_empty()
             && mqtt5::put_disconnect(&mut self.output, self.terms, end)
@@ -354,10 +354,10 @@ impl Outward {
     }
 
     /// Sends what the socket takes now.
-    pub(super) fn flush(&mut self, transport: &Transport, clock: &dyn Clock) -> Result<(), End> {
+    pub(super) fn flush(&mut self, transport: &Transport, clock: &dyn Clock) -> Result<(), CloseReason> {
         transport.send(&mut self.output)?;
         if self.output.len() > self.unsent_max() {
-            return Err(End::Misbehaved("what it is sent is not read"));
+            return Err(CloseReason::Misbehaved("what it is sent is not read"));
         }
         if self.output.is_empty() {
             self.all_handed_over(clock);

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 use super::admission::{Admission, Admitted};
 use super::certificate::Shown;
+use super::close_reason::WireError;
 use super::connection::Connection;
-use super::end::WireError;
 use super::guest_connection::Purpose;
 use super::input::Input;
 use super::terms::Terms;

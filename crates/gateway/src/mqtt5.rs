@@ -12,7 +12,7 @@ use rmqtt_codec::v5::{
 };
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::end::{Breach, End, WireError};
+use super::close_reason::{CloseReason, ProtocolViolation, WireError};
 use super::input::PACKET_MAX_BYTES;
 use super::line::IN_FLIGHT_MAX;
 use super::packets::malformed;
@@ -90,9 +90,11 @@ fn unmet(connect: &rmqtt_codec::v5::Connect, terms: Terms) -> Option<ConnectAckR
 /// Reads any other packet but PUBLISH and PUBACK.
 pub(super) fn other(bytes: &[u8]) -> Result<Packet3, WireError> {
     Ok(match decode(bytes)? {
-        Packet::Subscribe(subscribe) if subscribe.id.is_some() => return Err(Breach::SubscriptionIdentifier.into()),
+        Packet::Subscribe(subscribe) if subscribe.id.is_some() => {
+            return Err(ProtocolViolation::SubscriptionIdentifier.into());
+        }
         Packet::Subscribe(subscribe) if subscribe.topic_filters.iter().any(|(it, _)| it.starts_with(SHARED)) => {
-            return Err(Breach::Shared.into());
+            return Err(ProtocolViolation::Shared.into());
         }
         Packet::Subscribe(subscribe) => Packet3::Subscribe {
             packet_id: subscribe.packet_id,
@@ -109,7 +111,7 @@ pub(super) fn other(bytes: &[u8]) -> Result<Packet3, WireError> {
         Packet::PingRequest => Packet3::PingRequest,
         Packet::Disconnect(_) => Packet3::Disconnect,
         Packet::Connect(_) => Packet3::Connect(Box::default()),
-        _ => return Err(Breach::OutOfPlace.into()),
+        _ => return Err(ProtocolViolation::OutOfPlace.into()),
     })
 }
 
@@ -157,7 +159,7 @@ pub(super) fn put_unsuback(
 
 /// Appends a DISCONNECT that says why the server ends the connection, in as many words as the client takes; nothing if
 /// it is over already. Whether there was something to say.
-pub(super) fn put_disconnect(into: &mut Vec<u8>, terms: Terms, end: &End) -> bool {
+pub(super) fn put_disconnect(into: &mut Vec<u8>, terms: Terms, end: &CloseReason) -> bool {
     let Some(reason_code) = reason(end) else {
         return false;
     };
@@ -175,32 +177,32 @@ pub(super) fn put_disconnect(into: &mut Vec<u8>, terms: Terms, end: &End) -> boo
     encode(into, terms, disconnect.into()).is_ok()
 }
 
-fn reason(end: &End) -> Option<DisconnectReasonCode> {
+fn reason(end: &CloseReason) -> Option<DisconnectReasonCode> {
     Some(match end {
-        End::Disconnected | End::Link(WireError::Closed | WireError::Io(_)) => return None,
-        End::Ordered(Cause::Stopping) => DisconnectReasonCode::ServerShuttingDown,
-        End::Ordered(_) => DisconnectReasonCode::AdministrativeAction,
-        End::Unavailable => DisconnectReasonCode::ImplementationSpecificError,
-        End::TakenOver => DisconnectReasonCode::SessionTakenOver,
-        End::Revoked | End::Replaced => DisconnectReasonCode::NotAuthorized,
-        End::Silent => DisconnectReasonCode::KeepAliveTimeout,
-        End::Misbehaved(_) => DisconnectReasonCode::ProtocolError,
-        End::Link(WireError::Breach(breach)) => breached(*breach),
-        End::Link(WireError::TakesLess) => DisconnectReasonCode::PacketTooLarge,
-        End::Link(_) => DisconnectReasonCode::MalformedPacket,
+        CloseReason::Disconnected | CloseReason::Link(WireError::Closed | WireError::Io(_)) => return None,
+        CloseReason::Ordered(Cause::Stopping) => DisconnectReasonCode::ServerShuttingDown,
+        CloseReason::Ordered(_) => DisconnectReasonCode::AdministrativeAction,
+        CloseReason::Unavailable => DisconnectReasonCode::ImplementationSpecificError,
+        CloseReason::TakenOver => DisconnectReasonCode::SessionTakenOver,
+        CloseReason::Revoked | CloseReason::Replaced => DisconnectReasonCode::NotAuthorized,
+        CloseReason::Silent => DisconnectReasonCode::KeepAliveTimeout,
+        CloseReason::Misbehaved(_) => DisconnectReasonCode::ProtocolError,
+        CloseReason::Link(WireError::ProtocolViolation(breach)) => breached(*breach),
+        CloseReason::Link(WireError::TakesLess) => DisconnectReasonCode::PacketTooLarge,
+        CloseReason::Link(_) => DisconnectReasonCode::MalformedPacket,
     })
 }
 
-fn breached(breach: Breach) -> DisconnectReasonCode {
+fn breached(breach: ProtocolViolation) -> DisconnectReasonCode {
     match breach {
-        Breach::Qos2 => DisconnectReasonCode::QosNotSupported,
-        Breach::Retain => DisconnectReasonCode::RetainNotSupported,
-        Breach::Topic => DisconnectReasonCode::TopicNameInvalid,
-        Breach::Alias => DisconnectReasonCode::TopicAliasInvalid,
-        Breach::Shared => DisconnectReasonCode::SharedSubscriptionNotSupported,
-        Breach::SubscriptionIdentifier => DisconnectReasonCode::SubscriptionIdentifiersNotSupported,
-        Breach::TooLong => DisconnectReasonCode::PacketTooLarge,
-        Breach::NoTopic | Breach::OutOfPlace => DisconnectReasonCode::ProtocolError,
+        ProtocolViolation::Qos2 => DisconnectReasonCode::QosNotSupported,
+        ProtocolViolation::Retain => DisconnectReasonCode::RetainNotSupported,
+        ProtocolViolation::Topic => DisconnectReasonCode::TopicNameInvalid,
+        ProtocolViolation::Alias => DisconnectReasonCode::TopicAliasInvalid,
+        ProtocolViolation::Shared => DisconnectReasonCode::SharedSubscriptionNotSupported,
+        ProtocolViolation::SubscriptionIdentifier => DisconnectReasonCode::SubscriptionIdentifiersNotSupported,
+        ProtocolViolation::TooLong => DisconnectReasonCode::PacketTooLarge,
+        ProtocolViolation::NoTopic | ProtocolViolation::OutOfPlace => DisconnectReasonCode::ProtocolError,
     }
 }
 

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::Gateway;
-use super::end::{End, WireError};
+use super::close_reason::{CloseReason, WireError};
 use super::line::{Line, Outward};
 use super::templates::Templates;
 use aldis_engine::link::{Cause, ConnectionNo, Order, Outgoing};
@@ -86,8 +86,8 @@ impl Gateway {
                     self.sessions.left(line, &member, &cause.to_string());
                 }
             }
-            Order::Reset { cause, .. } => outward.end(End::Ordered(*cause)),
-            Order::Break { .. } => outward.end(End::Ordered(Cause::Unacknowledged)),
+            Order::Reset { cause, .. } => outward.end(CloseReason::Ordered(*cause)),
+            Order::Break { .. } => outward.end(CloseReason::Ordered(Cause::Unacknowledged)),
         }
         Ok(())
     }

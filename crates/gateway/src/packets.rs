@@ -10,7 +10,7 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{Codec, Connect, Packet};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::end::{Breach, WireError};
+use super::close_reason::{ProtocolViolation, WireError};
 use super::mqtt5;
 use super::properties;
 use super::terms::{Terms, Version};
@@ -96,7 +96,7 @@ fn whole(bytes: &[u8], max: usize) -> Result<Option<(&[u8], usize)>, WireError> 
         return Ok(None);
     };
     if length > max {
-        return Err(Breach::TooLong.into());
+        return Err(ProtocolViolation::TooLong.into());
     }
     let Some(body) = bytes.get(header..header + length) else {
         return Ok(None);
@@ -130,7 +130,7 @@ fn publish(first: u8, body: &[u8], version: Version) -> Result<Message<'_>, Wire
     let (topic, rest) = split_text(body).ok_or_else(|| malformed("a PUBLISH that ends in its topic"))?;
     let topic = std::str::from_utf8(topic).map_err(|error| malformed(&error.to_string()))?;
     if topic.is_empty() {
-        return Err(Breach::NoTopic.into());
+        return Err(ProtocolViolation::NoTopic.into());
     }
     let (packet_id, payload) = match qos {
         QoS::AtMostOnce => (None, rest),
@@ -145,7 +145,7 @@ fn publish(first: u8, body: &[u8], version: Version) -> Result<Message<'_>, Wire
         packet_id,
         payload: match version {
             Version::V3 => payload,
-            Version::V5 if first & RETAIN != 0 => return Err(Breach::Retain.into()),
+            Version::V5 if first & RETAIN != 0 => return Err(ProtocolViolation::Retain.into()),
             Version::V5 => properties::behind(payload)?,
         },
     })

@@ -1,7 +1,7 @@
 //! The properties of a PUBLISH of MQTT 5. None of them says anything to us; those that ask for what CONNACK has
 //! declared absent end the connection, as the standard has it.
 
-use super::end::{Breach, WireError};
+use super::close_reason::{ProtocolViolation, WireError};
 use super::packets::{malformed, varint};
 
 const PAYLOAD_FORMAT: u8 = 0x01;
@@ -34,8 +34,8 @@ fn behind_value(kind: u8, value: &[u8]) -> Result<&[u8], WireError> {
         MESSAGE_EXPIRY => value.get(4..),
         CONTENT_TYPE | RESPONSE_TOPIC | CORRELATION_DATA => behind_text(value),
         USER_PROPERTY => behind_text(value).and_then(behind_text),
-        TOPIC_ALIAS => return Err(Breach::Alias.into()),
-        SUBSCRIPTION_IDENTIFIER => return Err(Breach::OutOfPlace.into()),
+        TOPIC_ALIAS => return Err(ProtocolViolation::Alias.into()),
+        SUBSCRIPTION_IDENTIFIER => return Err(ProtocolViolation::OutOfPlace.into()),
         _ => None,
     };
     rest.ok_or_else(|| malformed("a property that a message cannot have"))

@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use super::admission::Manners;
-use super::end::End;
+use super::close_reason::CloseReason;
 use super::entrant::Entrant;
 use super::line::Line;
 use super::members::Member;
@@ -158,7 +158,7 @@ impl Sessions {
                 device = device.0,
                 "a second login of the device ends its first connection"
             );
-            line.outward().end(End::TakenOver);
+            line.outward().end(CloseReason::TakenOver);
         }
     }
 
@@ -266,7 +266,7 @@ impl Sessions {
                     device = line.device.0,
                     "a device whose certificate has been revoked is shown out"
                 );
-                line.outward().end(End::Revoked);
+                line.outward().end(CloseReason::Revoked);
             }
         }
     }

@@ -12,7 +12,7 @@ use aldis_protocol::sub_devices::{Asks, DeviceKeys, Known, Outcome, Refused, Req
 use aldis_protocol::thing_model::ModelQuery;
 
 use super::Gateway;
-use super::end::End;
+use super::close_reason::CloseReason;
 use super::entrant::Entrant;
 use super::keys::Keys;
 use super::line::Line;
@@ -26,7 +26,7 @@ use aldis_engine::trace::Event;
 impl Gateway {
     /// Does what was asked for, in order, and answers. How many bytes were answered: a short question can have a long
     /// answer.
-    pub(super) async fn serve_asked(&self, line: &Arc<Line>, asked: Vec<Asked>) -> Result<usize, End> {
+    pub(super) async fn serve_asked(&self, line: &Arc<Line>, asked: Vec<Asked>) -> Result<usize, CloseReason> {
         let mut answered = 0;
         for asked in asked {
             self.sessions.writer().room().await;
@@ -56,7 +56,7 @@ impl Gateway {
     }
 
     /// What the device has reported, and what an operator has registered of it.
-    async fn answer_query(&self, line: &Line, device: DeviceNo, query: &Query) -> Result<usize, End> {
+    async fn answer_query(&self, line: &Line, device: DeviceNo, query: &Query) -> Result<usize, CloseReason> {
         let answer = match self.app.own_values(device, query.kind).await {
             Ok(values) => query.answer(values),
             Err(error) => {
@@ -67,7 +67,12 @@ impl Gateway {
         self.say(line, &answer)
     }
 
-    async fn answer_model_query(&self, line: &Line, device: DeviceNo, query: &ModelQuery) -> Result<usize, End> {
+    async fn answer_model_query(
+        &self,
+        line: &Line,
+        device: DeviceNo,
+        query: &ModelQuery,
+    ) -> Result<usize, CloseReason> {
         let answer = match self.app.own_model(device).await {
             Ok(document) => query.answer(&document),
             Err(error) => {
@@ -79,7 +84,7 @@ impl Gateway {
     }
 
     /// How many bytes were said.
-    fn say(&self, line: &Line, answer: &Answer) -> Result<usize, End> {
+    fn say(&self, line: &Line, answer: &Answer) -> Result<usize, CloseReason> {
         let mut outward = line.outward();
         outward.put_message(&answer.topic, &answer.payload)?;
         outward.flush(&line.transport, &*self.clock)?;
@@ -87,11 +92,11 @@ impl Gateway {
     }
 
     /// Only a gateway may go on speaking for others.
-    async fn look_at_talker(&self, line: &Line) -> Result<(), End> {
+    async fn look_at_talker(&self, line: &Line) -> Result<(), CloseReason> {
         match self.app.is_gateway(line.device).await {
             Ok(true) => line.outward().be_gateway(),
-            Ok(false) => return Err(End::Misbehaved("too many messages in another device's name")),
-            Err(_) => return Err(End::Unavailable),
+            Ok(false) => return Err(CloseReason::Misbehaved("too many messages in another device's name")),
+            Err(_) => return Err(CloseReason::Unavailable),
         }
         Ok(())
     }
@@ -105,10 +110,10 @@ impl Gateway {
         said: ReplyMessage,
         to: AnswerTo,
         packet: Option<NonZeroU16>,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         let topic = format!("/sys/{}/{}/", from.product_key, from.device_key);
         let found = self.app.sub_device(line.device, from).await;
-        if let Some(device) = found.map_err(|_unavailable| End::Unavailable)? {
+        if let Some(device) = found.map_err(|_unavailable| CloseReason::Unavailable)? {
             self.sessions.writer().report(DeviceEvent::Replied {
                 session: line.session,
                 device,

@@ -1,4 +1,4 @@
-//! How connections end.
+//! Why connections are closed.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use aldis_engine::link::Cause;
 
 /// Why a connection is over.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum End {
+pub(super) enum CloseReason {
     /// The device said goodbye.
     #[error("the device disconnected")]
     Disconnected,
@@ -25,7 +25,7 @@ pub(super) enum End {
     #[error("the product's secret was replaced")]
     Replaced,
     /// The device promised signs of life and gave none.
-    #[error("the device was silent for too long")]
+    #[error("the device sent nothing within its keep alive")]
     Silent,
     /// It did what no device may.
     #[error("the device misbehaved: {0}")]
@@ -38,7 +38,7 @@ pub(super) enum End {
     Link(#[from] WireError),
 }
 
-impl From<io::Error> for End {
+impl From<io::Error> for CloseReason {
     fn from(error: io::Error) -> Self {
         Self::Link(error.into())
     }
@@ -46,7 +46,7 @@ impl From<io::Error> for End {
 
 /// What no device may do, and MQTT 5 has a word for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Breach {
+pub(super) enum ProtocolViolation {
     #[error("QoS 2")]
     Qos2,
     #[error("a message that is to be retained")]
@@ -67,8 +67,8 @@ pub(super) enum Breach {
     OutOfPlace,
 }
 
-impl From<Breach> for End {
-    fn from(breach: Breach) -> Self {
+impl From<ProtocolViolation> for CloseReason {
+    fn from(breach: ProtocolViolation) -> Self {
         Self::Link(breach.into())
     }
 }
@@ -87,8 +87,8 @@ pub(super) enum WireError {
     #[error("no client id")]
     NoClientId,
     #[error("the device misbehaved: {0}")]
-    Breach(#[from] Breach),
-    #[error("the device takes no packet that is as long as the one it was to be sent")]
+    ProtocolViolation(#[from] ProtocolViolation),
+    #[error("the packet exceeds the maximum packet size of the client")]
     TakesLess,
 }
 
