@@ -2,7 +2,7 @@
 
 use aldis_core::expression::{Filter, TaskField};
 use aldis_core::ids::{AttemptNo, TaskNo};
-use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Outcome, OutcomeNotes, State, Task};
+use aldis_core::task::{AttemptOutcome, AttemptRecord, AttemptTimes, Outcome, State, Task};
 use aldis_store::{Page, TaskInfo};
 
 use super::{App, Caller, Error, Results};
@@ -113,6 +113,8 @@ fn own_attempt(task: &Task) -> Option<Attempt> {
 mod tests {
     use aldis_core::ids::DeviceNo;
     use aldis_core::time::Timestamp;
+
+    use aldis_core::task::OutcomeNotes;
 
     use super::*;
 

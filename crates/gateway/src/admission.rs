@@ -11,12 +11,13 @@ use rmqtt_codec::v3::{Connect, ConnectAckReason};
 
 use super::Gateway;
 use super::certificate::Shown;
+use super::client_capabilities::ClientCapabilities;
 use super::compression::PayloadEncoding;
 use super::entrant::Entrant;
 use super::guest_connection::{GuestConnection, Purpose};
 use super::guest_quota::{GuestKind, GuestPermit};
 use super::keys::Keys;
-use super::terms::Terms;
+use super::session_params::SessionParams;
 use aldis_app::admit_device::{Claim, Denied, NotAdmitted, admit_device, is_still_admitted};
 use aldis_app::admit_guest::{Proof, admit_channel, admit_to_activation};
 use aldis_engine::trace::Event;
@@ -30,21 +31,10 @@ pub(super) enum Admission {
     Guest(GuestConnection),
 }
 
-/// What a client has said about how it will talk.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Manners {
-    /// Seconds between two signs of life; 0: none are promised.
-    pub(super) keep_alive: u16,
-    /// How every payload is packed.
-    pub(super) encoding: PayloadEncoding,
-    /// What its packets are like.
-    pub(super) terms: Terms,
-}
-
 /// A device that has proved who it is.
 pub(super) struct Admitted {
     pub(super) entrant: Entrant,
-    pub(super) manners: Manners,
+    pub(super) params: SessionParams,
     /// The secret that has signed.
     pub(super) signed_with: Secret,
     /// How often keys or secrets had changed when these were checked.
@@ -57,12 +47,12 @@ impl Gateway {
     pub(super) async fn admit(
         &self,
         connect: &Connect,
-        terms: Terms,
+        capabilities: ClientCapabilities,
         shown: Option<&Shown>,
         peer: SocketAddr,
     ) -> Result<Admission, ConnectAckReason> {
         let keys = connect.username.as_deref().and_then(keys_in);
-        let (claim, manners) = match stated(connect, terms, shown) {
+        let (claim, params) = match stated(connect, capabilities, shown) {
             Ok(stated) => stated,
             Err(why) => {
                 tell_why(peer, keys, &why);
@@ -72,7 +62,7 @@ impl Gateway {
                 return Err(ConnectAckReason::NotAuthorized);
             }
         };
-        match self.admit_claim(claim, manners).await {
+        match self.admit_claim(claim, params).await {
             Ok(guest) => Ok(guest),
             Err(NotAdmitted::Unavailable) => Err(ConnectAckReason::ServiceUnavailable),
             Err(NotAdmitted::NotAuthorized(Denied { why, device })) => {
@@ -85,15 +75,15 @@ impl Gateway {
         }
     }
 
-    async fn admit_claim(&self, claim: Claim, manners: Manners) -> Result<Admission, NotAdmitted> {
+    async fn admit_claim(&self, claim: Claim, params: SessionParams) -> Result<Admission, NotAdmitted> {
         match claim.login.secure_mode {
-            SecureMode::DeviceSecret => self.admit_device(claim, manners).await,
-            SecureMode::ProductSecret => self.admit_to_activation(claim, manners).await,
-            SecureMode::IntegrationChannel => self.admit_channel(claim, manners).await,
+            SecureMode::DeviceSecret => self.admit_device(claim, params).await,
+            SecureMode::ProductSecret => self.admit_to_activation(claim, params).await,
+            SecureMode::IntegrationChannel => self.admit_channel(claim, params).await,
         }
     }
 
-    async fn admit_device(&self, claim: Claim, manners: Manners) -> Result<Admission, NotAdmitted> {
+    async fn admit_device(&self, claim: Claim, params: SessionParams) -> Result<Admission, NotAdmitted> {
         let login = &claim.login;
         let keys = Keys::new(&login.product_key.0, &login.device_key.0);
         let logins_changed = self.app.writer().logins_changed();
@@ -104,13 +94,13 @@ impl Gateway {
                 keys,
                 qos: welcome.qos,
             },
-            manners,
+            params,
             signed_with: welcome.signed_with,
             logins_changed,
         }))
     }
 
-    async fn admit_to_activation(&self, claim: Claim, manners: Manners) -> Result<Admission, NotAdmitted> {
+    async fn admit_to_activation(&self, claim: Claim, params: SessionParams) -> Result<Admission, NotAdmitted> {
         let logins_changed = self.app.writer().logins_changed();
         let (device, signed_with) = admit_to_activation(&self.app, claim).await?;
         let permit = self.acquire(device.is.product.as_str(), GuestKind::Activation)?;
@@ -123,16 +113,16 @@ impl Gateway {
         };
         let purpose = Purpose::Activation(device.no, info.message());
         let proof = Proof::new(device.is.product, signed_with, logins_changed);
-        Ok(Admission::Guest(GuestConnection::new(purpose, proof, manners, permit)))
+        Ok(Admission::Guest(GuestConnection::new(purpose, proof, params, permit)))
     }
 
-    async fn admit_channel(&self, claim: Claim, manners: Manners) -> Result<Admission, NotAdmitted> {
+    async fn admit_channel(&self, claim: Claim, params: SessionParams) -> Result<Admission, NotAdmitted> {
         let logins_changed = self.app.writer().logins_changed();
         let (product, signed_with) = admit_channel(&self.app, claim).await?;
         let permit = self.acquire(product.key.as_str(), GuestKind::Channel)?;
         let proof = Proof::new(product.key.clone(), signed_with, logins_changed);
         let purpose = Purpose::Channel(product.key);
-        Ok(Admission::Guest(GuestConnection::new(purpose, proof, manners, permit)))
+        Ok(Admission::Guest(GuestConnection::new(purpose, proof, params, permit)))
     }
 
     fn acquire(&self, product: &str, kind: GuestKind) -> Result<GuestPermit, NotAdmitted> {
@@ -160,7 +150,11 @@ impl Gateway {
 }
 
 /// What a CONNECT claims, and how its client will talk; or why it cannot even be checked.
-fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Claim, Manners), String> {
+fn stated(
+    connect: &Connect,
+    capabilities: ClientCapabilities,
+    shown: Option<&Shown>,
+) -> Result<(Claim, SessionParams), String> {
     let user_name = connect.username.as_deref().ok_or("there is no user name")?;
     let login = Login::parse(&connect.client_id, user_name).map_err(|error| error.to_string())?;
     let password = connect.password.as_ref().ok_or("there is no password")?;
@@ -175,17 +169,17 @@ fn stated(connect: &Connect, terms: Terms, shown: Option<&Shown>) -> Result<(Cla
     if shown.is_some_and(Shown::is_revoked) {
         return Err("the certificate, or that of an authority above it, has been revoked".to_owned());
     }
-    let manners = Manners {
+    let params = SessionParams {
         keep_alive: connect.keep_alive,
         encoding,
-        terms,
+        capabilities,
     };
     let claim = Claim {
         login,
         password,
         certified,
     };
-    Ok((claim, manners))
+    Ok((claim, params))
 }
 
 /// Tells the operator what the client is not told. Never the password, which may be a secret that was put there by

@@ -14,6 +14,7 @@ use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
 use tokio::time::Sleep;
 
 use super::Gateway;
+use super::client_capabilities::Version;
 use super::close_reason::{CloseReason, ProtocolViolation};
 use super::compression::DecompressError;
 use super::input::{Input, Pass};
@@ -26,7 +27,6 @@ use super::packets::{Incoming, Message};
 use super::sessions::Present;
 use super::socket;
 use super::subscribing::{Ready, subscribed};
-use super::terms::Version;
 use super::upstream::{Reaction, react};
 use super::warm_up::WarmUp;
 use aldis_engine::link::{DeviceEvent, Kinds, SessionNo};

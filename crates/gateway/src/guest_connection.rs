@@ -13,7 +13,7 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{ConnectAckReason, Packet};
 
 use super::Gateway;
-use super::admission::Manners;
+use super::client_capabilities::{ClientCapabilities, Version};
 use super::close_reason::{CloseReason, ProtocolViolation, WireError};
 use super::compression::DecompressError;
 use super::connection::{NOT_IN_A_TOPIC, silent_at, suback};
@@ -23,8 +23,8 @@ use super::login::connack;
 use super::mqtt5;
 use super::pace::Pace;
 use super::packets::{Incoming, Message, packet_length, publish_length, put, put_puback, put_publish, put_unsuback};
+use super::session_params::SessionParams;
 use super::socket;
-use super::terms::{Terms, Version};
 use super::transport::Transport;
 use aldis_app::admit_guest::Proof;
 
@@ -36,8 +36,8 @@ const ACTIVATION_MAX: Duration = Duration::from_secs(60);
 pub(super) struct GuestConnection {
     pub(super) purpose: Purpose,
     proof: Proof,
-    manners: Manners,
-    permit: GuestPermit,
+    params: SessionParams,
+    _permit: GuestPermit,
 }
 
 /// What for.
@@ -50,7 +50,7 @@ pub(super) enum Purpose {
 
 /// Lives the connection.
 pub(super) async fn live(guest: &GuestConnection, transport: &Transport, mut input: Input, gateway: &Gateway) {
-    if guest.manners.keep_alive == 0 {
+    if guest.params.keep_alive == 0 {
         socket::probe_when_silent(transport.socket());
     }
     let mut output = Vec::new();
@@ -64,9 +64,9 @@ pub(super) async fn live(guest: &GuestConnection, transport: &Transport, mut inp
         },
     };
     tracing::debug!(purpose = guest.purpose.name(), %end, "a connection without a device has ended");
-    let terms = guest.manners.terms;
-    if terms.version == Version::V5
-        && mqtt5::put_disconnect(&mut output, terms, &end)
+    let capabilities = guest.params.capabilities;
+    if capabilities.version == Version::V5
+        && mqtt5::put_disconnect(&mut output, capabilities, &end)
         && let Err(error) = transport.send(&mut output)
     {
         tracing::debug!(%error, "it was gone before it was told why");
@@ -83,12 +83,12 @@ impl Purpose {
 }
 
 impl GuestConnection {
-    pub(super) fn new(purpose: Purpose, proof: Proof, manners: Manners, permit: GuestPermit) -> Self {
+    pub(super) fn new(purpose: Purpose, proof: Proof, params: SessionParams, _permit: GuestPermit) -> Self {
         Self {
             purpose,
             proof,
-            manners,
-            permit: permit,
+            params,
+            _permit: _permit,
         }
     }
 
@@ -124,7 +124,11 @@ impl GuestConnection {
     }
 
     fn greet(&self, output: &mut Vec<u8>) -> Result<(), WireError> {
-        put(output, self.terms(), connack(ConnectAckReason::ConnectionAccepted))?;
+        put(
+            output,
+            self.capabilities(),
+            connack(ConnectAckReason::ConnectionAccepted),
+        )?;
         let told = match &self.purpose {
             Purpose::Activation(_, info) => self.put_message(output, info)?,
             Purpose::Channel(_) => true,
@@ -135,7 +139,7 @@ impl GuestConnection {
 
     /// When it ends if nothing more is heard.
     fn over_at(&self, begun: Instant, heard: Instant) -> Option<Instant> {
-        let silent = silent_at(self.manners.keep_alive, heard);
+        let silent = silent_at(self.params.keep_alive, heard);
         match self.purpose {
             Purpose::Activation(..) => {
                 let last = begun + ACTIVATION_MAX;
@@ -164,19 +168,19 @@ impl GuestConnection {
             _ => 0,
         };
         match packet {
-            Packet::PingRequest => put(output, self.terms(), Packet::PingResponse)?,
+            Packet::PingRequest => put(output, self.capabilities(), Packet::PingResponse)?,
             Packet::Subscribe {
                 packet_id,
                 topic_filters,
             } => put(
                 output,
-                self.terms(),
-                suback(self.terms().version, packet_id, &topic_filters),
+                self.capabilities(),
+                suback(self.capabilities().version, packet_id, &topic_filters),
             )?,
             Packet::Unsubscribe {
                 packet_id,
                 topic_filters,
-            } => put_unsuback(output, self.terms(), packet_id, topic_filters.len())?,
+            } => put_unsuback(output, self.capabilities(), packet_id, topic_filters.len())?,
             Packet::Disconnect => return Err(CloseReason::Disconnected),
             _ => return Err(ProtocolViolation::OutOfPlace.into()),
         }
@@ -198,7 +202,7 @@ impl GuestConnection {
             Purpose::Activation(..) => None,
             Purpose::Channel(product) => Some(product.as_str()),
         };
-        let payload = match self.manners.encoding.decompress(message.payload) {
+        let payload = match self.params.encoding.decompress(message.payload) {
             Ok(payload) => payload,
             Err(DecompressError::TooLarge) => {
                 return Err(CloseReason::Misbehaved("a payload that unpacks to too much"));
@@ -213,17 +217,17 @@ impl GuestConnection {
         Ok(payload.len())
     }
 
-    fn terms(&self) -> Terms {
-        self.manners.terms
+    fn capabilities(&self) -> ClientCapabilities {
+        self.params.capabilities
     }
 
     /// False: it is larger than the client takes.
     fn put_message(&self, output: &mut Vec<u8>, message: &Answer) -> Result<bool, WireError> {
-        let payload = self.manners.encoding.compress(&message.payload)?;
-        let (version, topic) = (self.terms().version, [message.topic.as_str(), ""]);
+        let payload = self.params.encoding.compress(&message.payload)?;
+        let (version, topic) = (self.capabilities().version, [message.topic.as_str(), ""]);
         let takes = self
-            .terms()
-            .take(packet_length(publish_length(version, topic, false, payload.len())));
+            .capabilities()
+            .accepts(packet_length(publish_length(version, topic, false, payload.len())));
         if takes {
             put_publish(output, version, topic, None, &payload)?;
         }

@@ -8,9 +8,9 @@ use std::io;
 
 use rmqtt_codec::v3::Connect;
 
+use super::client_capabilities::{ClientCapabilities, Version};
 use super::close_reason::WireError;
 use super::packets::{self, Incoming};
-use super::terms::{Terms, Version};
 use super::transport::{Received, Transport};
 
 /// Largest packet taken from a device: the 512 KiB that device libraries allow for a payload, and its header.
@@ -53,13 +53,13 @@ impl Input {
     }
 
     /// The CONNECT of a connection, once all of it has been read; what came behind it is kept.
-    pub(super) fn connect(&mut self) -> Result<Option<(Box<Connect>, Terms)>, WireError> {
+    pub(super) fn connect(&mut self) -> Result<Option<(Box<Connect>, ClientCapabilities)>, WireError> {
         self.version = packets::version_of(&self.kept);
-        let Some((connect, terms, length)) = packets::read_connect(&self.kept, CONNECT_MAX_BYTES)? else {
+        let Some((connect, capabilities, length)) = packets::read_connect(&self.kept, CONNECT_MAX_BYTES)? else {
             return Ok(None);
         };
         self.keep_from(length);
-        Ok(Some((connect, terms)))
+        Ok(Some((connect, capabilities)))
     }
 
     /// What the other side speaks, as far as its CONNECT could be read.

@@ -14,6 +14,7 @@
 
 mod admission;
 mod certificate;
+mod client_capabilities;
 mod close_reason;
 mod compression;
 mod connection;
@@ -32,12 +33,12 @@ mod pace;
 mod packets;
 pub mod pem;
 mod properties;
+mod session_params;
 mod sessions;
 mod socket;
 mod sub_devices;
 mod subscribing;
 mod templates;
-mod terms;
 #[cfg(test)]
 mod tests;
 mod throttle;

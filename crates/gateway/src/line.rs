@@ -16,7 +16,7 @@ use aldis_core::time::Clock;
 use parking_lot::{Mutex, MutexGuard};
 use rmqtt_codec::v3::Packet;
 
-use super::admission::Manners;
+use super::client_capabilities::{ClientCapabilities, Version};
 use super::close_reason::{CloseReason, WireError};
 use super::compression::PayloadEncoding;
 use super::entrant::Entrant;
@@ -24,8 +24,8 @@ use super::keys::Keys;
 use super::members::{Asked, Member, Members};
 use super::mqtt5;
 use super::packets::{packet_length, publish_length, put, put_puback, put_publish, put_publish_head, put_unsuback};
+use super::session_params::SessionParams;
 use super::templates::Template;
-use super::terms::{Terms, Version};
 use super::transport::Transport;
 use aldis_engine::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 
@@ -53,7 +53,7 @@ pub(super) struct Outward {
     /// How the device wants every payload.
     encoding: PayloadEncoding,
     /// What it speaks, and takes.
-    terms: Terms,
+    capabilities: ClientCapabilities,
     /// The command whose bytes are not all in the socket yet.
     handing: Option<Arc<Gate>>,
     /// Commands whose PUBACK has not come, the oldest first.
@@ -72,7 +72,7 @@ pub(super) struct Outward {
 }
 
 impl Line {
-    pub(super) fn new(session: SessionNo, entrant: Entrant, transport: Transport, manners: Manners) -> Self {
+    pub(super) fn new(session: SessionNo, entrant: Entrant, transport: Transport, params: SessionParams) -> Self {
         let Entrant { device, keys, qos } = entrant;
         Self {
             session,
@@ -81,8 +81,8 @@ impl Line {
             qos,
             transport,
             outward: Mutex::new(Outward {
-                encoding: manners.encoding,
-                terms: manners.terms,
+                encoding: params.encoding,
+                capabilities: params.capabilities,
                 ..Outward::default()
             }),
         }
@@ -132,7 +132,7 @@ impl Outward {
 
     /// What the device speaks.
     pub(super) fn version(&self) -> Version {
-        self.terms.version
+        self.capabilities.version
     }
 
     /// How the device packs every payload.
@@ -226,7 +226,7 @@ impl Outward {
         outgoing: &Outgoing,
     ) -> Result<bool, WireError> {
         let topic = [keys.root(), &template.path];
-        let version = self.terms.version;
+        let version = self.capabilities.version;
         let packed = self.packed(template, outgoing)?;
         let payload_len = packed.as_ref().map_or_else(|| template.body.encoded_len(), Vec::len);
         let is_acknowledged = qos == Qos::AtLeastOnce && !self.owes_enough();
@@ -261,13 +261,13 @@ impl Outward {
 
     /// Whether the client takes a PUBLISH as large as this.
     fn takes(&self, topic: [&str; 2], acknowledged: bool, payload_len: usize) -> bool {
-        let length = publish_length(self.terms.version, topic, acknowledged, payload_len);
-        self.terms.take(packet_length(length))
+        let length = publish_length(self.capabilities.version, topic, acknowledged, payload_len);
+        self.capabilities.accepts(packet_length(length))
     }
 
     /// Whether the client owes as many PUBACKs as it can: what would need another goes without.
     fn owes_enough(&self) -> bool {
-        self.in_flight.len() >= usize::from(self.terms.receive_max)
+        self.in_flight.len() >= usize::from(self.capabilities.receive_max)
     }
 
     fn packet_id_for(&mut self, is_acknowledged: bool, outgoing: &Outgoing) -> Option<NonZeroU16> {
@@ -314,26 +314,26 @@ impl Outward {
     pub(super) fn put_message(&mut self, topic: &str, payload: &[u8]) -> Result<(), WireError> {
         let payload = self.encoding.compress(payload)?;
         if self.takes([topic, ""], false, payload.len()) {
-            put_publish(&mut self.output, self.terms.version, [topic, ""], None, &payload)?;
+            put_publish(&mut self.output, self.capabilities.version, [topic, ""], None, &payload)?;
         }
         Ok(())
     }
 
     /// Appends any other packet.
     pub(super) fn put(&mut self, packet: Packet) -> Result<(), WireError> {
-        put(&mut self.output, self.terms, packet)
+        put(&mut self.output, self.capabilities, packet)
     }
 
     /// Appends an UNSUBACK for `filters` filters.
     pub(super) fn put_unsuback(&mut self, packet_id: NonZeroU16, filters: usize) -> Result<(), WireError> {
-        put_unsuback(&mut self.output, self.terms, packet_id, filters)
+        put_unsuback(&mut self.output, self.capabilities, packet_id, filters)
     }
 
     /// Appends for a client of MQTT 5 why its connection ends, if nothing else waits to be sent. Whether it did.
     pub(super) fn put_why(&mut self, end: &CloseReason) -> bool {
-        self.terms.version == Version::V5
+        self.capabilities.version == Version::V5
             && self.output.is_empty()
-            && mqtt5::put_disconnect(&mut self.output, self.terms, end)
+            && mqtt5::put_disconnect(&mut self.output, self.capabilities, end)
     }
 
     /// A gateway's sub-devices may each be sent as much as a device with a connection of its own.

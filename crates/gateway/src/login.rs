@@ -11,11 +11,11 @@ use tokio::net::TcpStream;
 
 use super::admission::{Admission, Admitted};
 use super::certificate::Shown;
+use super::client_capabilities::ClientCapabilities;
 use super::close_reason::WireError;
 use super::connection::Connection;
 use super::guest_connection::Purpose;
 use super::input::Input;
-use super::terms::Terms;
 use super::throttle::{Claim, Telling};
 use super::tls::Tls;
 use super::transport::{Received, Transport};
@@ -149,30 +149,33 @@ async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: b
     };
     let connect = tokio::time::timeout_at(end, connect(&caller.transport, &mut caller.input));
     let mut claim = gateway.throttle.claim(peer.ip(), NAMELESS);
-    let (proved, terms) = match connect.await.ok()? {
-        Ok((_, terms)) if !room => (Err(ConnectAckReason::ServiceUnavailable), terms),
+    let (proved, capabilities) = match connect.await.ok()? {
+        Ok((_, capabilities)) if !room => (Err(ConnectAckReason::ServiceUnavailable), capabilities),
         // What is said then is in the terms.
-        Ok((_, terms)) if terms.unmet.is_some() => {
+        Ok((_, capabilities)) if capabilities.unmet.is_some() => {
             tracing::info!(%peer, "a login asks for what is not served");
-            (Err(ConnectAckReason::NotAuthorized), terms)
+            (Err(ConnectAckReason::NotAuthorized), capabilities)
         }
-        Ok((connect, terms)) => {
+        Ok((connect, capabilities)) => {
             claim = claimed(gateway, peer, &connect);
             if !gateway.throttle.hears(claim, Instant::now()) {
                 tracing::debug!(%peer, "a login is not looked at: too many of its address wait for their refusal");
                 return None;
             }
-            (prove(gateway, &mut caller, peer, (&connect, terms)).await?, terms)
+            (
+                prove(gateway, &mut caller, peer, (&connect, capabilities)).await?,
+                capabilities,
+            )
         }
         Err(WireError::OtherVersion) => {
             tracing::info!(%peer, "a login in a version of MQTT that is not served");
-            let terms = Terms::of(caller.input.version());
-            (Err(ConnectAckReason::UnacceptableProtocolVersion), terms)
+            let capabilities = ClientCapabilities::of(caller.input.version());
+            (Err(ConnectAckReason::UnacceptableProtocolVersion), capabilities)
         }
         Err(WireError::NoClientId) => {
             tracing::info!(%peer, "a login without a client id");
-            let terms = Terms::of(caller.input.version());
-            (Err(ConnectAckReason::IdentifierRejected), terms)
+            let capabilities = ClientCapabilities::of(caller.input.version());
+            (Err(ConnectAckReason::IdentifierRejected), capabilities)
         }
         Err(error) => {
             tracing::debug!(%peer, %error, "a connection ended without a login");
@@ -185,7 +188,7 @@ async fn log_in(gateway: &Gateway, accepted: Accepted, peer: SocketAddr, room: b
             Some((caller, guest))
         }
         Err(code) => {
-            refuse(gateway, &caller.transport, (peer, claim), terms, code).await;
+            refuse(gateway, &caller.transport, (peer, claim), capabilities, code).await;
             None
         }
     }
@@ -204,10 +207,10 @@ async fn prove(
     gateway: &Gateway,
     caller: &mut Caller,
     peer: SocketAddr,
-    (connect, terms): (&Connect, Terms),
+    (connect, capabilities): (&Connect, ClientCapabilities),
 ) -> Option<Result<Admission, ConnectAckReason>> {
     let proved = gateway
-        .admit(connect, terms, caller.transport.certificate(), peer)
+        .admit(connect, capabilities, caller.transport.certificate(), peer)
         .await;
     let device = match &proved {
         Ok(Admission::Device(admitted)) => admitted.entrant.device,
@@ -224,7 +227,7 @@ async fn prove(
     }
     Some(
         gateway
-            .admit(connect, terms, caller.transport.certificate(), peer)
+            .admit(connect, capabilities, caller.transport.certificate(), peer)
             .await,
     )
 }
@@ -245,7 +248,7 @@ async fn open((stream, tls): Accepted) -> io::Result<Caller> {
     Ok(Caller { transport, input })
 }
 
-async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connect>, Terms), WireError> {
+async fn connect(transport: &Transport, input: &mut Input) -> Result<(Box<Connect>, ClientCapabilities), WireError> {
     loop {
         if let Some(connect) = input.connect()? {
             return Ok(connect);
@@ -263,7 +266,7 @@ async fn refuse(
     gateway: &Gateway,
     transport: &Transport,
     (peer, claim): (SocketAddr, Claim),
-    terms: Terms,
+    capabilities: ClientCapabilities,
     code: ConnectAckReason,
 ) {
     let wrong = code == ConnectAckReason::NotAuthorized;
@@ -278,7 +281,7 @@ async fn refuse(
     tracing::debug!(%peer, ?code, wait_ms = wait.as_millis(), "a login is refused");
     tokio::time::sleep(wait).await;
     let mut output = Vec::new();
-    let told = packets::put(&mut output, terms, connack(code)).is_ok() && transport.send(&mut output).is_ok();
+    let told = packets::put(&mut output, capabilities, connack(code)).is_ok() && transport.send(&mut output).is_ok();
     if told {
         tokio::time::sleep(AFTER_REFUSAL).await;
     }
@@ -294,13 +297,13 @@ async fn enter(
 ) -> Option<(Connection, Input)> {
     let Admitted {
         entrant,
-        manners,
+        params,
         signed_with,
         logins_changed,
     } = admitted;
     let device = entrant.device;
     let Caller { transport, input } = caller;
-    let present = gateway.sessions.enter(entrant, transport, manners, peer);
+    let present = gateway.sessions.enter(entrant, transport, params, peer);
     // A revocation, a new key or a new secret from now on finds the session; one from before has to be looked for.
     let why = if present.line.transport.is_revoked() {
         "its certificate was revoked during its login"
@@ -310,7 +313,7 @@ async fn enter(
     {
         "its key or its secret was replaced during its login"
     } else {
-        return Some((Connection::new(gateway, present, manners.keep_alive), input));
+        return Some((Connection::new(gateway, present, params.keep_alive), input));
     };
     tracing::info!(device = device.0, why, "a device is shown out");
     gateway.sessions.note(device, Event::Ended(why.to_owned()));

@@ -12,11 +12,11 @@ use rmqtt_codec::v5::{
 };
 use tokio_util::codec::{Decoder, Encoder};
 
+use super::client_capabilities::{ClientCapabilities, Version};
 use super::close_reason::{CloseReason, ProtocolViolation, WireError};
 use super::input::PACKET_MAX_BYTES;
 use super::line::IN_FLIGHT_MAX;
 use super::packets::malformed;
-use super::terms::{Terms, Version};
 use aldis_engine::link::Cause;
 
 /// How a CONNECT begins behind its header; its level follows, which says its version.
@@ -47,18 +47,18 @@ pub(super) fn is_filter(filter: &str) -> bool {
 }
 
 /// Reads a CONNECT, and what the client takes.
-pub(super) fn connect(bytes: &[u8]) -> Result<(Box<Connect>, Terms), WireError> {
+pub(super) fn connect(bytes: &[u8]) -> Result<(Box<Connect>, ClientCapabilities), WireError> {
     let Packet::Connect(connect) = decode(bytes)? else {
         return Err(malformed("expected CONNECT"));
     };
     let asked = connect.receive_max.map_or(u16::MAX, NonZeroU16::get);
-    let mut terms = Terms {
+    let mut capabilities = ClientCapabilities {
         // More than are remembered cannot be told to be missing.
         receive_max: asked.min(IN_FLIGHT_MAX),
         packet_max: connect.max_packet_size.map_or(u32::MAX, Into::into),
-        ..Terms::of(Version::V5)
+        ..ClientCapabilities::of(Version::V5)
     };
-    terms.unmet = unmet(&connect, terms);
+    capabilities.unmet = unmet(&connect, capabilities);
     let same = Connect {
         clean_session: connect.clean_start,
         keep_alive: connect.keep_alive,
@@ -67,12 +67,12 @@ pub(super) fn connect(bytes: &[u8]) -> Result<(Box<Connect>, Terms), WireError> 
         password: connect.password,
         ..Connect::default()
     };
-    Ok((Box::new(same), terms))
+    Ok((Box::new(same), capabilities))
 }
 
 /// What the client asks for and does not get. Wills are not carried out, but those that cannot be are refused, as the
 /// standard has it.
-fn unmet(connect: &rmqtt_codec::v5::Connect, terms: Terms) -> Option<ConnectAckReason> {
+fn unmet(connect: &rmqtt_codec::v5::Connect, capabilities: ClientCapabilities) -> Option<ConnectAckReason> {
     let will = connect.last_will.as_ref();
     if connect.auth_method.is_some() {
         Some(ConnectAckReason::BadAuthenticationMethod)
@@ -80,7 +80,9 @@ fn unmet(connect: &rmqtt_codec::v5::Connect, terms: Terms) -> Option<ConnectAckR
         Some(ConnectAckReason::QosNotSupported)
     } else if will.is_some_and(|will| will.retain) {
         Some(ConnectAckReason::RetainNotSupported)
-    } else if encoded(connect_ack(Reason3::ConnectionAccepted).into()).is_ok_and(|bytes| !terms.take(bytes.len())) {
+    } else if encoded(connect_ack(Reason3::ConnectionAccepted).into())
+        .is_ok_and(|bytes| !capabilities.accepts(bytes.len()))
+    {
         Some(ConnectAckReason::PacketTooLarge)
     } else {
         None
@@ -116,13 +118,13 @@ pub(super) fn other(bytes: &[u8]) -> Result<Packet3, WireError> {
 }
 
 /// Appends a packet.
-pub(super) fn put(into: &mut Vec<u8>, terms: Terms, packet: Packet3) -> Result<(), WireError> {
+pub(super) fn put(into: &mut Vec<u8>, capabilities: ClientCapabilities, packet: Packet3) -> Result<(), WireError> {
     match packet {
         Packet3::ConnectAck(ack) => {
-            let refused = terms.unmet.map(|reason| refusal(reason).into());
+            let refused = capabilities.unmet.map(|reason| refusal(reason).into());
             encode(
                 into,
-                terms,
+                capabilities,
                 refused.unwrap_or_else(|| connect_ack(ack.return_code).into()),
             )
         }
@@ -134,9 +136,9 @@ pub(super) fn put(into: &mut Vec<u8>, terms: Terms, packet: Packet3) -> Result<(
                 reason_string: None,
                 status,
             };
-            encode(into, terms, ack.into())
+            encode(into, capabilities, ack.into())
         }
-        Packet3::PingResponse => encode(into, terms, Packet::PingResponse),
+        Packet3::PingResponse => encode(into, capabilities, Packet::PingResponse),
         _ => Err(malformed("a packet that is never said")),
     }
 }
@@ -144,7 +146,7 @@ pub(super) fn put(into: &mut Vec<u8>, terms: Terms, packet: Packet3) -> Result<(
 /// Appends an UNSUBACK, which speaks of each filter here.
 pub(super) fn put_unsuback(
     into: &mut Vec<u8>,
-    terms: Terms,
+    capabilities: ClientCapabilities,
     packet_id: NonZeroU16,
     filters: usize,
 ) -> Result<(), WireError> {
@@ -154,12 +156,12 @@ pub(super) fn put_unsuback(
         reason_string: None,
         status: vec![UnsubscribeAckReason::Success; filters],
     };
-    encode(into, terms, ack.into())
+    encode(into, capabilities, ack.into())
 }
 
 /// Appends a DISCONNECT that says why the server ends the connection, in as many words as the client takes; nothing if
 /// it is over already. Whether there was something to say.
-pub(super) fn put_disconnect(into: &mut Vec<u8>, terms: Terms, end: &CloseReason) -> bool {
+pub(super) fn put_disconnect(into: &mut Vec<u8>, capabilities: ClientCapabilities, end: &CloseReason) -> bool {
     let Some(reason_code) = reason(end) else {
         return false;
     };
@@ -170,11 +172,11 @@ pub(super) fn put_disconnect(into: &mut Vec<u8>, terms: Terms, end: &CloseReason
         reason_string: Some(end.to_string().into()),
         user_properties: Vec::new(),
     };
-    if encode(into, terms, disconnect.clone().into()).is_ok() {
+    if encode(into, capabilities, disconnect.clone().into()).is_ok() {
         return true;
     }
     disconnect.reason_string = None;
-    encode(into, terms, disconnect.into()).is_ok()
+    encode(into, capabilities, disconnect.into()).is_ok()
 }
 
 fn reason(end: &CloseReason) -> Option<DisconnectReasonCode> {
@@ -253,9 +255,9 @@ fn decode(bytes: &[u8]) -> Result<Packet, WireError> {
     }
 }
 
-fn encode(into: &mut Vec<u8>, terms: Terms, packet: Packet) -> Result<(), WireError> {
+fn encode(into: &mut Vec<u8>, capabilities: ClientCapabilities, packet: Packet) -> Result<(), WireError> {
     let bytes = encoded(packet)?;
-    if !terms.take(bytes.len()) {
+    if !capabilities.accepts(bytes.len()) {
         return Err(WireError::TakesLess);
     }
     into.extend_from_slice(&bytes);

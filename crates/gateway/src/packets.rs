@@ -10,10 +10,10 @@ use rmqtt_codec::types::QoS;
 use rmqtt_codec::v3::{Codec, Connect, Packet};
 use tokio_util::codec::{Decoder, Encoder};
 
+use super::client_capabilities::{ClientCapabilities, Version};
 use super::close_reason::{ProtocolViolation, WireError};
 use super::mqtt5;
 use super::properties;
-use super::terms::{Terms, Version};
 
 /// The first half of a first byte says what a packet is.
 const KIND: u8 = 0xf0;
@@ -60,18 +60,21 @@ pub(super) fn read(bytes: &[u8], max: usize, version: Version) -> Result<Option<
 }
 
 /// The CONNECT in `bytes`, what it settles, and how many of the bytes it has; `None` if it is not complete yet.
-pub(super) fn read_connect(bytes: &[u8], max: usize) -> Result<Option<(Box<Connect>, Terms, usize)>, WireError> {
+pub(super) fn read_connect(
+    bytes: &[u8],
+    max: usize,
+) -> Result<Option<(Box<Connect>, ClientCapabilities, usize)>, WireError> {
     let Some((body, all)) = whole(bytes, max)? else {
         return Ok(None);
     };
-    let (connect, terms) = match spoken(bytes[0], body) {
+    let (connect, capabilities) = match spoken(bytes[0], body) {
         Version::V5 => mqtt5::connect(&bytes[..all])?,
         Version::V3 => match other(&bytes[..all], Version::V3)? {
-            Packet::Connect(connect) => (connect, Terms::default()),
+            Packet::Connect(connect) => (connect, ClientCapabilities::default()),
             _ => return Err(malformed("expected CONNECT")),
         },
     };
-    Ok(Some((connect, terms, all)))
+    Ok(Some((connect, capabilities, all)))
 }
 
 /// The version in which this client is answered: a later version is likelier to be like the latest.
@@ -270,13 +273,13 @@ pub(super) fn put_puback(into: &mut Vec<u8>, packet_id: NonZeroU16) {
 /// Appends an UNSUBACK for `filters` filters.
 pub(super) fn put_unsuback(
     into: &mut Vec<u8>,
-    terms: Terms,
+    capabilities: ClientCapabilities,
     packet_id: NonZeroU16,
     filters: usize,
 ) -> Result<(), WireError> {
-    match terms.version {
-        Version::V3 => put(into, terms, Packet::UnsubscribeAck { packet_id }),
-        Version::V5 => mqtt5::put_unsuback(into, terms, packet_id, filters),
+    match capabilities.version {
+        Version::V3 => put(into, capabilities, Packet::UnsubscribeAck { packet_id }),
+        Version::V5 => mqtt5::put_unsuback(into, capabilities, packet_id, filters),
     }
 }
 
@@ -284,9 +287,9 @@ pub(super) fn put_unsuback(
 ///
 /// # Errors
 /// [`WireError::TakesLess`] if the client takes no packet as long as this; nothing is appended then.
-pub(super) fn put(into: &mut Vec<u8>, terms: Terms, packet: Packet) -> Result<(), WireError> {
-    if terms.version == Version::V5 {
-        return mqtt5::put(into, terms, packet);
+pub(super) fn put(into: &mut Vec<u8>, capabilities: ClientCapabilities, packet: Packet) -> Result<(), WireError> {
+    if capabilities.version == Version::V5 {
+        return mqtt5::put(into, capabilities, packet);
     }
     let mut bytes = BytesMut::new();
     Codec::default()

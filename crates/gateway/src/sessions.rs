@@ -18,11 +18,11 @@ use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use super::admission::Manners;
 use super::close_reason::CloseReason;
 use super::entrant::Entrant;
 use super::line::Line;
 use super::members::Member;
+use super::session_params::SessionParams;
 use super::transport::Transport;
 use aldis_engine::Shared;
 use aldis_engine::link::{Cause, ConnectionNo, DeviceEvent, DeviceLink, Order, Outgoing, SessionNo};
@@ -104,12 +104,12 @@ impl Sessions {
         self: &Arc<Self>,
         entrant: Entrant,
         transport: Transport,
-        manners: Manners,
+        params: SessionParams,
         from: SocketAddr,
     ) -> Present {
         let session = SessionNo::own(ConnectionNo(self.numbers.fetch_add(1, Ordering::Relaxed)));
         let device = entrant.device;
-        let line = Arc::new(Line::new(session, entrant, transport, manners));
+        let line = Arc::new(Line::new(session, entrant, transport, params));
         let mut tables = self.tables.write();
         tables.by_connection.insert(session.connection(), Arc::clone(&line));
         let earlier = tables.by_device.insert(device, session);

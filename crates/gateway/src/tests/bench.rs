@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 use crate::admission::{Admission, Admitted};
-use crate::terms::Terms;
+use crate::client_capabilities::ClientCapabilities;
 use crate::{Gateway, Listeners, Sessions, serve};
 use aldis_app::devices::DeviceName;
 use aldis_app::{App, BlockingPool, Caller, Parts, Settings, SystemRng};
@@ -134,7 +134,9 @@ impl Bench {
             ..Connect::default()
         };
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        self.gateway.admit(&connect, Terms::default(), None, peer).await
+        self.gateway
+            .admit(&connect, ClientCapabilities::default(), None, peer)
+            .await
     }
 
     pub(super) fn operator(&self) -> Caller {

@@ -9,8 +9,8 @@ use rmqtt_codec::v3::{Codec, Packet};
 use rmqtt_codec::v5::{Codec as Codec5, Packet as Packet5, PublishProperties};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
+use crate::client_capabilities::Version;
 use crate::packets::{self, Incoming, put_puback, put_publish_head};
-use crate::terms::Version;
 
 const MAX: u16 = 1000;
 

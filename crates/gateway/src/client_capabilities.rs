@@ -1,4 +1,4 @@
-//! What a client's CONNECT settles about the packets of its connection.
+//! What a client speaks and accepts, as its CONNECT says.
 
 use rmqtt_codec::v5::ConnectAckReason;
 
@@ -14,7 +14,7 @@ pub(super) enum Version {
 
 /// What the client speaks, and takes at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Terms {
+pub(super) struct ClientCapabilities {
     pub(super) version: Version,
     /// Commands with QoS 1 whose PUBACK may be missing at a time.
     pub(super) receive_max: u16,
@@ -24,7 +24,7 @@ pub(super) struct Terms {
     pub(super) unmet: Option<ConnectAckReason>,
 }
 
-impl Terms {
+impl ClientCapabilities {
     /// For a client of which only the protocol version is known.
     pub(super) fn of(version: Version) -> Self {
         Self {
@@ -34,12 +34,12 @@ impl Terms {
     }
 
     /// Whether the client takes a packet of `length` bytes.
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    pub(super) fn accepts(&self, bytes: usize) -> bool {
         u32::try_from(bytes).is_ok_and(|bytes| bytes <= self.packet_max)
     }
 }
 
-impl Default for Terms {
+impl Default for ClientCapabilities {
     fn default() -> Self {
         Self {
             version: Version::V3,
