@@ -2,6 +2,12 @@
 
 use rmqtt_codec::v5::ConnectAckReason;
 
+/// Largest packet taken from a device: the 512 KiB that device libraries allow for a payload, and its header.
+pub(super) const PACKET_MAX_BYTES: usize = 513 * 1024;
+/// Commands whose PUBACK is remembered to be missing: a gateway's thirty, and more than that of which nothing is
+/// expected any more, but whose packet identifiers must not be used again too early.
+pub(super) const IN_FLIGHT_MAX: u16 = 64;
+
 /// A version of MQTT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Version {

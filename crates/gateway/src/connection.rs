@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future as _;
-use std::num::NonZeroU16;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use aldis_core::ids::DeviceNo;
 use rmqtt_codec::types::QoS;
-use rmqtt_codec::v3::{ConnectAckReason, Packet, SubscribeReturnCode};
+use rmqtt_codec::v3::{ConnectAckReason, Packet};
 use tokio::time::Sleep;
 
 use super::Gateway;
-use super::client_capabilities::Version;
+use super::acknowledgements::{connack, suback};
 use super::close_reason::{CloseReason, ProtocolViolation};
 use super::compression::DecompressError;
 use super::input::{Input, Pass};
 use super::line::Outward;
-use super::login::connack;
 use super::members::{Asked, Members};
-use super::mqtt5;
 use super::pace::Pace;
+use super::packets::NOT_IN_A_TOPIC;
 use super::packets::{Incoming, Message};
+use super::session_params::silent_at;
 use super::sessions::Present;
 use super::socket;
 use super::subscribing::{Ready, subscribed};
@@ -34,8 +33,6 @@ use aldis_engine::trace;
 
 /// Messages in another device's name that are passed over before the connection is ended, unless it is a gateway's.
 const FOREIGN_MAX: u32 = 20;
-/// Wildcards are for filters, and NUL is for no string of MQTT.
-pub(super) const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
 /// What a filter of a SUBSCRIBE is charged as: it is compared with the topics of every device of the connection.
 const FILTER_BYTES: usize = 16;
 /// Until the next look at the time when nothing is due.
@@ -417,33 +414,5 @@ impl Connection {
             }
         }
         Ok(())
-    }
-}
-
-/// When a device that promised signs of life is gone: one and a half times as long after the last.
-pub(super) fn silent_at(keep_alive_secs: u16, heard: Instant) -> Option<Instant> {
-    let keep_alive = u64::from(keep_alive_secs);
-    (keep_alive > 0).then(|| heard + Duration::from_millis(keep_alive * 1_500))
-}
-
-/// Grants every filter: no subscription decides what is delivered. In MQTT 5 a filter that is malformed gets an error
-/// code.
-pub(super) fn suback<F: AsRef<str>>(version: Version, packet_id: NonZeroU16, filters: &[(F, QoS)]) -> Packet {
-    let granted = filters.iter().map(|(filter, qos)| {
-        if version == Version::V5 && !mqtt5::is_filter(filter.as_ref()) {
-            return SubscribeReturnCode::Failure;
-        }
-        SubscribeReturnCode::Success(at_most_once_or_once(*qos))
-    });
-    Packet::SubscribeAck {
-        packet_id,
-        status: granted.collect(),
-    }
-}
-
-fn at_most_once_or_once(wanted: QoS) -> QoS {
-    match wanted {
-        QoS::AtMostOnce => QoS::AtMostOnce,
-        QoS::AtLeastOnce | QoS::ExactlyOnce => QoS::AtLeastOnce,
     }
 }

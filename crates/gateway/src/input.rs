@@ -8,13 +8,11 @@ use std::io;
 
 use rmqtt_codec::v3::Connect;
 
-use super::client_capabilities::{ClientCapabilities, Version};
+use super::client_capabilities::{ClientCapabilities, PACKET_MAX_BYTES, Version};
 use super::close_reason::WireError;
 use super::packets::{self, Incoming};
 use super::transport::{Received, Transport};
 
-/// Largest packet taken from a device: the 512 KiB that device libraries allow for a payload, and its header.
-pub(super) const PACKET_MAX_BYTES: usize = 513 * 1024;
 /// Largest CONNECT: its strings have some hundred bytes. A client that has not logged in yet must not fill the memory.
 const CONNECT_MAX_BYTES: usize = 8 * 1024;
 /// Asked of the operating system at once.

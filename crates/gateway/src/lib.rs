@@ -5,13 +5,14 @@
 //! writes what the engine orders. A reply's PUBACK goes out only when the engine says that it is durable.
 //!
 //! `listener` accepts · `transport` carries bytes, `upgrade` lays them into a WebSocket, `tls` and `certificate` say
-//! what protects them · `login` and `admission` say who comes in · `connection` lives a connection, `guest_connection` one that is
+//! what protects them · `login` and `admission` say who comes in, `acknowledgements` answer it · `connection` lives a connection, `guest_connection` one that is
 //! no device's presence, of which `guest_quota` bounds the number · `input` reads from its socket, `packets` takes the
 //! bytes apart, `mqtt5` and `properties` those of MQTT 5, `compression` decompresses payloads, `upstream` says what a message
 //! means · `warm_up` says when the device may be sent what · `sessions` knows who is online, `members` who is over a
 //! gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the
 //! socket.
 
+mod acknowledgements;
 mod admission;
 mod certificate;
 mod client_capabilities;

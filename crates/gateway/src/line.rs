@@ -16,7 +16,7 @@ use aldis_core::time::Clock;
 use parking_lot::{Mutex, MutexGuard};
 use rmqtt_codec::v3::Packet;
 
-use super::client_capabilities::{ClientCapabilities, Version};
+use super::client_capabilities::{ClientCapabilities, IN_FLIGHT_MAX, Version};
 use super::close_reason::{CloseReason, WireError};
 use super::compression::PayloadEncoding;
 use super::entrant::Entrant;
@@ -31,9 +31,6 @@ use aldis_engine::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 
 /// Bytes that may wait for a device that does not read: a command and then some. One that lets more wait is ended.
 const UNSENT_MAX_BYTES: usize = 1 << 20;
-/// Commands whose PUBACK is remembered to be missing: a gateway's thirty, and more than that of which nothing is
-/// expected any more, but whose packet identifiers must not be used again too early.
-pub(super) const IN_FLIGHT_MAX: u16 = 64;
 
 /// A device that is in, and its connection.
 pub(super) struct Line {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aldis_protocol::login::keys_in;
-use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet};
+use rmqtt_codec::v3::{Connect, ConnectAckReason};
 use tokio::net::TcpStream;
 
+use super::acknowledgements::connack;
 use super::admission::{Admission, Admitted};
 use super::certificate::Shown;
 use super::client_capabilities::ClientCapabilities;
@@ -16,6 +17,7 @@ use super::close_reason::WireError;
 use super::connection::Connection;
 use super::guest_connection::Purpose;
 use super::input::Input;
+use super::socket::AFTER_REFUSAL;
 use super::throttle::{Claim, Telling};
 use super::tls::Tls;
 use super::transport::{Received, Transport};
@@ -37,8 +39,6 @@ const IN_A_DUEL: Duration = Duration::from_secs(2);
 const EARLY_MAX_BYTES: usize = 64 * 1024;
 /// Product and device of a login that names none.
 const NAMELESS: (&str, &str) = ("", "");
-/// A refused client gets this long to read why before its socket is closed.
-pub(super) const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
 /// A socket, and what has to be agreed on before anything is said over it.
 type Accepted = (TcpStream, Option<Arc<Tls>>);
@@ -318,11 +318,4 @@ async fn enter(
     tracing::info!(device = device.0, why, "a device is shown out");
     gateway.sessions.note(device, Event::Ended(why.to_owned()));
     None
-}
-
-pub(super) fn connack(return_code: ConnectAckReason) -> Packet {
-    Packet::ConnectAck(ConnectAck {
-        return_code,
-        session_present: false,
-    })
 }

@@ -12,10 +12,8 @@ use rmqtt_codec::v5::{
 };
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::client_capabilities::{ClientCapabilities, Version};
+use super::client_capabilities::{ClientCapabilities, IN_FLIGHT_MAX, PACKET_MAX_BYTES, Version};
 use super::close_reason::{CloseReason, ProtocolViolation, WireError};
-use super::input::PACKET_MAX_BYTES;
-use super::line::IN_FLIGHT_MAX;
 use super::packets::malformed;
 use aldis_engine::link::Cause;
 

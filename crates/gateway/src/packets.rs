@@ -13,6 +13,9 @@ use tokio_util::codec::{Decoder, Encoder};
 use super::client_capabilities::{ClientCapabilities, Version};
 use super::close_reason::{ProtocolViolation, WireError};
 use super::mqtt5;
+
+/// Wildcards are for filters, and NUL is for no string of MQTT.
+pub(super) const NOT_IN_A_TOPIC: [char; 3] = ['#', '+', '\0'];
 use super::properties;
 
 /// The first half of a first byte says what a packet is.

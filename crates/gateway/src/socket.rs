@@ -14,6 +14,9 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// that, one whose link broke without a word would be online for ever.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 
+/// A refused client gets this long to read why before its socket is closed.
+pub(super) const AFTER_REFUSAL: Duration = Duration::from_millis(50);
+
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     end_when_not_read(stream, USER_TIMEOUT)

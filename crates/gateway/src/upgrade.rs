@@ -8,7 +8,7 @@ use tungstenite::handshake::server::{Request, Response, create_response, write_r
 use tungstenite::http::HeaderValue;
 use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use super::login::AFTER_REFUSAL;
+use super::socket::AFTER_REFUSAL;
 use super::transport::Transport;
 
 /// How a request for a WebSocket begins, and MQTT never does.
