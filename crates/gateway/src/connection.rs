@@ -16,8 +16,8 @@ use super::Gateway;
 use super::acknowledgements::{connack, suback};
 use super::close_reason::{CloseReason, ProtocolViolation};
 use super::compression::DecompressError;
+use super::connection_handle::Outbox;
 use super::input::{Input, Pass};
-use super::line::Outward;
 use super::members::{Asked, Members};
 use super::pace::Pace;
 use super::packets::NOT_IN_A_TOPIC;
@@ -79,26 +79,26 @@ impl Connection {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        let line = &self.present.line;
+        let handle = &self.present.handle;
         let stopping = self.gateway.sessions.is_stopping();
         let polite = matches!(end, CloseReason::Disconnected) || stopping;
-        let told = line.outward().put_why(&end);
+        let told = handle.outbox().put_why(&end);
         // A client that disconnects in order still gets what was written before; all others get only the reason.
         if (polite || told)
-            && let Err(error) = line.outward().flush(&line.transport, &*self.gateway.clock)
+            && let Err(error) = handle.outbox().flush(&handle.transport, &*self.gateway.clock)
         {
             tracing::debug!(%error, "a device was gone before it was told everything");
         }
         if polite {
-            line.transport.say_goodbye();
+            handle.transport.say_goodbye();
         }
-        socket::discard_on_close(line.transport.socket(), !polite);
-        tracing::debug!(device = line.device.0, %end, "a device's connection has ended");
+        socket::discard_on_close(handle.transport.socket(), !polite);
+        tracing::debug!(device = handle.device.0, %end, "a device's connection has ended");
         let why = end.to_string();
         self.gateway
             .sessions
-            .note(line.device, trace::Event::Ended(why.clone()));
-        self.gateway.sessions.end_members(line, &why);
+            .note(handle.device, trace::Event::Ended(why.clone()));
+        self.gateway.sessions.end_members(handle, &why);
     }
 
     async fn talk(&mut self, input: &mut Input) -> Result<Infallible, CloseReason> {
@@ -128,33 +128,33 @@ impl Connection {
     }
 
     fn poll_next(&self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>, more: bool) -> Poll<Result<Next, CloseReason>> {
-        let line = &self.present.line;
-        if let Poll::Ready(end) = line.poll_end(cx, &*self.gateway.clock) {
+        let handle = &self.present.handle;
+        if let Poll::Ready(end) = handle.poll_end(cx, &*self.gateway.clock) {
             return Poll::Ready(Err(end));
         }
         if more {
             return Poll::Ready(Ok(Next::Bytes));
         }
-        if let Poll::Ready(ready) = line.transport.poll_read_ready(cx) {
+        if let Poll::Ready(ready) = handle.transport.poll_read_ready(cx) {
             return Poll::Ready(ready.map(|()| Next::Bytes).map_err(CloseReason::from));
         }
         timer.poll(cx).map(|()| Ok(Next::Moment))
     }
 
     fn has_asked(&self) -> bool {
-        let outward = self.present.line.outward();
-        outward.members().is_some_and(|members| !members.asked.is_empty())
+        let outbox = self.present.handle.outbox();
+        outbox.members().is_some_and(|members| !members.asked.is_empty())
     }
 
     /// Does what the device has asked for as a gateway. Few devices are gateways: the others must not carry the room
     /// that this takes, so its caller boxes it.
     async fn serve_asked(&mut self) -> Result<(), CloseReason> {
-        let line = &self.present.line;
-        let asked = line
-            .outward()
+        let handle = &self.present.handle;
+        let asked = handle
+            .outbox()
             .members_mut()
             .map(|members| std::mem::take(&mut members.asked));
-        let answered = self.gateway.serve_asked(line, asked.unwrap_or_default()).await?;
+        let answered = self.gateway.serve_asked(handle, asked.unwrap_or_default()).await?;
         self.pace.charge(answered);
         Ok(())
     }
@@ -175,39 +175,39 @@ impl Connection {
 
     /// Tells the device that it is in, and hears what it said before that. False if the engine's inbox is full.
     fn greet(&mut self, input: &mut Input) -> Result<bool, CloseReason> {
-        let line = Arc::clone(&self.present.line);
-        socket::discard_on_close(line.transport.socket(), true);
+        let handle = Arc::clone(&self.present.handle);
+        socket::discard_on_close(handle.transport.socket(), true);
         if self.keep_alive == 0 {
-            socket::probe_when_silent(line.transport.socket());
+            socket::probe_when_silent(handle.transport.socket());
         }
-        let mut outward = line.outward();
-        outward.put(connack(ConnectAckReason::ConnectionAccepted))?;
+        let mut outbox = handle.outbox();
+        outbox.put(connack(ConnectAckReason::ConnectionAccepted))?;
         let mut room = true;
         input.take_kept(|packet| {
-            room &= self.handle(packet, &mut outward)?;
+            room &= self.handle(packet, &mut outbox)?;
             Ok::<_, CloseReason>(self.pass())
         })?;
-        outward.flush(&line.transport, &*self.gateway.clock)?;
+        outbox.flush(&handle.transport, &*self.gateway.clock)?;
         Ok(room)
     }
 
     /// Hears what the device says now. Whether the engine's inbox has room, and whether there may be more to hear.
     fn hear(&mut self, input: &mut Input) -> Result<(bool, bool), CloseReason> {
-        let line = Arc::clone(&self.present.line);
-        let mut outward = line.outward();
+        let handle = Arc::clone(&self.present.handle);
+        let mut outbox = handle.outbox();
         let (mut room, mut heard) = (true, false);
-        let more = input.try_read(&line.transport, |packet| {
+        let more = input.try_read(&handle.transport, |packet| {
             heard = true;
-            room &= self.handle(packet, &mut outward)?;
+            room &= self.handle(packet, &mut outbox)?;
             Ok::<_, CloseReason>(self.pass())
         })?;
         if heard {
             self.heard = Instant::now();
         }
         if std::mem::take(&mut self.reply_is_next) {
-            socket::acknowledge_quickly(line.transport.socket());
+            socket::acknowledge_quickly(handle.transport.socket());
         }
-        outward.flush(&line.transport, &*self.gateway.clock)?;
+        outbox.flush(&handle.transport, &*self.gateway.clock)?;
         Ok((room, more))
     }
 
@@ -216,12 +216,12 @@ impl Connection {
     }
 
     /// One packet; false if the engine's inbox is full.
-    fn handle(&mut self, packet: Incoming<'_>, outward: &mut Outward) -> Result<bool, CloseReason> {
+    fn handle(&mut self, packet: Incoming<'_>, outbox: &mut Outbox) -> Result<bool, CloseReason> {
         let packet = match packet {
-            Incoming::Publish(message) => return self.published(message, outward),
+            Incoming::Publish(message) => return self.published(message, outbox),
             Incoming::PublishAck(packet_id) => {
                 self.pace.charge(0);
-                let Some((device, wire)) = outward.acknowledged(packet_id) else {
+                let Some((device, wire)) = outbox.acknowledged(packet_id) else {
                     return Ok(true);
                 };
                 self.reply_is_next = true;
@@ -232,22 +232,22 @@ impl Connection {
         match packet {
             Packet::PingRequest => {
                 self.pace.charge(0);
-                outward.put(Packet::PingResponse)?;
+                outbox.put(Packet::PingResponse)?;
             }
             Packet::Subscribe {
                 packet_id,
                 topic_filters,
             } => {
                 self.pace.charge(topic_filters.len() * FILTER_BYTES);
-                outward.put(suback(outward.version(), packet_id, &topic_filters))?;
-                return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref()), outward));
+                outbox.put(suback(outbox.version(), packet_id, &topic_filters))?;
+                return Ok(self.subscribed(topic_filters.iter().map(|(filter, _)| filter.as_ref()), outbox));
             }
             Packet::Unsubscribe {
                 packet_id,
                 topic_filters,
             } => {
                 self.pace.charge(topic_filters.len() * FILTER_BYTES);
-                outward.put_unsuback(packet_id, topic_filters.len())?;
+                outbox.put_unsuback(packet_id, topic_filters.len())?;
             }
             Packet::Disconnect => return Err(CloseReason::Disconnected),
             Packet::Connect(_) => return Err(CloseReason::Misbehaved("a second CONNECT")),
@@ -268,14 +268,14 @@ impl Connection {
         Ok(true)
     }
 
-    fn published(&mut self, message: Message<'_>, outward: &mut Outward) -> Result<bool, CloseReason> {
+    fn published(&mut self, message: Message<'_>, outbox: &mut Outbox) -> Result<bool, CloseReason> {
         if message.qos == QoS::ExactlyOnce {
             return Err(ProtocolViolation::Qos2.into());
         }
         if message.topic.contains(NOT_IN_A_TOPIC) {
             return Err(ProtocolViolation::Topic.into());
         }
-        let payload = match outward.encoding().decompress(message.payload) {
+        let payload = match outbox.encoding().decompress(message.payload) {
             Ok(payload) => payload,
             Err(DecompressError::TooLarge) => {
                 return Err(CloseReason::Misbehaved("a payload that unpacks to too much"));
@@ -283,12 +283,12 @@ impl Connection {
             Err(DecompressError::Garbage) => {
                 self.pace.charge(message.payload.len());
                 self.dropped(
-                    self.present.line.device,
+                    self.present.handle.device,
                     "its payload is not packed as announced",
                     message.topic,
                 );
                 if let Some(packet_id) = message.packet_id {
-                    outward.put_puback(packet_id);
+                    outbox.put_puback(packet_id);
                 }
                 return Ok(true);
             }
@@ -298,7 +298,7 @@ impl Connection {
             payload: &payload,
             ..message
         };
-        let answer = match react(message, &self.present.line, outward) {
+        let answer = match react(message, &self.present.handle, outbox) {
             Reaction::Report(event) => {
                 self.reply_is_next = false;
                 return Ok(self.report(event));
@@ -315,24 +315,24 @@ impl Connection {
             Reaction::Ask(asked) => {
                 let waits = matches!(*asked, Asked::Reply { .. });
                 if waits {
-                    self.hear_foreign(outward);
+                    self.hear_foreign(outbox);
                 }
-                outward.ask(*asked);
+                outbox.ask(*asked);
                 if waits {
                     return Ok(true);
                 }
                 None
             }
             Reaction::Foreign(answer) => {
-                self.hear_foreign(outward);
+                self.hear_foreign(outbox);
                 answer
             }
         };
         if let Some(packet_id) = message.packet_id {
-            outward.put_puback(packet_id);
+            outbox.put_puback(packet_id);
         }
         if let Some(answer) = answer {
-            outward.put_message(&answer.topic, &answer.payload)?;
+            outbox.put_message(&answer.topic, &answer.payload)?;
         }
         Ok(true)
     }
@@ -343,26 +343,26 @@ impl Connection {
 
     /// A gateway may have much to say for sub-devices that are not in again, and is not told of each that it has lost:
     /// it must not lose all others for that. So a connection that sends too much is examined before it is cut off.
-    fn hear_foreign(&mut self, outward: &mut Outward) {
-        if outward.is_gateway() {
+    fn hear_foreign(&mut self, outbox: &mut Outbox) {
+        if outbox.is_gateway() {
             return;
         }
         self.foreign = self.foreign.saturating_add(1);
         if self.foreign == FOREIGN_MAX + 1 {
-            outward.ask(Asked::TooMuchForeign);
+            outbox.ask(Asked::TooMuchForeign);
         }
     }
 
     /// The SUBACK is in the output by now, hence before any command.
-    fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str> + Clone, outward: &mut Outward) -> bool {
-        let line = &self.present.line;
-        let of = (&line.keys, &mut self.warm_up);
-        let (own, members) = subscribed(filters, of, outward, Instant::now());
+    fn subscribed<'f>(&mut self, filters: impl Iterator<Item = &'f str> + Clone, outbox: &mut Outbox) -> bool {
+        let handle = &self.present.handle;
+        let of = (&handle.keys, &mut self.warm_up);
+        let (own, members) = subscribed(filters, of, outbox, Instant::now());
         let mut room = true;
         for (session, device, ready) in members {
             room &= self.report_widened(session, device, ready);
         }
-        room & self.report_widened(line.session, line.device, own)
+        room & self.report_widened(handle.session, handle.device, own)
     }
 
     fn report_widened(&self, session: SessionNo, device: DeviceNo, ready: Ready) -> bool {
@@ -388,7 +388,7 @@ impl Connection {
     }
 
     fn next_moment(&self) -> Instant {
-        let settled = self.present.line.outward().members().and_then(Members::settled_at);
+        let settled = self.present.handle.outbox().members().and_then(Members::settled_at);
         let moments = [self.warm_up.ends_at(), silent_at(self.keep_alive, self.heard), settled];
         moments
             .into_iter()
@@ -402,11 +402,11 @@ impl Connection {
         if silent_at(self.keep_alive, self.heard).is_some_and(|end| now >= end) {
             return Err(CloseReason::Silent);
         }
-        let line = &self.present.line;
+        let handle = &self.present.handle;
         if let Some(kinds) = self.warm_up.pass(now) {
-            self.report_ready(line.session, line.device, kinds);
+            self.report_ready(handle.session, handle.device, kinds);
         }
-        if let Some(members) = line.outward().members_mut() {
+        if let Some(members) = handle.outbox().members_mut() {
             for member in members.all_mut() {
                 if let Some(kinds) = member.warm_up.pass(now) {
                     self.report_ready(member.session, member.device, kinds);

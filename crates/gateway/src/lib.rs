@@ -9,7 +9,7 @@
 //! no device's presence, of which `guest_quota` bounds the number · `input` reads from its socket, `packets` takes the
 //! bytes apart, `mqtt5` and `properties` those of MQTT 5, `compression` decompresses payloads, `upstream` says what a message
 //! means · `warm_up` says when the device may be sent what · `sessions` knows who is online, `members` who is over a
-//! gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `line` writes to the
+//! gateway's connection, `sub_devices` lets them in · `orders` carries out what the engine wants, `connection_handle` writes to the
 //! socket.
 
 mod acknowledgements;
@@ -19,12 +19,12 @@ mod client_capabilities;
 mod close_reason;
 mod compression;
 mod connection;
+mod connection_handle;
 mod entrant;
 mod guest_connection;
 mod guest_quota;
 mod input;
 mod keys;
-mod line;
 mod listener;
 mod login;
 mod members;

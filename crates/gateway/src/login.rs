@@ -305,10 +305,10 @@ async fn enter(
     let Caller { transport, input } = caller;
     let present = gateway.sessions.enter(entrant, transport, params, peer);
     // A revocation, a new key or a new secret from now on finds the session; one from before has to be looked for.
-    let why = if present.line.transport.is_revoked() {
+    let why = if present.handle.transport.is_revoked() {
         "its certificate was revoked during its login"
     } else if !gateway
-        .still_admits(device, &present.line.keys, signed_with, logins_changed)
+        .still_admits(device, &present.handle.keys, signed_with, logins_changed)
         .await
     {
         "its key or its secret was replaced during its login"

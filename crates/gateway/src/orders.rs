@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Gateway;
 use super::close_reason::{CloseReason, WireError};
-use super::line::{Line, Outward};
+use super::connection_handle::{ConnectionHandle, Outbox};
 use super::templates::Templates;
 use aldis_engine::link::{Cause, ConnectionNo, Order, Outgoing};
 
@@ -28,9 +28,9 @@ impl Gateway {
             let mut orders = orders.into_iter().peekable();
             let mut connections = 0;
             while let Some(connected) = orders.peek().map(connection) {
-                let line = self.sessions.line(connected);
+                let handle = self.sessions.handle(connected);
                 let ours = std::iter::from_fn(|| orders.next_if(|order| connection(order) == connected));
-                self.carry_out_for(line, ours, &mut templates);
+                self.carry_out_for(handle, ours, &mut templates);
                 connections += 1;
                 if connections % CONNECTIONS_AT_ONCE == 0 {
                     tokio::task::yield_now().await;
@@ -39,55 +39,61 @@ impl Gateway {
         }
     }
 
-    fn carry_out_for(&self, line: Option<Arc<Line>>, orders: impl Iterator<Item = Order>, templates: &mut Templates) {
-        let Some(line) = line else {
+    fn carry_out_for(
+        &self,
+        handle: Option<Arc<ConnectionHandle>>,
+        orders: impl Iterator<Item = Order>,
+        templates: &mut Templates,
+    ) {
+        let Some(handle) = handle else {
             return orders.for_each(|order| self.sessions.hand_back(&order));
         };
-        let mut outward = line.outward();
+        let mut outbox = handle.outbox();
         for order in orders {
-            if let Err(error) = self.carry_out(&line, &mut outward, &order, templates) {
-                outward.end(error.into());
+            if let Err(error) = self.carry_out(&handle, &mut outbox, &order, templates) {
+                outbox.end(error.into());
             }
         }
-        line.send(&mut outward, &*self.clock);
+        handle.send(&mut outbox, &*self.clock);
     }
 
     fn carry_out(
         &self,
-        line: &Line,
-        outward: &mut Outward,
+        handle: &ConnectionHandle,
+        outbox: &mut Outbox,
         order: &Order,
         templates: &mut Templates,
     ) -> Result<(), WireError> {
-        if outward.is_over() {
+        if outbox.is_over() {
             self.sessions.hand_back(order);
             return Ok(());
         }
         match order {
-            Order::Publish(outgoing) if outgoing.session == line.session => {
+            Order::Publish(outgoing) if outgoing.session == handle.session => {
                 if self.may_leave(outgoing) {
-                    let put = outward.put_command(&line.keys, line.qos, templates.of(&outgoing.command), outgoing)?;
+                    let put =
+                        outbox.put_command(&handle.keys, handle.qos, templates.of(&outgoing.command), outgoing)?;
                     self.sessions.unless_put(put, outgoing);
                 }
             }
-            Order::Publish(outgoing) => self.publish_over(outward, outgoing, templates)?,
+            Order::Publish(outgoing) => self.publish_over(outbox, outgoing, templates)?,
             Order::Acknowledge { packet, .. } => {
                 if let Some(packet_id) = std::num::NonZeroU16::new(*packet) {
-                    outward.put_puback(packet_id);
+                    outbox.put_puback(packet_id);
                 }
             }
             Order::Notify { change, sub_device, .. } => {
                 let id = self.sessions.next_notice(self.clock.now());
-                let message = change.notification(id, line.keys.product(), line.keys.device(), sub_device);
-                outward.put_message(&message.topic, &message.payload)?;
+                let message = change.notification(id, handle.keys.product(), handle.keys.device(), sub_device);
+                outbox.put_message(&message.topic, &message.payload)?;
             }
-            Order::Reset { session, cause } if *session != line.session => {
-                if let Some(member) = outward.remove_member(*session) {
-                    self.sessions.left(line, &member, &cause.to_string());
+            Order::Reset { session, cause } if *session != handle.session => {
+                if let Some(member) = outbox.remove_member(*session) {
+                    self.sessions.left(handle, &member, &cause.to_string());
                 }
             }
-            Order::Reset { cause, .. } => outward.end(CloseReason::Ordered(*cause)),
-            Order::Break { .. } => outward.end(CloseReason::Ordered(Cause::Unacknowledged)),
+            Order::Reset { cause, .. } => outbox.end(CloseReason::Ordered(*cause)),
+            Order::Break { .. } => outbox.end(CloseReason::Ordered(Cause::Unacknowledged)),
         }
         Ok(())
     }
@@ -95,17 +101,17 @@ impl Gateway {
     /// To a sub-device, as long as it is in.
     fn publish_over(
         &self,
-        outward: &mut Outward,
+        outbox: &mut Outbox,
         outgoing: &Outgoing,
         templates: &mut Templates,
     ) -> Result<(), WireError> {
-        let member = outward.members().and_then(|members| members.get(outgoing.session));
+        let member = outbox.members().and_then(|members| members.get(outgoing.session));
         let Some((keys, qos)) = member.map(|member| (Arc::clone(&member.keys), member.qos)) else {
             self.sessions.not_sent(outgoing);
             return Ok(());
         };
         if self.may_leave(outgoing) {
-            let put = outward.put_command(&keys, qos, templates.of(&outgoing.command), outgoing)?;
+            let put = outbox.put_command(&keys, qos, templates.of(&outgoing.command), outgoing)?;
             self.sessions.unless_put(put, outgoing);
         }
         Ok(())

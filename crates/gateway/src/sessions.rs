@@ -19,8 +19,8 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use super::close_reason::CloseReason;
+use super::connection_handle::ConnectionHandle;
 use super::entrant::Entrant;
-use super::line::Line;
 use super::members::Member;
 use super::session_params::SessionParams;
 use super::transport::Transport;
@@ -42,7 +42,7 @@ const NOTICE_MOMENTS: u64 = 90_000_000_000_000;
 #[derive(Default)]
 struct Tables {
     by_device: ByNumber<DeviceNo, SessionNo>,
-    by_connection: ByNumber<ConnectionNo, Arc<Line>>,
+    by_connection: ByNumber<ConnectionNo, Arc<ConnectionHandle>>,
 }
 
 /// All live sessions.
@@ -66,12 +66,12 @@ pub struct Sessions {
 /// A device's presence; it ends when this is dropped, however that comes about.
 pub(super) struct Present {
     sessions: Arc<Sessions>,
-    pub(super) line: Arc<Line>,
+    pub(super) handle: Arc<ConnectionHandle>,
 }
 
 impl Drop for Present {
     fn drop(&mut self) {
-        self.sessions.leave(&self.line);
+        self.sessions.leave(&self.handle);
     }
 }
 
@@ -109,9 +109,9 @@ impl Sessions {
     ) -> Present {
         let session = SessionNo::own(ConnectionNo(self.numbers.fetch_add(1, Ordering::Relaxed)));
         let device = entrant.device;
-        let line = Arc::new(Line::new(session, entrant, transport, params));
+        let handle = Arc::new(ConnectionHandle::new(session, entrant, transport, params));
         let mut tables = self.tables.write();
-        tables.by_connection.insert(session.connection(), Arc::clone(&line));
+        tables.by_connection.insert(session.connection(), Arc::clone(&handle));
         let earlier = tables.by_device.insert(device, session);
         self.writer.report(DeviceEvent::Connected { session, device });
         drop(tables);
@@ -119,21 +119,21 @@ impl Sessions {
         self.note(device, Event::Connected(from));
         Present {
             sessions: Arc::clone(self),
-            line,
+            handle,
         }
     }
 
     /// A sub-device has logged in over its gateway's connection: it is online from now on, and an earlier session of it
     /// is ended. `None` if the connection is about to end.
-    pub(super) fn enter_over(&self, line: &Line, entrant: Entrant) -> Option<SessionNo> {
+    pub(super) fn enter_over(&self, handle: &ConnectionHandle, entrant: Entrant) -> Option<SessionNo> {
         let device = entrant.device;
-        let session = line.outward().add_member(line.session.connection(), entrant)?;
+        let session = handle.outbox().add_member(handle.session.connection(), entrant)?;
         let mut tables = self.tables.write();
         let earlier = tables.by_device.insert(device, session);
         self.writer.report(DeviceEvent::Connected { session, device });
         drop(tables);
-        self.end_earlier(device, earlier, (session, Route::Gateway(line.device)));
-        self.note(device, Event::LoggedIn(named(line)));
+        self.end_earlier(device, earlier, (session, Route::Gateway(handle.device)));
+        self.note(device, Event::LoggedIn(named(handle)));
         Some(session)
     }
 
@@ -145,26 +145,26 @@ impl Sessions {
         if ousted {
             self.note(device, Event::Replaced);
         }
-        let line = self.line(earlier.connection());
+        let handle = self.handle(earlier.connection());
         if earlier.shared().is_some() {
-            let member = line.and_then(|line| line.outward().remove_member(earlier));
+            let member = handle.and_then(|handle| handle.outbox().remove_member(earlier));
             drop(member);
             self.writer.report(DeviceEvent::Disconnected {
                 session: earlier,
                 device,
             });
-        } else if let Some(line) = line {
+        } else if let Some(handle) = handle {
             tracing::info!(
                 device = device.0,
                 "a second login of the device ends its first connection"
             );
-            line.outward().end(CloseReason::TakenOver);
+            handle.outbox().end(CloseReason::TakenOver);
         }
     }
 
-    fn leave(&self, line: &Line) {
-        let (session, device) = (line.session, line.device);
-        self.end_members(line, "it was cut off");
+    fn leave(&self, handle: &ConnectionHandle) {
+        let (session, device) = (handle.session, handle.device);
+        self.end_members(handle, "it was cut off");
         let mut tables = self.tables.write();
         tables.by_connection.remove(&session.connection());
         if tables.by_device.get(&device) == Some(&session) {
@@ -175,27 +175,27 @@ impl Sessions {
     }
 
     /// A connection is over, for this reason, and with it the sessions of the sub-devices that are still in over it.
-    pub(super) fn end_members(&self, line: &Line, why: &str) {
-        let members = line.outward().close();
+    pub(super) fn end_members(&self, handle: &ConnectionHandle, why: &str) {
+        let members = handle.outbox().close();
         for member in members {
-            self.left(line, &member, &format!("its gateway's connection has ended: {why}"));
+            self.left(handle, &member, &format!("its gateway's connection has ended: {why}"));
         }
     }
 
     /// A sub-device's session has ended, unless it has logged in elsewhere: then that has been reported.
-    pub(super) fn left(&self, line: &Line, member: &Member, why: &str) {
+    pub(super) fn left(&self, handle: &ConnectionHandle, member: &Member, why: &str) {
         let (session, device) = (member.session, member.device);
         let mut tables = self.tables.write();
         if tables.by_device.get(&device) == Some(&session) {
             tables.by_device.remove(&device);
             self.writer.report(DeviceEvent::Disconnected { session, device });
-            self.note(device, Event::Ended(format!("{why} (gateway {})", named(line))));
+            self.note(device, Event::Ended(format!("{why} (gateway {})", named(handle))));
         }
         drop(tables);
     }
 
     /// A connection that has not ended.
-    pub(super) fn line(&self, connection: ConnectionNo) -> Option<Arc<Line>> {
+    pub(super) fn handle(&self, connection: ConnectionNo) -> Option<Arc<ConnectionHandle>> {
         self.tables.read().by_connection.get(&connection).cloned()
     }
 
@@ -259,14 +259,14 @@ impl Sessions {
     /// Ends the connections of all whose certificates have been revoked: the lists have been read again.
     pub fn end_revoked(&self) {
         self.lists_read.notify_waiters();
-        let lines: Vec<_> = self.tables.read().by_connection.values().cloned().collect();
-        for line in lines {
-            if line.transport.is_revoked() {
+        let handles: Vec<_> = self.tables.read().by_connection.values().cloned().collect();
+        for handle in handles {
+            if handle.transport.is_revoked() {
                 tracing::info!(
-                    device = line.device.0,
+                    device = handle.device.0,
                     "a device whose certificate has been revoked is shown out"
                 );
-                line.outward().end(CloseReason::Revoked);
+                handle.outbox().end(CloseReason::Revoked);
             }
         }
     }
@@ -323,8 +323,8 @@ impl Sessions {
 }
 
 /// A gateway's name, for those who look for the cause of something.
-fn named(line: &Line) -> String {
-    format!("{}/{}", line.keys.product(), line.keys.device())
+fn named(handle: &ConnectionHandle) -> String {
+    format!("{}/{}", handle.keys.product(), handle.keys.device())
 }
 
 impl Presence for Sessions {

@@ -13,9 +13,9 @@ use aldis_protocol::thing_model::ModelQuery;
 
 use super::Gateway;
 use super::close_reason::CloseReason;
+use super::connection_handle::ConnectionHandle;
 use super::entrant::Entrant;
 use super::keys::Keys;
-use super::line::Line;
 use super::members::{Asked, Members};
 use aldis_app::gateway_requests::{Each, Proved};
 use aldis_app::sub_devices::ONLINE_MAX;
@@ -26,37 +26,46 @@ use aldis_engine::trace::Event;
 impl Gateway {
     /// Does what was asked for, in order, and answers. How many bytes were answered: a short question can have a long
     /// answer.
-    pub(super) async fn serve_asked(&self, line: &Arc<Line>, asked: Vec<Asked>) -> Result<usize, CloseReason> {
+    pub(super) async fn serve_asked(
+        &self,
+        handle: &Arc<ConnectionHandle>,
+        asked: Vec<Asked>,
+    ) -> Result<usize, CloseReason> {
         let mut answered = 0;
         for asked in asked {
             self.sessions.writer().room().await;
             let request = match asked {
                 Asked::Request(request) => request,
                 Asked::Query(device, query) => {
-                    answered += self.answer_query(line, device, &query).await?;
+                    answered += self.answer_query(handle, device, &query).await?;
                     continue;
                 }
                 Asked::Model(device, query) => {
-                    answered += self.answer_model_query(line, device, &query).await?;
+                    answered += self.answer_model_query(handle, device, &query).await?;
                     continue;
                 }
                 Asked::Reply { from, said, to, packet } => {
-                    self.hear_reply(line, from, said, to, packet).await?;
+                    self.hear_reply(handle, from, said, to, packet).await?;
                     continue;
                 }
                 Asked::TooMuchForeign => {
-                    self.look_at_talker(line).await?;
+                    self.look_at_talker(handle).await?;
                     continue;
                 }
             };
-            let outcome = self.serve(line, &request).await.unwrap_or_else(Outcome::Refused);
-            answered += self.say(line, &request.answer(&outcome))?;
+            let outcome = self.serve(handle, &request).await.unwrap_or_else(Outcome::Refused);
+            answered += self.say(handle, &request.answer(&outcome))?;
         }
         Ok(answered)
     }
 
     /// What the device has reported, and what an operator has registered of it.
-    async fn answer_query(&self, line: &Line, device: DeviceNo, query: &Query) -> Result<usize, CloseReason> {
+    async fn answer_query(
+        &self,
+        handle: &ConnectionHandle,
+        device: DeviceNo,
+        query: &Query,
+    ) -> Result<usize, CloseReason> {
         let answer = match self.app.own_values(device, query.kind).await {
             Ok(values) => query.answer(values),
             Err(error) => {
@@ -64,12 +73,12 @@ impl Gateway {
                 query.unavailable()
             }
         };
-        self.say(line, &answer)
+        self.say(handle, &answer)
     }
 
     async fn answer_model_query(
         &self,
-        line: &Line,
+        handle: &ConnectionHandle,
         device: DeviceNo,
         query: &ModelQuery,
     ) -> Result<usize, CloseReason> {
@@ -80,21 +89,21 @@ impl Gateway {
                 query.unavailable()
             }
         };
-        self.say(line, &answer)
+        self.say(handle, &answer)
     }
 
     /// How many bytes were said.
-    fn say(&self, line: &Line, answer: &Answer) -> Result<usize, CloseReason> {
-        let mut outward = line.outward();
-        outward.put_message(&answer.topic, &answer.payload)?;
-        outward.flush(&line.transport, &*self.clock)?;
+    fn say(&self, handle: &ConnectionHandle, answer: &Answer) -> Result<usize, CloseReason> {
+        let mut outbox = handle.outbox();
+        outbox.put_message(&answer.topic, &answer.payload)?;
+        outbox.flush(&handle.transport, &*self.clock)?;
         Ok(answer.payload.len())
     }
 
     /// Only a gateway may go on speaking for others.
-    async fn look_at_talker(&self, line: &Line) -> Result<(), CloseReason> {
-        match self.app.is_gateway(line.device).await {
-            Ok(true) => line.outward().be_gateway(),
+    async fn look_at_talker(&self, handle: &ConnectionHandle) -> Result<(), CloseReason> {
+        match self.app.is_gateway(handle.device).await {
+            Ok(true) => handle.outbox().be_gateway(),
             Ok(false) => return Err(CloseReason::Misbehaved("too many messages in another device's name")),
             Err(_) => return Err(CloseReason::Unavailable),
         }
@@ -105,17 +114,17 @@ impl Gateway {
     /// long as that cannot be told it is neither: the connection ends, and the gateway sends it again.
     async fn hear_reply(
         &self,
-        line: &Arc<Line>,
+        handle: &Arc<ConnectionHandle>,
         from: DeviceKeys,
         said: ReplyMessage,
         to: AnswerTo,
         packet: Option<NonZeroU16>,
     ) -> Result<(), CloseReason> {
         let topic = format!("/sys/{}/{}/", from.product_key, from.device_key);
-        let found = self.app.sub_device(line.device, from).await;
+        let found = self.app.sub_device(handle.device, from).await;
         if let Some(device) = found.map_err(|_unavailable| CloseReason::Unavailable)? {
             self.sessions.writer().report(DeviceEvent::Replied {
-                session: line.session,
+                session: handle.session,
                 device,
                 wire: said.wire,
                 mentioned: said.mentioned,
@@ -126,22 +135,22 @@ impl Gateway {
             return Ok(());
         }
         self.sessions.note(
-            line.device,
+            handle.device,
             Event::dropped("its topic names a device that it may not speak for", &topic),
         );
         if let Some(packet_id) = packet {
-            let mut outward = line.outward();
-            outward.put_puback(packet_id);
-            outward.flush(&line.transport, &*self.clock)?;
+            let mut outbox = handle.outbox();
+            outbox.put_puback(packet_id);
+            outbox.flush(&handle.transport, &*self.clock)?;
         }
         Ok(())
     }
 
-    async fn serve(&self, line: &Arc<Line>, request: &Request) -> Result<Outcome, Refused> {
-        let gateway = line.device;
+    async fn serve(&self, handle: &Arc<ConnectionHandle>, request: &Request) -> Result<Outcome, Refused> {
+        let gateway = handle.device;
         Ok(match &request.asks {
             Asks::Login(login) => {
-                let mut let_in = self.log_in_all(line, vec![login.clone()]).await?;
+                let mut let_in = self.log_in_all(handle, vec![login.clone()]).await?;
                 match let_in.pop() {
                     Some(Ok(known)) => Outcome::LoggedIn(known),
                     Some(Err((_, refused))) => Outcome::Refused(refused),
@@ -149,13 +158,13 @@ impl Gateway {
                 }
             }
             Asks::LoginAll(logins, unread) => {
-                let let_in = self.log_in_all(line, logins.clone()).await?;
+                let let_in = self.log_in_all(handle, logins.clone()).await?;
                 let (known, mut failed) = apart(let_in);
                 failed.extend(malformed(unread));
                 Outcome::LoggedInAll(known, failed)
             }
             Asks::Logout(named) => {
-                self.log_out(line, named);
+                self.log_out(handle, named);
                 Outcome::LoggedOut
             }
             Asks::AddToTopology(logins, unread) => {
@@ -179,27 +188,27 @@ impl Gateway {
     }
 
     /// Sub-devices that prove themselves are online from now on, as far as there is room.
-    async fn log_in_all(&self, line: &Arc<Line>, logins: Vec<SubLogin>) -> Result<Each<Known>, Refused> {
+    async fn log_in_all(&self, handle: &Arc<ConnectionHandle>, logins: Vec<SubLogin>) -> Result<Each<Known>, Refused> {
         let logins_changed = self.app.writer().logins_changed();
-        let proved = self.app.prove_sub_devices(line.device, logins).await?;
-        let proved = with_room(line, proved);
+        let proved = self.app.prove_sub_devices(handle.device, logins).await?;
+        let proved = with_room(handle, proved);
         self.app.activate_sub_devices(proved.iter().flatten()).await?;
         let mut let_in = Vec::with_capacity(proved.len());
         for proof in proved {
             let_in.push(match proof {
-                Ok(proved) => self.let_in(line, proved, logins_changed).await,
+                Ok(proved) => self.let_in(handle, proved, logins_changed).await,
                 Err(refused) => Err(refused),
             });
         }
         let refused = let_in.iter().filter_map(|entered| entered.as_ref().err()).cloned();
-        self.note_refused(line, refused.collect()).await;
+        self.note_refused(handle, refused.collect()).await;
         Ok(let_in)
     }
 
-    async fn note_refused(&self, line: &Line, refused: Vec<(DeviceKeys, Refused)>) {
+    async fn note_refused(&self, handle: &ConnectionHandle, refused: Vec<(DeviceKeys, Refused)>) {
         let Some((named, why)) = refused.first() else { return };
         tracing::info!(
-            gateway = line.device.0,
+            gateway = handle.device.0,
             refused = refused.len(),
             product = named.product_key.as_str(),
             device = named.device_key.as_str(),
@@ -211,7 +220,7 @@ impl Gateway {
 
     async fn let_in(
         &self,
-        line: &Arc<Line>,
+        handle: &Arc<ConnectionHandle>,
         proved: Proved,
         logins_changed: u64,
     ) -> Result<Known, (DeviceKeys, Refused)> {
@@ -219,54 +228,54 @@ impl Gateway {
         let known = proved.known.clone();
         let named = known.keys.clone();
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
-        if self.sessions.is_flapping_for(device, Route::Gateway(line.device)) {
+        if self.sessions.is_flapping_for(device, Route::Gateway(handle.device)) {
             let (product, device) = (named.product_key.as_str(), named.device_key.as_str());
             tracing::warn!(
-                gateway = line.device.0,
+                gateway = handle.device.0,
                 product,
                 device,
                 "a sub-device is taken over again and again"
             );
             return Err((named, Refused::Contended));
         }
-        let Some(session) = self.sessions.enter_over(line, Entrant { device, keys, qos }) else {
+        let Some(session) = self.sessions.enter_over(handle, Entrant { device, keys, qos }) else {
             return Err((named, Refused::Unavailable));
         };
         // A move or a new secret from now on ends the session; one that came during the check has to be looked for.
         if self.app.writer().logins_changed() == logins_changed {
             return Ok(known);
         }
-        let Err(why) = self.app.prove_again(line.device, proved).await else {
+        let Err(why) = self.app.prove_again(handle.device, proved).await else {
             return Ok(known);
         };
         tracing::info!(device = device.0, %why, "a sub-device was moved or got another secret during its login");
-        if let Some(member) = line.outward().remove_member(session) {
+        if let Some(member) = handle.outbox().remove_member(session) {
             self.sessions
-                .left(line, &member, "it was moved or got another secret during its login");
+                .left(handle, &member, "it was moved or got another secret during its login");
         }
         Err((named, why))
     }
 
     /// A device without a session is out already.
-    fn log_out(&self, line: &Line, named: &DeviceKeys) {
+    fn log_out(&self, handle: &ConnectionHandle, named: &DeviceKeys) {
         let keys = Keys::new(named.product_key.as_str(), named.device_key.as_str());
-        let mut outward = line.outward();
-        let member = outward.members().and_then(|members| members.of_root(keys.root()));
+        let mut outbox = handle.outbox();
+        let member = outbox.members().and_then(|members| members.of_root(keys.root()));
         let Some(session) = member.map(|member| member.session) else {
             return;
         };
-        let member = outward.remove_member(session);
-        drop(outward);
+        let member = outbox.remove_member(session);
+        drop(outbox);
         if let Some(member) = member {
-            self.sessions.left(line, &member, "its gateway has logged it out");
+            self.sessions.left(handle, &member, "its gateway has logged it out");
         }
     }
 }
 
 /// Those for which there is no room are refused. A device that is in and logs in again takes none.
-fn with_room(line: &Line, proved: Each<Proved>) -> Each<Proved> {
-    let outward = line.outward();
-    let members = outward.members();
+fn with_room(handle: &ConnectionHandle, proved: Each<Proved>) -> Each<Proved> {
+    let outbox = handle.outbox();
+    let members = outbox.members();
     let room = ONLINE_MAX.saturating_sub(members.map_or(0, Members::count));
     let mut coming = HashSet::new();
     let mut has_room = |proved: Proved| {

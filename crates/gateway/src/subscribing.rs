@@ -10,8 +10,8 @@ use std::time::Instant;
 use aldis_core::ids::DeviceNo;
 use aldis_protocol::subscription::{Coverage, coverage, named_service};
 
+use super::connection_handle::Outbox;
 use super::keys::Keys;
-use super::line::Outward;
 use super::members::{Member, Members};
 use super::warm_up::WarmUp;
 use aldis_engine::link::{Kinds, SessionNo};
@@ -40,7 +40,7 @@ pub(super) type MemberReady = (SessionNo, DeviceNo, Ready);
 pub(super) fn subscribed<'f>(
     filters: impl Iterator<Item = &'f str> + Clone,
     (keys, warm_up): (&Keys, &mut WarmUp),
-    outward: &mut Outward,
+    outbox: &mut Outbox,
     now: Instant,
 ) -> (Ready, Vec<MemberReady>) {
     let filters = filters.take(FILTERS_MAX);
@@ -48,11 +48,11 @@ pub(super) fn subscribed<'f>(
     // A gateway that subscribes to all commands at once subscribes no more when a sub-device logs in.
     let mut one_by_one = covered(named, keys).any;
     let mut ready = Vec::new();
-    if let Some(members) = outward.members_mut() {
+    if let Some(members) = outbox.members_mut() {
         one_by_one |= by_name(filters.clone(), members, &mut ready);
         by_group(filters.clone(), members, &mut ready);
     }
-    outward.note_subscription(one_by_one, now);
+    outbox.note_subscription(one_by_one, now);
     (widened(warm_up, filters, keys), ready)
 }
 

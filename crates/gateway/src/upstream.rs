@@ -13,8 +13,8 @@ use aldis_protocol::sub_devices::{DeviceKeys, Request};
 use aldis_protocol::thing_model::ModelQuery;
 use aldis_protocol::topic::{Area, Meaning, Upstream};
 
+use super::connection_handle::{ConnectionHandle, Outbox};
 use super::keys::Keys;
-use super::line::{Line, Outward};
 use super::members::Asked;
 use super::packets::Message;
 use aldis_engine::link::{AnswerTo, DeviceEvent, SessionNo};
@@ -43,18 +43,18 @@ struct Sender {
     device: DeviceNo,
 }
 
-pub(super) fn react(message: Message<'_>, line: &Line, outward: &Outward) -> Reaction {
+pub(super) fn react(message: Message<'_>, handle: &ConnectionHandle, outbox: &Outbox) -> Reaction {
     let Some(upstream) = Upstream::parse(message.topic) else {
-        return Reaction::Drop(line.device, "its topic means nothing");
+        return Reaction::Drop(handle.device, "its topic means nothing");
     };
-    let Some(sender) = sender(&upstream, message.topic, line, outward) else {
-        return foreign(&upstream, message, line);
+    let Some(sender) = sender(&upstream, message.topic, handle, outbox) else {
+        return foreign(&upstream, message, handle);
     };
     let Some(to) = answer_to(&upstream) else {
         return match upstream.meaning() {
             Meaning::Unanswered if upstream.answers_a_notice() => Reaction::Take(None),
             Meaning::Unanswered => Reaction::Drop(sender.device, "its topic is that of no reply to a command"),
-            _ => requested(&upstream, message.payload, sender, line, outward),
+            _ => requested(&upstream, message.payload, sender, handle, outbox),
         };
     };
     let said = reply::decode(message.payload);
@@ -70,14 +70,14 @@ pub(super) fn react(message: Message<'_>, line: &Line, outward: &Outward) -> Rea
 }
 
 /// The device whose topic it is, if it is in over this connection.
-fn sender(upstream: &Upstream<'_>, topic: &str, line: &Line, outward: &Outward) -> Option<Sender> {
-    if upstream.is_of(line.keys.product(), line.keys.device()) {
+fn sender(upstream: &Upstream<'_>, topic: &str, handle: &ConnectionHandle, outbox: &Outbox) -> Option<Sender> {
+    if upstream.is_of(handle.keys.product(), handle.keys.device()) {
         return Some(Sender {
-            session: line.session,
-            device: line.device,
+            session: handle.session,
+            device: handle.device,
         });
     }
-    let members = outward.members().filter(|_| upstream.area == Area::Device)?;
+    let members = outbox.members().filter(|_| upstream.area == Area::Device)?;
     let root = &topic[..topic.len() - upstream.path.len()];
     members.of_root(root).map(|member| Sender {
         session: member.session,
@@ -85,9 +85,15 @@ fn sender(upstream: &Upstream<'_>, topic: &str, line: &Line, outward: &Outward) 
     })
 }
 
-fn requested(upstream: &Upstream<'_>, payload: &[u8], sender: Sender, line: &Line, outward: &Outward) -> Reaction {
+fn requested(
+    upstream: &Upstream<'_>,
+    payload: &[u8],
+    sender: Sender,
+    handle: &ConnectionHandle,
+    outbox: &Outbox,
+) -> Reaction {
     let envelope = Envelope::read(payload);
-    if sender.session == line.session {
+    if sender.session == handle.session {
         if let Some(request) = Request::read(upstream, &envelope) {
             return Reaction::Ask(Box::new(Asked::Request(request)));
         }
@@ -104,7 +110,7 @@ fn requested(upstream: &Upstream<'_>, payload: &[u8], sender: Sender, line: &Lin
     let answer = answer(upstream, &envelope, upstream.product_key, upstream.device_key);
     let reported: Vec<_> = report::read(upstream, &envelope)
         .into_iter()
-        .filter_map(|report| Some((reporter(report.of, sender, line, outward)?, report.changes)))
+        .filter_map(|report| Some((reporter(report.of, sender, handle, outbox)?, report.changes)))
         .collect();
     if reported.is_empty() {
         Reaction::Take(answer)
@@ -114,15 +120,20 @@ fn requested(upstream: &Upstream<'_>, payload: &[u8], sender: Sender, line: &Lin
 }
 
 /// Whose values these are; a gateway reports for those that are in over its connection, too.
-fn reporter(of: Option<(String, String)>, sender: Sender, line: &Line, outward: &Outward) -> Option<DeviceNo> {
+fn reporter(
+    of: Option<(String, String)>,
+    sender: Sender,
+    handle: &ConnectionHandle,
+    outbox: &Outbox,
+) -> Option<DeviceNo> {
     let Some((product, device)) = of else {
         return Some(sender.device);
     };
-    if line.keys.product() == product && line.keys.device() == device {
-        return Some(line.device);
+    if handle.keys.product() == product && handle.keys.device() == device {
+        return Some(handle.device);
     }
     let root = Keys::new(&product, &device);
-    Some(outward.members()?.of_root(root.root())?.device)
+    Some(outbox.members()?.of_root(root.root())?.device)
 }
 
 /// The command that a reply belongs to; `None` if it is no reply.
@@ -134,9 +145,9 @@ fn answer_to(upstream: &Upstream<'_>) -> Option<AnswerTo> {
     }
 }
 
-fn foreign(upstream: &Upstream<'_>, message: Message<'_>, line: &Line) -> Reaction {
+fn foreign(upstream: &Upstream<'_>, message: Message<'_>, handle: &ConnectionHandle) -> Reaction {
     let Some(to) = answer_to(upstream) else {
-        let (product_key, device_key) = (line.keys.product(), line.keys.device());
+        let (product_key, device_key) = (handle.keys.product(), handle.keys.device());
         let envelope = Envelope::read(message.payload);
         let refused = Request::refuse(upstream, &envelope);
         return Reaction::Foreign(refused.or_else(|| answer(upstream, &envelope, product_key, device_key)));

@@ -3,7 +3,7 @@
 use std::mem::{size_of, size_of_val};
 
 use super::bench::Bench;
-use crate::line::Line;
+use crate::connection_handle::ConnectionHandle;
 use crate::login::live;
 use aldis_net::shutdown;
 
@@ -19,5 +19,9 @@ async fn an_idle_connection_keeps_nothing_of_its_login() {
     let (_stop, stopped) = shutdown::channel();
     let task = live(bench.gateway.clone(), (stream, None), bench.mqtt, stopped, None);
     assert!(size_of_val(&task) <= TASK_MAX_BYTES, "{}", size_of_val(&task));
-    assert!(size_of::<Line>() <= LINE_MAX_BYTES, "{}", size_of::<Line>());
+    assert!(
+        size_of::<ConnectionHandle>() <= LINE_MAX_BYTES,
+        "{}",
+        size_of::<ConnectionHandle>()
+    );
 }

@@ -6,9 +6,9 @@ use aldis_core::command::Qos;
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo, WireId};
 
 use super::bench::{Bench, Socket, packet, text};
+use crate::connection_handle::ConnectionHandle;
 use crate::entrant::Entrant;
 use crate::keys::Keys;
-use crate::line::Line;
 use aldis_engine::link::{Cause, DeviceEvent, DeviceKeys, DeviceLink as _, LifecycleChange, Order, SessionNo};
 use aldis_engine::trace::Event;
 
@@ -28,16 +28,16 @@ fn wire(task: u64) -> WireId {
     WireId::new(TaskNo(task), AttemptNo(1))
 }
 
-fn line(bench: &Bench, session: SessionNo) -> Arc<Line> {
-    bench.sessions.line(session.connection()).unwrap()
+fn handle(bench: &Bench, session: SessionNo) -> Arc<ConnectionHandle> {
+    bench.sessions.handle(session.connection()).unwrap()
 }
 
 /// A gateway with two sub-devices: its socket and session, and theirs.
 async fn crowd(bench: &mut Bench) -> (Socket, SessionNo, [SessionNo; 2]) {
     let (socket, own) = bench.device("d1").await;
-    let line = line(bench, own);
+    let handle = handle(bench, own);
     let sessions =
-        [(A, "a"), (B, "b")].map(|(device, key)| bench.sessions.enter_over(&line, sub_device(device, key)).unwrap());
+        [(A, "a"), (B, "b")].map(|(device, key)| bench.sessions.enter_over(&handle, sub_device(device, key)).unwrap());
     for expected in sessions {
         let found = bench.wait(|event| match event {
             DeviceEvent::Connected { session, .. } => Some(*session),
@@ -80,7 +80,7 @@ async fn a_sub_device_gets_commands_as_its_own_product_wants_them() {
         qos: Qos::AtMostOnce,
         ..sub_device(B, "b")
     };
-    let session = bench.sessions.enter_over(&line(&bench, own), quiet).unwrap();
+    let session = bench.sessions.enter_over(&handle(&bench, own), quiet).unwrap();
     bench.sessions.carry_out(vec![
         publish(&bench, B, session, 1),
         publish(&bench, A, acknowledging, 2),
@@ -186,11 +186,11 @@ async fn a_login_elsewhere_ends_the_session_that_was_and_nothing_else() {
     let mut bench = Bench::open(ROOM).await;
     let (_first, own, [a, _]) = crowd(&mut bench).await;
     let (_second, other) = bench.device("d2").await;
-    let there = line(&bench, other);
+    let there = handle(&bench, other);
     let moved = bench.sessions.enter_over(&there, sub_device(A, "a")).unwrap();
     assert_eq!(moved.connection(), other.connection());
     assert_eq!(gone(&mut bench).await, (a, A));
-    assert!(line(&bench, own).outward().members().unwrap().get(a).is_none());
+    assert!(handle(&bench, own).outbox().members().unwrap().get(a).is_none());
     let (_direct, direct) = bench.device("d2").await;
     assert_ne!(direct.connection(), other.connection());
     let left = [gone(&mut bench).await, gone(&mut bench).await];

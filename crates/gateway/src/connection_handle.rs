@@ -33,18 +33,18 @@ use aldis_engine::link::{ConnectionNo, Gate, Outgoing, SessionNo};
 const UNSENT_MAX_BYTES: usize = 1 << 20;
 
 /// A device that is in, and its connection.
-pub(super) struct Line {
+pub(super) struct ConnectionHandle {
     pub(super) session: SessionNo,
     pub(super) device: DeviceNo,
     pub(super) keys: Keys,
     pub(super) qos: Qos,
     pub(super) transport: Transport,
-    outward: Mutex<Outward>,
+    outbox: Mutex<Outbox>,
 }
 
 /// What is on its way to the device.
 #[derive(Default)]
-pub(super) struct Outward {
+pub(super) struct Outbox {
     /// What the socket has not taken yet.
     output: Vec<u8>,
     /// How the device wants every payload.
@@ -68,7 +68,7 @@ pub(super) struct Outward {
     task: Option<Waker>,
 }
 
-impl Line {
+impl ConnectionHandle {
     pub(super) fn new(session: SessionNo, entrant: Entrant, transport: Transport, params: SessionParams) -> Self {
         let Entrant { device, keys, qos } = entrant;
         Self {
@@ -77,51 +77,51 @@ impl Line {
             keys,
             qos,
             transport,
-            outward: Mutex::new(Outward {
+            outbox: Mutex::new(Outbox {
                 encoding: params.encoding,
                 capabilities: params.capabilities,
-                ..Outward::default()
+                ..Outbox::default()
             }),
         }
     }
 
-    pub(super) fn outward(&self) -> MutexGuard<'_, Outward> {
-        self.outward.lock()
+    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock()
     }
 
     /// Sends what the socket takes now, and has the connection's task see to the rest.
-    pub(super) fn send(&self, outward: &mut Outward, clock: &dyn Clock) {
-        if let Err(end) = outward.flush(&self.transport, clock) {
-            outward.end(end);
-        } else if !outward.output.is_empty() {
-            outward.wake_task();
+    pub(super) fn send(&self, outbox: &mut Outbox, clock: &dyn Clock) {
+        if let Err(end) = outbox.flush(&self.transport, clock) {
+            outbox.end(end);
+        } else if !outbox.output.is_empty() {
+            outbox.wake_task();
         }
     }
 
     /// Sends what waits whenever the socket takes more, until the connection is ended. Called by its task.
     pub(super) fn poll_end(&self, cx: &mut Context<'_>, clock: &dyn Clock) -> Poll<CloseReason> {
-        let mut outward = self.outward.lock();
-        if let Some(end) = outward.end.take() {
+        let mut outbox = self.outbox.lock();
+        if let Some(end) = outbox.end.take() {
             return Poll::Ready(end);
         }
-        while !outward.output.is_empty()
+        while !outbox.output.is_empty()
             && let Poll::Ready(ready) = self.transport.poll_write_ready(cx)
         {
             if let Err(end) = ready
                 .map_err(CloseReason::from)
-                .and_then(|()| outward.flush(&self.transport, clock))
+                .and_then(|()| outbox.flush(&self.transport, clock))
             {
                 return Poll::Ready(end);
             }
         }
-        if !outward.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-            outward.task = Some(cx.waker().clone());
+        if !outbox.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            outbox.task = Some(cx.waker().clone());
         }
         Poll::Pending
     }
 }
 
-impl Outward {
+impl Outbox {
     /// Whether the connection has ended or is about to.
     pub(super) fn is_over(&self) -> bool {
         self.over
