@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use aldis_core::command::Command;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId, ProductKey};
-use aldis_core::job::{Policy, TRIGGER_AHEAD_MAX_MS};
+use aldis_core::job::TRIGGER_AHEAD_MAX_MS;
+use aldis_core::policy::Policy;
 use aldis_core::task::{QUEUE_MAX, code};
 use aldis_core::time::Timestamp;
 use aldis_core::violation::Violation;

@@ -12,7 +12,7 @@ use aldis_core::command::Command;
 use aldis_core::expression::{CommandField, Filter};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
-use aldis_core::job::Policy;
+use aldis_core::policy::Policy;
 use aldis_core::task::{State, Task, code};
 use aldis_store::rows::{Device, Idempotency, JobText, NewJob, TargetEntry, TargetScope};
 use aldis_store::{DeviceRef, Error as StoreError, Found, Page, Read, ReadDevices, TaskInfo};

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod job;
 pub mod model;
 pub mod number;
+pub mod policy;
 pub mod reported;
 pub mod secret;
 mod stored_numbers;

@@ -3,7 +3,7 @@
 
 use aldis_core::command::Command;
 use aldis_core::ids::ProductKey;
-use aldis_core::job::{
+use aldis_core::policy::{
     Policy, REPLY_TIMEOUT_DEFAULT_S, REPLY_TIMEOUT_MAX_S, RETRY_COUNT_DEFAULT, RETRY_COUNT_MAX,
     RETRY_INTERVAL_DEFAULT_S, RETRY_INTERVAL_MAX_S, Retry, TTL_MAX_S,
 };

@@ -1,6 +1,6 @@
 //! Jobs and their statistics in answers (docs/api.md, "Command jobs").
 
-use aldis_core::job::Policy;
+use aldis_core::policy::Policy;
 use aldis_core::task::State;
 use aldis_store::rows::{Job, JobDetail, JobText, TargetEntry, TargetScope};
 use aldis_store::status_names;

@@ -2,7 +2,7 @@
 
 use aldis_core::command::Command as CoreCommand;
 use aldis_core::expression::CommandField;
-use aldis_core::job::{REPLY_TIMEOUT_DEFAULT_S, TTL_MAX_S};
+use aldis_core::policy::{REPLY_TIMEOUT_DEFAULT_S, TTL_MAX_S};
 use aldis_core::task::OUTPUT_MAX_BYTES;
 use aldis_core::timezone;
 use aldis_core::violation::Violation;

@@ -4,7 +4,8 @@
 use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
-use aldis_core::job::{JobState, Policy, Retry};
+use aldis_core::job::JobState;
+use aldis_core::policy::{Policy, Retry};
 use aldis_core::reported::Kind;
 use aldis_core::task::{Condition, Event, Link, Presence, State, Task, step};
 use aldis_core::time::Timestamp;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
-use aldis_core::job::{Policy, Retry};
+use aldis_core::policy::{Policy, Retry};
 use aldis_core::task::{Condition, Presence, Reply, Visits};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{

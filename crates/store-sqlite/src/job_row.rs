@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use aldis_core::command::Command;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId, ProductKey, TaskNo};
-use aldis_core::job::{self, Counters, JobState, Policy, Retry};
+use aldis_core::job::{self, Counters, JobState};
+use aldis_core::policy::{Policy, Retry};
 use aldis_core::task::State;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{CommitNo, Job, Members};

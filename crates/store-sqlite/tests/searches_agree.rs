@@ -9,7 +9,7 @@ use aldis_core::command::{Command, Qos};
 use aldis_core::expression::{Comparison, DeviceField, Filter, JobField, TaskField, Value};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
-use aldis_core::job::Policy;
+use aldis_core::policy::Policy;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, OrgId};
-use aldis_core::job::Policy;
+use aldis_core::policy::Policy;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     Actor, CommitNo, JobText, Model, NewDevice, NewJob, Organization, Product, Secret, Slot, TargetEntry, TargetScope,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, OrgId};
-use aldis_core::job::Policy;
+use aldis_core::policy::Policy;
 use aldis_core::task::{Reply, State};
 use aldis_core::time::Timestamp;
 use aldis_engine::clock::Reading;

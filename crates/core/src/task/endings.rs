@@ -7,7 +7,7 @@ use super::{
     AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, OutcomeNotes, Presence, Refused, State, Step,
     Task, code, describe,
 };
-use crate::job::Rules;
+use crate::policy::Rules;
 use crate::time::Timestamp;
 
 /// The window of a waiting task has run out.

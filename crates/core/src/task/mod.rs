@@ -17,7 +17,7 @@ use crate::each_at_its_number;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AttemptNo, DeviceNo, TaskNo};
-use crate::job::Rules;
+use crate::policy::Rules;
 use crate::time::Timestamp;
 
 /// Codes of task results, as the API shows them (docs/api.md, "Result codes").

@@ -7,7 +7,7 @@ use super::{
     describe,
 };
 use crate::ids::AttemptNo;
-use crate::job::Rules;
+use crate::policy::Rules;
 use crate::time::Timestamp;
 
 /// Output kept per attempt, in bytes of JSON text; a larger one is dropped and the description says so.

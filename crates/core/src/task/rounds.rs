@@ -7,7 +7,7 @@ use super::{
     Step, Task, code, describe, endings,
 };
 use crate::ids::AttemptNo;
-use crate::job::Rules;
+use crate::policy::Rules;
 use crate::time::Timestamp;
 
 /// Commands that may wait for one device, the documented limit of the original service.

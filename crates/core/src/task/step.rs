@@ -1,7 +1,7 @@
 //! Which rule applies to which event.
 
 use super::{Event, Refused, State, Step, Task, endings, replies, rounds};
-use crate::job::Rules;
+use crate::policy::Rules;
 use crate::time::Timestamp;
 
 /// The only place where a task changes state: live, after a restart and in simulation.

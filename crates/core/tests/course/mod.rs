@@ -1,7 +1,7 @@
 //! One task moved on event by event.
 
 use aldis_core::ids::AttemptNo;
-use aldis_core::job::Rules;
+use aldis_core::policy::Rules;
 use aldis_core::task::{Condition, Event, Link, Presence, Refused, Step, Task, step};
 use aldis_core::time::Timestamp;
 

@@ -1,7 +1,8 @@
 //! Numbers at the ends of their ranges: nothing panics, nothing wraps round, nothing is sent too late.
 
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo, DeviceNo, TASK_NO_MAX, TaskNo, WireId};
-use aldis_core::job::{Counters, Policy, Retry, Rules};
+use aldis_core::job::Counters;
+use aldis_core::policy::{Policy, Retry, Rules};
 use aldis_core::task::{AttemptTimes, Outcome, OutcomeNotes, Retries, State, Task, step};
 use aldis_core::time::Timestamp;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! Random histories.
 
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo};
-use aldis_core::job::{Policy, RETRY_COUNT_MAX, Retry, Rules};
+use aldis_core::policy::{Policy, RETRY_COUNT_MAX, Retry, Rules};
 use aldis_core::task::{Condition, State};
 use proptest::prelude::*;
 

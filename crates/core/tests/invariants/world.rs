@@ -1,7 +1,8 @@
 //! Some tasks of one job, its counters as the store keeps them, and what a watcher remembers beside them.
 
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo, DeviceNo, TaskNo};
-use aldis_core::job::{Counters, JobState, Rules, roll_up};
+use aldis_core::job::{Counters, JobState, roll_up};
+use aldis_core::policy::Rules;
 use aldis_core::task::{AttemptOutcome, Event, State, Step, Task, step};
 use aldis_core::time::Timestamp;
 

@@ -1,7 +1,7 @@
 //! Details of the rules: which reason comes first, what a result says, how retries are planned.
 
 use aldis_core::ids::{AttemptNo, DeviceNo, TaskNo};
-use aldis_core::job::{Retry, Rules};
+use aldis_core::policy::{Retry, Rules};
 use aldis_core::task::{
     AttemptOutcome, Condition, Event, Hold, Link, OUTPUT_MAX_BYTES, OutcomeNotes, Presence, QUEUE_MAX, Refused, Reply,
     State, Task, Visits, code,

@@ -2,7 +2,7 @@
 //! holds decides.
 
 use aldis_core::ids::{ATTEMPT_MAX, AttemptNo, TaskNo};
-use aldis_core::job::Rules;
+use aldis_core::policy::Rules;
 use aldis_core::task::{Condition, Event, Link, Presence, QUEUE_MAX, Reply, Task};
 use aldis_core::time::Timestamp;
 

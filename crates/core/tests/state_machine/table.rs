@@ -1,7 +1,7 @@
 //! Asks `step` about everything that can happen to every task, and finds that each answer depends on nothing but the
 //! row, the column, whether a success is recorded, and whether an automatic retry is left.
 
-use aldis_core::job::Rules;
+use aldis_core::policy::Rules;
 use aldis_core::task::{Condition, Event, Reply, State, Task, step};
 use aldis_core::time::Timestamp;
 

@@ -1,7 +1,7 @@
 //! What every test of the state machine needs: a job's rules, a device, a task.
 
 use aldis_core::ids::{DeviceNo, TaskNo};
-use aldis_core::job::{Policy, Retry, Rules};
+use aldis_core::policy::{Policy, Retry, Rules};
 use aldis_core::task::{Condition, Presence, Reply, Task, Visits};
 use aldis_core::time::Timestamp;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
-use aldis_core::job::Rules;
+use aldis_core::policy::Rules;
 use aldis_core::task::{AttemptRecord, Condition, Event, Hold, Presence, Publish, Refused, State, Task, step};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Idempotency, Slot};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
-use aldis_core::job::Rules;
+use aldis_core::policy::Rules;
 use aldis_core::task::{AttemptOutcome, Retries, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::Read;

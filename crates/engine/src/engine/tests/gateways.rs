@@ -1,7 +1,7 @@
 //! Sub-devices: many devices over one connection.
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
-use aldis_core::job::Policy;
+use aldis_core::policy::Policy;
 use aldis_core::task::State;
 use aldis_store::{Done, Write};
 

@@ -3,7 +3,7 @@
 use aldis_core::command::Command;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
-use aldis_core::job::Policy;
+use aldis_core::policy::Policy;
 use aldis_core::task::{State, Task, code};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{JobText, NewJob, TargetEntry, TargetScope};

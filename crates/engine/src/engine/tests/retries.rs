@@ -13,7 +13,7 @@ use crate::writer::{Ask, Entry, Retried};
 fn a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
-    let policy = aldis_core::job::Policy {
+    let policy = aldis_core::policy::Policy {
         ttl_ms: 0,
         ..retrying(2, 1_000)
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::DeviceNo;
-use aldis_core::job::{Policy, Retry};
+use aldis_core::policy::{Policy, Retry};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, Model, NewDevice, Organization, Product, Secret};
 use aldis_store::{Done, Store, Write};
