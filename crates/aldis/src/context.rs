@@ -1,15 +1,39 @@
 //! What every subcommand works with: the way to the server, and the screen.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aldis_client::{AccessKey, Client, Credentials};
 use aldis_core::text_file;
 use anyhow::Context as _;
+use clap::Args;
 
-use crate::cli::Global;
 use crate::exit::usage;
 use crate::screen::Screen;
+
+/// How the server is reached and how answers are shown.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection and output")]
+pub(crate) struct Global {
+    /// The server's address
+    #[arg(long, global = true, env = "ALDIS_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// The access key: a JSON file with orgId, appKey and appSecret
+    #[arg(
+        long,
+        global = true,
+        env = "ALDIS_KEY_FILE",
+        value_name = "FILE",
+        default_value = "./aldis-data/admin-key.json"
+    )]
+    pub(crate) key_file: PathBuf,
+    /// The organization; without a key file of that organization calls go unsigned, to a server with --no-auth
+    #[arg(long, global = true, env = "ALDIS_ORG", value_name = "ID")]
+    pub(crate) org: Option<String>,
+    /// Print the API's data instead of tables
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
 
 /// The global flags, made useful.
 #[derive(Debug)]

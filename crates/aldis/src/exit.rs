@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aldis_client::Error as ClientError;
 
-use crate::command::explain;
+use crate::error_pages;
 
 /// How a command ended that met no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ fn hint(error: &anyhow::Error) -> &'static str {
 /// Where the server's code is explained.
 fn page(error: &anyhow::Error) -> String {
     let code = client_error(error).and_then(ClientError::code);
-    match code.filter(|code| explain::page(*code).is_some()) {
+    match code.filter(|code| error_pages::page(*code).is_some()) {
         Some(code) => format!("`aldis explain {code}` tells what code {code} means and what to do.\n"),
         None => String::new(),
     }

@@ -5,6 +5,7 @@
 mod cli;
 mod command;
 mod context;
+mod error_pages;
 mod exit;
 mod filter;
 mod interrupt;

@@ -3,10 +3,8 @@
 //! Nothing is half-created: every refusal comes before the commit, and the commit holds the job, the tasks of a device
 //! list and the idempotency key together.
 
-use std::collections::BTreeMap;
-
 use aldis_core::command::Command;
-use aldis_core::ids::{DeviceNo, JobNo, OrgId, ProductKey};
+use aldis_core::ids::{DeviceNo, JobNo, OrgId};
 use aldis_core::job::TRIGGER_AHEAD_MAX_MS;
 use aldis_core::policy::Policy;
 use aldis_core::task::{QUEUE_MAX, code};
@@ -35,9 +33,6 @@ pub struct JobDraft {
     /// What its devices are to do, not yet checked against a thing model.
     pub command: Command,
 }
-
-/// Which entries of a request name devices of which product; empty lists where products are named as such.
-pub(super) type Asked = BTreeMap<ProductKey, Vec<usize>>;
 
 struct Accepted {
     devices: Option<Vec<DeviceNo>>,

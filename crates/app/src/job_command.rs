@@ -14,7 +14,7 @@ use aldis_store::ReadRegistry;
 use serde_json::{Map, Value};
 
 use super::Error;
-use super::create_job::Asked;
+use super::job_targets::EntriesByProduct;
 
 /// Longest payload of a command, in bytes: what the common device SDKs take in one message.
 const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
@@ -36,7 +36,7 @@ const DEEPER: [&str; 2] = ["commandInfo.serviceInvokeInfo.", "commandInfo.setMea
 pub(super) fn accept(
     store: &dyn ReadRegistry,
     org: &OrgId,
-    asked: &Asked,
+    asked: &EntriesByProduct,
     command: &Command,
 ) -> Result<Command, Error> {
     let models = models(store, org, asked)?;
@@ -90,7 +90,11 @@ fn name_of(model: &ThingModel, command: &Command) -> Option<I18nText> {
 }
 
 /// The distinct models of the products, each with the entries of the request that lead to it.
-fn models(store: &dyn ReadRegistry, org: &OrgId, asked: &Asked) -> Result<BTreeMap<ModelId, Vec<usize>>, Error> {
+fn models(
+    store: &dyn ReadRegistry,
+    org: &OrgId,
+    asked: &EntriesByProduct,
+) -> Result<BTreeMap<ModelId, Vec<usize>>, Error> {
     let mut models: BTreeMap<ModelId, Vec<usize>> = BTreeMap::new();
     for (key, entries) in asked {
         models.entry(model_of(store, org, key)?).or_default().extend(entries);

@@ -1,6 +1,6 @@
 //! Which devices and products a new job means.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use aldis_core::expression::{Comparison, DeviceField, Filter, Value as Operand};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
@@ -9,7 +9,9 @@ use aldis_store::rows::TargetEntry;
 use aldis_store::{DeviceRef, DeviceStatus, Page, Read, ReadRegistry, status_names};
 
 use super::Error;
-use super::create_job::Asked;
+
+/// Which entries of a request name devices of which product; empty lists where products are named as such.
+pub(super) type EntriesByProduct = BTreeMap<ProductKey, Vec<usize>>;
 use super::devices::DeviceName;
 
 /// Entries that a refusal names one by one; the rest is counted.
@@ -23,12 +25,16 @@ const DEVICES: &str = "targetScope.targetDevices";
 /// # Errors
 /// An entry names a device in no known way; entries name devices that the organization does not have (all of them are
 /// named).
-pub(super) fn devices(store: &dyn Read, org: &OrgId, entries: &[TargetEntry]) -> Result<(Vec<DeviceNo>, Asked), Error> {
+pub(super) fn devices(
+    store: &dyn Read,
+    org: &OrgId,
+    entries: &[TargetEntry],
+) -> Result<(Vec<DeviceNo>, EntriesByProduct), Error> {
     let names: Vec<DeviceName> = entries.iter().map(name).collect();
     let refs: Vec<DeviceRef> = names.iter().enumerate().map(reference).collect::<Result<_, _>>()?;
     let mut found = Vec::with_capacity(entries.len());
     let mut seen = HashSet::new();
-    let mut asked = Asked::new();
+    let mut asked = EntriesByProduct::new();
     let mut unknown = Unknown::default();
     for ((index, name), device) in names.iter().enumerate().zip(store.devices(&refs)?) {
         let device = device.filter(|device| device.is.org == *org && !device.deleted && name.fits(device));
@@ -49,8 +55,8 @@ pub(super) fn devices(store: &dyn Read, org: &OrgId, entries: &[TargetEntry]) ->
 ///
 /// # Errors
 /// The organization does not have one of them (all such are named).
-pub(super) fn products(store: &dyn ReadRegistry, org: &OrgId, keys: &[ProductKey]) -> Result<Asked, Error> {
-    let mut asked = Asked::new();
+pub(super) fn products(store: &dyn ReadRegistry, org: &OrgId, keys: &[ProductKey]) -> Result<EntriesByProduct, Error> {
+    let mut asked = EntriesByProduct::new();
     let mut unknown = Unknown::default();
     for key in keys {
         match store.product(key)?.filter(|product| product.org == *org) {

@@ -2,12 +2,11 @@
 
 use std::ops::Deref;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::Error;
-use crate::paging::PageInfo;
 
 /// A successful answer: the typed data, and beside it what the server wrote. Dereferences to the data.
 #[derive(Debug, Clone)]
@@ -41,6 +40,18 @@ impl<T> Deref for Answer<T> {
     fn deref(&self) -> &T {
         &self.data
     }
+}
+
+/// Where a page stands among all matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageInfo {
+    /// From 1.
+    pub page_no: u64,
+    /// As asked for.
+    pub page_size: u64,
+    /// All matches.
+    pub total_size: u64,
 }
 
 /// One entry's outcome of a batch call. The call itself succeeds even if every entry was refused.

@@ -43,7 +43,7 @@ mod token;
 mod transport;
 
 pub use self::access_keys::{KeyInfo, NewKey};
-pub use self::answer::{Answer, BatchEntry};
+pub use self::answer::{Answer, BatchEntry, PageInfo};
 pub use self::attempts::Attempt;
 pub use self::audit::{AuditFilter, AuditRecord};
 pub use self::call::{Call, Method};
@@ -61,7 +61,7 @@ pub use self::jobs::{
 };
 pub use self::name::Name;
 pub use self::organizations::{NewOrganization, OrganizationInfo};
-pub use self::paging::{PAGE_SIZE_MAX, PageInfo, PageRequest, Pages, Search};
+pub use self::paging::{PAGE_SIZE_MAX, PageRequest, Pages, Search};
 pub use self::products::{NewProduct, Product, ProductChange, ProductRotation, RotatedProduct};
 pub use self::tasks::{Task, TaskResult, TaskStatus, quoted};
 pub use self::thing_models::ThingModel;

@@ -49,18 +49,6 @@ impl Search {
     }
 }
 
-/// Where a page stands among all matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PageInfo {
-    /// From 1.
-    pub page_no: u64,
-    /// As asked for.
-    pub page_size: u64,
-    /// All matches.
-    pub total_size: u64,
-}
-
 /// A walk through all rows of a search, page by page. Rows that appear or vanish meanwhile may be missed or met twice.
 #[derive(Debug)]
 pub struct Pages<T> {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::cells::{Cells, int, json};
 use crate::driver_error::Result;
-use crate::shards::{Changes, has_shards};
+use crate::shards::{Changes, has_shards, read_counters};
 use crate::sql;
 
 /// The columns that [`JobRow::read`] takes, in its order.
@@ -246,16 +246,6 @@ fn read_members(cells: &mut Cells<'_, '_>) -> Result<Option<MemberRow>> {
         },
         trigger_change,
     }))
-}
-
-/// Reads `c0` … `c9`.
-pub(crate) fn read_counters(cells: &mut Cells<'_, '_>) -> Result<Counters> {
-    let mut counters = Counters::default();
-    for state in State::ALL {
-        let count: i64 = cells.table("job_counter").get("c0 … c9")?;
-        counters.add(state, count);
-    }
-    Ok(counters)
 }
 
 /// A command as it is stored.

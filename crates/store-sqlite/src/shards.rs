@@ -10,7 +10,6 @@ use rusqlite::{Connection, params_from_iter};
 
 use crate::cells::{Cells, int};
 use crate::driver_error::Result;
-use crate::job_row::read_counters;
 use crate::sql;
 
 /// Tasks of a shard: where matches are rare, each of a page costs a walk over half a shard, and a page has up to a
@@ -67,4 +66,13 @@ pub(crate) fn read(conn: &Connection, job: JobNo) -> Result<Vec<Counters>> {
 /// The column `shard`: 0 is the whole job.
 fn number(place: u64) -> i64 {
     int(place + 1)
+}
+/// Reads `c0` … `c9`.
+pub(crate) fn read_counters(cells: &mut Cells<'_, '_>) -> Result<Counters> {
+    let mut counters = Counters::default();
+    for state in State::ALL {
+        let count: i64 = cells.table("job_counter").get("c0 … c9")?;
+        counters.add(state, count);
+    }
+    Ok(counters)
 }

@@ -27,7 +27,7 @@ use crate::cells::Cells;
 use crate::db::Db;
 use crate::driver_error::Result;
 use crate::filter::Query;
-use crate::job_row::read_counters;
+use crate::shards::read_counters;
 use crate::sql;
 use by_rows::Rows;
 use remainder::{Remainder, TaskRowField};
