@@ -484,6 +484,15 @@ pub struct NewJob {
     pub by: Actor,
 }
 
+impl NewJob {
+    /// The device of a single command that may wait for it in the server.
+    #[must_use]
+    pub fn cached_for(&self) -> Option<DeviceNo> {
+        let cached = matches!(self.text.targets, TargetScope::Single(_)) && self.policy.ttl_ms > 0;
+        self.devices.as_ref().filter(|_| cached)?.first().copied()
+    }
+}
+
 /// What makes a repeated request recognisable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Idempotency {

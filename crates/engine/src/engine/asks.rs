@@ -7,8 +7,8 @@ use aldis_core::task::{Event, Refused};
 use aldis_store::rows::{Action, Actor, Idempotency};
 use aldis_store::{DeviceRef, Done, Error, JobTasks, Refusal, Write};
 
-use super::bulk::{Bulk, LISTED_MAX, RetryAll};
 use super::turn::{Applied, Turn};
+use super::work::{Bulk, LISTED_MAX, RetryAll};
 use crate::link::{Cause, DeviceKeys, LifecycleChange, Order};
 use crate::writer::{Answer, Ask, Entry, Retried, WholeJob, WriterError};
 
@@ -46,9 +46,9 @@ impl Turn<'_> {
     fn forget_jobs_deleted_by(&mut self, writes: &[Write]) {
         for write in writes {
             if let Write::DeleteJob { job, .. } = write
-                && self.memory.jobs.get(*job).is_some_and(|job| job.total.is_none())
+                && self.jobs().get(*job).is_some_and(|job| job.total.is_none())
             {
-                self.memory.jobs.forget(*job);
+                self.forget_job(*job);
             }
         }
     }
@@ -80,7 +80,7 @@ impl Turn<'_> {
     }
 
     fn is_of(&self, job: JobNo, task: TaskNo) -> bool {
-        self.task(task).is_some() && self.memory.jobs.of(task).is_some_and(|owner| owner.no == job)
+        self.task(task).is_some() && self.jobs().of(task).is_some_and(|owner| owner.no == job)
     }
 
     fn entry(&self, task: TaskNo, applied: Result<Applied, Refused>) -> Entry {
@@ -106,7 +106,7 @@ impl Turn<'_> {
     }
 
     fn note(&self, job: JobNo, verb: &'static str, by: Actor) -> Vec<Write> {
-        let org = self.memory.jobs.get(job).map(|job| job.org.clone());
+        let org = self.jobs().get(job).map(|job| job.org.clone());
         org.map(|org| {
             Write::Note(Action {
                 org,
@@ -125,16 +125,14 @@ impl Turn<'_> {
             refuse(answer, Refusal::Missing);
             return Ok(());
         }
-        if self.memory.jobs.get(no).is_some_and(|job| job.cancel_mark == u16::MAX) {
+        if self.jobs().get(no).is_some_and(|job| job.cancel_mark == u16::MAX) {
             refuse(answer, Refusal::Full);
             return Ok(());
         }
         let first = self.first_cancellable(no)?;
-        let settled = self.mark(no);
+        let settled = self.count_settled(no);
         self.withdraw_all_of(no)?;
-        if let Some(job) = self.memory.jobs.get_mut(no) {
-            job.cancel_mark += 1;
-        }
+        self.raise_cancel_mark(no);
         let cancel = Write::CancelJob { job: no, by };
         self.write(
             vec![cancel],
@@ -147,12 +145,11 @@ impl Turn<'_> {
     /// slices, and none of them can leave meanwhile.
     fn withdraw_all_of(&mut self, no: JobNo) -> Result<(), Error> {
         let unsent = self
-            .memory
-            .devices
+            .devices()
             .all_held()
             .filter(|held| held.is_open())
             .map(|held| held.slot.task);
-        let unsent = unsent.filter(|task| self.memory.jobs.of(*task).is_some_and(|job| job.no == no));
+        let unsent = unsent.filter(|task| self.jobs().of(*task).is_some_and(|job| job.no == no));
         let unsent: Vec<TaskNo> = unsent.collect();
         self.load(&unsent)?;
         for task in unsent {
@@ -165,13 +162,13 @@ impl Turn<'_> {
     /// The first tasks that the mark takes. What this very turn has made of a row counts, not what was stored before
     /// it: the device may just have acknowledged or answered.
     fn first_cancellable(&mut self, no: JobNo) -> Result<Vec<TaskNo>, Error> {
-        let Some(job) = self.memory.jobs.get(no) else {
+        let Some(job) = self.jobs().get(no) else {
             return Ok(Vec::new());
         };
         let mut first = Vec::new();
         let mut after = None;
         while first.len() < LISTED_MAX {
-            let rows = self.store.job_tasks(job, JobTasks::Unfinished, after, LISTED_MAX)?;
+            let rows = self.store().job_tasks(job, JobTasks::Unfinished, after, LISTED_MAX)?;
             let Some(last) = rows.last() else { break };
             after = Some(last.no);
             first.extend(
@@ -215,7 +212,7 @@ impl Turn<'_> {
                     idempotency,
                     answer,
                 };
-                self.memory.push_bulk(Bulk::Retry(Box::new(retry)));
+                self.push_bulk(Bulk::Retry(Box::new(retry)));
                 Ok(())
             }
         }
@@ -224,7 +221,7 @@ impl Turn<'_> {
     /// What an earlier request with this idempotency key was answered.
     fn before(&self, idempotency: Option<&Idempotency>) -> Result<Option<Result<Retried, Refusal>>, Error> {
         let Some(asked) = idempotency else { return Ok(None) };
-        let Some(remembered) = self.store.idempotency_record(&asked.scope, &asked.key, self.now)? else {
+        let Some(remembered) = self.store().idempotency_record(&asked.scope, &asked.key, self.now())? else {
             return Ok(None);
         };
         if remembered.digest != asked.digest {
@@ -315,14 +312,14 @@ impl Turn<'_> {
 
     /// A gateway that is online learns after the commit what became of its sub-device.
     fn notify_gateway(&mut self, device: DeviceNo, change: LifecycleChange) -> Result<(), Error> {
-        let Some(gateway) = self.store.gateways_of(&[device])?.pop().flatten() else {
+        let Some(gateway) = self.store().gateways_of(&[device])?.pop().flatten() else {
             return Ok(());
         };
-        let session = self.memory.devices.session(gateway).filter(|session| !session.closing);
+        let session = self.devices().session(gateway).filter(|session| !session.closing);
         let Some(session) = session.map(|session| session.no) else {
             return Ok(());
         };
-        if let Some(found) = self.store.devices(&[DeviceRef::No(device)])?.pop().flatten() {
+        if let Some(found) = self.store().devices(&[DeviceRef::No(device)])?.pop().flatten() {
             let sub_device = DeviceKeys {
                 product_key: found.is.product,
                 device_key: found.is.key,
@@ -337,10 +334,8 @@ impl Turn<'_> {
     }
 
     fn end_waiting(&mut self, device: DeviceNo, event: Event<'_>) -> Result<(), Error> {
-        let rows = self.store.waiting(device)?;
-        let tasks: Vec<TaskNo> = rows.iter().map(|task| task.no).collect();
-        self.memory.load_jobs(self.store, &tasks)?;
-        self.take_in(rows);
+        let rows = self.store().waiting(device)?;
+        self.take_in_with_jobs(rows)?;
         for task in self.at_hand_of(device) {
             // Only waiting tasks are concerned; what is out runs out.
             let _refused = self.apply(task, event);

@@ -3,7 +3,7 @@
 
 use aldis_core::ids::{DeviceNo, TaskNo};
 use aldis_core::task::{QUEUE_MAX, State};
-use aldis_store::rows::{Action, Actor, NewJob, TargetScope};
+use aldis_store::rows::{Action, Actor};
 use aldis_store::{Error, Write};
 
 use super::turn::Turn;
@@ -15,9 +15,8 @@ impl Turn<'_> {
     /// already.
     pub(super) fn reserve_places(&mut self, writes: &[Write]) -> Result<bool, Error> {
         for write in writes {
-            let Some((job, device)) = kept_command(write) else {
-                continue;
-            };
+            let Write::CreateJob(job) = write else { continue };
+            let Some(device) = job.cached_for() else { continue };
             self.load_queue_length(device)?;
             if self.queued(device) < QUEUE_MAX {
                 self.reserve_place(device);
@@ -53,40 +52,28 @@ impl Turn<'_> {
 
     /// What waits for the device, as stored before this turn: everything that is queued, and what is yet to trigger.
     fn waiting_for(&mut self, device: DeviceNo) -> Result<Vec<TaskNo>, Error> {
-        let rows = self.store.waiting(device)?;
+        let rows = self.store().waiting(device)?;
         let mut tasks: Vec<TaskNo> = rows.iter().map(|task| task.no).collect();
-        self.memory.load_jobs(self.store, &tasks)?;
-        self.take_in(rows);
-        tasks.extend(self.memory.jobs.tasks_with_reservation(device));
+        self.take_in_with_jobs(rows)?;
+        tasks.extend(self.jobs().tasks_with_reservation(device));
         Ok(tasks)
     }
 
     /// It is a single command that may wait for its device, and it still does.
     fn is_cached(&self, no: TaskNo) -> bool {
         let waits = |state| matches!(state, State::Init | State::Queued | State::RetryWait);
-        let job = self.memory.jobs.of(no);
+        let job = self.jobs().of(no);
         job.is_some_and(|job| job.single && job.policy.ttl_ms > 0)
             && self.task(no).is_some_and(|task| waits(task.state))
     }
 
     fn note_cancel(&self, no: TaskNo, by: &Actor) -> Option<Write> {
-        let job = self.memory.jobs.of(no)?;
+        let job = self.jobs().of(no)?;
         Some(Write::Note(Action {
             org: job.org.clone(),
             verb: "command.cancel",
             subject: job.no.to_job_id(),
             by: by.clone(),
         }))
-    }
-}
-
-/// A new single command that may wait, and its device.
-pub(super) fn kept_command(write: &Write) -> Option<(&NewJob, DeviceNo)> {
-    match write {
-        Write::CreateJob(job) if matches!(job.text.targets, TargetScope::Single(_)) && job.policy.ttl_ms > 0 => {
-            let device = job.devices.as_ref()?.first()?;
-            Some((job, *device))
-        }
-        _ => None,
     }
 }

@@ -4,9 +4,9 @@ use aldis_core::ids::{DeviceNo, TaskNo};
 use aldis_core::task::{Event, Link, State};
 use aldis_store::Error;
 
-use super::bulk::Bulk;
 use super::devices::OutstandingAttempt;
 use super::turn::Turn;
+use super::work::Bulk;
 
 /// Moments handled in one turn: what is left comes in the next, after devices have been heard again.
 pub(super) const MOMENTS_PER_TURN: usize = 10_000;
@@ -14,10 +14,10 @@ pub(super) const MOMENTS_PER_TURN: usize = 10_000;
 impl Turn<'_> {
     /// Expiries come before anything is sent.
     pub(super) fn pass_deadlines(&mut self) -> Result<(), Error> {
-        if self.memory.stopping {
+        if self.is_stopping() {
             self.take_back_unsent()?;
         }
-        if self.memory.held {
+        if self.is_clock_in_doubt() {
             return Ok(());
         }
         self.pass_reply_deadlines()?;
@@ -26,7 +26,7 @@ impl Turn<'_> {
     }
 
     fn pass_reply_deadlines(&mut self) -> Result<(), Error> {
-        let devices = self.memory.devices.past_deadline(self.now, MOMENTS_PER_TURN);
+        let devices = self.devices().past_deadline(self.now(), MOMENTS_PER_TURN);
         self.load_held(&devices)?;
         for device in devices {
             self.pass_reply_deadline(device);
@@ -37,7 +37,7 @@ impl Turn<'_> {
     fn load_held(&mut self, devices: &[DeviceNo]) -> Result<(), Error> {
         let tasks: Vec<TaskNo> = devices
             .iter()
-            .filter_map(|device| self.memory.devices.held(*device))
+            .filter_map(|device| self.devices().held(*device))
             .map(|held| held.slot.task)
             .collect();
         self.load(&tasks)?;
@@ -49,7 +49,7 @@ impl Turn<'_> {
     /// Where nothing is acknowledged, the system's own limit for bytes that are not taken must do
     /// (docs/device-protocol.md, "Commands").
     fn pass_reply_deadline(&mut self, device: DeviceNo) {
-        let Some(held) = self.memory.devices.held(device).cloned() else {
+        let Some(held) = self.devices().held(device).cloned() else {
             return;
         };
         if self.withdraw_open(device, &held) {
@@ -70,7 +70,7 @@ impl Turn<'_> {
         // A task that was cancelled or deleted meanwhile has nothing more to lose; its slot is free all the same.
         let _refused = self.apply(wire.task(), event);
         self.free_slot(device, wire);
-        let session = self.memory.devices.session(device).map(|session| session.no);
+        let session = self.devices().session(device).map(|session| session.no);
         let stuck = !acked && !held.left_for_good();
         if stuck && held.session.is_some() && held.session == session {
             self.break_link(device);
@@ -89,14 +89,14 @@ impl Turn<'_> {
 
     /// The server is stopping: each outgoing attempt is either handed over by now, or committed as not sent.
     fn take_back_unsent(&mut self) -> Result<(), Error> {
-        let unsent = self.memory.devices.all_held().filter(|held| held.is_open());
+        let unsent = self.devices().all_held().filter(|held| held.is_open());
         let devices: Vec<DeviceNo> = unsent.map(|held| held.slot.device).collect();
         if devices.is_empty() {
             return Ok(());
         }
         self.load_held(&devices)?;
         for device in devices {
-            if let Some(held) = self.memory.devices.held(device).cloned() {
+            if let Some(held) = self.devices().held(device).cloned() {
                 self.withdraw_open(device, &held);
             }
         }
@@ -106,10 +106,10 @@ impl Turn<'_> {
     /// One timer per job ends the first round's window of all its tasks, slice by slice. Rows that are written later
     /// are born expired.
     fn end_first_windows(&mut self) -> Result<(), Error> {
-        for job in self.memory.jobs.take_first_window_ends(self.now, MOMENTS_PER_TURN) {
-            let Some(detail) = self.store.job(job)? else { continue };
+        for job in self.take_first_window_ends(MOMENTS_PER_TURN) {
+            let Some(detail) = self.store().job(job)? else { continue };
             if detail.job.counters.of(State::Queued) > 0 {
-                self.memory.push_bulk(Bulk::Expire { job, after: None });
+                self.push_bulk(Bulk::Expire { job, after: None });
             }
         }
         Ok(())
@@ -117,23 +117,22 @@ impl Turn<'_> {
 
     /// Due retries, and ends of the windows of retries.
     fn pass_own_moments(&mut self) -> Result<(), Error> {
-        if self.memory.next_due.is_none_or(|due| due > self.now) {
+        if !self.has_due_tasks() {
             return Ok(());
         }
-        let due = self.store.due_tasks(self.now, MOMENTS_PER_TURN)?;
+        let due = self.store().due_tasks(self.now(), MOMENTS_PER_TURN)?;
         let more = due.len() >= MOMENTS_PER_TURN;
         let devices: Vec<DeviceNo> = due.iter().map(|task| task.device).collect();
         let tasks: Vec<TaskNo> = due.iter().map(|task| task.no).collect();
-        self.memory.load_jobs(self.store, &tasks)?;
-        self.take_in(due);
+        self.take_in_with_jobs(due)?;
         self.load_facts(&devices)?;
         let stored = if more {
-            Some(self.now)
+            Some(self.now())
         } else {
-            self.store.next_due(self.now)?
+            self.store().next_due(self.now())?
         };
         // What this turn has decided before is not stored yet.
-        self.memory.next_due = stored.into_iter().chain(self.next_moment_at_hand()).min();
+        self.set_next_due(stored.into_iter().chain(self.next_moment_at_hand()).min());
         for no in tasks {
             self.pass_own_moment(no);
         }

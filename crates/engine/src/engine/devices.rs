@@ -302,7 +302,7 @@ impl Devices {
     }
 
     /// The device's PUBACK has come: its link is alive, whatever has become of the task.
-    pub(super) fn acked(&mut self, device: DeviceNo) {
+    pub(super) fn note_acked(&mut self, device: DeviceNo) {
         let entry = self.entries.get_mut(&device);
         if let Some(held) = entry.and_then(|entry| entry.held.as_mut()) {
             held.slot.acked = true;
@@ -310,7 +310,7 @@ impl Devices {
     }
 
     /// A reply without a readable id has come while this attempt was out.
-    pub(super) fn unreadable(&mut self, device: DeviceNo) {
+    pub(super) fn note_unreadable(&mut self, device: DeviceNo) {
         let entry = self.entries.get_mut(&device);
         if let Some(held) = entry.and_then(|entry| entry.held.as_mut()) {
             held.unreadable = true;

@@ -8,21 +8,18 @@ use aldis_store::Error;
 use aldis_store::rows::Slot;
 
 use super::devices::{Eligible, OutstandingAttempt, Session};
-use super::memory::Memory;
 use super::turn::Turn;
 use crate::link::{Gate, Order, Outgoing};
 
 impl Turn<'_> {
     /// Claims the next task of every device that can take one, in this turn's own commit.
     pub(super) fn dispatch(&mut self) -> Result<(), Error> {
-        if !self.memory.may_dispatch() {
+        if !self.may_dispatch() {
             return Ok(());
         }
-        let Memory { devices, jobs, .. } = &mut *self.memory;
-        let mut ready = devices.take_ready(jobs);
+        let mut ready = self.take_ready();
         loop {
-            let Memory { devices, jobs, .. } = &mut *self.memory;
-            let eligible = devices.take_eligible(&ready, jobs);
+            let eligible = self.take_eligible(&ready);
             if eligible.is_empty() {
                 return Ok(());
             }
@@ -33,11 +30,6 @@ impl Turn<'_> {
                 ready.extend(self.claim(next)?);
             }
         }
-    }
-
-    /// The device's next task, if its session is ready for that.
-    pub(super) fn eligible(&self, device: DeviceNo) -> Option<Eligible> {
-        self.memory.devices.eligible(device, &self.memory.jobs)
     }
 
     /// Claims one task. If the task could not be sent after all, the device is returned: its queue has another head
@@ -53,7 +45,7 @@ impl Turn<'_> {
             }
             Err(Refused::WindowOver) => self.expire_head(device, place.task)?,
             // The queue is a mirror of the rows; a head that is not queued does not belong there.
-            Err(_) => self.memory.devices.quit(device, &place),
+            Err(_) => self.drop_head(&next),
         }
         Ok(Some(device))
     }
@@ -66,7 +58,7 @@ impl Turn<'_> {
     }
 
     fn publish(&mut self, device: DeviceNo, session: Session, no: TaskNo, publish: Publish) {
-        let Some(command) = self.memory.jobs.of(no).map(|job| Arc::clone(&job.command)) else {
+        let Some(command) = self.jobs().of(no).map(|job| Arc::clone(&job.command)) else {
             return;
         };
         let gate = Arc::new(Gate::default());

@@ -68,8 +68,11 @@ impl Jobs {
         self.known.get(&no)
     }
 
-    pub(super) fn get_mut(&mut self, no: JobNo) -> Option<&mut Job> {
-        self.known.get_mut(&no)
+    /// The job has been cancelled as a whole once more.
+    pub(super) fn raise_cancel_mark(&mut self, no: JobNo) {
+        if let Some(job) = self.known.get_mut(&no) {
+            job.cancel_mark += 1;
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Job> {

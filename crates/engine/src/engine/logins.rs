@@ -82,7 +82,7 @@ fn of(write: &Write) -> Option<Vec<Ask>> {
 impl Turn<'_> {
     /// Ends the device's session if what is stored does not allow it.
     pub(super) fn check_session(&mut self, device: DeviceNo) -> Result<(), Error> {
-        let Some(session) = self.memory.devices.session(device).map(|session| session.no) else {
+        let Some(session) = self.devices().session(device).map(|session| session.no) else {
             return Ok(());
         };
         self.load_facts(&[device])?;
@@ -105,8 +105,8 @@ impl Turn<'_> {
         let Some(connection) = session.shared() else {
             return Ok(true);
         };
-        let gateway = self.store.gateways_of(&[device])?.pop().flatten();
-        let right = gateway.and_then(|gateway| self.memory.devices.session(gateway));
+        let gateway = self.store().gateways_of(&[device])?.pop().flatten();
+        let right = gateway.and_then(|gateway| self.devices().session(gateway));
         Ok(right.is_some_and(|right| right.no == SessionNo::own(connection)))
     }
 }

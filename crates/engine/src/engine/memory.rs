@@ -8,22 +8,23 @@ use aldis_core::job::JobState;
 use aldis_core::task::{State, Task, Visits};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Job;
-use aldis_store::{Committed, Done, Error, Read, ReadJobs, Write, held_slots};
+use aldis_store::{Committed, Done, Error, Read, ReadJobs, StepWrite, Write, held_slots};
 
-use super::bulk::Bulk;
-use super::commands::kept_command;
-use super::devices::Devices;
+use super::devices::{Devices, Eligible};
 use super::fair::Fair;
 use super::jobs::Jobs;
 use super::queue::{Place, Queue};
 use super::task_cache::TaskCache;
-use super::turn_budget::TurnBudget;
+use super::turn_budget::{self, TurnBudget};
+use super::work::Bulk;
 use crate::clock::Reading;
 use crate::generational_cache::GenerationalCache;
 use crate::latest::LatestValues;
+use crate::link::{DeviceEvent, SessionNo};
 use crate::proofs::Proofs;
 use crate::shared::Shared;
-use crate::trace::Traces;
+use crate::trace::{self, Traces};
+use crate::writer::Ask;
 
 /// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way
 /// back.
@@ -32,30 +33,30 @@ const RETURNING_MS: i64 = 60_000;
 const COMMITS_PER_SWEEP: u64 = 512;
 
 pub(super) struct Memory {
-    pub(super) jobs: Jobs,
-    pub(super) devices: Devices,
-    pub(super) tasks: TaskCache,
-    pub(super) bulk: Fair<Bulk>,
-    pub(super) budget: TurnBudget,
+    jobs: Jobs,
+    devices: Devices,
+    tasks: TaskCache,
+    bulk: Fair<Bulk>,
+    budget: TurnBudget,
     /// The earliest moment at which a task of its own has to be looked at.
-    pub(super) next_due: Option<Timestamp>,
-    pub(super) traces: Arc<Traces>,
-    pub(super) latest: Arc<LatestValues>,
-    pub(super) proofs: Arc<Proofs>,
-    pub(super) stopping: bool,
+    next_due: Option<Timestamp>,
+    traces: Arc<Traces>,
+    latest: Arc<LatestValues>,
+    proofs: Arc<Proofs>,
+    stopping: bool,
     /// What is in memory may not be what is stored.
-    pub(super) stale: bool,
+    stale: bool,
     /// The last turn failed: what it had to do comes first, and nothing new is sent before it is stored.
-    pub(super) recovering: bool,
+    recovering: bool,
     started: Timestamp,
     /// Devices that have come since the start, as long as that matters.
     came: HashSet<DeviceNo>,
     /// Devices that came lately and left before they were ready.
-    pub(super) visits: GenerationalCache<DeviceNo, Visits>,
-    /// The clock is in doubt: nothing is sent, and nothing ends.
-    pub(super) held: bool,
+    visits: GenerationalCache<DeviceNo, Visits>,
+    /// Nothing is sent, and nothing ends.
+    clock_in_doubt: bool,
     /// The present moment, or the wall clock's if that is earlier.
-    pub(super) earlier_now: Timestamp,
+    earlier_now: Timestamp,
     commits: u64,
 }
 
@@ -77,7 +78,7 @@ impl Memory {
             started: time.now,
             came: HashSet::new(),
             visits: GenerationalCache::default(),
-            held: time.held,
+            clock_in_doubt: time.held,
             earlier_now: time.earlier,
             commits: 0,
         }
@@ -102,6 +103,28 @@ impl Memory {
         self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
         self.stale = false;
         Ok(())
+    }
+
+    pub(super) fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// For the turn, which keeps its working set equal to what it changes here.
+    pub(super) fn devices_mut(&mut self) -> &mut Devices {
+        &mut self.devices
+    }
+
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// For the turn, which keeps its working set equal to what it changes here.
+    pub(super) fn jobs_mut(&mut self) -> &mut Jobs {
+        &mut self.jobs
+    }
+
+    pub(super) fn proofs(&self) -> &Proofs {
+        &self.proofs
     }
 
     fn reload_queues(&mut self, store: &dyn Read) -> Result<(), Error> {
@@ -145,7 +168,17 @@ impl Memory {
         self.jobs.add(job);
     }
 
-    /// Makes the jobs of these tasks known, as far as they exist.
+    /// Reads a job by its number if it is not in memory; false if it does not exist.
+    pub(super) fn find_job(&mut self, store: &dyn Read, no: JobNo) -> Result<bool, Error> {
+        if self.jobs.get(no).is_none()
+            && let Some(detail) = store.job(no)?
+        {
+            self.jobs.add(detail.job);
+        }
+        Ok(self.jobs.get(no).is_some())
+    }
+
+    /// Reads the jobs of these tasks, as far as they exist and are not in memory.
     pub(super) fn load_jobs(&mut self, store: &dyn Read, tasks: &[TaskNo]) -> Result<(), Error> {
         let unknown: Vec<TaskNo> = tasks
             .iter()
@@ -164,7 +197,7 @@ impl Memory {
     }
 
     /// The places of queued tasks. A task whose job is not known any more has none.
-    pub(super) fn places(&self, tasks: &[Task]) -> Queue {
+    fn places(&self, tasks: &[Task]) -> Queue {
         tasks.iter().filter_map(|task| self.place(task)).collect()
     }
 
@@ -177,40 +210,67 @@ impl Memory {
         })
     }
 
-    /// What a commit has made new: jobs created, jobs triggered.
-    pub(super) fn learn(&mut self, store: &dyn Read, writes: &[Write], committed: &Committed) -> Result<(), Error> {
-        for (write, done) in writes.iter().zip(&committed.done) {
-            match (write, done) {
-                (Write::CreateJob(_), Done::Job { no, created: true }) => {
-                    self.learn_job(store, *no)?;
-                    if let Some((_, device)) = kept_command(write) {
-                        self.jobs.reserve_place(*no, device);
-                    }
-                }
-                (Write::TriggerJob { job }, Done::Count(_)) => self.learn_job(store, *job)?,
-                (Write::WriteTasks { job, .. }, Done::Yes) => self.refresh_job(store, *job)?,
-                (Write::CancelJob { job, .. }, Done::Count(_)) => self.settle_job(store, *job)?,
-                (Write::PurgeJob { job, limit }, Done::Count(removed)) if *removed >= *limit as u64 => {
-                    self.push_bulk(Bulk::Purge { job: *job });
-                }
-                (Write::DeleteJob { job, .. }, Done::Yes) => self.forget_deleted(*job),
-                (Write::DeleteJob { job, .. }, Done::Refused(_)) => self.remember_job(store, *job)?,
-                (Write::Steps(steps), Done::Steps(applied)) if applied.contains(&false) => {
-                    tracing::error!(
-                        lost = applied.iter().filter(|applied| !**applied).count(),
-                        of = steps.len(),
-                        "steps lost their race"
-                    );
-                    self.stale = true;
-                }
-                _ => {}
-            }
+    /// Follows a commit: jobs that it has made new or changed are read, bulk work that it leaves is put in line, and its
+    /// rows are kept as far as they are likely to be needed.
+    pub(super) fn committed(
+        &mut self,
+        store: &dyn Read,
+        writes: Vec<Write>,
+        committed: &Committed,
+        pending: &[(DeviceNo, Place)],
+    ) -> Result<(), Error> {
+        self.latest.stored();
+        // Behind all other writes of a turn.
+        if let Some(Write::UseUp { proofs, .. }) = writes.last() {
+            self.proofs.stored(proofs);
+        }
+        self.devices.join_all(pending);
+        for (write, done) in writes.into_iter().zip(&committed.done) {
+            self.write_committed(store, write, done)?;
         }
         self.commits += 1;
         if self.commits.is_multiple_of(COMMITS_PER_SWEEP) {
             self.sweep(store)?;
         }
         Ok(())
+    }
+
+    /// Follows one write.
+    fn write_committed(&mut self, store: &dyn Read, write: Write, done: &Done) -> Result<(), Error> {
+        match (write, done) {
+            (Write::Steps(steps), Done::Steps(applied)) => self.follow_steps(steps, applied),
+            (Write::CreateJob(job), Done::Job { no, created: true }) => {
+                self.learn_job(store, *no)?;
+                if let Some(device) = job.cached_for() {
+                    self.jobs.reserve_place(*no, device);
+                }
+            }
+            (Write::TriggerJob { job }, Done::Count(_)) => self.learn_job(store, job)?,
+            (Write::WriteTasks { job, tasks, .. }, Done::Yes) => {
+                self.refresh_job(store, job)?;
+                tasks.into_iter().for_each(|created| self.cache_task(created.task));
+            }
+            (Write::CancelJob { job, .. }, Done::Count(_)) => self.settle_job(store, job)?,
+            (Write::PurgeJob { job, limit }, Done::Count(removed)) if *removed >= limit as u64 => {
+                self.push_bulk(Bulk::Purge { job });
+            }
+            (Write::DeleteJob { job, .. }, Done::Yes) => self.forget_deleted(job),
+            (Write::DeleteJob { job, .. }, Done::Refused(_)) => self.remember_job(store, job)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What a commit has stored of present devices need not be read again.
+    fn follow_steps(&mut self, steps: Vec<StepWrite>, applied: &[bool]) {
+        let of = steps.len();
+        let lost = applied.iter().filter(|applied| !**applied).count();
+        if lost > 0 {
+            tracing::error!(lost, of, "steps lost their race");
+            self.stale = true;
+        }
+        let stored = steps.into_iter().zip(applied).filter(|(_, applied)| **applied);
+        stored.for_each(|(step, _)| self.cache_task(step.task));
     }
 
     fn learn_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
@@ -251,22 +311,6 @@ impl Memory {
         Ok(())
     }
 
-    /// What a commit has stored of present devices need not be read again.
-    pub(super) fn cache_committed(&mut self, writes: Vec<Write>, committed: &Committed) {
-        for (write, done) in writes.into_iter().zip(&committed.done) {
-            match (write, done) {
-                (Write::Steps(steps), Done::Steps(applied)) => {
-                    let stored = steps.into_iter().zip(applied).filter(|(_, applied)| **applied);
-                    stored.for_each(|(step, _)| self.cache_task(step.task));
-                }
-                (Write::WriteTasks { tasks, .. }, Done::Yes) => {
-                    tasks.into_iter().for_each(|born| self.cache_task(born.task))
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Keeps a row as it is stored, if it is likely to be needed.
     pub(super) fn cache_task(&mut self, task: Task) {
         if TaskCache::is_worth_keeping(&task) && self.devices.session(task.device).is_some() {
@@ -274,13 +318,69 @@ impl Memory {
         }
     }
 
+    /// A device has logged in.
+    pub(super) fn session_began(&mut self, device: DeviceNo, session: SessionNo, queue: &[Task], now: Timestamp) {
+        let places = self.places(queue);
+        self.devices.enter(device, session, places);
+        self.note_arrival(device, now);
+    }
+
+    /// A session has ended. True if the device has no other session.
+    pub(super) fn session_ended(&mut self, device: DeviceNo, session: SessionNo, now: Timestamp) -> bool {
+        self.forget_tasks_of(device);
+        self.devices.leave(device, session, now)
+    }
+
+    /// A device has left before it was ready for its next task.
+    pub(super) fn note_visit(&mut self, device: DeviceNo, now: Timestamp) {
+        self.visits.get_mut(device).note(now);
+    }
+
+    /// Earlier visits of a device that left before it was ready.
+    pub(super) fn visits(&self, device: DeviceNo) -> Visits {
+        self.visits.get(device).copied().unwrap_or_default()
+    }
+
+    pub(super) fn note_trace(&self, device: DeviceNo, now: Timestamp, event: trace::Event) {
+        self.traces.note(device, now, event);
+    }
+
+    /// The task waits in its device's queue.
+    pub(super) fn join_queue(&mut self, task: &Task) {
+        if let Some(place) = self.place(task) {
+            self.devices.join(task.device, place);
+        }
+    }
+
+    /// The task, as it was before its step, waits in its device's queue no more.
+    pub(super) fn leave_queue(&mut self, task: &Task) {
+        if let Some(place) = self.place(task) {
+            self.devices.quit(task.device, &place);
+        }
+    }
+
+    /// The devices that dispatch has to look at in this turn.
+    pub(super) fn take_ready(&mut self) -> Vec<DeviceNo> {
+        self.devices.take_ready(&self.jobs)
+    }
+
+    /// Those of these devices that can take a task, and the sub-devices whose turn it is on a shared connection.
+    pub(super) fn take_eligible(&mut self, devices: &[DeviceNo]) -> Vec<Eligible> {
+        self.devices.take_eligible(devices, &self.jobs)
+    }
+
     /// A device has gone: its tasks are read again when it comes back.
-    pub(super) fn forget_tasks_of(&mut self, device: DeviceNo) {
+    fn forget_tasks_of(&mut self, device: DeviceNo) {
         let held = self.devices.held(device).map(|held| held.slot.task);
         let waiting: Vec<TaskNo> = self.devices.waiting_at_hand(device).collect();
         for task in waiting.into_iter().chain(held) {
             self.tasks.take(task);
         }
+    }
+
+    /// Takes a row out of the cache: its holder may change it.
+    pub(super) fn take_cached(&mut self, no: TaskNo) -> Option<Task> {
+        self.tasks.take(no)
     }
 
     fn forget_deleted(&mut self, no: JobNo) {
@@ -311,8 +411,8 @@ impl Memory {
         now < self.started.plus_ms(RETURNING_MS) && !self.came.contains(&device)
     }
 
-    /// A device has logged in.
-    pub(super) fn note_arrival(&mut self, device: DeviceNo, now: Timestamp) {
+    /// From now on the device is not one that may yet come back after the start.
+    fn note_arrival(&mut self, device: DeviceNo, now: Timestamp) {
         if now < self.started.plus_ms(RETURNING_MS) {
             self.came.insert(device);
         } else if !self.came.is_empty() {
@@ -320,29 +420,126 @@ impl Memory {
         }
     }
 
+    /// The server is stopping: nothing is sent any more. False if that was known.
+    pub(super) fn stop(&mut self) -> bool {
+        !std::mem::replace(&mut self.stopping, true)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Sets whether the last turn failed and is made up for: nothing new is sent before it is stored. Returns what was
+    /// set before.
+    pub(super) fn set_recovering(&mut self, recovering: bool) -> bool {
+        std::mem::replace(&mut self.recovering, recovering)
+    }
+
+    /// What is in memory may not be what is stored.
+    pub(super) fn set_stale(&mut self) {
+        self.stale = true;
+    }
+
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
     pub(super) fn may_dispatch(&self) -> bool {
-        !self.stopping && !self.recovering && !self.held
+        !self.stopping && !self.recovering && !self.clock_in_doubt
     }
 
     /// Whether nothing is sent because the clock is in doubt.
     pub(super) fn is_clock_in_doubt(&self) -> bool {
-        self.held
+        self.clock_in_doubt
     }
 
-    /// The clock is in doubt no more. For devices that have not come yet it is as if the server started now.
-    pub(super) fn go_on(&mut self, now: Timestamp) {
-        self.started = now;
-        self.devices.refresh_all();
+    /// Takes notice of the time. Replies get as long as after a start when the clock has stood still, and when the
+    /// server did not run although it should have: they wait in sockets, or have still to be said.
+    pub(super) fn keep_time(&mut self, time: Reading, now: Timestamp) {
+        let goes_on = self.clock_in_doubt && !time.held;
+        self.clock_in_doubt = time.held;
+        self.earlier_now = time.earlier;
+        if goes_on {
+            // For devices that have not come yet it is as if the server started now.
+            self.started = now;
+            self.devices.refresh_all();
+        }
+        if goes_on || time.late {
+            self.devices.extend_deadlines(now);
+        }
+    }
+
+    /// The present moment, or the wall clock's if that is earlier.
+    pub(super) fn earlier_now(&self) -> Timestamp {
+        self.earlier_now
+    }
+
+    /// Whether turns are short, because callers wait for single devices.
+    pub(super) fn is_yielding(&self) -> bool {
+        self.budget.is_yielding()
+    }
+
+    /// Takes notice of what callers have asked for.
+    pub(super) fn note_requests(&mut self, asks: &[Ask], now: Timestamp) {
+        self.budget.note_requests(asks, now);
+    }
+
+    /// Events that a turn may take; `asked` says whether a request waits.
+    pub(super) fn events_max(&self, asked: bool) -> usize {
+        self.budget.events_max(asked)
+    }
+
+    /// Rows that one slice of bulk work may have.
+    pub(super) fn rows_per_slice(&self, devices_spoke: bool) -> usize {
+        self.budget.rows_per_slice(devices_spoke)
+    }
+
+    /// Whether the event is about a job for single devices, which come first in a short turn.
+    pub(super) fn is_for_few(&self, event: &DeviceEvent) -> bool {
+        let job = event.task().and_then(|task| self.jobs.of(task));
+        job.is_some_and(turn_budget::is_for_few)
+    }
+
+    /// Reported values that are due to be stored. All of them are while nothing else is going to be committed.
+    pub(super) fn take_reported(&self, now: Timestamp) -> Option<Write> {
+        self.latest.due(now, self.stopping || self.clock_in_doubt)
+    }
+
+    /// Whether reported values wait to be stored.
+    pub(super) fn has_reported(&self) -> bool {
+        !self.latest.is_empty()
+    }
+
+    /// The turn's commit has been made: what was put aside for its failure is dropped.
+    pub(super) fn turn_committed(&mut self) {
+        self.devices.committed();
+    }
+
+    /// The turn's commit has failed: sessions that were to be ended go on, and reported values wait again.
+    pub(super) fn turn_failed(&mut self, now: Timestamp) {
+        self.devices.reopen();
+        self.latest.not_stored(now);
     }
 
     /// The first bulk work that may be done now: what ends tasks, or has them become due, waits while the time is held.
     pub(super) fn next_bulk(&mut self) -> Option<Bulk> {
-        let held = self.held;
-        self.bulk.pop_first(|bulk| !(held && bulk.waits_for_the_clock()))
+        let in_doubt = self.clock_in_doubt;
+        self.bulk.pop_first(|bulk| !(in_doubt && bulk.waits_for_the_clock()))
     }
 
     fn has_bulk(&self) -> bool {
-        self.bulk.any(|bulk| !(self.held && bulk.waits_for_the_clock()))
+        self.bulk
+            .any(|bulk| !(self.clock_in_doubt && bulk.waits_for_the_clock()))
+    }
+
+    /// The earliest moment of a task's own.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.next_due
+    }
+
+    /// The earliest moment of a task's own, as it was just read.
+    pub(super) fn set_next_due(&mut self, at: Option<Timestamp>) {
+        self.next_due = at;
     }
 
     /// A task has a moment of its own.

@@ -22,7 +22,6 @@ mod maps;
 mod memory;
 mod presence;
 mod queue;
-mod queue_lengths;
 mod queue_reservations;
 mod ready;
 mod replies;
@@ -30,6 +29,7 @@ mod task_cache;
 mod trigger;
 mod turn;
 mod turn_budget;
+mod work;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -100,7 +100,7 @@ pub struct Engine {
     /// Events of a turn that failed: they come first in the next, which takes no others.
     kept: Vec<DeviceEvent>,
     /// Requests of this turn that have no caller to answer: they are queued again if the turn fails.
-    insisted: Vec<Ask>,
+    unanswered: Vec<Ask>,
     /// The last turn has left events in the inbox.
     more_waits: bool,
     /// When the last turn failed, in ticks of the clock, which also go on while the time is held; `None` after one that
@@ -153,7 +153,7 @@ impl Engine {
         let mut memory = Memory::new(time, &shared);
         shared.health.hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
         memory.reload(&*store, clock)?;
-        memory.devices.extend_deadlines(clock);
+        memory.devices_mut().extend_deadlines(clock);
         Ok(Self {
             store,
             epoch,
@@ -163,7 +163,7 @@ impl Engine {
             health: shared.health,
             memory,
             kept: Vec::new(),
-            insisted: Vec::new(),
+            unanswered: Vec::new(),
             more_waits: false,
             failed: None,
             clock,
@@ -176,19 +176,18 @@ impl Engine {
     /// Sets how many attempts may be out to the sub-devices of one connection, instead of [`OUT_MAX`]: small worlds
     /// meet the bound only if it is small, too.
     pub fn share_at_most(&mut self, out_max: usize) {
-        self.memory.devices.share_at_most(out_max);
+        self.memory.devices_mut().share_at_most(out_max);
     }
 
     /// Sets how many devices a turn looks at: small worlds meet the bound only if it is small, too.
     #[cfg(test)]
     fn dispatch_at_most(&mut self, per_turn: usize) {
-        self.memory.devices.dispatch_at_most(per_turn);
+        self.memory.devices_mut().dispatch_at_most(per_turn);
     }
 
     /// No attempt leaves from now on; what has not left is taken back in the next turn, which waits for no pause.
     pub fn stop(&mut self) {
-        if !self.memory.stopping {
-            self.memory.stopping = true;
+        if self.memory.stop() {
             self.observers.iter().for_each(|observer| observer.stopping());
             self.failed = None;
         }
@@ -197,7 +196,7 @@ impl Engine {
     /// Whether turns are short, because callers wait for single devices.
     #[must_use]
     pub fn is_yielding(&self) -> bool {
-        self.memory.budget.is_yielding()
+        self.memory.is_yielding()
     }
 
     /// Whether the last turn failed: what it was about is neither stored nor acknowledged.
@@ -209,7 +208,7 @@ impl Engine {
     /// Whether everything that came in has been worked on, reported values included.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.inbox.is_empty() && self.memory.latest.is_empty()
+        self.inbox.is_empty() && !self.memory.has_reported()
     }
 
     /// Whether the store's files were removed or replaced: no further turn does anything, and the process has to end.
@@ -229,12 +228,12 @@ impl Engine {
             return Wake::At(end);
         }
         let mut received = self.receive();
-        self.insisted = received.asks.iter().filter_map(Ask::without_answer).collect();
+        self.unanswered = received.asks.iter().filter_map(Ask::without_answer).collect();
         match self.decide(&mut received) {
             (batch, Ok(())) => self.carry_through(batch, received),
             (batch, Err(error)) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");
-                self.recover(batch, received)
+                self.roll_back(batch, received)
             }
         }
     }
@@ -256,23 +255,14 @@ impl Engine {
         }
     }
 
-    /// Takes notice of the time. Replies get as long as after a start when the clock has stood still, and when the
-    /// server did not run although it should have: they wait in sockets, or have still to be said.
+    /// Takes notice of the time.
     fn keep_time(&mut self, time: Reading) {
         self.clock = self.clock.max(time.now);
         self.ticks_ms = time.ticks_ms;
-        let goes_on = self.memory.held && !time.held;
-        if self.memory.held != time.held {
+        if self.memory.is_clock_in_doubt() != time.held {
             self.health.hold_dispatch(time.held.then_some(CLOCK_IN_DOUBT));
         }
-        self.memory.held = time.held;
-        self.memory.earlier_now = time.earlier;
-        if goes_on {
-            self.memory.go_on(self.clock);
-        }
-        if goes_on || time.late {
-            self.memory.devices.extend_deadlines(self.clock);
-        }
+        self.memory.keep_time(time, self.clock);
     }
 
     /// Until when nothing is tried after a failure, however many nudges come.
@@ -286,30 +276,24 @@ impl Engine {
     /// What the turn has to do with. The inbox is bounded, and so is what a failed turn has kept: while it is not
     /// stored, devices are not listened to.
     fn receive(&mut self) -> Received {
-        self.memory.recovering = !self.kept.is_empty();
-        if self.memory.recovering {
+        let recovering = !self.kept.is_empty();
+        self.memory.set_recovering(recovering);
+        if recovering {
             return Received {
                 events: std::mem::take(&mut self.kept),
                 asks: self.inbox.take_asks(),
             };
         }
-        let events_max = self.memory.budget.events_max(self.inbox.has_asks());
-        let jobs = &self.memory.jobs;
-        let of_few = |event: &DeviceEvent| {
-            event
-                .task()
-                .and_then(|task| jobs.of(task))
-                .is_some_and(turn_budget::is_for_few)
-        };
-        let received = self.inbox.take(events_max, of_few);
+        let events_max = self.memory.events_max(self.inbox.has_asks());
+        let received = self.inbox.take(events_max, |event| self.memory.is_for_few(event));
         self.more_waits = received.events.len() >= events_max;
-        self.memory.budget.note_requests(&received.asks, self.clock);
+        self.memory.note_requests(&received.asks, self.clock);
         received
     }
 
     /// What the turn comes to. If it fails on the way, attempts that it has taken back are in the batch all the same.
     fn decide(&mut self, received: &mut Received) -> (Batch, Result<(), Error>) {
-        if self.memory.stale
+        if self.memory.is_stale()
             && let Err(error) = self.reload()
         {
             return (Batch::default(), Err(error));
@@ -327,6 +311,8 @@ impl Engine {
             .try_for_each(|observer| observer.answer_lost(&*self.store))
     }
 
+    /// Commits what the turn came to. Either everything follows from it ([`Engine::follow`]) or nothing
+    /// ([`Engine::roll_back`]). A turn without writes needs no commit.
     fn carry_through(&mut self, batch: Batch, received: Received) -> Wake {
         if batch.writes.is_empty() {
             self.hand_out(batch, None);
@@ -344,7 +330,7 @@ impl Engine {
                     "a commit failed: nothing is sent, nothing acknowledged"
                 );
                 self.note_lost(&error);
-                self.recover(batch, received)
+                self.roll_back(batch, received)
             }
         }
     }
@@ -356,41 +342,36 @@ impl Engine {
         }
     }
 
+    /// What follows from a commit, in this order:
+    /// 1. orders of steps that lost their race are taken out: their attempts were never made;
+    /// 2. observers see the commit, with what they read already stored;
+    /// 3. devices get their orders, callers their answers ([`Engine::hand_out`]);
+    /// 4. memory follows what is stored ([`Memory::committed`]). If it cannot be read, memory is read anew.
+    ///
+    /// Memory comes last, so that no order waits for it.
     fn follow(&mut self, mut batch: Batch, committed: &Committed) -> Wake {
-        self.memory.latest.stored();
-        for write in &batch.writes {
-            if let Write::UseUp { proofs, .. } = write {
-                self.memory.proofs.stored(proofs);
-            }
-        }
-        let learned = self.memory.learn(&*self.store, &batch.writes, committed);
-        self.memory.devices.join_all(&batch.pending_tasks);
         self.kept = batch.take_lost(committed);
         for observer in &self.observers {
             observer.committed(&batch.writes, committed);
         }
+        self.health.store_fails(false);
         let writes = std::mem::take(&mut batch.writes);
-        self.health.store_fails(learned.is_err());
+        let pending = std::mem::take(&mut batch.pending_tasks);
         self.hand_out(batch, Some(committed));
-        self.memory.cache_committed(writes, committed);
-        if let Err(error) = learned {
-            tracing::error!(error = &error as &dyn std::error::Error, "reading back a commit failed");
-            let lost = std::mem::take(&mut self.kept);
-            return self.recover(
-                Batch::default(),
-                Received {
-                    events: lost,
-                    asks: Vec::new(),
-                },
-            );
+        match self.memory.committed(&*self.store, writes, committed, &pending) {
+            Ok(()) => self.next_wake(),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "reading back a commit failed");
+                self.note_failure();
+                self.read_again()
+            }
         }
-        self.next_wake()
     }
 
     /// After the commit, and only then: devices get their orders, callers their answers.
     fn hand_out(&mut self, batch: Batch, committed: Option<&Committed>) {
-        self.memory.devices.committed();
-        self.insisted.clear();
+        self.memory.turn_committed();
+        self.unanswered.clear();
         if !batch.orders.is_empty() {
             self.link.carry_out(batch.orders);
         }
@@ -400,40 +381,51 @@ impl Engine {
         }
     }
 
-    /// Rolls back a failed turn: keeps its events, marks its attempts as not sent, and reads memory anew.
-    fn recover(&mut self, batch: Batch, received: Received) -> Wake {
-        self.failed = Some(self.ticks_ms);
-        self.health.store_fails(true);
-        self.memory.devices.reopen();
-        self.memory.latest.not_stored(self.clock);
+    /// A turn has failed, in this order:
+    /// 1. its events are kept for the next turn, and its attempts, none of which has left, are marked as not sent;
+    /// 2. requests without a caller are queued again, callers get an error;
+    /// 3. memory is read anew.
+    fn roll_back(&mut self, batch: Batch, received: Received) -> Wake {
+        self.note_failure();
+        self.memory.turn_failed(self.clock);
         self.kept = received.events;
         self.kept.extend(batch.not_sent());
-        for ask in std::mem::take(&mut self.insisted) {
+        for ask in std::mem::take(&mut self.unanswered) {
             self.inbox.enqueue_unbounded(ask);
         }
         for (_, answer) in batch.answers {
             answer(Err(WriterError::Unavailable));
         }
+        self.read_again()
+    }
+
+    fn note_failure(&mut self) {
+        self.failed = Some(self.ticks_ms);
+        self.health.store_fails(true);
+    }
+
+    /// Reads memory anew after a failure, and pauses.
+    fn read_again(&mut self) -> Wake {
         if let Err(error) = self.reload() {
             tracing::error!(error = &error as &dyn std::error::Error, "reading the store failed");
-            self.memory.stale = true;
+            self.memory.set_stale();
         }
         Wake::At(self.clock.plus_ms(AFTER_FAILURE_MS))
     }
 
     fn next_wake(&mut self) -> Wake {
         self.failed = None;
-        let left_waiting = std::mem::take(&mut self.memory.recovering) && !self.inbox.is_empty();
+        let left_waiting = self.memory.set_recovering(false) && !self.inbox.is_empty();
         if left_waiting || self.more_waits || self.memory.has_work() || !self.kept.is_empty() {
             return Wake::Now;
         }
-        if self.memory.held {
+        if self.memory.is_clock_in_doubt() {
             // No moment comes while the time is held: the writer looks at the clock by itself.
             return Wake::Nudged;
         }
         let idle = self
             .memory
-            .devices
+            .devices()
             .await_pubacks()
             .then(|| self.clock.plus_ms(IDLE_MAX_MS));
         match self.memory.next_moment().into_iter().chain(idle).min() {

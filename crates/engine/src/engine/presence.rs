@@ -21,14 +21,12 @@ impl Turn<'_> {
                 DeviceEvent::Connected { session, device } => {
                     self.connected(*session, *device, queues.get(device).map_or(&[][..], Vec::as_slice));
                 }
-                DeviceEvent::Ready { session, device, kinds } => {
-                    self.memory.devices.set_kinds(*device, *session, *kinds)
-                }
+                DeviceEvent::Ready { session, device, kinds } => self.set_kinds(*device, *session, *kinds),
                 DeviceEvent::ReadyFor {
                     session,
                     device,
                     services,
-                } => self.memory.devices.add_services(*device, *session, services),
+                } => self.add_services(*device, *session, services),
                 DeviceEvent::Disconnected { session, device } => self.disconnected(*session, *device),
                 DeviceEvent::NotSent { .. }
                 | DeviceEvent::TooLarge { .. }
@@ -52,9 +50,9 @@ impl Turn<'_> {
             return Ok(HashMap::new());
         }
         self.load_facts(&arriving)?;
-        let queues = self.store.queued(&arriving)?;
+        let queues = self.store().queued(&arriving)?;
         let tasks: Vec<_> = queues.iter().flatten().map(|task| task.no).collect();
-        self.memory.load_jobs(self.store, &tasks)?;
+        self.load_jobs(&tasks)?;
         Ok(arriving.into_iter().zip(queues).collect())
     }
 
@@ -71,9 +69,7 @@ impl Turn<'_> {
 
     /// A device that was disabled or deleted between its login's check and now is shown out again.
     fn connected(&mut self, session: SessionNo, device: DeviceNo, queue: &[Task]) {
-        let places = self.memory.places(queue);
-        self.memory.devices.enter(device, session, places);
-        self.memory.note_arrival(device, self.now);
+        self.session_began(device, session, queue);
         self.note_activity(Activity {
             device,
             online: Some(self.login_moment(device)),
@@ -90,15 +86,14 @@ impl Turn<'_> {
     /// A login is always later than the end before it: so the next start can tell who was online when the process died.
     fn login_moment(&self, device: DeviceNo) -> Timestamp {
         let left = self.facts(device).and_then(|facts| facts.last_offline);
-        left.map_or(self.now, |left| self.now.max(left.plus_ms(1)))
+        left.map_or(self.now(), |left| self.now().max(left.plus_ms(1)))
     }
 
     /// Nothing of the device's tasks moves: whatever is out may still be answered on its next connection.
     fn disconnected(&mut self, session: SessionNo, device: DeviceNo) {
-        self.memory.forget_tasks_of(device);
-        self.note_visit(session, device);
-        if self.memory.devices.leave(device, session, self.now) {
-            let left = Some(self.now);
+        self.note_visit_in_vain(session, device);
+        if self.session_ended(device, session) {
+            let left = Some(self.now());
             self.note_activity(Activity {
                 device,
                 online: None,
@@ -111,18 +106,18 @@ impl Turn<'_> {
     }
 
     /// A device that leaves before it was ready for the command at the head of its queue was there in vain.
-    fn note_visit(&mut self, session: SessionNo, device: DeviceNo) {
-        let next = self.memory.devices.next_for(device);
+    fn note_visit_in_vain(&mut self, session: SessionNo, device: DeviceNo) {
+        let next = self.devices().next_for(device);
         let waits = next.is_some_and(|(current, _)| current.no == session);
         if waits && self.eligible(device).is_none() {
-            self.memory.visits.get_mut(device).note(self.now);
+            self.note_visit(device);
         }
     }
 
     /// Ends a device's live session: nothing more goes to it, also nothing that has not left by now, and its link is
     /// reset after the commit. What the device has got runs out.
     pub(super) fn show_out(&mut self, device: DeviceNo, cause: Cause) -> Result<(), Error> {
-        if let Some(held) = self.memory.devices.held(device).cloned() {
+        if let Some(held) = self.devices().held(device).cloned() {
             self.load(&[held.slot.task])?;
             self.withdraw_open(device, &held);
         }
@@ -132,7 +127,7 @@ impl Turn<'_> {
 
     /// Ends the connection that a device is on after the commit, also if it is its gateway's: bytes are stuck in it.
     pub(super) fn break_link(&mut self, device: DeviceNo) {
-        if let Some(session) = self.memory.devices.close(device) {
+        if let Some(session) = self.close_session(device) {
             self.order(match session.shared() {
                 None => Order::Reset {
                     session,
@@ -145,7 +140,7 @@ impl Turn<'_> {
 
     /// Ends a device's session after the commit.
     pub(super) fn end_session(&mut self, device: DeviceNo, cause: Cause) {
-        if let Some(session) = self.memory.devices.close(device) {
+        if let Some(session) = self.close_session(device) {
             self.order(Order::Reset { session, cause });
         }
     }

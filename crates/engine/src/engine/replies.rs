@@ -36,7 +36,7 @@ impl Turn<'_> {
                     reply,
                     packet,
                 } => {
-                    let wire = wire.or_else(|| mentioned.filter(|wire| self.memory.devices.holds(*device, *wire)));
+                    let wire = wire.or_else(|| mentioned.filter(|wire| self.devices().holds(*device, *wire)));
                     self.replied(*device, wire, to, reply)?;
                     if let Some(packet) = *packet {
                         self.order(Order::Acknowledge {
@@ -55,13 +55,13 @@ impl Turn<'_> {
     }
 
     fn acked(&mut self, device: DeviceNo, wire: WireId) {
-        let held = self.memory.devices.held(device).filter(|held| held.wire() == wire);
+        let held = self.devices().held(device).filter(|held| held.wire() == wire);
         let (handed, left) = (
             held.and_then(OutstandingAttempt::handed),
             held.is_some_and(|held| !held.is_open()),
         );
         if left {
-            self.memory.devices.acked(device);
+            self.note_acked(device);
         }
         let event = Event::Acked {
             attempt: wire.attempt(),
@@ -92,13 +92,8 @@ impl Turn<'_> {
             self.unreadable(device, to)?;
             return Ok(());
         };
-        let held = self
-            .memory
-            .devices
-            .held(device)
-            .filter(|held| held.wire() == wire)
-            .cloned();
-        let known = self.memory.jobs.of(wire.task()).is_some();
+        let held = self.devices().held(device).filter(|held| held.wire() == wire).cloned();
+        let known = self.jobs().of(wire.task()).is_some();
         let unsent = held.as_ref().is_some_and(OutstandingAttempt::is_open);
         let foreign = if unsent {
             Some("its command has not been sent yet")
@@ -145,11 +140,11 @@ impl Turn<'_> {
     /// Ends nothing, since it cannot be told what the device speaks of. But a device has one command at a time: if the
     /// topic is that command's, its end says that there was an answer.
     fn unreadable(&mut self, device: DeviceNo, to: &AnswerTo) -> Result<(), Error> {
-        let held = self.memory.devices.held(device).filter(|held| !held.is_open());
+        let held = self.devices().held(device).filter(|held| !held.is_open());
         if let Some(task) = held.map(|held| held.slot.task) {
             self.load(&[task])?;
-            if self.memory.jobs.of(task).is_some_and(|job| to.fits(&job.command)) {
-                self.memory.devices.unreadable(device);
+            if self.jobs().of(task).is_some_and(|job| to.fits(&job.command)) {
+                self.note_unreadable(device);
             }
         }
         self.dropped(device, None, "it has no id of a command that can be read");
@@ -158,15 +153,13 @@ impl Turn<'_> {
 
     fn dropped(&self, device: DeviceNo, wire: Option<WireId>, why: &'static str) {
         let topic = None;
-        self.memory
-            .traces
-            .note(device, self.now, trace::Event::ReplyDropped { wire, why, topic });
+        self.note_trace(device, trace::Event::ReplyDropped { wire, why, topic });
     }
 
     /// The attempt is known not to have left: no device can have got it.
     fn never_left(&self, wire: WireId) -> Result<bool, Error> {
         let unsent = |ended: &AttemptRecord| ended.attempt == wire.attempt() && ended.how == AttemptOutcome::NotSent;
-        Ok(self.ended_at_hand(wire.task()).iter().any(unsent) || self.store.history(wire.task())?.iter().any(unsent))
+        Ok(self.ended_at_hand(wire.task()).iter().any(unsent) || self.store().history(wire.task())?.iter().any(unsent))
     }
 
     /// A late success forbids further attempts: one that has been made but has not left is taken back.
@@ -175,8 +168,7 @@ impl Turn<'_> {
             .task(no)
             .is_some_and(|task| task.state == State::Published && task.late_success.is_some());
         let held = self
-            .memory
-            .devices
+            .devices()
             .held(device)
             .filter(|held| succeeded && held.slot.task == no)
             .cloned();
@@ -194,10 +186,7 @@ impl Turn<'_> {
 
     /// The topic is that of the task's command.
     fn fits(&self, wire: WireId, to: &AnswerTo) -> bool {
-        self.memory
-            .jobs
-            .of(wire.task())
-            .is_some_and(|job| to.fits(&job.command))
+        self.jobs().of(wire.task()).is_some_and(|job| to.fits(&job.command))
     }
 }
 

@@ -14,23 +14,23 @@ impl Turn<'_> {
     /// Triggers due jobs. A device list's rows exist and become due in the same commit; of a whole product only the
     /// members are fixed here, their rows follow in slices.
     pub(super) fn trigger(&mut self) -> Result<(), Error> {
-        if self.memory.held {
+        if self.is_clock_in_doubt() {
             return Ok(());
         }
-        for job in self.memory.jobs.take_triggers(self.now, ROWS_PER_TURN) {
+        for job in self.take_triggers(ROWS_PER_TURN) {
             self.trigger_job(job)?;
         }
         Ok(())
     }
 
     fn trigger_job(&mut self, no: JobNo) -> Result<(), Error> {
-        self.memory.jobs.release_place(no);
-        let Some(job) = self.memory.jobs.get(no).filter(|job| job.cancel_mark == 0) else {
+        self.release_place(no);
+        let Some(job) = self.jobs().get(no).filter(|job| job.cancel_mark == 0) else {
             return Ok(());
         };
         let rows = match job.members {
             Some(_) => Vec::new(),
-            None => self.store.job_tasks(job, JobTasks::Init, None, usize::MAX)?,
+            None => self.store().job_tasks(job, JobTasks::Init, None, usize::MAX)?,
         };
         self.write_quietly(Write::TriggerJob { job: no });
         let devices: Vec<DeviceNo> = rows.iter().map(|task| task.device).collect();

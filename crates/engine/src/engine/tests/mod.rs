@@ -1,5 +1,4 @@
-//! The engine under test: every rule of the design that it keeps, one test each; those named `m_…` fail when their rule
-//! is turned round.
+//! The engine under test: every rule of the design that it keeps, one test each.
 
 mod bench;
 mod link;
