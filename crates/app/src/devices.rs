@@ -129,10 +129,10 @@ impl App {
         filter: Option<Filter<DeviceField>>,
         page: Page,
     ) -> Result<Results<DeviceView>, Error> {
-        let org = caller.org.clone();
+        let (org, online) = (caller.org.clone(), self.online_for(filter.as_ref()));
         let found = self
             .search(caller, filter.is_some(), move |store| {
-                store.search_devices(&org, filter.as_ref(), page)
+                store.search_devices(&org, filter.as_ref(), &online, page)
             })
             .await?;
         found.try_with_rows(|rows| self.views(rows)).await
@@ -147,8 +147,8 @@ impl App {
             Some(key) => Some(self.product(caller, key).await?.key),
             None => None,
         };
-        let org = caller.org.clone();
-        self.read(move |store| store.count_devices(&org, product.as_ref()))
+        let (org, online) = (caller.org.clone(), self.presence().online());
+        self.read(move |store| store.count_devices(&org, product.as_ref(), &online))
             .await
     }
 
@@ -166,7 +166,7 @@ impl App {
                     products.insert(device.is.product.clone(), product_with_path(store, &device.is.product)?);
                 }
                 if let Some(Some((product, model_path))) = products.get(&device.is.product) {
-                    let status = device_status(&device, app.presence());
+                    let status = device_status(&device, app.presence().is_online(device.no));
                     let reported = |kind, stored| app.shared().latest.last(device.no, kind, stored);
                     views.push(DeviceView {
                         points_reported: reported(Kind::Measurepoint, point),

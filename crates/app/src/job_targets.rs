@@ -6,7 +6,7 @@ use aldis_core::expression::{Comparison, DeviceField, Filter, Value as Operand};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_core::violation::Violation;
 use aldis_store::rows::TargetEntry;
-use aldis_store::{DeviceRef, DeviceStatus, Page, Read, ReadRegistry, status_names};
+use aldis_store::{DeviceRef, DeviceStatus, OnlineDevices, Page, Read, ReadRegistry, status_names};
 
 use super::Error;
 
@@ -90,9 +90,10 @@ pub(super) fn members<'a>(
         },
         compare(DeviceField::Status, Comparison::Ne, disabled),
     ]);
-    Ok(store
-        .search_devices(org, Some(&filter), Page { skip: 0, take: 0 })?
-        .total)
+    // Whether a device is disabled stands in its row alone: no session plays a part.
+    let online = OnlineDevices::default();
+    let found = store.search_devices(org, Some(&filter), &online, Page { skip: 0, take: 0 })?;
+    Ok(found.total)
 }
 
 fn name(entry: &TargetEntry) -> DeviceName {

@@ -20,6 +20,7 @@ mod job_targets;
 pub mod keys;
 pub mod latest_values;
 pub mod organizations;
+mod presence;
 pub mod products;
 mod query_jobs;
 pub mod query_tasks;
@@ -39,7 +40,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aldis_core::time::{Clock, Timestamp};
-use aldis_store::{Done, Presence, Read, Refusal, SearchReader, Write};
+use aldis_store::{Done, Read, Refusal, SearchReader, Write};
 use tokio::sync::oneshot;
 
 pub use self::access::Caller;
@@ -52,6 +53,7 @@ use self::tokens::Tokens;
 use aldis_engine::Shared;
 use aldis_engine::clock::DRIFT_MAX_MS;
 use aldis_engine::writer::Writer;
+pub use presence::Presence;
 
 /// What an operator may set about the answers of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

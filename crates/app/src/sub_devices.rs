@@ -84,9 +84,10 @@ impl App {
         page: Page,
     ) -> Result<Results<DeviceView>, Error> {
         let gateway = self.find_gateway(caller, gateway).await?.no;
+        let online = self.online_for(filter.as_ref());
         let found = self
             .search(caller, filter.is_some(), move |store| {
-                store.search_sub_devices(gateway, filter.as_ref(), page)
+                store.search_sub_devices(gateway, filter.as_ref(), &online, page)
             })
             .await?;
         found.try_with_rows(|rows| self.views(rows)).await

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use aldis_app::Presence;
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::{Clock, Timestamp};
 use aldis_protocol::report::Change;
-use aldis_store::Presence;
+use aldis_store::OnlineDevices;
 use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
@@ -330,6 +331,11 @@ fn named(handle: &ConnectionHandle) -> String {
 impl Presence for Sessions {
     fn is_online(&self, device: DeviceNo) -> bool {
         self.tables.read().by_device.contains_key(&device)
+    }
+
+    fn online(&self) -> OnlineDevices {
+        let devices: Vec<DeviceNo> = self.tables.read().by_device.keys().copied().collect();
+        devices.into_iter().collect()
     }
 }
 

@@ -20,7 +20,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use aldis_store::{Driver, Error as StoreError, Opened, Pools, Presence, Readers, Store};
+use aldis_app::Presence;
+use aldis_store::{Driver, Error as StoreError, Opened, Pools, Readers, Store};
 use sha2::{Digest, Sha256};
 
 pub use clock::SystemTimes;
@@ -144,7 +145,7 @@ impl Server {
         let presence: Arc<dyn Presence> = Arc::clone(&sessions) as _;
         // Before anything is made: certificates that cannot be used are a mistake of the settings.
         let secured = listen_under_tls(settings, &clock)?;
-        let Opened { mut store, readers } = driver.open(POOLS, Arc::clone(&presence)).map_err(StartError::Open)?;
+        let Opened { mut store, readers } = driver.open(POOLS).map_err(StartError::Open)?;
         let (commit, stored) = store.last_commit().map_err(|source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,

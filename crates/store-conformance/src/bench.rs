@@ -8,7 +8,9 @@ use aldis_core::job::{Counters, roll_up};
 use aldis_core::task::{Event, Task, step};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{CommitNo, Device, Job, NewDevice, NewJob};
-use aldis_store::{DeviceRef, Done, Epoch, Error, JobTasks, Page, Presence, Read, Refusal, StepWrite, Store, Write};
+use aldis_store::{
+    DeviceRef, Done, Epoch, Error, JobTasks, OnlineDevices, Page, Read, Refusal, StepWrite, Store, Write,
+};
 use parking_lot::Mutex;
 
 use super::sample::{self, MODEL, ORG, OTHER_ORG, OTHER_PRODUCT, PRESENT, PRODUCT, reply};
@@ -31,11 +33,9 @@ impl Sessions {
     pub(super) fn go(&self, device: DeviceNo) {
         self.0.lock().remove(&device);
     }
-}
 
-impl Presence for Sessions {
-    fn is_online(&self, device: DeviceNo) -> bool {
-        self.0.lock().contains(&device)
+    pub(super) fn online(&self) -> OnlineDevices {
+        self.0.lock().iter().copied().collect()
     }
 }
 
@@ -54,7 +54,7 @@ impl Bench {
     #[must_use]
     pub fn new(make: Make) -> Self {
         let sessions = Arc::new(Sessions::default());
-        let mut fixture = make(Arc::<Sessions>::clone(&sessions));
+        let mut fixture = make();
         let epoch = fixture.store().begin_epoch().unwrap();
         Self {
             make,
@@ -71,8 +71,8 @@ impl Bench {
         *self = Self::new(self.make);
     }
 
-    pub(super) fn presence(&self) -> Arc<dyn Presence> {
-        Arc::<Sessions>::clone(&self.sessions)
+    pub(super) fn online(&self) -> OnlineDevices {
+        self.sessions.online()
     }
 
     pub(super) fn store(&mut self) -> &mut dyn Store {

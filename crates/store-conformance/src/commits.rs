@@ -84,9 +84,9 @@ pub fn everything_is_there_after_reopening(bench: &mut Bench) {
     job.idempotency = Some(sample::idempotency("key", 1));
     let job = bench.create(job);
     bench.trigger(job);
-    let before = snapshot::of(bench.read());
+    let before = snapshot::of_bench(bench);
     bench.reopen();
-    snapshot::assert_same(&snapshot::of(bench.read()), &before, "after reopening");
+    snapshot::assert_same(&snapshot::of_bench(bench), &before, "after reopening");
 }
 
 pub fn skipped_numbers_are_given_to_no_job_and_no_task(bench: &mut Bench) {

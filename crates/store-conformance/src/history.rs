@@ -12,7 +12,9 @@ use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     Action, Activity, DeviceChange, Job, NewDevice, ProductChange, Proof, Registrar, Reported, Secret, Slot,
 };
-use aldis_store::{DeviceRef, JobTasks, Page, ReadDevices, ReadJobs, ReadQueues, ReadRegistry, StepWrite, Write};
+use aldis_store::{
+    DeviceRef, JobTasks, OnlineDevices, Page, ReadDevices, ReadJobs, ReadQueues, ReadRegistry, StepWrite, Write,
+};
 use serde_json::json;
 
 use super::bench::{ALL, delete, disable};
@@ -132,7 +134,11 @@ impl History {
     fn any_device(&mut self) -> DeviceNo {
         let newest = [ORG, OTHER_ORG].map(|org| {
             let page = Page { skip: 0, take: 1 };
-            let found = self.model.search_devices(&org.into(), None, page).unwrap().rows;
+            let found = self
+                .model
+                .search_devices(&org.into(), None, &OnlineDevices::default(), page)
+                .unwrap()
+                .rows;
             found.first().map_or(0, |device| device.no.0)
         });
         DeviceNo(self.rng.below(newest[0].max(newest[1]) + 2))
@@ -345,7 +351,11 @@ impl History {
             let products = [self.rng.name(&PRODUCTS), "p1"];
             product_job(&products[..1 + usize::from(products[0] != "p1")])
         } else {
-            let devices = self.model.search_devices(&OrgId::from(org), None, ALL).unwrap().rows;
+            let devices = self
+                .model
+                .search_devices(&OrgId::from(org), None, &OnlineDevices::default(), ALL)
+                .unwrap()
+                .rows;
             let some: Vec<DeviceNo> = devices
                 .iter()
                 .map(|device| device.no)

@@ -30,9 +30,7 @@ pub mod sub_devices;
 pub mod tasks;
 pub mod waiting;
 
-use std::sync::Arc;
-
-use aldis_store::{Presence, Store};
+use aldis_store::Store;
 
 pub use bench::Bench;
 
@@ -44,8 +42,8 @@ pub trait Fixture {
     fn reopen(&mut self);
 }
 
-/// Makes a new, empty store that asks this presence.
-pub type Make = fn(Arc<dyn Presence>) -> Box<dyn Fixture>;
+/// Makes a new, empty store.
+pub type Make = fn() -> Box<dyn Fixture>;
 
 /// Makes a test of every case. The argument names a function of type [`Make`](crate::Make).
 #[macro_export]
@@ -220,8 +218,8 @@ mod tests {
         fn reopen(&mut self) {}
     }
 
-    fn in_memory(presence: Arc<dyn Presence>) -> Box<dyn Fixture> {
-        Box::new(InMemory(MemoryStore::new(presence)))
+    fn in_memory() -> Box<dyn Fixture> {
+        Box::new(InMemory(MemoryStore::default()))
     }
 
     crate::conformance_tests!(in_memory);

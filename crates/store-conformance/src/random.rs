@@ -34,16 +34,16 @@ pub fn a_random_history_survives_reopening(bench: &mut Bench) {
     for index in 0..COMMITS {
         commit(bench, &mut history, &format!("commit {index}"));
         if index % COMPARE_EVERY == 0 {
-            let before = snapshot::of(bench.read());
+            let before = snapshot::of_bench(bench);
             bench.reopen();
-            snapshot::assert_same(&snapshot::of(bench.read()), &before, "after reopening");
+            snapshot::assert_same(&snapshot::of_bench(bench), &before, "after reopening");
         }
     }
     compare(bench, &history, "at the end");
 }
 
 fn history(bench: &mut Bench, seed: u64) -> History {
-    let model = MemoryStore::new(bench.presence());
+    let model = MemoryStore::default();
     let mut history = History::new(seed, model, bench.now);
     let beginning = history.beginning();
     apply(bench, &mut history, &beginning, "at the beginning");
@@ -73,6 +73,6 @@ fn apply(bench: &mut Bench, history: &mut History, writes: &[Write], when: &str)
 }
 
 fn compare(bench: &mut Bench, history: &History, when: &str) {
-    let expected = snapshot::of(&history.model);
-    snapshot::assert_same(&snapshot::of(bench.read()), &expected, when);
+    let expected = snapshot::of(&history.model, bench.online());
+    snapshot::assert_same(&snapshot::of_bench(bench), &expected, when);
 }

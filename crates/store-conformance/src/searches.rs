@@ -8,7 +8,7 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::{DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Model, NewJob};
-use aldis_store::{DeviceCounts, Error, Found, PAGE_BYTES_MAX, Page, Write};
+use aldis_store::{DeviceCounts, Error, Found, OnlineDevices, PAGE_BYTES_MAX, Page, Write};
 use serde_json::json;
 
 use super::bench::{ALL, Bench};
@@ -46,9 +46,12 @@ fn tasks(bench: &mut Bench, text: &str) -> (Vec<TaskNo>, u64) {
 }
 
 fn devices(bench: &mut Bench, text: &str) -> (Vec<DeviceNo>, u64) {
-    let filter = filter::<DeviceField>(text);
+    let (filter, online) = (filter::<DeviceField>(text), bench.online());
     keys(
-        bench.read().search_devices(&org(), Some(&filter), ALL).unwrap(),
+        bench
+            .read()
+            .search_devices(&org(), Some(&filter), &online, ALL)
+            .unwrap(),
         |found| found.no,
     )
 }
@@ -130,7 +133,7 @@ pub fn pages_are_cut_from_all_matches(bench: &mut Bench) {
     for (filter, skip, take, expected, total) in cases {
         let found = bench
             .read()
-            .search_devices(&org(), filter, Page { skip, take })
+            .search_devices(&org(), filter, &OnlineDevices::default(), Page { skip, take })
             .unwrap();
         assert_eq!(keys(found, |device| device.no), (expected, total), "{skip}, {take}");
     }
@@ -371,7 +374,11 @@ pub fn a_devices_status_is_merged_from_rows_and_presence(bench: &mut Bench) {
     }
     let page = Page { skip: 1, take: 1 };
     let online_now = filter::<DeviceField>("status = 'online'");
-    let found = bench.read().search_devices(&org(), Some(&online_now), page).unwrap();
+    let sessions = bench.online();
+    let found = bench
+        .read()
+        .search_devices(&org(), Some(&online_now), &sessions, page)
+        .unwrap();
     assert_eq!(keys(found, |device| device.no), (vec![online], 2), "totals are exact");
     let expected = DeviceCounts {
         online: 2,
@@ -382,7 +389,7 @@ pub fn a_devices_status_is_merged_from_rows_and_presence(bench: &mut Bench) {
     let mut count = |product: Option<&str>| {
         bench
             .read()
-            .count_devices(&org(), product.map(ProductKey::from).as_ref())
+            .count_devices(&org(), product.map(ProductKey::from).as_ref(), &sessions)
     };
     assert_eq!(count(None).unwrap(), expected, "of the organization");
     assert_eq!(count(Some(PRODUCT)).unwrap(), expected, "of the product");
@@ -551,9 +558,10 @@ pub fn nothing_crosses_an_organization(bench: &mut Bench) {
             keys(read.search_products(&org, None, ALL).unwrap(), |product| {
                 format!("{:?}", product.key)
             }),
-            keys(read.search_devices(&org, None, ALL).unwrap(), |device| {
-                format!("{:?}", device.no)
-            }),
+            keys(
+                read.search_devices(&org, None, &OnlineDevices::default(), ALL).unwrap(),
+                |device| format!("{:?}", device.no),
+            ),
             keys(read.search_jobs(&org, None, ALL).unwrap(), |detail| {
                 format!("{:?}", detail.job.no)
             }),
@@ -576,7 +584,10 @@ pub fn nothing_crosses_an_organization(bench: &mut Bench) {
     let foreign_task = format!("taskId = '{}'", TaskNo(2).to_task_id());
     check(&foreign_task, &tasks(bench, &foreign_task), &[]);
     check("dk = 'd1'", &devices(bench, "dk = 'd1'"), &own);
-    let found = bench.read().search_devices(&"nobody".into(), None, ALL).unwrap();
+    let found = bench
+        .read()
+        .search_devices(&"nobody".into(), None, &OnlineDevices::default(), ALL)
+        .unwrap();
     assert_eq!(found.total, 0);
 }
 

@@ -1,5 +1,6 @@
 //! The answers to every question, line by line, to compare stores with each other.
 
+use super::bench::Bench;
 use std::fmt::Debug;
 
 use aldis_core::expression::{Field, Filter};
@@ -9,7 +10,7 @@ use aldis_core::reported::Kind;
 use aldis_core::task::Task;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{ActionFilter, Device, Job, Secret};
-use aldis_store::{DeviceRef, Error, Found, JobTasks, Page, Read};
+use aldis_store::{DeviceRef, Error, Found, JobTasks, OnlineDevices, Page, Read};
 
 use super::bench::ALL;
 use super::sample::{ORG, OTHER_ORG};
@@ -49,10 +50,17 @@ pub(super) fn assert_same(found: &[String], expected: &[String], when: &str) {
     assert_eq!(found.len(), expected.len(), "{when}");
 }
 
+/// Every answer of the bench's store.
+pub(super) fn of_bench(bench: &mut Bench) -> Vec<String> {
+    let online = bench.online();
+    of(bench.read(), online)
+}
+
 /// The answers to every question.
-pub(super) fn of(read: &dyn Read) -> Vec<String> {
+pub(super) fn of(read: &dyn Read, online: OnlineDevices) -> Vec<String> {
     let mut lines = Lines {
         read,
+        online,
         lines: Vec::new(),
     };
     lines.all().unwrap();
@@ -61,6 +69,7 @@ pub(super) fn of(read: &dyn Read) -> Vec<String> {
 
 struct Lines<'a> {
     read: &'a dyn Read,
+    online: OnlineDevices,
     lines: Vec<String>,
 }
 
@@ -138,7 +147,7 @@ impl Lines<'_> {
         for device in &all {
             self.add("sub-devices", (device, read.sub_devices(*device)?));
             let page = Page { skip: 1, take: 2 };
-            let found = read.search_sub_devices(*device, None, page)?;
+            let found = read.search_sub_devices(*device, None, &self.online, page)?;
             let numbers: Vec<DeviceNo> = found.rows.iter().map(|device| device.no).collect();
             self.add("sub-devices found", (numbers, found.total));
             self.add("reported", read.reported(*device)?);
@@ -208,14 +217,16 @@ impl Lines<'_> {
     }
 
     fn searches(&mut self, org: &OrgId) -> Result<(), Error> {
-        let read = self.read;
+        let (read, online) = (self.read, self.online.clone());
         self.search(&["modelId like 'm' and not tags.kind = 'm1'"], |filter, page| {
             read.search_models(org, filter, page)
         })?;
         self.search(&["productTags.site = 'north' and modelId != 'm2'"], |filter, page| {
             read.search_products(org, filter, page)
         })?;
-        self.search(&DEVICE_FILTERS, |filter, page| read.search_devices(org, filter, page))?;
+        self.search(&DEVICE_FILTERS, |filter, page| {
+            read.search_devices(org, filter, &online, page)
+        })?;
         self.search(&JOB_FILTERS, |filter, page| read.search_jobs(org, filter, page))?;
         self.search(&TASK_FILTERS, |filter, page| read.search_tasks(org, filter, page))
     }

@@ -138,7 +138,11 @@ pub fn sub_devices_are_searched_like_devices(bench: &mut Bench) {
     bench.sessions.come(b);
     let numbers = |bench: &mut Bench, expression: Option<&str>, page| {
         let filter = expression.map(|text| Filter::parse(text).unwrap());
-        let found = bench.read().search_sub_devices(gateway, filter.as_ref(), page).unwrap();
+        let online = bench.online();
+        let found = bench
+            .read()
+            .search_sub_devices(gateway, filter.as_ref(), &online, page)
+            .unwrap();
         let rows: Vec<DeviceNo> = found.rows.iter().map(|device| device.no).collect();
         (rows, found.total)
     };

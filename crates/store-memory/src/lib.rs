@@ -21,7 +21,7 @@ use std::sync::Arc;
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{CommitNo, Slot};
-use aldis_store::{Committed, Epoch, Error, Presence, Store, Write};
+use aldis_store::{Committed, Epoch, Error, Store, Write};
 use parking_lot::RwLock;
 
 use devices::Devices;
@@ -32,22 +32,12 @@ use reported::ReportedValues;
 use tasks::Tasks;
 
 /// A store in memory. Clones share their contents, so that a writer and its readers can each hold one.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct MemoryStore {
     contents: Arc<RwLock<Contents>>,
-    presence: Arc<dyn Presence>,
 }
 
 impl MemoryStore {
-    /// An empty store.
-    #[must_use]
-    pub fn new(presence: Arc<dyn Presence>) -> Self {
-        Self {
-            contents: Arc::default(),
-            presence,
-        }
-    }
-
     /// The epoch of the current writer: a test that changes rows beside an engine commits with it.
     #[must_use]
     pub fn epoch(&self) -> Epoch {

@@ -8,7 +8,6 @@
 )]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use aldis_core::command::{Command, Qos};
@@ -19,20 +18,14 @@ use aldis_core::policy::Policy;
 use aldis_core::task::{AttemptTimes, Outcome, OutcomeNotes, State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Done, Epoch, JobTasks, Page, Presence, ReadDevices, ReadJobs, ReadQueues, StepWrite, Store, Write};
+use aldis_store::{
+    Done, Epoch, JobTasks, OnlineDevices, Page, ReadDevices, ReadJobs, ReadQueues, StepWrite, Store, Write,
+};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use serde_json::json;
 
 const SLICE: usize = 10_000;
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-struct Even;
-
-impl Presence for Even {
-    fn is_online(&self, device: DeviceNo) -> bool {
-        device.0.is_multiple_of(2)
-    }
-}
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().unwrap());
@@ -73,7 +66,7 @@ fn main() {
 }
 
 fn open_dir(dir: &tempfile::TempDir) -> (SqliteStore, SqliteReader) {
-    open(dir.path(), &Options { key: None, readers: 2 }, Arc::new(Even)).unwrap()
+    open(dir.path(), &Options { key: None, readers: 2 }).unwrap()
 }
 
 fn timed<T>(what: &str, count: usize, work: impl FnOnce() -> T) -> T {
@@ -348,6 +341,7 @@ fn searches(reader: &SqliteReader, job: JobNo) {
         let found = timed(what, 1, || reader.search_tasks(&org, filter.as_ref(), page).unwrap());
         println!("{:40} {:10} of {}", "", found.rows.len(), found.total);
     }
+    let online: OnlineDevices = (0..100_000).step_by(2).map(DeviceNo).collect();
     for text in [
         "",
         "status = 'online'",
@@ -356,7 +350,7 @@ fn searches(reader: &SqliteReader, job: JobNo) {
     ] {
         let filter = (!text.is_empty()).then(|| Filter::parse(text).unwrap());
         let found = timed(&format!("devices: {text}"), 1, || {
-            reader.search_devices(&org, filter.as_ref(), first).unwrap()
+            reader.search_devices(&org, filter.as_ref(), &online, first).unwrap()
         });
         println!("{:40} {:10} of {}", "", found.rows.len(), found.total);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aldis_store::{Budget, Presence};
+use aldis_store::Budget;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -62,12 +62,7 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    pub(crate) fn new(
-        mut conn: Connection,
-        cache_kib: i64,
-        cipher: Arc<Cipher>,
-        presence: Arc<dyn Presence>,
-    ) -> Result<Self> {
+    pub(crate) fn new(mut conn: Connection, cache_kib: i64, cipher: Arc<Cipher>) -> Result<Self> {
         conn.busy_timeout(BUSY_TIMEOUT)?;
         // A plan never depends on bound values: a statement with `LIMIT ?` would be made anew at every use.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -79,7 +74,7 @@ impl Db {
         conn.pragma_update(None, "temp_store", "MEMORY")?;
         conn.pragma_update(None, "foreign_keys", true)?;
         let conditions = Conditions::default();
-        filter::register(&conn, &conditions, presence)?;
+        filter::register(&conn, &conditions)?;
         let limit = Limit::default();
         let looked_at = limit.clone();
         conn.progress_handler(STEPS_PER_LOOK, Some(move || looked_at.is_over()))?;

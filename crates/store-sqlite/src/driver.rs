@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aldis_store::{Driver, Opened, Pools, Presence, Readers};
+use aldis_store::{Driver, Opened, Pools, Readers};
 
 use crate::open::{DATABASE, Options, open};
 use crate::secret::KEY_LEN;
@@ -28,12 +28,12 @@ impl Driver for SqliteDriver {
         self.dir.join(DATABASE).exists()
     }
 
-    fn open(&self, pools: Pools, presence: Arc<dyn Presence>) -> Result<Opened, Box<dyn Error + Send + Sync>> {
+    fn open(&self, pools: Pools) -> Result<Opened, Box<dyn Error + Send + Sync>> {
         let options = Options {
             key: self.key,
             readers: pools.calls + pools.devices + pools.rows + pools.searches,
         };
-        let (store, reader) = open(&self.dir, &options, presence)?;
+        let (store, reader) = open(&self.dir, &options)?;
         let (others, searches) = reader.apart(pools.searches);
         let (others, rows) = others.apart(pools.rows);
         let (calls, devices) = others.apart(pools.devices);

@@ -1,12 +1,11 @@
 //! What the driver does when its medium fails or lies. Needs a hand on the connection, hence not among the outer tests.
 
 use std::fs;
-use std::sync::Arc;
 
 use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{AccessKey, Organization, Role, Secret};
-use aldis_store::{Done, Epoch, Error, NoneOnline, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Done, Epoch, Error, ReadJournal, ReadRegistry, Store, Write};
 use tempfile::TempDir;
 
 use crate::database::Access;
@@ -15,7 +14,7 @@ use crate::{Options, SqliteReader, SqliteStore, open};
 fn opened() -> (TempDir, SqliteStore, SqliteReader) {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { key: None, readers: 2 };
-    let (store, reader) = open(dir.path(), &options, Arc::new(NoneOnline)).unwrap();
+    let (store, reader) = open(dir.path(), &options).unwrap();
     (dir, store, reader)
 }
 

@@ -8,7 +8,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aldis_store::Presence;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::database::{Pool, Sole, SqliteReader, SqliteStore};
@@ -102,11 +101,7 @@ pub enum OpenError {
 ///
 /// # Errors
 /// See [`OpenError`]; nothing that was there is changed then.
-pub fn open(
-    dir: &Path,
-    options: &Options,
-    presence: Arc<dyn Presence>,
-) -> Result<(SqliteStore, SqliteReader), OpenError> {
+pub fn open(dir: &Path, options: &Options) -> Result<(SqliteStore, SqliteReader), OpenError> {
     std::fs::create_dir_all(dir).map_err(|source| OpenError::Io {
         path: dir.to_owned(),
         source,
@@ -120,12 +115,7 @@ pub fn open(
         create(dir, &cipher)?;
     }
     let open = |flags, cache| -> Result<Db, DriverError> {
-        Db::new(
-            Connection::open_with_flags(&path, flags)?,
-            cache,
-            Arc::clone(&cipher),
-            Arc::clone(&presence),
-        )
+        Db::new(Connection::open_with_flags(&path, flags)?, cache, Arc::clone(&cipher))
     };
     let write = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut writer = open(write, WRITER_CACHE_KIB).map_err(explain)?;

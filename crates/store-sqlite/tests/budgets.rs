@@ -11,7 +11,7 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Device, FoundModel, Model, NewDevice, Organization, Product, Secret};
-use aldis_store::{Budget, Epoch, Error, Found, NoneOnline, Page, ReadDevices, ReadRegistry, Store, Write};
+use aldis_store::{Budget, Epoch, Error, Found, OnlineDevices, Page, ReadDevices, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, open};
 use serde_json::json;
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ const ALL: Page = Page { skip: 0, take: 10 };
 /// A store with devices and thing models, and its only connection for reading.
 fn filled() -> (TempDir, SqliteReader) {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, reader) = open(dir.path(), &Options { key: None, readers: 1 }, Arc::new(NoneOnline)).unwrap();
+    let (mut store, reader) = open(dir.path(), &Options { key: None, readers: 1 }).unwrap();
     let mut writes = vec![Write::CreateOrganization(Organization {
         id: org(),
         name: String::new(),
@@ -92,7 +92,7 @@ fn device(number: usize) -> NewDevice {
 
 fn devices(reader: &SqliteReader) -> Result<Found<Device>, Error> {
     let filter = Filter::<DeviceField>::parse("not deviceTags.floor = 'x' and not deviceName like 'y'").unwrap();
-    reader.search_devices(&org(), Some(&filter), ALL)
+    reader.search_devices(&org(), Some(&filter), &OnlineDevices::default(), ALL)
 }
 
 fn models(reader: &SqliteReader) -> Result<Found<FoundModel>, Error> {

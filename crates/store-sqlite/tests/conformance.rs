@@ -1,16 +1,13 @@
 //! The suite that every store passes.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
-
-use aldis_store::{Presence, Store};
+use aldis_store::Store;
 use aldis_store_conformance::Fixture;
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use tempfile::TempDir;
 
 struct Embedded {
     dir: TempDir,
-    presence: Arc<dyn Presence>,
     /// `None` only while it is opened again: the directory is locked until the last is dropped.
     open: Option<(SqliteStore, SqliteReader)>,
 }
@@ -18,7 +15,7 @@ struct Embedded {
 impl Embedded {
     fn open(&mut self) {
         let options = Options { key: None, readers: 1 };
-        self.open = Some(open(self.dir.path(), &options, Arc::clone(&self.presence)).unwrap());
+        self.open = Some(open(self.dir.path(), &options).unwrap());
     }
 }
 
@@ -33,10 +30,9 @@ impl Fixture for Embedded {
     }
 }
 
-fn embedded(presence: Arc<dyn Presence>) -> Box<dyn Fixture> {
+fn embedded() -> Box<dyn Fixture> {
     let mut embedded = Embedded {
         dir: tempfile::tempdir().unwrap(),
-        presence,
         open: None,
     };
     embedded.open();

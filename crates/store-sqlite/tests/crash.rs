@@ -3,12 +3,11 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Organization;
-use aldis_store::{Epoch, NoneOnline, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Epoch, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 
 /// In the environment of the process that is to die: where it works.
@@ -16,7 +15,7 @@ const DIR: &str = "ALDIS_TEST_CRASH_DIR";
 const COMMITS: i64 = 20;
 
 fn open_dir(dir: &Path) -> (SqliteStore, SqliteReader) {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(NoneOnline)).unwrap()
+    open(dir, &Options { key: None, readers: 1 }).unwrap()
 }
 
 /// Not a test by itself: the process that dies.

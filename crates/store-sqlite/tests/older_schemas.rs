@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use aldis_core::ids::AppKey;
 use aldis_core::time::Timestamp;
-use aldis_store::{Epoch, NoneOnline, ReadJobs, ReadJournal, ReadQueues, ReadRegistry, Store};
+use aldis_store::{Epoch, ReadJobs, ReadJournal, ReadQueues, ReadRegistry, Store};
 use aldis_store_sqlite::{Options, open};
 use rusqlite::Connection;
 
@@ -57,7 +56,7 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
         readers: 1,
     };
     let fresh = tempfile::tempdir().unwrap();
-    drop(open(fresh.path(), &options, Arc::new(NoneOnline)).unwrap());
+    drop(open(fresh.path(), &options).unwrap());
     let new = fresh.path().join("aldis.db");
     let schemas = schemas();
     assert_eq!(
@@ -71,7 +70,7 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
         build(sql, &database);
         // Opened twice: what the first one has changed, the second one finds changed.
         for round in 0..2 {
-            let (mut store, reader) = open(dir.path(), &options, Arc::new(NoneOnline)).unwrap();
+            let (mut store, reader) = open(dir.path(), &options).unwrap();
             let before = reader.last_commit().unwrap().0;
             assert_eq!(before.0, 44 + round, "nothing is committed by opening");
             assert_eq!(reader.organizations().unwrap().len(), 2);

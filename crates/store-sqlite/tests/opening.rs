@@ -5,17 +5,16 @@ use std::error::Error as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Organization;
-use aldis_store::{Done, Epoch, NoneOnline, ReadJournal, ReadRegistry, Store, Write};
+use aldis_store::{Done, Epoch, ReadJournal, ReadRegistry, Store, Write};
 use aldis_store_sqlite::{OpenError, Options, SqliteReader, SqliteStore, open};
 use tempfile::TempDir;
 
 fn try_open(dir: &Path) -> Result<(SqliteStore, SqliteReader), OpenError> {
-    open(dir, &Options { key: None, readers: 2 }, Arc::new(NoneOnline))
+    open(dir, &Options { key: None, readers: 2 })
 }
 
 fn organization(id: &str) -> Write {
@@ -103,7 +102,6 @@ fn a_database_without_its_key_is_refused() {
                 key: Some(key),
                 readers: 1,
             },
-            Arc::new(NoneOnline),
         )
     };
     assert!(matches!(given([1; 32]).err().unwrap(), OpenError::WrongKey(_)));

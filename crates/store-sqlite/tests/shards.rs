@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use aldis_core::command::{Command, Qos};
 use aldis_core::expression::{Filter, TaskField, Value};
@@ -13,7 +12,7 @@ use aldis_core::policy::Policy;
 use aldis_core::task::{State, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Epoch, NoneOnline, Page, Read, ReadJobs, StepWrite, Store, Write, status_names};
+use aldis_store::{Epoch, Page, Read, ReadJobs, StepWrite, Store, Write, status_names};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::{Options, SqliteStore, open};
 use rusqlite::Connection;
@@ -24,9 +23,7 @@ const LARGE: u64 = 20_500;
 const SMALL: u64 = 7;
 
 fn sqlite(dir: &Path) -> SqliteStore {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(NoneOnline))
-        .unwrap()
-        .0
+    open(dir, &Options { key: None, readers: 1 }).unwrap().0
 }
 
 /// Small jobs before and after two large ones; some of the steps are of rows written in the same commit.
@@ -185,7 +182,7 @@ fn shards(dir: &Path) -> Vec<(i64, i64, Vec<i64>)> {
 #[test]
 fn every_page_is_the_one_that_the_model_finds() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut sqlite, mut memory) = (sqlite(dir.path()), MemoryStore::new(Arc::new(NoneOnline)));
+    let (mut sqlite, mut memory) = (sqlite(dir.path()), MemoryStore::default());
     fill(&mut sqlite);
     fill(&mut memory);
     let sets: [&[State]; 6] = [

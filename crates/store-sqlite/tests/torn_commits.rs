@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use aldis_core::command::{Command, Qos};
 use aldis_core::i18n::I18nText;
@@ -15,7 +14,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::rows::{
     Actor, CommitNo, JobText, Model, NewDevice, NewJob, Organization, Product, Secret, Slot, TargetEntry, TargetScope,
 };
-use aldis_store::{Epoch, JobTasks, NoneOnline, Page, Read, Store, Write};
+use aldis_store::{Epoch, JobTasks, OnlineDevices, Page, Read, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use serde_json::json;
 
@@ -29,7 +28,7 @@ const FRAME: u64 = 24 + 4096;
 const CUTS: [u64; 4] = [0, 11, 2_000, FRAME - 1];
 
 fn open_dir(dir: &Path) -> (SqliteStore, SqliteReader) {
-    open(dir, &Options { key: None, readers: 1 }, Arc::new(NoneOnline)).unwrap()
+    open(dir, &Options { key: None, readers: 1 }).unwrap()
 }
 
 fn log_length(dir: &Path) -> u64 {
@@ -40,7 +39,9 @@ fn log_length(dir: &Path) -> u64 {
 fn state(read: &dyn Read) -> (CommitNo, String) {
     let org = OrgId::from("o");
     let everything = Page { skip: 0, take: 10_000 };
-    let devices = read.search_devices(&org, None, everything).unwrap();
+    let devices = read
+        .search_devices(&org, None, &OnlineDevices::default(), everything)
+        .unwrap();
     let jobs = read.jobs_at_work().unwrap();
     let tasks: Vec<_> = jobs
         .iter()

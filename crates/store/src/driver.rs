@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use crate::{Budget, Presence, Read, Store};
+use crate::{Budget, Read, Store};
 
 /// How many questions each pool of readers answers at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,5 +60,5 @@ pub trait Driver {
     ///
     /// # Errors
     /// Why the store cannot be opened, in words for an operator; nothing that was there is changed then.
-    fn open(&self, pools: Pools, presence: Arc<dyn Presence>) -> Result<Opened, Box<dyn Error + Send + Sync>>;
+    fn open(&self, pools: Pools) -> Result<Opened, Box<dyn Error + Send + Sync>>;
 }

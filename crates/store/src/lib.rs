@@ -26,7 +26,7 @@ pub use driver::{Driver, Opened, Pools, Readers, SearchReader};
 pub use epoch::Epoch;
 pub use error::Error;
 pub use page::{PAGE_BYTES_MAX, PageBytes, Weigh};
-pub use presence::{DeviceCounts, DeviceStatus, NoneOnline, Presence, device_status};
+pub use presence::{DeviceCounts, DeviceStatus, OnlineDevices, device_status};
 pub use read::{
     DeviceFacts, DeviceRef, Found, JobTasks, Page, Read, ReadDevices, ReadJobs, ReadJournal, ReadQueues, ReadRegistry,
     TaskInfo,

@@ -1,22 +1,35 @@
-//! Who is online: known to the gateway, asked by searches. Never a stored flag.
+//! Who is online: known to the gateway, and handed to a search as data. Never a stored flag.
+
+use std::sync::Arc;
 
 use aldis_core::ids::DeviceNo;
 
 use crate::rows::Device;
 
-/// The live sessions, as far as a search has to know them.
-pub trait Presence: Send + Sync {
-    /// The device has a live session.
-    fn is_online(&self, device: DeviceNo) -> bool;
+/// The devices with a live session at one moment, for one search. 8 bytes each; clones share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OnlineDevices(Arc<[DeviceNo]>);
+
+impl OnlineDevices {
+    /// Whether this device is one of them.
+    #[must_use]
+    pub fn contains(&self, device: DeviceNo) -> bool {
+        self.0.binary_search(&device).is_ok()
+    }
+
+    /// Their numbers, rising.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = DeviceNo> + '_ {
+        self.0.iter().copied()
+    }
 }
 
-/// No device has a session: no server works with the store.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoneOnline;
-
-impl Presence for NoneOnline {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        false
+impl FromIterator<DeviceNo> for OnlineDevices {
+    /// In any order, each once or more often.
+    fn from_iter<I: IntoIterator<Item = DeviceNo>>(devices: I) -> Self {
+        let mut devices: Vec<DeviceNo> = devices.into_iter().collect();
+        devices.sort_unstable();
+        devices.dedup();
+        Self(devices.into())
     }
 }
 
@@ -64,16 +77,28 @@ impl DeviceCounts {
     }
 }
 
-/// The status of a device that is not deleted.
+/// The status of a device that is not deleted; `online` says whether it has a live session.
 #[must_use]
-pub fn device_status(device: &Device, presence: &dyn Presence) -> DeviceStatus {
+pub const fn device_status(device: &Device, online: bool) -> DeviceStatus {
     if device.disabled {
         DeviceStatus::Disabled
-    } else if presence.is_online(device.no) {
+    } else if online {
         DeviceStatus::Online
     } else if device.activated.is_some() {
         DeviceStatus::Offline
     } else {
         DeviceStatus::Inactive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_given_in_any_order_are_found() {
+        let online: OnlineDevices = [7, 3, 7, 5].map(DeviceNo).into_iter().collect();
+        assert_eq!(online.iter().collect::<Vec<_>>(), [3, 5, 7].map(DeviceNo));
+        assert!(online.contains(DeviceNo(5)) && !online.contains(DeviceNo(4)));
     }
 }

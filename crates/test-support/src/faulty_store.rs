@@ -11,8 +11,8 @@ use aldis_store::rows::{
     PastAction, Product, Proof, Reported, Slot,
 };
 use aldis_store::{
-    Committed, DeviceCounts, DeviceFacts, DeviceRef, Epoch, Error, Found, JobTasks, Page, Read, ReadDevices, ReadJobs,
-    ReadJournal, ReadQueues, ReadRegistry, Store, TaskInfo, Write,
+    Committed, DeviceCounts, DeviceFacts, DeviceRef, Epoch, Error, Found, JobTasks, OnlineDevices, Page, Read,
+    ReadDevices, ReadJobs, ReadJournal, ReadQueues, ReadRegistry, Store, TaskInfo, Write,
 };
 
 /// What a test does to the reads of a store.
@@ -84,12 +84,12 @@ forward! {
     }
     ReadDevices {
         devices(refs: &[DeviceRef]) -> Vec<Option<Device>>;
-        search_devices(org: &OrgId, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
-        count_devices(org: &OrgId, product: Option<&ProductKey>) -> DeviceCounts;
+        search_devices(org: &OrgId, filter: Option<&Filter<DeviceField>>, online: &OnlineDevices, page: Page) -> Found<Device>;
+        count_devices(org: &OrgId, product: Option<&ProductKey>, online: &OnlineDevices) -> DeviceCounts;
         device_facts(devices: &[DeviceNo]) -> Vec<Option<DeviceFacts>>;
         gateways_of(devices: &[DeviceNo]) -> Vec<Option<DeviceNo>>;
         sub_devices(gateway: DeviceNo) -> Vec<DeviceNo>;
-        search_sub_devices(gateway: DeviceNo, filter: Option<&Filter<DeviceField>>, page: Page) -> Found<Device>;
+        search_sub_devices(gateway: DeviceNo, filter: Option<&Filter<DeviceField>>, online: &OnlineDevices, page: Page) -> Found<Device>;
         reported(device: DeviceNo) -> Vec<Reported>;
         last_reported(devices: &[DeviceNo], kind: Kind) -> Vec<Option<Timestamp>>;
     }

@@ -22,18 +22,10 @@ use aldis_engine::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoi
 use aldis_engine::writer::{Ask, Inbox};
 use aldis_engine::{Engine, Ports, Shared, Wake};
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
-use aldis_store::{Epoch, Presence, ReadJobs, Store, Write};
+use aldis_store::{Epoch, ReadJobs, Store, Write};
 use aldis_store_sqlite::{Options, SqliteReader, SqliteStore, open};
 use parking_lot::Mutex;
 use serde_json::json;
-
-struct All;
-
-impl Presence for All {
-    fn is_online(&self, _device: DeviceNo) -> bool {
-        true
-    }
-}
 
 /// Keeps what was sent.
 #[derive(Default)]
@@ -75,7 +67,7 @@ fn main() {
     let rounds = arguments.next().unwrap_or(5);
     let events = usize::try_from(arguments.next().unwrap_or(1_000)).unwrap();
     let dir = tempfile::tempdir_in(".").unwrap();
-    let (mut store, reader) = open(dir.path(), &Options { key: None, readers: 1 }, Arc::new(All)).unwrap();
+    let (mut store, reader) = open(dir.path(), &Options { key: None, readers: 1 }).unwrap();
     register(&mut store, devices);
     let inbox = Inbox::new(|| {});
     let link = Arc::new(Sent::default());

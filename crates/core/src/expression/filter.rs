@@ -85,6 +85,21 @@ impl<F> Filter<F> {
     }
 }
 
+impl<F: PartialEq> Filter<F> {
+    /// Whether a condition on this field is anywhere in it.
+    #[must_use]
+    pub fn asks_for(&self, wanted: &F) -> bool {
+        match self {
+            Self::And(members) | Self::Or(members) => members.iter().any(|member| member.asks_for(wanted)),
+            Self::Not(inner) => inner.asks_for(wanted),
+            Self::Compare { field, .. }
+            | Self::In { field, .. }
+            | Self::Like { field, .. }
+            | Self::Exists { field, .. } => field == wanted,
+        }
+    }
+}
+
 impl<F: Field> Filter<F> {
     /// Reads an expression against the fields `F`; a blank one is [`Filter::everything`].
     ///

@@ -65,7 +65,7 @@ impl Bench {
         let inbox = Inbox::new(move || wake.notify_one());
         let shared = Shared::default();
         let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), shared.clone(), Arc::new(Standing));
-        let mut store = MemoryStore::new(Arc::clone(&sessions) as _);
+        let mut store = MemoryStore::default();
         store.commit(store.epoch(), NOW, &rows()).unwrap();
         let faults = Arc::new(Mutex::new(Faults::default()));
         let reader = Arc::new(FailingStore {

@@ -122,8 +122,11 @@ async fn devices_registered_at_the_same_moment_stay_below_the_limit() {
     let created = entries.iter().filter(|entry| entry["code"] == 0).count();
     let refused = entries.iter().filter(|entry| entry["code"] == 11739).count();
     assert_eq!((created, refused), (MOST, 3 * MOST));
-    let found = world
-        .store()
-        .search_devices(&"o1".into(), None, aldis_store::Page { skip: 0, take: 0 });
+    let found = world.store().search_devices(
+        &"o1".into(),
+        None,
+        &aldis_store::OnlineDevices::default(),
+        aldis_store::Page { skip: 0, take: 0 },
+    );
     assert_eq!(found.unwrap().total, MOST as u64);
 }

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use aldis_app::Presence;
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::{Clock, Timestamp};
 use aldis_store::rows::{AccessKey, ActionFilter, Organization, PastAction, Role, Secret};
-use aldis_store::{Done, Presence, Read, Refusal, Store, Write};
+use aldis_store::{Done, OnlineDevices, Read, Refusal, Store, Write};
 use aldis_store_memory::MemoryStore;
 use axum::Router;
 use axum::body::Body;
@@ -93,6 +94,10 @@ pub(super) struct Online(Mutex<HashSet<DeviceNo>>);
 impl Presence for Online {
     fn is_online(&self, device: DeviceNo) -> bool {
         self.0.lock().contains(&device)
+    }
+
+    fn online(&self) -> OnlineDevices {
+        self.0.lock().iter().copied().collect()
     }
 }
 
@@ -185,7 +190,7 @@ impl World {
         });
         let online = Arc::new(Online::default());
         let presence: Arc<dyn Presence> = Arc::<Online>::clone(&online);
-        let mut store = MemoryStore::new(Arc::clone(&presence));
+        let mut store = MemoryStore::default();
         let reader: Arc<dyn Read> = Arc::new(store.clone());
         store.commit(store.epoch(), Timestamp(NOW), &first_rows()).unwrap();
         let faults = Arc::<Mutex<Faults>>::default();

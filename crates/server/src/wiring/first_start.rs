@@ -184,9 +184,8 @@ fn save(dir: &Path, path: &Path, file: &KeyFile) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-    use std::sync::Arc;
 
-    use aldis_store::{NoneOnline, ReadRegistry};
+    use aldis_store::ReadRegistry;
     use aldis_store_memory::MemoryStore;
 
     use super::*;
@@ -195,7 +194,7 @@ mod tests {
     #[test]
     fn the_first_start_makes_a_key_that_only_its_owner_can_read_and_later_ones_leave_it() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = MemoryStore::new(Arc::new(NoneOnline));
+        let mut store = MemoryStore::default();
         prepare(&mut store, dir.path(), Timestamp(1), &SystemRng).unwrap();
         let path = dir.path().join(KEY_FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -214,7 +213,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(KEY_FILE);
         let made = create(dir.path(), &path, &OrgId::from(FIRST_ORGANIZATION), &SystemRng).unwrap();
-        let mut store = MemoryStore::new(Arc::new(NoneOnline));
+        let mut store = MemoryStore::default();
         prepare(&mut store, dir.path(), Timestamp(1), &SystemRng).unwrap();
         assert!(store.access_key(&AppKey(made.app_key)).unwrap().is_some());
     }

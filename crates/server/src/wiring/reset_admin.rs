@@ -2,12 +2,11 @@
 //! lost admin key"). The file system says who may: who can write the data directory could read all of it anyway.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use aldis_core::ids::OrgId;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Action, Actor, Organization, Role};
-use aldis_store::{Done, Driver, Error as StoreError, NoneOnline, Pools, Write};
+use aldis_store::{Done, Driver, Error as StoreError, Pools, Write};
 
 use super::SystemTimes;
 use super::first_start::{self, FIRST_ORGANIZATION, FirstStartError};
@@ -63,9 +62,7 @@ pub fn reset_admin(
     if !driver.exists() {
         return Err(ResetAdminError::NoDatabase(dir.clone()));
     }
-    let opened = driver
-        .open(Pools::SMALLEST, Arc::new(NoneOnline))
-        .map_err(ResetAdminError::Open)?;
+    let opened = driver.open(Pools::SMALLEST).map_err(ResetAdminError::Open)?;
     let mut store = opened.store;
     let org = chosen(store.organizations()?, organization)?;
     let now = store.last_commit()?.1.max(SystemTimes.wall());

@@ -178,7 +178,7 @@ impl Drop for Quieting<'_> {
 
 #[cfg(test)]
 mod tests {
-    use aldis_store::{NoneOnline, Write};
+    use aldis_store::Write;
     use aldis_store_memory::MemoryStore;
 
     use super::*;
@@ -205,7 +205,7 @@ mod tests {
         });
         let faults = Arc::new(Mutex::new(Faults::default()));
         let store = FailingStore {
-            store: MemoryStore::new(Arc::new(NoneOnline)),
+            store: MemoryStore::default(),
             faults: Arc::clone(&faults),
         };
         let clock = Arc::new(ServerClock::new(SystemTimes));

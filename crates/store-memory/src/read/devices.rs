@@ -5,7 +5,9 @@ use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_core::reported::Kind;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Device, Reported};
-use aldis_store::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, Page, ReadDevices, device_status};
+use aldis_store::{
+    DeviceCounts, DeviceFacts, DeviceRef, Error, Found, OnlineDevices, Page, ReadDevices, device_status,
+};
 
 use crate::MemoryStore;
 use crate::records::cut;
@@ -20,20 +22,26 @@ impl ReadDevices for MemoryStore {
         &self,
         org: &OrgId,
         filter: Option<&Filter<DeviceField>>,
+        online: &OnlineDevices,
         page: Page,
     ) -> Result<Found<Device>, Error> {
         let contents = self.contents.read();
         let devices = contents.devices.live().rev().filter(|device| device.is.org == *org);
-        let found = devices.filter(|device| contents.device_passes(filter, device, self));
+        let found = devices.filter(|device| contents.device_passes(filter, device, online));
         cut(found.cloned(), page)
     }
 
-    fn count_devices(&self, org: &OrgId, product: Option<&ProductKey>) -> Result<DeviceCounts, Error> {
+    fn count_devices(
+        &self,
+        org: &OrgId,
+        product: Option<&ProductKey>,
+        online: &OnlineDevices,
+    ) -> Result<DeviceCounts, Error> {
         let contents = self.contents.read();
         let mut counts = DeviceCounts::default();
         for device in contents.devices.live() {
             if device.is.org == *org && product.is_none_or(|product| device.is.product == *product) {
-                counts.add(device_status(device, self.presence.as_ref()), 1);
+                counts.add(device_status(device, online.contains(device.no)), 1);
             }
         }
         Ok(counts)
@@ -58,12 +66,13 @@ impl ReadDevices for MemoryStore {
         &self,
         gateway: DeviceNo,
         filter: Option<&Filter<DeviceField>>,
+        online: &OnlineDevices,
         page: Page,
     ) -> Result<Found<Device>, Error> {
         let contents = self.contents.read();
         let devices = contents.devices.under(gateway).rev();
         let devices = devices.filter_map(|no| contents.devices.get(no));
-        let found = devices.filter(|device| contents.device_passes(filter, device, self));
+        let found = devices.filter(|device| contents.device_passes(filter, device, online));
         cut(found.cloned(), page)
     }
 

@@ -13,10 +13,10 @@ use aldis_core::ids::{DeviceNo, OrgId, TaskNo};
 use aldis_core::job::JobState;
 use aldis_core::task::{State, Task};
 use aldis_store::rows::{Device, Job};
-use aldis_store::{DeviceFacts, JobTasks, TaskInfo, device_status};
+use aldis_store::{DeviceFacts, JobTasks, OnlineDevices, TaskInfo, device_status};
 
+use crate::Contents;
 use crate::records::{DeviceRecord, TaskRecord, passes};
-use crate::{Contents, MemoryStore};
 
 impl Contents {
     pub(super) fn facts(&self, device: &Device) -> DeviceFacts {
@@ -70,12 +70,12 @@ impl Contents {
         &self,
         filter: Option<&Filter<DeviceField>>,
         device: &Device,
-        store: &MemoryStore,
+        online: &OnlineDevices,
     ) -> bool {
         let record = DeviceRecord {
             device,
             product: self.registry.product(&device.is.product),
-            status: device_status(device, store.presence.as_ref()),
+            status: device_status(device, online.contains(device.no)),
         };
         passes(filter, &record)
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use aldis_core::expression::{Filter, Record, Values, contains_folded};
 use aldis_core::i18n::I18nText;
-use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
-use aldis_store::Presence;
+use aldis_core::ids::{JobNo, TaskNo};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
@@ -84,15 +83,11 @@ impl Document {
 }
 
 /// Makes known to a connection:
-/// - `online(no)`: the device has a live session
 /// - `holds(json, place, column)`: the condition at that place holds for a JSON column, the one with that number
 /// - `contains_folded(text, folded)`: what `like` means
 /// - `job_id(no)`, `task_id(no)`: the ids as texts
-pub(crate) fn register(conn: &Connection, conditions: &Conditions, presence: Arc<dyn Presence>) -> Result<()> {
+pub(crate) fn register(conn: &Connection, conditions: &Conditions) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
-    conn.create_scalar_function("online", 1, flags, move |call| {
-        Ok(presence.is_online(DeviceNo(call.get::<i64>(0)?.cast_unsigned())))
-    })?;
     let conditions = conditions.clone();
     conn.create_scalar_function("holds", 3, flags, move |call| holds(&conditions, call))?;
     conn.create_scalar_function("contains_folded", 2, flags, |call| {

@@ -29,8 +29,8 @@ use aldis_store::rows::{
     PastAction, Product, Proof, Reported, Slot,
 };
 use aldis_store::{
-    DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, Page, ReadDevices, ReadJobs, ReadJournal, ReadQueues,
-    ReadRegistry, TaskInfo,
+    DeviceCounts, DeviceFacts, DeviceRef, Error, Found, JobTasks, OnlineDevices, Page, ReadDevices, ReadJobs,
+    ReadJournal, ReadQueues, ReadRegistry, TaskInfo,
 };
 
 use crate::database::{Access, Database};
@@ -99,15 +99,23 @@ impl<A: Access> ReadDevices for Database<A> {
         &self,
         org: &OrgId,
         filter: Option<&Filter<DeviceField>>,
+        online: &OnlineDevices,
         page: Page,
     ) -> Result<Found<Device>, Error> {
-        self.access
-            .read("searching devices", |db| search_devices::search(db, org, filter, page))
+        self.access.read("searching devices", |db| {
+            search_devices::search(db, org, filter, online, page)
+        })
     }
 
-    fn count_devices(&self, org: &OrgId, product: Option<&ProductKey>) -> Result<DeviceCounts, Error> {
-        self.access
-            .read("counting devices", |db| search_devices::count(&db.conn, org, product))
+    fn count_devices(
+        &self,
+        org: &OrgId,
+        product: Option<&ProductKey>,
+        online: &OnlineDevices,
+    ) -> Result<DeviceCounts, Error> {
+        self.access.read("counting devices", |db| {
+            search_devices::count(&db.conn, org, product, online)
+        })
     }
 
     fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error> {
@@ -129,10 +137,11 @@ impl<A: Access> ReadDevices for Database<A> {
         &self,
         gateway: DeviceNo,
         filter: Option<&Filter<DeviceField>>,
+        online: &OnlineDevices,
         page: Page,
     ) -> Result<Found<Device>, Error> {
         self.access.read("searching sub-devices", |db| {
-            search_devices::search_under(db, gateway, filter, page)
+            search_devices::search_under(db, gateway, filter, online, page)
         })
     }
 

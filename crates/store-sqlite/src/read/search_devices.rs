@@ -1,10 +1,10 @@
-//! Searches for devices. A device's status is partly presence, which may change at any moment, so a search with a
-//! filter asks once, for the numbers of all that match, and takes total and page from them.
+//! Searches for devices. A device's status is partly presence, which a search is handed as a list of numbers. A search
+//! with a filter asks once, for the numbers of all that match, and takes total and page from them.
 
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
 use aldis_store::rows::Device;
-use aldis_store::{DeviceCounts, DeviceRef, DeviceStatus, Found, Page, PageBytes, status_names};
+use aldis_store::{DeviceCounts, DeviceRef, DeviceStatus, Found, OnlineDevices, Page, PageBytes, status_names};
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::{cut, devices};
@@ -22,13 +22,35 @@ const STATES: [(i64, DeviceStatus); 4] = [
     (3, DeviceStatus::Disabled),
 ];
 
-/// As `aldis_store::device_status` has it.
-const STATUS: &str = "CASE WHEN disabled THEN 3 WHEN online(no) THEN 0 WHEN activated IS NOT NULL THEN 1 ELSE 2 END";
+/// The status as `aldis_store::device_status` has it, before and after the place where the JSON list of the devices
+/// that are online is bound. SQLite reads the list once a query.
+const STATUS: [&str; 2] = [
+    "CASE WHEN disabled THEN 3 WHEN no IN (SELECT value FROM json_each(",
+    ")) THEN 0 WHEN activated IS NOT NULL THEN 1 ELSE 2 END",
+];
 
-pub(super) fn search(db: &Db, org: &OrgId, filter: Option<&Filter<DeviceField>>, page: Page) -> Result<Found<Device>> {
+/// The list that is bound there.
+fn listed(online: &OnlineDevices) -> String {
+    let mut list = String::from("[");
+    for no in online.iter() {
+        let comma = if list.len() > 1 { "," } else { "" };
+        list.push_str(comma);
+        list.push_str(&no.0.to_string());
+    }
+    list.push(']');
+    list
+}
+
+pub(super) fn search(
+    db: &Db,
+    org: &OrgId,
+    filter: Option<&Filter<DeviceField>>,
+    online: &OnlineDevices,
+    page: Page,
+) -> Result<Found<Device>> {
     let found = match filter {
         None => page_of_all(db, org, page)?,
-        Some(filter) => cut(matching(db, org, filter)?, page),
+        Some(filter) => cut(matching(db, org, filter, online)?, page),
     };
     whole(db, found)
 }
@@ -38,12 +60,13 @@ pub(super) fn search_under(
     db: &Db,
     gateway: DeviceNo,
     filter: Option<&Filter<DeviceField>>,
+    online: &OnlineDevices,
     page: Page,
 ) -> Result<Found<Device>> {
     let mut query = Query::new("SELECT no FROM device WHERE no IN (SELECT device FROM sub_device WHERE gateway = ");
     query.bind(int(gateway.0)).push(")");
     if let Some(filter) = filter {
-        query.push(" AND ").filter(filter, &condition);
+        query.push(" AND ").filter(filter, &conditions(online));
     }
     query.push(" ORDER BY no DESC");
     let (sql, bound) = query.finish(&db.conditions);
@@ -80,10 +103,17 @@ fn page_of_all(db: &Db, org: &OrgId, page: Page) -> Result<Found<DeviceNo>> {
 }
 
 /// Devices of an organization, or of one product of it, by status.
-pub(super) fn count(conn: &Connection, org: &OrgId, product: Option<&ProductKey>) -> Result<DeviceCounts> {
-    let of_product = product.map_or("", |_| " AND product = ?2");
-    let sql = format!("SELECT {STATUS}, count(*) FROM device WHERE deleted = 0 AND org = ?1{of_product} GROUP BY 1");
-    let bound = [Some(&org.0), product.map(|product| &product.0)];
+pub(super) fn count(
+    conn: &Connection,
+    org: &OrgId,
+    product: Option<&ProductKey>,
+    online: &OnlineDevices,
+) -> Result<DeviceCounts> {
+    let of_product = product.map_or("", |_| " AND product = ?3");
+    let status = STATUS.join("?2");
+    let sql = format!("SELECT {status}, count(*) FROM device WHERE deleted = 0 AND org = ?1{of_product} GROUP BY 1");
+    let listed = listed(online);
+    let bound = [Some(&org.0), Some(&listed), product.map(|product| &product.0)];
     let found = sql::all(conn, &sql, params_from_iter(bound.into_iter().flatten()), |row| {
         let mut cells = Cells::new(row, "device");
         Ok((cells.number::<i64>("status")?, cells.number("count(*)")?))
@@ -97,9 +127,12 @@ pub(super) fn count(conn: &Connection, org: &OrgId, product: Option<&ProductKey>
     Ok(counts)
 }
 
-fn matching(db: &Db, org: &OrgId, filter: &Filter<DeviceField>) -> Result<Vec<DeviceNo>> {
+fn matching(db: &Db, org: &OrgId, filter: &Filter<DeviceField>, online: &OnlineDevices) -> Result<Vec<DeviceNo>> {
     let mut query = Query::new("SELECT no FROM device WHERE deleted = 0 AND org = ");
-    query.bind(org.0.clone()).push(" AND ").filter(filter, &condition);
+    query
+        .bind(org.0.clone())
+        .push(" AND ")
+        .filter(filter, &conditions(online));
     query.push(" ORDER BY no DESC");
     let (sql, bound) = query.finish(&db.conditions);
     sql::all_once(&db.conn, &sql, params_from_iter(bound), read_no)
@@ -109,7 +142,11 @@ fn read_no(row: &Row<'_>) -> Result<DeviceNo> {
     Cells::new(row, "device").number("no").map(DeviceNo)
 }
 
-fn condition(query: &mut Query, field: DeviceField, condition: &Filter<DeviceField>) {
+fn conditions(online: &OnlineDevices) -> impl Fn(&mut Query, DeviceField, &Filter<DeviceField>) {
+    |query, field, condition| add(query, field, condition, online)
+}
+
+fn add(query: &mut Query, field: DeviceField, condition: &Filter<DeviceField>, online: &OnlineDevices) {
     match field {
         DeviceField::AssetId => query.on_text("asset", condition),
         DeviceField::ProductKey => query.on_text("product", condition),
@@ -132,7 +169,12 @@ fn condition(query: &mut Query, field: DeviceField, condition: &Filter<DeviceFie
             let states = STATES
                 .into_iter()
                 .filter(|(_, state)| accepts(condition, status_names::device_status(*state)));
-            query.on_choice(STATUS, states.map(|(number, _)| number));
+            let numbers: Vec<i64> = states.map(|(number, _)| number).collect();
+            if !numbers.is_empty() {
+                let [before, after] = STATUS;
+                query.push(before).bind(listed(online)).push(after);
+            }
+            query.on_choice("", numbers);
         }
         DeviceField::Attributes => query.on_map("attributes", condition),
         DeviceField::Tags => query.on_map("tags", condition),

@@ -6,7 +6,7 @@ use aldis_core::reported::Kind;
 use aldis_core::time::Timestamp;
 
 use crate::rows::{Device, Reported};
-use crate::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, Page};
+use crate::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, OnlineDevices, Page};
 
 /// Reads devices, their gateways, and what they reported.
 ///
@@ -14,26 +14,34 @@ use crate::{DeviceCounts, DeviceFacts, DeviceRef, Error, Found, Page};
 pub trait ReadDevices: Send + Sync {
     /// Devices, in the order asked for, of whatever organization.
     fn devices(&self, refs: &[DeviceRef]) -> Result<Vec<Option<Device>>, Error>;
-    /// Devices of an organization, newest first; their status is merged from rows and presence.
+    /// Devices of an organization, newest first; their status is merged from rows and `online`, which may be
+    /// empty if the filter does not ask for the status.
     fn search_devices(
         &self,
         org: &OrgId,
         filter: Option<&Filter<DeviceField>>,
+        online: &OnlineDevices,
         page: Page,
     ) -> Result<Found<Device>, Error>;
     /// How many devices an organization has, or one product of it, by status.
-    fn count_devices(&self, org: &OrgId, product: Option<&ProductKey>) -> Result<DeviceCounts, Error>;
+    fn count_devices(
+        &self,
+        org: &OrgId,
+        product: Option<&ProductKey>,
+        online: &OnlineDevices,
+    ) -> Result<DeviceCounts, Error>;
     /// What the engine needs of these devices, in the order asked for; `None` for numbers never given out.
     fn device_facts(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceFacts>>, Error>;
     /// The gateways that these devices are under, in the order asked for.
     fn gateways_of(&self, devices: &[DeviceNo]) -> Result<Vec<Option<DeviceNo>>, Error>;
     /// The devices under a gateway, by number.
     fn sub_devices(&self, gateway: DeviceNo) -> Result<Vec<DeviceNo>, Error>;
-    /// Devices under a gateway, newest first; their status is merged from rows and presence.
+    /// Devices under a gateway, newest first; `online` as with [`ReadDevices::search_devices`].
     fn search_sub_devices(
         &self,
         gateway: DeviceNo,
         filter: Option<&Filter<DeviceField>>,
+        online: &OnlineDevices,
         page: Page,
     ) -> Result<Found<Device>, Error>;
     /// What a device has reported, by kind and name.

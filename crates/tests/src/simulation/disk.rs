@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use aldis_core::time::Timestamp;
 use aldis_faulty_vfs::FaultyVfs;
 use aldis_simulator::Rng;
-use aldis_store::{Committed, Epoch, Error, Presence, Read, Store, Write};
+use aldis_store::{Committed, Epoch, Error, Read, Store, Write};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::Options;
 use aldis_test_support::{FaultyStore, ReadFaults, StoreFaults, unavailable};
@@ -157,10 +157,10 @@ impl Disk {
     }
 
     /// The ways to what is kept, as after a start of the process.
-    pub(super) fn open(&self, presence: &Arc<dyn Presence>, switch: &Switch) -> Opened {
+    pub(super) fn open(&self, switch: &Switch) -> Opened {
         match self {
             Self::Memory(store) => opened(store.clone(), store.clone(), switch),
-            Self::Directory(on) => open_directory(on.directory.path(), presence, switch),
+            Self::Directory(on) => open_directory(on.directory.path(), switch),
         }
     }
 }
@@ -189,10 +189,9 @@ pub(super) struct Opened {
     pub(super) observer: Arc<dyn Read>,
 }
 
-fn open_directory(path: &Path, presence: &Arc<dyn Presence>, switch: &Switch) -> Opened {
+fn open_directory(path: &Path, switch: &Switch) -> Opened {
     let options = Options { key: None, readers: 1 };
-    let (store, reader) =
-        aldis_store_sqlite::open(path, &options, Arc::clone(presence)).expect("the directory is ours");
+    let (store, reader) = aldis_store_sqlite::open(path, &options).expect("the directory is ours");
     opened(store, reader, switch)
 }
 

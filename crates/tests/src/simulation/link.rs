@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use aldis_app::Presence;
 use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::time::Timestamp;
 use aldis_engine::link::{Cause, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
 use aldis_engine::writer::Inbox;
-use aldis_store::Presence;
+use aldis_store::OnlineDevices;
 use parking_lot::Mutex;
 
 /// What the engine has ordered since the last look.
@@ -302,5 +303,9 @@ impl DeviceLink for Wires {
 impl Presence for Wires {
     fn is_online(&self, device: DeviceNo) -> bool {
         self.0.lock().current.contains_key(&device)
+    }
+
+    fn online(&self) -> OnlineDevices {
+        self.0.lock().current.keys().copied().collect()
     }
 }

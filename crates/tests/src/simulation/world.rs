@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use aldis_app::Presence;
 use aldis_app::{App, Blocking, Parts, Rng as AppRng, Settings, Work};
 use aldis_core::command::Command;
 use aldis_core::ids::{JobNo, TaskNo};
@@ -16,7 +17,7 @@ use aldis_engine::{Engine, Ports, Shared, Wake};
 use aldis_http_api::router;
 use aldis_simulator::Rng;
 use aldis_store::rows::Slot;
-use aldis_store::{Page, Presence, Read, TaskInfo, held_slots};
+use aldis_store::{Page, Read, TaskInfo, held_slots};
 use aldis_store_memory::MemoryStore;
 use axum::Router;
 use parking_lot::Mutex;
@@ -147,9 +148,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, medium: Medium) -> Self {
         let link = Arc::new(Wires::default());
-        let presence: Arc<dyn Presence> = Arc::<Wires>::clone(&link);
         let disk = match medium {
-            Medium::Memory => Disk::Memory(MemoryStore::new(presence)),
+            Medium::Memory => Disk::Memory(MemoryStore::default()),
             Medium::Sqlite => Disk::directory(seed),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -258,7 +258,7 @@ impl World {
             store,
             reader,
             observer,
-        } = self.disk.open(&presence, &self.switch);
+        } = self.disk.open(&self.switch);
         let (number, stored) = store.last_commit().expect("the disk is well");
         self.found_broken = disk::is_whole(&self.switch, number.0).err();
         self.clock = Arc::new(ServerClock::new(self.hands.clone()));

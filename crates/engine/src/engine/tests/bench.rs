@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::Reply;
 use aldis_core::time::Timestamp;
-use aldis_store::{Presence, ReadQueues};
+use aldis_store::ReadQueues;
 use aldis_store_memory::MemoryStore;
 use parking_lot::Mutex;
 
@@ -50,8 +50,7 @@ impl Bench {
     /// A running engine and `devices` registered devices, all offline and never seen.
     pub(super) fn new(devices: usize) -> Self {
         let link = Arc::new(FakeLink::default());
-        let presence: Arc<dyn Presence> = Arc::<FakeLink>::clone(&link);
-        let mut store = MemoryStore::new(presence);
+        let mut store = MemoryStore::default();
         let devices = register(&mut store, devices);
         let faults = Arc::default();
         let inbox = Inbox::new(|| {});

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use aldis_core::ids::DeviceNo;
-use aldis_store::Presence;
 use parking_lot::Mutex;
 
 use crate::link::{DeviceLink, Order, Outgoing, SessionNo};
@@ -19,12 +18,6 @@ pub(super) struct FakeLink {
 impl DeviceLink for FakeLink {
     fn carry_out(&self, orders: Vec<Order>) {
         self.orders.lock().extend(orders);
-    }
-}
-
-impl Presence for FakeLink {
-    fn is_online(&self, device: DeviceNo) -> bool {
-        self.online.lock().contains(&device)
     }
 }
 
