@@ -19,7 +19,7 @@ use aldis_core::task::{Reply, State};
 use aldis_core::time::Timestamp;
 use aldis_engine::clock::Reading;
 use aldis_engine::link::{AnswerTo, DeviceEvent, DeviceLink, Kinds, Order, Outgoing, SessionNo};
-use aldis_engine::writer::{Ask, Inbox};
+use aldis_engine::writer::{Inbox, WriterRequest};
 use aldis_engine::{Engine, Ports, Shared, Wake};
 use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secret, TargetScope};
 use aldis_store::{Epoch, ReadJobs, Store, Write};
@@ -122,7 +122,10 @@ impl World {
         for _ in 0..jobs {
             self.jobs += 1;
             let (answer, _nobody) = tokio::sync::oneshot::channel();
-            assert!(self.inbox.ask(Ask::Write(vec![Write::CreateJob(job())], answer)));
+            assert!(self.inbox.submit(WriterRequest::Write {
+                writes: vec![Write::CreateJob(job())],
+                answer
+            }));
         }
         let wanted = jobs * self.devices;
         let mut out: VecDeque<Outgoing> = VecDeque::new();

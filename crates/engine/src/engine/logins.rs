@@ -9,11 +9,11 @@ use aldis_store::{Committed, Done, Error, Write};
 
 use super::turn::Turn;
 use crate::link::{Cause, SessionNo};
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 /// The sessions to be looked at after these writes, or `None` if they change nothing about who may log in; `committed`
 /// is absent if the commit failed or its answer was lost.
-pub fn to_check(writes: &[Write], committed: Option<&Committed>) -> Option<Vec<Ask>> {
+pub fn to_check(writes: &[Write], committed: Option<&Committed>) -> Option<Vec<WriterRequest>> {
     let done = |index: usize| committed.and_then(|committed| committed.done.get(index));
     let refused = |index: usize| matches!(done(index), Some(Done::Refused(_)));
     let applied = writes.iter().enumerate().filter(|(index, _)| !refused(*index));
@@ -25,21 +25,25 @@ pub fn to_check(writes: &[Write], committed: Option<&Committed>) -> Option<Vec<A
 
 /// The sessions that may not go on after this write; `None` if it changes nothing about who may log in. Every kind of
 /// write is named, so that a new one has to say.
-fn of(write: &Write) -> Option<Vec<Ask>> {
+fn of(write: &Write) -> Option<Vec<WriterRequest>> {
     match write {
         Write::Noted { write, .. } => of(write),
         Write::DisableDevice { device, .. } | Write::DeleteDevice { device, .. } => {
-            Some(vec![Ask::CheckSession(*device)])
+            Some(vec![WriterRequest::CheckSession { device: *device }])
         }
         Write::ReplaceDevice { device, .. }
         | Write::RotateDeviceSecret {
             device,
             former_until: None,
             ..
-        } => Some(vec![Ask::EndSession(*device)]),
-        Write::AddSubDevices { devices, .. } | Write::RemoveSubDevices { devices, .. } => {
-            Some(devices.iter().copied().map(Ask::CheckSession).collect())
-        }
+        } => Some(vec![WriterRequest::EndSession { device: *device }]),
+        Write::AddSubDevices { devices, .. } | Write::RemoveSubDevices { devices, .. } => Some(
+            devices
+                .iter()
+                .copied()
+                .map(|device| WriterRequest::CheckSession { device })
+                .collect(),
+        ),
         // What has logged in with a product's secret has no session here: it looks for itself.
         Write::RotateProductSecret { former_until: None, .. } => Some(Vec::new()),
         // The secret before is good for a while, and a session may outlive its grace.

@@ -24,7 +24,7 @@ use crate::link::{DeviceEvent, SessionNo};
 use crate::proofs::Proofs;
 use crate::shared::Shared;
 use crate::trace::{self, Traces};
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 /// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way
 /// back.
@@ -480,8 +480,8 @@ impl Memory {
     }
 
     /// Takes notice of what callers have asked for.
-    pub(super) fn note_requests(&mut self, asks: &[Ask], now: Timestamp) {
-        self.budget.note_requests(asks, now);
+    pub(super) fn note_requests(&mut self, requests: &[WriterRequest], now: Timestamp) {
+        self.budget.note_requests(requests, now);
     }
 
     /// Events that a turn may take; `asked` says whether a request waits.

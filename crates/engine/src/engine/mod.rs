@@ -7,10 +7,8 @@
 //! Everything in memory can be read again from the store, and is, whenever a commit fails. Not here: sockets, threads,
 //! clocks, and any decision about a task's next state, which is `core::task::step`'s alone.
 
-mod asks;
 mod batch;
 mod bulk;
-mod commands;
 mod deadlines;
 mod devices;
 mod dispatch;
@@ -25,6 +23,7 @@ mod queue;
 mod queue_reservations;
 mod ready;
 mod replies;
+mod requests;
 mod task_cache;
 mod trigger;
 mod turn;
@@ -46,7 +45,7 @@ use crate::observer::CommitObserver;
 use crate::proofs::KEPT_MAX;
 use crate::shared::Shared;
 use crate::waiters::Waiters;
-use crate::writer::{Ask, Inbox, Received, WriterError};
+use crate::writer::{Inbox, Received, WriterError, WriterRequest};
 use batch::Batch;
 pub use gateways::OUT_MAX;
 use memory::Memory;
@@ -100,7 +99,7 @@ pub struct Engine {
     /// Events of a turn that failed: they come first in the next, which takes no others.
     kept: Vec<DeviceEvent>,
     /// Requests of this turn that have no caller to answer: they are queued again if the turn fails.
-    unanswered: Vec<Ask>,
+    unanswered: Vec<WriterRequest>,
     /// The last turn has left events in the inbox.
     more_waits: bool,
     /// When the last turn failed, in ticks of the clock, which also go on while the time is held; `None` after one that
@@ -228,7 +227,11 @@ impl Engine {
             return Wake::At(end);
         }
         let mut received = self.receive();
-        self.unanswered = received.asks.iter().filter_map(Ask::without_answer).collect();
+        self.unanswered = received
+            .requests
+            .iter()
+            .filter_map(WriterRequest::without_answer)
+            .collect();
         match self.decide(&mut received) {
             (batch, Ok(())) => self.carry_through(batch, received),
             (batch, Err(error)) => {
@@ -281,13 +284,13 @@ impl Engine {
         if recovering {
             return Received {
                 events: std::mem::take(&mut self.kept),
-                asks: self.inbox.take_asks(),
+                requests: self.inbox.take_requests(),
             };
         }
-        let events_max = self.memory.events_max(self.inbox.has_asks());
+        let events_max = self.memory.events_max(self.inbox.has_requests());
         let received = self.inbox.take(events_max, |event| self.memory.is_for_few(event));
         self.more_waits = received.events.len() >= events_max;
-        self.memory.note_requests(&received.asks, self.clock);
+        self.memory.note_requests(&received.requests, self.clock);
         received
     }
 
@@ -336,9 +339,9 @@ impl Engine {
     }
 
     /// Sessions that may have to end are looked at in the next turn that reads what is stored.
-    fn check_sessions(&self, asks: Option<Vec<Ask>>) {
-        if let Some(asks) = asks {
-            self.inbox.check_sessions(asks);
+    fn check_sessions(&self, requests: Option<Vec<WriterRequest>>) {
+        if let Some(requests) = requests {
+            self.inbox.check_sessions(requests);
         }
     }
 
@@ -390,8 +393,8 @@ impl Engine {
         self.memory.turn_failed(self.clock);
         self.kept = received.events;
         self.kept.extend(batch.not_sent());
-        for ask in std::mem::take(&mut self.unanswered) {
-            self.inbox.enqueue_unbounded(ask);
+        for request in std::mem::take(&mut self.unanswered) {
+            self.inbox.enqueue_unbounded(request);
         }
         for (_, answer) in batch.answers {
             answer(Err(WriterError::Unavailable));

@@ -8,7 +8,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::Write;
 use aldis_store::rows::Job;
 
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 /// Events of a short turn: about five milliseconds' worth.
 pub(super) const EVENTS_YIELDING: usize = 512;
@@ -29,8 +29,8 @@ pub(super) struct TurnBudget {
 
 impl TurnBudget {
     /// Takes notice of what callers have asked for.
-    pub(super) fn note_requests(&mut self, asks: &[Ask], now: Timestamp) {
-        if asks.iter().any(is_about_few) {
+    pub(super) fn note_requests(&mut self, requests: &[WriterRequest], now: Timestamp) {
+        if requests.iter().any(is_about_few) {
             self.until = Some(now.plus_ms(YIELD_MS));
         } else if self.until.is_some_and(|until| now >= until) {
             self.until = None;
@@ -66,19 +66,19 @@ pub(super) fn is_for_few(job: &Job) -> bool {
     job.members.is_none() && job.allocated <= FEW
 }
 
-fn is_about_few(ask: &Ask) -> bool {
-    match ask {
-        Ask::Write(writes, _) => writes.iter().any(|write| match write {
+fn is_about_few(request: &WriterRequest) -> bool {
+    match request {
+        WriterRequest::Write { writes, .. } => writes.iter().any(|write| match write {
             Write::CreateJob(job) => job.devices.as_ref().is_some_and(|devices| devices.len() as u64 <= FEW),
             _ => false,
         }),
-        Ask::CancelTasks(_, tasks, ..) => tasks.len() as u64 <= FEW,
-        Ask::Retry(_, tasks, ..) => tasks.as_ref().is_some_and(|tasks| tasks.len() as u64 <= FEW),
-        Ask::CancelCommands(..) => true,
-        Ask::CancelJob(..)
-        | Ask::DisableDevice(..)
-        | Ask::DeleteDevice(..)
-        | Ask::CheckSession(_)
-        | Ask::EndSession(_) => false,
+        WriterRequest::CancelTasks { tasks, .. } => tasks.len() as u64 <= FEW,
+        WriterRequest::Retry { tasks, .. } => tasks.as_ref().is_some_and(|tasks| tasks.len() as u64 <= FEW),
+        WriterRequest::CancelCommands { .. } => true,
+        WriterRequest::CancelJob { .. }
+        | WriterRequest::DisableDevice { .. }
+        | WriterRequest::DeleteDevice { .. }
+        | WriterRequest::CheckSession { .. }
+        | WriterRequest::EndSession { .. } => false,
     }
 }

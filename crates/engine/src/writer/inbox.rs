@@ -5,13 +5,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::Ask;
+use super::WriterRequest;
 use crate::link::DeviceEvent;
 
 /// Events that may wait before devices are no longer read from: a few turns' worth.
 const EVENTS_MAX: usize = 32_768;
-/// Questions that may wait before callers are turned away; each belongs to an open HTTP request.
-const ASKS_MAX: usize = 4_096;
+/// Requests that may wait before callers are turned away; each belongs to an open HTTP request.
+const REQUESTS_MAX: usize = 4_096;
 
 /// More events than single commands ever bring in one turn.
 const CROWD: usize = 16;
@@ -22,7 +22,7 @@ pub struct Received {
     /// From devices.
     pub events: Vec<DeviceEvent>,
     /// From operators.
-    pub asks: Vec<Ask>,
+    pub requests: Vec<WriterRequest>,
 }
 
 #[derive(Default)]
@@ -51,31 +51,31 @@ impl Inbox {
         })
     }
 
-    /// Takes a question in; false if there are too many, or if the server is stopping.
-    pub fn ask(&self, ask: Ask) -> bool {
+    /// Takes a request in; false if there are too many, or if the server is stopping.
+    pub fn submit(&self, request: WriterRequest) -> bool {
         let mut waiting = self.waiting.lock();
-        if waiting.closed || waiting.received.asks.len() >= ASKS_MAX {
+        if waiting.closed || waiting.received.requests.len() >= REQUESTS_MAX {
             return false;
         }
-        waiting.received.asks.push(ask);
+        waiting.received.requests.push(request);
         drop(waiting);
         (self.wake)();
         true
     }
 
     /// Takes in what follows from something already done, however much there is: it is bounded by what it follows from.
-    pub fn enqueue_unbounded(&self, ask: Ask) {
-        self.waiting.lock().received.asks.push(ask);
+    pub fn enqueue_unbounded(&self, request: WriterRequest) {
+        self.waiting.lock().received.requests.push(request);
         (self.wake)();
     }
 
     /// Takes in that sessions have to be looked at, because a commit has changed who may be logged in, or may have.
     ///
-    /// The count goes up before the questions are in: a login that was checked before the commit either finds the count
-    /// changed once its session is reported, and is checked again, or has reported the session before these questions.
-    pub fn check_sessions(&self, asks: Vec<Ask>) {
+    /// The count goes up before the requests are in: a login that was checked before the commit either finds the count
+    /// changed once its session is reported, and is checked again, or has reported the session before these requests.
+    pub fn check_sessions(&self, requests: Vec<WriterRequest>) {
         self.logins_changed.send_modify(|changes| *changes += 1);
-        self.waiting.lock().received.asks.extend(asks);
+        self.waiting.lock().received.requests.extend(requests);
         (self.wake)();
     }
 
@@ -103,13 +103,13 @@ impl Inbox {
         !full
     }
 
-    /// Every question that has arrived, and events, the oldest first; senders that paused may go on. If more events
-    /// wait than `events_max`, those that are `preferred` come before the others. A question about sessions is taken
+    /// Every request that has arrived, and events, the oldest first; senders that paused may go on. If more events
+    /// wait than `events_max`, those that are `preferred` come before the others. A request about sessions is taken
     /// with every event that arrived before it: the login that it is about may be among them.
     pub fn take(&self, events_max: usize, preferred: impl Fn(&DeviceEvent) -> bool) -> Received {
         let mut waiting = self.waiting.lock();
         let mut received = std::mem::take(&mut waiting.received);
-        let about_sessions = received.asks.iter().any(Ask::is_about_sessions);
+        let about_sessions = received.requests.iter().any(WriterRequest::is_about_sessions);
         let events_max = if about_sessions { usize::MAX } else { events_max };
         if received.events.len() > events_max {
             let (mut first, later): (Vec<_>, Vec<_>) = received.events.into_iter().partition(preferred);
@@ -122,19 +122,19 @@ impl Inbox {
         received
     }
 
-    /// The questions alone: events stay, and senders feel it, while earlier ones are not yet recorded. Questions about
+    /// The requests alone: events stay, and senders feel it, while earlier ones are not yet recorded. Requests about
     /// sessions stay with the events.
-    pub fn take_asks(&self) -> Vec<Ask> {
+    pub fn take_requests(&self) -> Vec<WriterRequest> {
         let mut waiting = self.waiting.lock();
-        let asks = std::mem::take(&mut waiting.received.asks);
-        let (stay, taken) = asks.into_iter().partition(Ask::is_about_sessions);
-        waiting.received.asks = stay;
+        let requests = std::mem::take(&mut waiting.received.requests);
+        let (stay, taken) = requests.into_iter().partition(WriterRequest::is_about_sessions);
+        waiting.received.requests = stay;
         taken
     }
 
-    /// Whether a question waits.
-    pub fn has_asks(&self) -> bool {
-        !self.waiting.lock().received.asks.is_empty()
+    /// Whether a request waits.
+    pub fn has_requests(&self) -> bool {
+        !self.waiting.lock().received.requests.is_empty()
     }
 
     /// Whether devices say so much that the turn is one of many in a row.
@@ -145,10 +145,10 @@ impl Inbox {
     /// Whether something that is worth a turn waits.
     pub fn is_empty(&self) -> bool {
         let waiting = self.waiting.lock();
-        waiting.received.events.is_empty() && waiting.received.asks.is_empty()
+        waiting.received.events.is_empty() && waiting.received.requests.is_empty()
     }
 
-    /// No more questions are taken; events still are, so that replies read are recorded.
+    /// No more requests are taken; events still are, so that replies read are recorded.
     pub fn close(&self) {
         self.waiting.lock().closed = true;
     }

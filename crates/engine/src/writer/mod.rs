@@ -5,6 +5,8 @@
 
 mod handle;
 mod inbox;
+mod request;
 
-pub use handle::{Answer, Ask, Entry, Retried, WholeJob, Writer, WriterError};
+pub use handle::{Writer, WriterError};
 pub use inbox::{Inbox, Received};
+pub use request::{Answer, Entry, Retried, WholeJob, WriterRequest};

@@ -27,7 +27,7 @@ use aldis_app::{App, BlockingPool, Caller, Parts, Settings, SystemRng};
 use aldis_engine::Shared;
 use aldis_engine::link::{DeviceEvent, DeviceLink as _, Gate, Order, Outgoing, SessionNo};
 use aldis_engine::logins::to_check;
-use aldis_engine::writer::{Ask, Inbox, Writer};
+use aldis_engine::writer::{Inbox, Writer, WriterRequest};
 use aldis_net::shutdown::{self, Stop};
 use aldis_test_support::{FailingStore, Faults};
 
@@ -229,9 +229,9 @@ async fn write(store: MemoryStore, inbox: Arc<Inbox>, woken: Arc<Notify>, report
             // A test that has ended wants no more of them.
             drop(report.send(event));
         }
-        for ask in received.asks {
-            match ask {
-                Ask::Write(writes, answer) => {
+        for request in received.requests {
+            match request {
+                WriterRequest::Write { writes, answer } => {
                     let mut store = store.lock();
                     let epoch = store.epoch();
                     let committed = store.commit(epoch, NOW, &writes).unwrap();
@@ -240,7 +240,7 @@ async fn write(store: MemoryStore, inbox: Arc<Inbox>, woken: Arc<Notify>, report
                     }
                     drop(answer.send(Ok(committed.done)));
                 }
-                Ask::EndSession(_) | Ask::CheckSession(_) => {}
+                WriterRequest::EndSession { .. } | WriterRequest::CheckSession { .. } => {}
                 other => panic!("not of the gateway: {other:?}"),
             }
         }

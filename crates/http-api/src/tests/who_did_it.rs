@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::world::{ADMIN, Hands, NOW, World};
 use aldis_app::Settings;
-use aldis_engine::writer::{Ask, Inbox, Writer};
+use aldis_engine::writer::{Inbox, Writer, WriterRequest};
 
 const KEYS: &str = "/aldis/v1/keys";
 const ORGANIZATIONS: &str = "/aldis/v1/organizations";
@@ -30,9 +30,9 @@ fn one_commit(mut store: MemoryStore, clock: Arc<Hands>) -> Writer {
     tokio::spawn(async move {
         woken.notified().await;
         inbox.close();
-        for ask in inbox.take(usize::MAX, |_| false).asks {
-            let Ask::Write(writes, answer) = ask else {
-                panic!("a plain write: {ask:?}")
+        for request in inbox.take(usize::MAX, |_| false).requests {
+            let WriterRequest::Write { writes, answer } = request else {
+                panic!("a plain write: {request:?}")
             };
             drop(answer.send(Ok(store.commit(store.epoch(), clock.now(), &writes).unwrap().done)));
         }

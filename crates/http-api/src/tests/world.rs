@@ -25,7 +25,7 @@ use crate::router;
 use aldis_app::{App, BlockingPool, Parts, Settings, SystemRng};
 use aldis_engine::Shared;
 use aldis_engine::logins::to_check;
-use aldis_engine::writer::{Ask, Inbox, Writer, WriterError};
+use aldis_engine::writer::{Inbox, Writer, WriterError, WriterRequest};
 use aldis_test_support::{FailingStore, Faults};
 
 pub(super) const NOW: i64 = 1_700_000_000_000;
@@ -387,22 +387,31 @@ fn writer(mut store: MemoryStore, clock: Arc<Hands>, ended: Arc<Mutex<Vec<Device
     tokio::spawn(async move {
         loop {
             woken.notified().await;
-            for ask in inbox.take(usize::MAX, |_| false).asks {
+            for request in inbox.take(usize::MAX, |_| false).requests {
                 let mut one = |write| only(store.commit(store.epoch(), clock.now(), &[write]).unwrap().done);
                 // A caller that has gone does not want its answer.
-                match ask {
-                    Ask::Write(writes, answer) => {
+                match request {
+                    WriterRequest::Write { writes, answer } => {
                         let committed = store.commit(store.epoch(), clock.now(), &writes).unwrap();
                         if let Some(asks) = to_check(&writes, Some(&committed)) {
                             inbox.check_sessions(asks);
                         }
                         drop(answer.send(Ok(committed.done)));
                     }
-                    Ask::DisableDevice(device, disabled, by, answer) => {
+                    WriterRequest::DisableDevice {
+                        device,
+                        disabled,
+                        by,
+                        answer,
+                    } => {
                         drop(answer.send(one(Write::DisableDevice { device, disabled, by })));
                     }
-                    Ask::DeleteDevice(device, by, answer) => drop(answer.send(one(Write::DeleteDevice { device, by }))),
-                    Ask::EndSession(device) | Ask::CheckSession(device) => ended.lock().push(device),
+                    WriterRequest::DeleteDevice { device, by, answer } => {
+                        drop(answer.send(one(Write::DeleteDevice { device, by })))
+                    }
+                    WriterRequest::EndSession { device } | WriterRequest::CheckSession { device } => {
+                        ended.lock().push(device)
+                    }
                     other => panic!("not of the registry: {other:?}"),
                 }
             }

@@ -469,7 +469,7 @@ impl World {
             if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
                 return Came::To(done);
             }
-            if let Some(steps) = left.as_mut().filter(|_| self.has_asks()) {
+            if let Some(steps) = left.as_mut().filter(|_| self.has_requests()) {
                 if *steps > 0 {
                     self.turn();
                 }
@@ -490,10 +490,10 @@ impl World {
 
     /// A question lies before an engine that is asleep.
     pub(super) fn is_pausing(&self) -> bool {
-        self.alive.as_ref().is_some_and(|alive| alive.inbox.has_asks())
+        self.alive.as_ref().is_some_and(|alive| alive.inbox.has_requests())
     }
 
-    fn has_asks(&self) -> bool {
+    fn has_requests(&self) -> bool {
         self.alive
             .as_ref()
             .is_some_and(|alive| self.nudged.load(Ordering::SeqCst) && !alive.inbox.is_empty())

@@ -7,7 +7,7 @@ use aldis_core::task::{AttemptOutcome, Reply, State, code};
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, TTL_MS, WAITING, by, retrying};
 use crate::link::{AnswerTo, DeviceEvent, SessionNo};
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 /// An attempt is ordered and has not left.
 fn ordered() -> (Bench, aldis_core::ids::TaskNo) {
@@ -32,7 +32,7 @@ fn a_cancelled_task_is_withdrawn_at_the_last_look() {
 fn a_cancelled_job_is_withdrawn_at_the_last_look() {
     let (mut bench, task) = ordered();
     let job = bench.job_of(task).no;
-    let answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    let answered = bench.request(|answer| WriterRequest::CancelJob { job, by: by(), answer });
     bench.turn();
     assert_eq!(bench.deliver(), [], "taken back in the mark's own commit");
     let whole = answered.blocking_recv().unwrap().unwrap();

@@ -7,7 +7,7 @@ use aldis_store::Write;
 use super::bench::Bench;
 use super::sample::{WAITING, within};
 use crate::engine::Wake;
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 const MEMBERS: usize = 25_000;
 
@@ -24,7 +24,10 @@ fn count(bench: &mut Bench) -> usize {
 fn a_whole_products_job_is_written_and_cancelled_and_purged_in_slices() {
     let mut bench = Bench::new(MEMBERS);
     let create = Write::CreateJob(bench.new_product_job(WAITING));
-    let _answered = bench.ask(|answer| Ask::Write(vec![create], answer));
+    let _answered = bench.request(|answer| WriterRequest::Write {
+        writes: vec![create],
+        answer,
+    });
     bench.turn();
     let job = bench.jobs()[0].no;
     assert_eq!(bench.job(job).total, None);
@@ -33,7 +36,11 @@ fn a_whole_products_job_is_written_and_cancelled_and_purged_in_slices() {
     assert!(count(&mut bench) >= 3);
     assert_eq!(bench.job(job).counters.of(State::Queued), 25_000);
 
-    let _answered = bench.ask(|answer| Ask::CancelJob(job, super::sample::by(), answer));
+    let _answered = bench.request(|answer| WriterRequest::CancelJob {
+        job,
+        by: super::sample::by(),
+        answer,
+    });
     assert!(count(&mut bench) >= 3);
     assert_eq!(bench.job(job).counters.of(State::Cancelled), 25_000);
     assert_eq!(
@@ -78,7 +85,10 @@ fn devices_are_served_while_rows_are_written() {
     let last = *bench.devices.last().unwrap();
     bench.enter(last);
     let create = Write::CreateJob(bench.new_product_job(WAITING));
-    let _answered = bench.ask(|answer| Ask::Write(vec![create], answer));
+    let _answered = bench.request(|answer| WriterRequest::Write {
+        writes: vec![create],
+        answer,
+    });
     for _ in 0..3 {
         bench.turn();
     }

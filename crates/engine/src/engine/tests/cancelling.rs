@@ -7,7 +7,7 @@ use aldis_core::task::{Refused, State};
 use super::bench::Bench;
 use super::sample::{WAITING, by, retrying};
 use crate::link::DeviceEvent;
-use crate::writer::{Ask, Entry};
+use crate::writer::{Entry, WriterRequest};
 
 #[test]
 fn cancelling_a_running_task_disarms_its_retries() {
@@ -30,7 +30,7 @@ fn a_whole_job_is_cancelled_by_one_mark() {
     let mut bench = Bench::new(3);
     let job = bench.create(bench.new_job(&bench.devices.clone(), WAITING));
     let devices = bench.devices.clone();
-    let answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    let answered = bench.request(|answer| WriterRequest::CancelJob { job, by: by(), answer });
     for device in devices {
         bench.enter(device);
     }
@@ -57,7 +57,7 @@ fn what_is_acknowledged_or_answered_in_the_turn_of_the_mark_is_not_called_cancel
     bench.tell(DeviceEvent::Acked { device, wire });
     let device = bench.device_of(sent[1]);
     bench.say(device, sent[1], 200);
-    let answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    let answered = bench.request(|answer| WriterRequest::CancelJob { job, by: by(), answer });
     bench.settle();
     let whole = answered.blocking_recv().unwrap().unwrap();
     assert_eq!((whole.eligible, whole.first), (1, vec![tasks[2]]));
@@ -68,14 +68,17 @@ fn what_is_acknowledged_or_answered_in_the_turn_of_the_mark_is_not_called_cancel
 #[test]
 fn members_written_after_the_mark_are_born_cancelled() {
     let mut bench = Bench::new(12_000);
-    let answered = bench.ask(|answer| Ask::Write(vec![aldis_store::Write::CreateJob(bench_job())], answer));
+    let answered = bench.request(|answer| WriterRequest::Write {
+        writes: vec![aldis_store::Write::CreateJob(bench_job())],
+        answer,
+    });
     bench.turn();
     drop(answered);
     let job = bench.jobs()[0].no;
     bench.turn();
     bench.turn();
     assert_eq!(bench.job(job).counters.written(), 10_000, "the first slice");
-    let mut cancelled = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    let mut cancelled = bench.request(|answer| WriterRequest::CancelJob { job, by: by(), answer });
     bench.turn();
     assert_eq!(cancelled.try_recv().unwrap().unwrap().eligible, 12_000);
     let counters = bench.job(job).counters;
@@ -131,7 +134,7 @@ fn a_job_cancelled_in_the_turn_of_its_trigger_sends_nothing() {
     let tasks = bench.planned(&bench.devices.clone(), WAITING, 60_000);
     let job = bench.job_of(tasks[0]).no;
     bench.now = bench.now.plus_ms(60_000);
-    let _answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    let _answered = bench.request(|answer| WriterRequest::CancelJob { job, by: by(), answer });
     bench.turn();
     assert_eq!(bench.deliver(), []);
     assert_eq!(bench.sent(), []);
@@ -166,7 +169,7 @@ fn a_settling_job_that_is_running_on_a_device_is_awaited() {
 fn a_mark_that_was_not_settled_before_the_process_died_is_settled_by_the_next() {
     let mut bench = Bench::new(2);
     let job = bench.create(bench.new_job(&bench.devices.clone(), WAITING));
-    let _answered = bench.ask(|answer| Ask::CancelJob(job, by(), answer));
+    let _answered = bench.request(|answer| WriterRequest::CancelJob { job, by: by(), answer });
     bench.turn();
     assert!(bench.job(job).settled_mark < bench.job(job).cancel_mark);
     bench.restart();

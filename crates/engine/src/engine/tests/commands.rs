@@ -8,7 +8,7 @@ use tokio::sync::oneshot::Receiver;
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, WAITING, by};
-use crate::writer::{Ask, WriterError};
+use crate::writer::{WriterError, WriterRequest};
 
 type Answered = Receiver<Result<Vec<Done>, WriterError>>;
 
@@ -29,7 +29,10 @@ fn kept(bench: &Bench, device: DeviceNo) -> NewJob {
 }
 
 fn ask(bench: &mut Bench, new: NewJob) -> Answered {
-    bench.ask(|answer| Ask::Write(vec![Write::CreateJob(new)], answer))
+    bench.request(|answer| WriterRequest::Write {
+        writes: vec![Write::CreateJob(new)],
+        answer,
+    })
 }
 
 /// The job, or `None` if there was no place for it.
@@ -142,11 +145,21 @@ fn a_place_is_free_again_after_the_end_and_nothing_is_kept_of_it() {
     let accepted: Vec<JobNo> = (0..60).filter_map(|_| create(&mut bench, device)).collect();
     all_wait(&mut bench, &accepted);
     let one = task_of(&bench, accepted[7]);
-    let cancelled = bench.answer(|answer| Ask::CancelCommands(device, Some(one), by(), answer));
+    let cancelled = bench.answer(|answer| WriterRequest::CancelCommands {
+        device,
+        only: Some(one),
+        by: by(),
+        answer,
+    });
     assert_eq!(cancelled.unwrap(), [one]);
     assert!(create(&mut bench, device).is_some() && create(&mut bench, device).is_none());
     let all = bench
-        .answer(|answer| Ask::CancelCommands(device, None, by(), answer))
+        .answer(|answer| WriterRequest::CancelCommands {
+            device,
+            only: None,
+            by: by(),
+            answer,
+        })
         .unwrap();
     assert_eq!(all.len(), QUEUE_MAX);
     bench.restart();
@@ -155,7 +168,12 @@ fn a_place_is_free_again_after_the_end_and_nothing_is_kept_of_it() {
     bench.settle();
     let waits = task_of(&bench, job);
     bench
-        .answer(|answer| Ask::CancelCommands(device, None, by(), answer))
+        .answer(|answer| WriterRequest::CancelCommands {
+            device,
+            only: None,
+            by: by(),
+            answer,
+        })
         .unwrap();
     assert_eq!(bench.state(waits), State::Cancelled);
     bench.restart();
@@ -226,7 +244,12 @@ fn cancelling_all_takes_those_that_have_not_triggered_and_no_others() {
     bench.turn();
     let fresh = outcome(fresh).unwrap();
     assert_eq!(bench.state(task_of(&bench, fresh)), State::Init);
-    let cancelled = bench.answer(|answer| Ask::CancelCommands(device, None, by(), answer));
+    let cancelled = bench.answer(|answer| WriterRequest::CancelCommands {
+        device,
+        only: None,
+        by: by(),
+        answer,
+    });
     assert_eq!(cancelled.unwrap(), [queued, fresh].map(|job| task_of(&bench, job)));
     assert_eq!(bench.states(&[of_a_job, failed]), [State::Queued, State::Failed]);
     let left: Vec<TaskNo> = bench

@@ -4,7 +4,7 @@ use aldis_core::task::{Refused, State, code};
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, WAITING, by, retrying};
-use crate::writer::{Ask, Entry};
+use crate::writer::{Entry, WriterRequest};
 
 /// A device with an attempt out, a task between retries, one that waits and one that is not due.
 fn busy() -> (Bench, [aldis_core::ids::TaskNo; 4], aldis_core::ids::WireId) {
@@ -104,7 +104,7 @@ fn a_device_whose_keys_were_replaced_is_shown_out_and_keeps_its_tasks() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let session = bench.last_session();
-    bench.inbox.ask(Ask::EndSession(device));
+    bench.inbox.submit(WriterRequest::EndSession { device });
     bench.settle();
     assert_eq!(bench.link.resets(), [session]);
     let task = bench.task_for(device, AT_ONCE);
@@ -119,6 +119,11 @@ fn disabling_twice_is_refused() {
     let mut bench = Bench::new(1);
     let device = bench.devices[0];
     bench.disable(device, true);
-    let twice = bench.answer(|answer| Ask::DisableDevice(device, true, by(), answer));
+    let twice = bench.answer(|answer| WriterRequest::DisableDevice {
+        device,
+        disabled: true,
+        by: by(),
+        answer,
+    });
     assert!(twice.is_err());
 }

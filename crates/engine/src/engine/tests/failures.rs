@@ -8,7 +8,7 @@ use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, WAITING, by, retrying};
 use crate::engine::Wake;
 use crate::link::{DeviceEvent, Kinds};
-use crate::writer::{Ask, WriterError};
+use crate::writer::{WriterError, WriterRequest};
 
 /// A failure is followed by a pause.
 const PAUSE_MS: i64 = 200;
@@ -74,7 +74,10 @@ fn callers_are_told_that_nothing_is_known() {
     for lost_answer in [false, true] {
         let mut bench = Bench::new(1);
         let new = Write::CreateJob(bench.new_job(&bench.devices.clone(), WAITING));
-        let mut answered = bench.ask(|answer| Ask::Write(vec![new], answer));
+        let mut answered = bench.request(|answer| WriterRequest::Write {
+            writes: vec![new],
+            answer,
+        });
         *bench.faults.lock() = aldis_test_support::Faults {
             commits: usize::from(!lost_answer),
             answers: usize::from(lost_answer),
@@ -101,7 +104,12 @@ fn a_cancelled_attempt_that_was_taken_back_is_not_forgotten_by_a_failing_commit(
         let mut bench = Bench::online(1);
         let task = bench.task_for(bench.devices[0], WAITING);
         let job = bench.job_of(task).no;
-        let _answered = bench.ask(|answer| Ask::CancelTasks(job, vec![task], by(), answer));
+        let _answered = bench.request(|answer| WriterRequest::CancelTasks {
+            job,
+            tasks: vec![task],
+            by: by(),
+            answer,
+        });
         bench.faults.lock().commits = usize::from(!lost_answer);
         bench.faults.lock().answers = usize::from(lost_answer);
         bench.turn();
@@ -123,10 +131,22 @@ fn an_attempt_taken_back_in_a_turn_that_could_not_read_on_is_sent_again() {
         let device = bench.devices[0];
         let task = bench.task_for(device, AT_ONCE);
         let job = bench.job_of(task).no;
-        let _answered = bench.ask(|answer| Ask::CancelTasks(job, vec![task], by(), answer));
+        let _answered = bench.request(|answer| WriterRequest::CancelTasks {
+            job,
+            tasks: vec![task],
+            by: by(),
+            answer,
+        });
         let other = bench.new_job(&bench.devices[1..], WAITING);
-        let _created = bench.ask(|answer| Ask::Write(vec![Write::CreateJob(other)], answer));
-        let _deleted = bench.ask(|answer| Ask::DeleteDevice(bench_device(1), by(), answer));
+        let _created = bench.request(|answer| WriterRequest::Write {
+            writes: vec![Write::CreateJob(other)],
+            answer,
+        });
+        let _deleted = bench.request(|answer| WriterRequest::DeleteDevice {
+            device: bench_device(1),
+            by: by(),
+            answer,
+        });
         bench.faults.lock().reads_after = Some(reads);
         bench.turn();
         bench.faults.lock().reads_after = None;
@@ -165,7 +185,12 @@ fn a_link_that_was_to_be_reset_in_a_failing_turn_is_reset_in_the_next() {
 fn a_device_that_was_to_be_disabled_in_a_failing_turn_goes_on() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
-    let mut answered = bench.ask(|answer| Ask::DisableDevice(device, true, by(), answer));
+    let mut answered = bench.request(|answer| WriterRequest::DisableDevice {
+        device,
+        disabled: true,
+        by: by(),
+        answer,
+    });
     bench.faults.lock().commits = 1;
     bench.turn();
     assert!(answered.try_recv().unwrap().is_err());
@@ -213,7 +238,13 @@ fn a_retry_of_a_whole_job_that_fails_half_way_skips_nothing_when_it_is_asked_aga
     let mut bench = Bench::new(10_500);
     let job = bench.create(bench.new_product_job(AT_ONCE));
     bench.settle();
-    let mut answered = bench.ask(|answer| Ask::Retry(job, None, by(), None, answer));
+    let mut answered = bench.request(|answer| WriterRequest::Retry {
+        job,
+        tasks: None,
+        by: by(),
+        idempotency: None,
+        answer,
+    });
     bench.faults.lock().commits = 1;
     bench.pass(PAUSE_MS * 2);
     assert!(
@@ -341,7 +372,10 @@ fn health_says_store_failing_until_a_commit_succeeds() {
     let mut bench = Bench::new(1);
     let nothing = || vec![Write::Activity(Vec::new())];
     bench.faults.lock().commits = 1;
-    let _failed = bench.ask(|answer| Ask::Write(nothing(), answer));
+    let _failed = bench.request(|answer| WriterRequest::Write {
+        writes: nothing(),
+        answer,
+    });
     bench.turn();
     assert_eq!(bench.shared.health.reasons(), ["store failing"]);
     bench.pass(2 * PAUSE_MS);
@@ -350,7 +384,10 @@ fn health_says_store_failing_until_a_commit_succeeds() {
         ["store failing"],
         "turns without a commit prove nothing"
     );
-    let _stored = bench.ask(|answer| Ask::Write(nothing(), answer));
+    let _stored = bench.request(|answer| WriterRequest::Write {
+        writes: nothing(),
+        answer,
+    });
     bench.settle();
     assert!(bench.shared.health.reasons().is_empty());
 }

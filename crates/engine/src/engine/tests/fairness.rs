@@ -8,7 +8,7 @@ use aldis_store::{Done, Write};
 use super::bench::Bench;
 use super::sample::{BEGIN, OTHER_ORG, OTHER_PRODUCT, WAITING, another_organization};
 use crate::engine::Wake;
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 /// Devices that a turn looks at in these tests.
 const PER_TURN: usize = 3;
@@ -114,11 +114,17 @@ fn bulk_work_of_one_organization_goes_on_beside_the_many_jobs_of_another() {
     };
     for _ in 0..5 {
         let job = bench.new_product_job(WAITING);
-        let _answered = bench.ask(|answer| Ask::Write(vec![Write::CreateJob(job)], answer));
+        let _answered = bench.request(|answer| WriterRequest::Write {
+            writes: vec![Write::CreateJob(job)],
+            answer,
+        });
     }
     let mut job = for_others(bench.new_product_job(WAITING));
     job.text.targets = others;
-    let mut created = bench.ask(|answer| Ask::Write(vec![Write::CreateJob(job)], answer));
+    let mut created = bench.request(|answer| WriterRequest::Write {
+        writes: vec![Write::CreateJob(job)],
+        answer,
+    });
     bench.turn();
     let Ok(Ok(done)) = created.try_recv() else {
         panic!("the job is not created")

@@ -9,7 +9,7 @@ use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, WAITING, within};
 use crate::engine::gateways::OUT_MAX;
 use crate::link::{ConnectionNo, LifecycleChange, Order, SessionNo};
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 /// The first device of a bench holds a connection, and all others are in over it.
 fn crowded(sub_devices: usize) -> (Bench, DeviceNo, Vec<DeviceNo>) {
@@ -260,7 +260,7 @@ fn a_device_that_is_moved_leaves_its_gateway_and_no_connection_of_its_own() {
     let task = bench.task_for(others[0], WAITING);
     bench.settle();
     for device in [gateway, others[0]] {
-        bench.inbox.enqueue_unbounded(Ask::CheckSession(device));
+        bench.inbox.enqueue_unbounded(WriterRequest::CheckSession { device });
     }
     bench.settle();
     assert_eq!(bench.link.resets(), [bench.session_of(others[0])]);
@@ -277,7 +277,9 @@ fn whoever_has_to_leave_does_so_also_after_a_commit_that_failed() {
     let task = bench.task_for(others[0], WAITING);
     bench.settle();
     bench.faults.lock().commits = 1;
-    bench.inbox.enqueue_unbounded(Ask::CheckSession(others[0]));
+    bench
+        .inbox
+        .enqueue_unbounded(WriterRequest::CheckSession { device: others[0] });
     bench.settle();
     assert_eq!(bench.link.resets(), []);
     bench.pass(1_000);
@@ -296,11 +298,11 @@ fn a_device_that_is_in_where_it_belongs_stays_whoever_moved_it_before() {
     let session = bench.enter_over(device, connection, 1);
     put_under(&mut bench, second, &[device]);
     // Word of its leaving the first one comes late.
-    bench.inbox.enqueue_unbounded(Ask::CheckSession(device));
+    bench.inbox.enqueue_unbounded(WriterRequest::CheckSession { device });
     bench.settle();
     assert_eq!(bench.link.resets(), []);
     put_under_instead(&mut bench, first, device);
-    bench.inbox.enqueue_unbounded(Ask::CheckSession(device));
+    bench.inbox.enqueue_unbounded(WriterRequest::CheckSession { device });
     bench.settle();
     assert_eq!(bench.link.resets(), [session]);
 }
@@ -315,7 +317,7 @@ fn a_device_that_is_in_over_an_earlier_connection_of_its_gateway_leaves_with_it(
     let session = bench.enter_over(device, before, 1);
     put_under(&mut bench, gateway, &[device]);
     bench.enter(gateway);
-    bench.inbox.enqueue_unbounded(Ask::CheckSession(device));
+    bench.inbox.enqueue_unbounded(WriterRequest::CheckSession { device });
     bench.settle();
     assert_eq!(bench.link.resets(), [session]);
 }

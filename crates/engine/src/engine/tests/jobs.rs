@@ -6,13 +6,16 @@ use aldis_store::{Done, Refusal, Write};
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, WAITING, by};
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 #[test]
 fn a_job_is_finished_only_when_all_its_tasks_are_created_and_final() {
     let mut bench = Bench::new(10_001);
     let create = Write::CreateJob(bench.new_product_job(AT_ONCE));
-    let _answered = bench.ask(|answer| Ask::Write(vec![create], answer));
+    let _answered = bench.request(|answer| WriterRequest::Write {
+        writes: vec![create],
+        answer,
+    });
     for _ in 0..3 {
         bench.turn();
     }
@@ -97,7 +100,14 @@ fn a_job_whose_deletion_could_not_be_stored_is_still_there() {
     let job = bench.job_of(tasks[0]).no;
     bench.faults.lock().commits = 1;
     let delete = Write::DeleteJob { job, by: by() };
-    assert!(bench.answer(|answer| Ask::Write(vec![delete], answer)).is_err());
+    assert!(
+        bench
+            .answer(|answer| WriterRequest::Write {
+                writes: vec![delete],
+                answer
+            })
+            .is_err()
+    );
     bench.pass(1_000);
     assert_eq!(bench.tasks_sent(), tasks);
 }
@@ -107,8 +117,17 @@ fn a_finished_job_that_is_retried_while_it_is_deleted_stays() {
     let mut bench = Bench::new(1);
     let task = bench.task_for(bench.devices[0], AT_ONCE);
     let job = bench.job_of(task).no;
-    let deleted = bench.ask(|answer| Ask::Write(vec![Write::DeleteJob { job, by: by() }], answer));
-    let retried = bench.ask(|answer| Ask::Retry(job, Some(vec![task]), by(), None, answer));
+    let deleted = bench.request(|answer| WriterRequest::Write {
+        writes: vec![Write::DeleteJob { job, by: by() }],
+        answer,
+    });
+    let retried = bench.request(|answer| WriterRequest::Retry {
+        job,
+        tasks: Some(vec![task]),
+        by: by(),
+        idempotency: None,
+        answer,
+    });
     bench.settle();
     let deleted = deleted.blocking_recv().unwrap().unwrap();
     assert!(retried.blocking_recv().unwrap().is_ok());
@@ -124,7 +143,12 @@ fn a_deleted_job_is_unknown_to_operators_also_before_its_rows_are_purged() {
     let job = bench.job_of(task).no;
     bench.meddle_delete(job);
     bench.start();
-    let refused = bench.answer(|answer| Ask::CancelTasks(job, vec![task], by(), answer));
+    let refused = bench.answer(|answer| WriterRequest::CancelTasks {
+        job,
+        tasks: vec![task],
+        by: by(),
+        answer,
+    });
     assert!(
         matches!(refused, Err(crate::writer::WriterError::Refused(Refusal::Missing))),
         "{refused:?}"

@@ -6,7 +6,7 @@ use aldis_store::Write;
 use super::bench::Bench;
 use super::sample::by;
 use crate::link::{DeviceEvent, SessionNo};
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 /// Two gateways, and a device that is under the first and in over its connection.
 fn sub_device() -> (Bench, [DeviceNo; 3], SessionNo) {
@@ -37,7 +37,10 @@ fn add(gateway: DeviceNo, device: DeviceNo, moves: bool) -> Write {
 type Change = fn(&mut Bench, [DeviceNo; 3]);
 
 fn write(bench: &mut Bench, write: Write) {
-    drop(bench.ask(|answer| Ask::Write(vec![write], answer)));
+    drop(bench.request(|answer| WriterRequest::Write {
+        writes: vec![write],
+        answer,
+    }));
 }
 
 const CHANGES: [(&str, Change); 7] = [
@@ -51,7 +54,7 @@ const CHANGES: [(&str, Change); 7] = [
     ("moved in two steps", |bench, [gateway, second, device]| {
         let devices = vec![device];
         let both = vec![Write::RemoveSubDevices { gateway, devices }, add(second, device, false)];
-        drop(bench.ask(|answer| Ask::Write(both, answer)));
+        drop(bench.request(|answer| WriterRequest::Write { writes: both, answer }));
     }),
     ("replaced", |bench, [.., device]| {
         let key = "new".into();
@@ -66,10 +69,19 @@ const CHANGES: [(&str, Change); 7] = [
         write(bench, rotate);
     }),
     ("disabled", |bench, [.., device]| {
-        drop(bench.ask(|answer| Ask::DisableDevice(device, true, by(), answer)));
+        drop(bench.request(|answer| WriterRequest::DisableDevice {
+            device,
+            disabled: true,
+            by: by(),
+            answer,
+        }));
     }),
     ("deleted", |bench, [.., device]| {
-        drop(bench.ask(|answer| Ask::DeleteDevice(device, by(), answer)));
+        drop(bench.request(|answer| WriterRequest::DeleteDevice {
+            device,
+            by: by(),
+            answer,
+        }));
     }),
 ];
 
@@ -150,7 +162,7 @@ fn a_login_that_waits_behind_a_crowd_is_looked_at_by_a_check_that_comes_after_it
     }
     let connection = bench.session_of(first).connection();
     let session = bench.enter_over(device, connection, 2);
-    bench.inbox.check_sessions(vec![Ask::EndSession(device)]);
+    bench.inbox.check_sessions(vec![WriterRequest::EndSession { device }]);
     bench.settle();
     assert_eq!(bench.link.resets(), [session]);
 }

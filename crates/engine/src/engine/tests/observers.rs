@@ -107,7 +107,10 @@ fn a_commit_that_failed_is_not_observed() {
     bench.recorder.take();
     bench.faults.lock().commits = 1;
     let new = Write::CreateJob(bench.new_job(&bench.devices.clone(), WAITING));
-    let _answered = bench.ask(|answer| crate::writer::Ask::Write(vec![new], answer));
+    let _answered = bench.request(|answer| crate::writer::WriterRequest::Write {
+        writes: vec![new],
+        answer,
+    });
     bench.turn();
     assert_eq!(bench.recorder.take(), [Call::AnswerLost { jobs: Vec::new() }]);
 }
@@ -118,7 +121,10 @@ fn a_commit_whose_answer_is_lost_is_found_in_the_store() {
     bench.recorder.take();
     bench.faults.lock().answers = 1;
     let new = Write::CreateJob(bench.new_job(&bench.devices.clone(), WAITING));
-    let _answered = bench.ask(|answer| crate::writer::Ask::Write(vec![new], answer));
+    let _answered = bench.request(|answer| crate::writer::WriterRequest::Write {
+        writes: vec![new],
+        answer,
+    });
     bench.turn();
     let jobs = bench.jobs().into_iter().map(|job| job.no).collect();
     assert_eq!(bench.recorder.take(), [Call::AnswerLost { jobs }]);

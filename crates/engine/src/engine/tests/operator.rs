@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::bench::Bench;
 use super::sample::{ORG, PRODUCT, WAITING, by};
-use crate::writer::{Answer, Ask, Entry, Retried, WholeJob, WriterError};
+use crate::writer::{Answer, Entry, Retried, WholeJob, WriterError, WriterRequest};
 
 impl Bench {
     pub(super) fn new_job(&self, devices: &[DeviceNo], policy: Policy) -> NewJob {
@@ -32,22 +32,30 @@ impl Bench {
         product_job(self.now, policy)
     }
 
-    /// Asks and does not wait.
-    pub(super) fn ask<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> oneshot::Receiver<Result<T, WriterError>> {
+    /// Submits a request and does not wait.
+    pub(super) fn request<T>(
+        &mut self,
+        request: impl FnOnce(Answer<T>) -> WriterRequest,
+    ) -> oneshot::Receiver<Result<T, WriterError>> {
         let (answer, answered) = oneshot::channel();
-        assert!(self.inbox.ask(ask(answer)), "the inbox has room");
+        assert!(self.inbox.submit(request(answer)), "the inbox has room");
         answered
     }
 
-    /// Asks, and runs the engine until it has answered.
-    pub(super) fn answer<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, WriterError> {
-        let mut answered = self.ask(ask);
+    /// Submits a request, and runs the engine until it has answered.
+    pub(super) fn answer<T>(&mut self, request: impl FnOnce(Answer<T>) -> WriterRequest) -> Result<T, WriterError> {
+        let mut answered = self.request(request);
         self.settle();
         answered.try_recv().expect("an answer")
     }
 
     pub(super) fn write(&mut self, write: Write) -> Done {
-        self.answer(|answer| Ask::Write(vec![write], answer)).unwrap().remove(0)
+        self.answer(|answer| WriterRequest::Write {
+            writes: vec![write],
+            answer,
+        })
+        .unwrap()
+        .remove(0)
     }
 
     pub(super) fn create(&mut self, new: NewJob) -> JobNo {
@@ -88,19 +96,31 @@ impl Bench {
 
     pub(super) fn cancel(&mut self, task: TaskNo) -> Entry {
         let job = self.job_of(task).no;
-        self.answer(|answer| Ask::CancelTasks(job, vec![task], by(), answer))
-            .unwrap()
-            .remove(0)
+        self.answer(|answer| WriterRequest::CancelTasks {
+            job,
+            tasks: vec![task],
+            by: by(),
+            answer,
+        })
+        .unwrap()
+        .remove(0)
     }
 
     pub(super) fn cancel_job(&mut self, job: JobNo) -> WholeJob {
-        self.answer(|answer| Ask::CancelJob(job, by(), answer)).unwrap()
+        self.answer(|answer| WriterRequest::CancelJob { job, by: by(), answer })
+            .unwrap()
     }
 
     pub(super) fn retry(&mut self, task: TaskNo) -> Entry {
         let job = self.job_of(task).no;
         match self
-            .answer(|answer| Ask::Retry(job, Some(vec![task]), by(), None, answer))
+            .answer(|answer| WriterRequest::Retry {
+                job,
+                tasks: Some(vec![task]),
+                by: by(),
+                idempotency: None,
+                answer,
+            })
             .unwrap()
         {
             Retried::Tasks(mut entries) => entries.remove(0).1,
@@ -109,7 +129,16 @@ impl Bench {
     }
 
     pub(super) fn retry_job(&mut self, job: JobNo) -> WholeJob {
-        match self.answer(|answer| Ask::Retry(job, None, by(), None, answer)).unwrap() {
+        match self
+            .answer(|answer| WriterRequest::Retry {
+                job,
+                tasks: None,
+                by: by(),
+                idempotency: None,
+                answer,
+            })
+            .unwrap()
+        {
             Retried::Whole(whole) => whole,
             Retried::Tasks(entries) => panic!("no task was named: {entries:?}"),
         }
@@ -154,12 +183,22 @@ impl Bench {
     }
 
     pub(super) fn disable(&mut self, device: DeviceNo, disabled: bool) {
-        self.answer(|answer| Ask::DisableDevice(device, disabled, by(), answer))
-            .unwrap();
+        self.answer(|answer| WriterRequest::DisableDevice {
+            device,
+            disabled,
+            by: by(),
+            answer,
+        })
+        .unwrap();
     }
 
     pub(super) fn delete_device(&mut self, device: DeviceNo) {
-        self.answer(|answer| Ask::DeleteDevice(device, by(), answer)).unwrap();
+        self.answer(|answer| WriterRequest::DeleteDevice {
+            device,
+            by: by(),
+            answer,
+        })
+        .unwrap();
     }
 }
 

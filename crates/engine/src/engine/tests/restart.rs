@@ -129,7 +129,10 @@ fn an_attempt_that_was_committed_and_never_left_runs_out() {
 fn bulk_work_is_taken_up_where_it_was_left() {
     let mut bench = Bench::new(25_000);
     let create = aldis_store::Write::CreateJob(bench.new_product_job(WAITING));
-    let _answered = bench.ask(|answer| crate::writer::Ask::Write(vec![create], answer));
+    let _answered = bench.request(|answer| crate::writer::WriterRequest::Write {
+        writes: vec![create],
+        answer,
+    });
     for _ in 0..3 {
         bench.turn();
     }

@@ -7,7 +7,7 @@ use aldis_store::rows::Idempotency;
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, by, retrying};
-use crate::writer::{Ask, Entry, Retried};
+use crate::writer::{Entry, Retried, WriterRequest};
 
 #[test]
 fn a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
@@ -155,7 +155,13 @@ fn a_retry_of_a_large_job_goes_in_slices_and_answers_once() {
     };
     let again = || Some(idempotency.clone());
     let once = bench
-        .answer(|answer| Ask::Retry(job, None, by(), again(), answer))
+        .answer(|answer| WriterRequest::Retry {
+            job,
+            tasks: None,
+            by: by(),
+            idempotency: again(),
+            answer,
+        })
         .unwrap();
     let Retried::Whole(whole) = &once else {
         panic!("{once:?}")
@@ -163,7 +169,13 @@ fn a_retry_of_a_large_job_goes_in_slices_and_answers_once() {
     assert_eq!((whole.eligible, &whole.first), (10_500, &first));
     assert!(bench.tasks_of(job).iter().all(|task| task.retries.manual == 1));
     let twice = bench
-        .answer(|answer| Ask::Retry(job, None, by(), again(), answer))
+        .answer(|answer| WriterRequest::Retry {
+            job,
+            tasks: None,
+            by: by(),
+            idempotency: again(),
+            answer,
+        })
         .unwrap();
     assert_eq!(twice, once, "a repeated request gets the same answer");
     assert!(

@@ -10,7 +10,7 @@ use super::sample::{AT_ONCE, BEGIN, REPLY_MS, WAITING};
 use crate::engine::Wake;
 use crate::engine::turn_budget::EVENTS_YIELDING;
 use crate::link::{DeviceEvent, SessionNo};
-use crate::writer::Ask;
+use crate::writer::WriterRequest;
 
 #[test]
 fn an_engine_with_nothing_to_do_sleeps_until_something_arrives() {
@@ -166,7 +166,10 @@ fn as_many_small_jobs_as_callers_create_are_triggered_in_one_turn() {
     let devices = bench.devices.clone();
     for device in devices {
         let create = Write::CreateJob(bench.new_job(&[device], WAITING));
-        let _answered = bench.ask(|answer| Ask::Write(vec![create], answer));
+        let _answered = bench.request(|answer| WriterRequest::Write {
+            writes: vec![create],
+            answer,
+        });
     }
     bench.turn();
     bench.turn();

@@ -80,8 +80,8 @@ impl<'a> Turn<'a> {
     pub(super) fn decide(&mut self, received: &mut Received) -> Result<(), Error> {
         self.presence(&received.events)?;
         self.record_replies(&received.events)?;
-        for ask in received.asks.drain(..) {
-            self.ask(ask)?;
+        for request in received.requests.drain(..) {
+            self.decide_request(request)?;
         }
         self.pass_deadlines()?;
         self.trigger()?;

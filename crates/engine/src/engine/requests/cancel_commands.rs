@@ -1,35 +1,14 @@
-//! Single commands that may wait for their device: whether there is a place for them, and what becomes of those that
-//! are not wanted any more.
+//! Cancelling single commands that wait for their device.
 
 use aldis_core::ids::{DeviceNo, TaskNo};
-use aldis_core::task::{QUEUE_MAX, State};
+use aldis_core::task::State;
 use aldis_store::rows::{Action, Actor};
 use aldis_store::{Error, Write};
 
-use super::turn::Turn;
+use crate::engine::turn::Turn;
 use crate::writer::Answer;
 
 impl Turn<'_> {
-    /// Takes a place for every single command among these writes that may wait for its device; false if there is none.
-    /// Decided here and nowhere before, because many may be on their way at once. A repeated request has its place
-    /// already.
-    pub(super) fn reserve_places(&mut self, writes: &[Write]) -> Result<bool, Error> {
-        for write in writes {
-            let Write::CreateJob(job) = write else { continue };
-            let Some(device) = job.cached_for() else { continue };
-            self.load_queue_length(device)?;
-            if self.queued(device) < QUEUE_MAX {
-                self.reserve_place(device);
-                continue;
-            }
-            match &job.idempotency {
-                Some(asked) if self.is_repeated(asked)? => {}
-                _ => return Ok(false),
-            }
-        }
-        Ok(true)
-    }
-
     /// Cancels the cached commands of a device that have not been sent, or one of them.
     pub(super) fn cancel_commands(
         &mut self,
