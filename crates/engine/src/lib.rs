@@ -19,6 +19,6 @@ pub mod trace;
 pub mod waiters;
 pub mod writer;
 
-pub use engine::{Engine, OUT_MAX, Ports, Wake, logins};
+pub use engine::{AFTER_FAILURE_MS, AFTER_START_MS, Engine, OUT_MAX, Ports, Wake, logins};
 pub use observer::CommitObserver;
 pub use shared::Shared;

@@ -2,5 +2,6 @@
 //!
 //! See ARCHITECTURE.md for the crates and for the walk of one command.
 
+pub mod assembly;
 pub mod config;
 pub mod wiring;

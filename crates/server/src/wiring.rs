@@ -21,19 +21,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aldis_app::Presence;
-use aldis_store::{Driver, Error as StoreError, Opened, Pools, Readers, Store};
+use aldis_store::{Driver, Error as StoreError, Opened, Pools, Store};
 use sha2::{Digest, Sha256};
 
 pub use clock::SystemTimes;
 pub use first_start::FirstStartError;
+pub use punctuality::Punctuality;
 pub use reset_admin::{NewAdminKey, ResetAdminError, reset_admin};
+pub use writer_thread::SLEEP_MAX_MS;
 
+use crate::assembly::{Assembly, start_clock};
 use crate::config::Settings;
-use aldis_app::{App, BlockingPool, Parts, Rng as _, SystemRng};
+use aldis_app::{App, BlockingPool, Rng as _, SystemRng};
 use aldis_core::time::{Clock, Timestamp};
+use aldis_engine::Shared;
 use aldis_engine::clock::ServerClock;
 use aldis_engine::writer::{Inbox, Writer};
-use aldis_engine::{Engine, Ports, Shared};
 use aldis_gateway::{Gateway, Listeners, NotReloaded, Sessions, Tls, TlsError};
 use aldis_net::shutdown::{self, Stop};
 use pid_file::PidFile;
@@ -146,16 +149,13 @@ impl Server {
         // Before anything is made: certificates that cannot be used are a mistake of the settings.
         let secured = listen_under_tls(settings, &clock)?;
         let Opened { mut store, readers } = driver.open(POOLS).map_err(StartError::Open)?;
-        let (commit, stored) = store.last_commit().map_err(|source| StartError::Store {
+        let store_error = |source| StartError::Store {
             dir: settings.data_dir.clone(),
             source,
-        })?;
-        wired.start((commit.0 > 0).then_some(stored), settings.accept_clock);
+        };
+        start_clock(&wired, &*store, settings.accept_clock).map_err(store_error)?;
         first_start::prepare(&mut *store, &settings.data_dir, clock.now(), &SystemRng)?;
-        skip_numbers(&mut *store, clock.now()).map_err(|source| StartError::Store {
-            dir: settings.data_dir.clone(),
-            source,
-        })?;
+        skip_numbers(&mut *store, clock.now()).map_err(store_error)?;
 
         let http = listen::on(settings.http)?;
         let mqtt = listen::on(settings.mqtt)?;
@@ -163,15 +163,26 @@ impl Server {
             listen::address(&http, settings.http)?,
             listen::address(&mqtt, settings.mqtt)?,
         );
-        let engine = start_engine(store, &sessions, &inbox, &shared, &wired).map_err(|source| StartError::Store {
-            dir: settings.data_dir.clone(),
-            source,
-        })?;
+        let assembly = Assembly {
+            store,
+            readers,
+            searches_max: POOLS.searches,
+            inbox: Arc::clone(&inbox),
+            link: Arc::clone(&sessions) as _,
+            presence,
+            shared: shared.clone(),
+            clock: Arc::clone(&wired),
+            blocking: Arc::new(BlockingPool),
+            rng: Arc::new(SystemRng),
+            token_key: token_key(settings)?,
+            settings: app_settings(settings),
+        };
+        let (mut engine, app) = assembly.start().map_err(store_error)?;
+        engine.run_once(wired.reading());
         let (guards, ends) = vital::watch();
         let vital = guards.of(WRITER);
         let writer = WriterThread::start(engine, wired, Arc::clone(&inbox), signal, vital)?;
 
-        let app = app(settings, readers, &inbox, &shared, &clock, presence)?;
         let asked = app.clone();
         let connections = limits::connections(settings.http_connections_max);
         shared.waiters.bound(connections.waiting());
@@ -295,54 +306,13 @@ fn skip_numbers(store: &mut dyn Store, now: Timestamp) -> Result<(), StoreError>
         .map(drop)
 }
 
-fn start_engine(
-    store: Box<dyn Store>,
-    sessions: &Arc<Sessions>,
-    inbox: &Arc<Inbox>,
-    shared: &Shared,
-    clock: &WiredClock,
-) -> Result<Engine, StoreError> {
-    let link = Arc::clone(sessions) as _;
-    let ports = Ports {
-        store,
-        link,
-        inbox: Arc::clone(inbox),
-        observers: Vec::new(),
-        shared: shared.clone(),
-    };
-    let mut engine = Engine::start(ports, clock.reading())?;
-    engine.run_once(clock.reading());
-    Ok(engine)
-}
-
-fn app(
-    settings: &Settings,
-    readers: Readers,
-    inbox: &Arc<Inbox>,
-    shared: &Shared,
-    clock: &Arc<dyn Clock>,
-    presence: Arc<dyn Presence>,
-) -> Result<App, StartError> {
-    Ok(App::new(Parts {
-        store: readers.calls,
-        devices: readers.devices,
-        rows: readers.rows,
-        blocking: Arc::new(BlockingPool),
-        search_reader: readers.searches,
-        searches_max: POOLS.searches,
-        writer: Writer::new(Arc::clone(inbox)),
-        shared: shared.clone(),
-        clock: Arc::clone(clock),
-        presence,
-        rng: Arc::new(SystemRng),
-        token_key: token_key(settings)?,
-        settings: aldis_app::Settings {
-            no_auth: settings.no_auth,
-            tasks_per_job_max: settings.tasks_per_job_max,
-            devices_per_product_max: settings.devices_per_product_max,
-            rate_limit_per_second: settings.rate_limit_per_second,
-        },
-    }))
+fn app_settings(settings: &Settings) -> aldis_app::Settings {
+    aldis_app::Settings {
+        no_auth: settings.no_auth,
+        tasks_per_job_max: settings.tasks_per_job_max,
+        devices_per_product_max: settings.devices_per_product_max,
+        rate_limit_per_second: settings.rate_limit_per_second,
+    }
 }
 
 /// Tokens are sealed with a key of their own, derived from the installation's: they survive a restart, and tell nothing

@@ -16,7 +16,7 @@ use super::ready::Ready;
 use crate::link::{ConnectionNo, Gate, Kinds, SessionNo};
 
 /// Replies to attempts from before a start get at least this long: clients first have to come back and say them again.
-const AFTER_START_MS: i64 = 5_000;
+pub const AFTER_START_MS: i64 = 5_000;
 
 /// Services that a session may have asked for by name before it has settled: more than any device has handlers for.
 /// What it names beyond them waits until it has settled.

@@ -47,6 +47,7 @@ use crate::shared::Shared;
 use crate::waiters::Waiters;
 use crate::writer::{Inbox, Received, WriterError, WriterRequest};
 use batch::Batch;
+pub use devices::AFTER_START_MS;
 pub use gateways::OUT_MAX;
 use memory::Memory;
 use turn::Turn;
@@ -55,9 +56,9 @@ use turn::Turn;
 const CLOCK_IN_DOUBT: &str = "the clock is in doubt; the log says why";
 /// How often a store without commits is asked whether its files are in their place.
 const CHECK_EVERY_MS: i64 = 1_000;
-/// A pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its
+/// The pause after a failed commit: long enough not to hammer a full disk, short enough for a device that waits for its
 /// PUBACK.
-const AFTER_FAILURE_MS: i64 = 200;
+pub const AFTER_FAILURE_MS: i64 = 200;
 /// The longest sleep while attempts are out: PUBACKs, which do not wake the writer, are recorded by then.
 const IDLE_MAX_MS: i64 = 20;
 

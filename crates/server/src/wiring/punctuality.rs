@@ -10,7 +10,7 @@ const STALLED_MS: i64 = 3_000;
 
 /// When the next turn should begin, in ticks of the clock; nothing before the first turn.
 #[derive(Debug, Default)]
-pub(super) struct Punctuality(Option<Due>);
+pub struct Punctuality(Option<Due>);
 
 #[derive(Debug)]
 struct Due {
@@ -22,7 +22,8 @@ struct Due {
 
 impl Punctuality {
     /// By how many milliseconds a turn that begins now is late; `None` if it is not.
-    pub(super) fn late_ms(&self, ticks_ms: i64) -> Option<i64> {
+    #[must_use]
+    pub fn late_ms(&self, ticks_ms: i64) -> Option<i64> {
         let due = self.0.as_ref()?;
         let since_best = ticks_ms.saturating_sub(due.at_best);
         let is_late = ticks_ms.saturating_sub(due.at) >= LATE_MS || since_best >= STALLED_MS;
@@ -30,7 +31,7 @@ impl Punctuality {
     }
 
     /// A turn that began at `began_ms` has ended, and the next is due after a sleep.
-    pub(super) fn turn_ended(&mut self, began_ms: i64, ended_ms: i64, sleep: Duration) {
+    pub fn turn_ended(&mut self, began_ms: i64, ended_ms: i64, sleep: Duration) {
         let sleep_ms = i64::try_from(sleep.as_millis()).unwrap_or(i64::MAX);
         self.0 = Some(Due {
             at: ended_ms.saturating_add(sleep_ms),

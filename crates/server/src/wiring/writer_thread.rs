@@ -13,8 +13,10 @@ use super::{StartError, WiredClock};
 use aldis_engine::writer::Inbox;
 use aldis_engine::{Engine, Wake};
 
-/// The longest sleep: the wall clock may jump, and no sleep notices.
-const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// The longest sleep of the writer's thread between two turns, in milliseconds: the wall clock may jump, and no sleep
+/// notices.
+pub const SLEEP_MAX_MS: i64 = 1_000;
+const SLEEP_MAX: Duration = Duration::from_millis(SLEEP_MAX_MS.unsigned_abs());
 
 /// After a crowded turn, so long more arrives before the next one: a commit costs the same for five replies as for a
 /// hundred. No call for a single device waits for it.

@@ -9,7 +9,9 @@ mod looks;
 use std::collections::HashMap;
 
 use aldis_core::ids::{DeviceNo, WireId};
+use aldis_engine::AFTER_FAILURE_MS;
 use aldis_engine::link::SessionNo;
+use aldis_server::wiring::SLEEP_MAX_MS;
 use aldis_store::DeviceRef;
 
 use super::device::Device;
@@ -21,7 +23,7 @@ use super::oracle::{Checked, Oracle, Violation, broken};
 use super::world::World;
 
 /// Longer than an engine pauses after a failed commit, and than its thread ever sleeps.
-const AFTER_FAULTS_MS: i64 = 1_300;
+const AFTER_FAULTS_MS: i64 = SLEEP_MAX_MS + AFTER_FAILURE_MS + 100;
 
 /// Where the world keeps what it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,19 +5,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use aldis_app::Presence;
-use aldis_app::{App, Blocking, Parts, Rng as AppRng, Settings, Work};
+use aldis_app::{Blocking, Rng as AppRng, Settings, Work};
 use aldis_core::command::Command;
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_core::time::{Clock as _, Timestamp};
-use aldis_engine::clock::{ServerClock, TimeSource};
-use aldis_engine::writer::{Inbox, Writer};
-use aldis_engine::{Engine, Ports, Shared, Wake};
+use aldis_engine::clock::{DRIFT_MAX_MS, ServerClock, TimeSource};
+use aldis_engine::writer::Inbox;
+use aldis_engine::{Engine, Shared, Wake};
 use aldis_http_api::router;
+use aldis_server::assembly::{Assembly, start_clock};
+use aldis_server::wiring::{Punctuality, SLEEP_MAX_MS};
 use aldis_simulator::Rng;
 use aldis_store::rows::Slot;
-use aldis_store::{Page, Read, TaskInfo, held_slots};
+use aldis_store::{Page, Read, Readers, TaskInfo, held_slots};
 use aldis_store_memory::MemoryStore;
 use axum::Router;
 use parking_lot::Mutex;
@@ -33,15 +36,10 @@ use super::run::Medium;
 const BEGIN: i64 = 1_700_000_000_000;
 /// More turns than any work of these small worlds needs: a writer that goes on is spinning.
 const TURNS_MAX: usize = 400;
-/// The writer's thread never sleeps longer.
-const SLEEP_MAX_MS: i64 = 1_000;
+/// The longest sleep of the writer's thread.
+const SLEEP_MAX: Duration = Duration::from_millis(SLEEP_MAX_MS.unsigned_abs());
 /// Waits that are no longer keep every moment of the engine's; in longer ones it may be late by a sleep.
 const EXACT_MS: i64 = 2_000;
-/// How far the server's clock may be from the wall clock before planned moments are translated.
-const DRIFT_MAX_MS: i64 = 5 * 60_000;
-/// A turn that comes so much later than it was due is late, as the writer's thread sees it.
-const LATE_MS: i64 = 2_000;
-
 /// Commands that are out over one connection: few, so that the few devices of these worlds have to wait for their
 /// turns.
 pub(super) const SHARED_MAX: usize = 2;
@@ -135,8 +133,8 @@ pub(super) struct World {
     engine_now: Timestamp,
     /// The clock was in doubt at the engine's last turn.
     held: bool,
-    /// When the next turn is due at the latest, by the time that has really passed.
-    due: i64,
+    /// Whether turns come when they are due, as the writer's thread sees it.
+    punctuality: Punctuality,
     /// The last moment from which replies have had a while longer: a start, a late turn, the end of a doubt.
     pub(super) started: Timestamp,
     /// Processes so far.
@@ -176,7 +174,7 @@ impl World {
             wake: Wake::Nudged,
             engine_now: Timestamp(BEGIN),
             held: false,
-            due: i64::MAX,
+            punctuality: Punctuality::default(),
             started: Timestamp(BEGIN),
             starts: 0,
             turns: 0,
@@ -247,7 +245,8 @@ impl World {
         self.held
     }
 
-    /// As `wiring` does it. A disk that fails now keeps the process from starting, until it is well.
+    /// Starts a process, as the server does: with [`Assembly`]. A disk that fails now keeps the process from starting,
+    /// until it is well.
     pub(super) fn start(&mut self) {
         let nudged = Arc::clone(&self.nudged);
         let inbox = Inbox::new(move || nudged.store(true, Ordering::SeqCst));
@@ -259,45 +258,40 @@ impl World {
             reader,
             observer,
         } = self.disk.open(&self.switch);
-        let (number, stored) = store.last_commit().expect("the disk is well");
+        let (number, _) = store.last_commit().expect("the disk is well");
         self.found_broken = disk::is_whole(&self.switch, number.0).err();
         self.clock = Arc::new(ServerClock::new(self.hands.clone()));
         let accepted = std::mem::take(&mut self.accepts_clock);
         if accepted {
             self.claims = Claims::default();
         }
-        self.clock.start((number.0 > 0).then_some(stored), accepted);
-        let link = Arc::<Wires>::clone(&self.link);
+        start_clock(&self.clock, &*store, accepted).expect("the disk is well");
         let reading = self.clock.reading();
-        let shared = Shared::default();
-        let ports = Ports {
-            store,
-            link,
-            inbox: Arc::clone(&inbox),
-            observers: Vec::new(),
-            shared: shared.clone(),
-        };
-        let mut engine = Engine::start(ports, reading).expect("the disk is well");
-        engine.share_at_most(SHARED_MAX);
         let searched = Arc::clone(&reader);
-        let app = App::new(Parts {
-            rows: Arc::clone(&reader),
-            devices: Arc::clone(&reader),
-            search_reader: Arc::new(move |_budget| Arc::clone(&searched)),
+        let assembly = Assembly {
+            store,
+            readers: Readers {
+                rows: Arc::clone(&reader),
+                devices: Arc::clone(&reader),
+                searches: Arc::new(move |_budget| Arc::clone(&searched)),
+                calls: reader,
+            },
             searches_max: 1,
-            store: reader,
-            blocking: Arc::new(AtOnce),
-            writer: Writer::new(Arc::clone(&inbox)),
-            shared,
-            clock: Arc::<ServerClock<Hands>>::clone(&self.clock),
+            inbox: Arc::clone(&inbox),
+            link: Arc::<Wires>::clone(&self.link),
             presence,
+            shared: Shared::default(),
+            clock: Arc::clone(&self.clock),
+            blocking: Arc::new(AtOnce),
             rng: Arc::<Dice>::clone(&self.dice),
             token_key: [7; 32],
             settings: Settings {
                 no_auth: true,
                 ..Settings::default()
             },
-        });
+        };
+        let (mut engine, app) = assembly.start().expect("the disk is well");
+        engine.share_at_most(SHARED_MAX);
         self.alive = Some(Alive {
             engine,
             inbox,
@@ -305,7 +299,7 @@ impl World {
         });
         self.observer = Some(observer);
         self.engine_now = self.now();
-        self.due = i64::MAX;
+        self.punctuality = Punctuality::default();
         self.started = self.engine_now;
         self.held = reading.held;
         self.starts += 1;
@@ -349,7 +343,7 @@ impl World {
         let Some(alive) = &mut self.alive else { return };
         self.nudged.store(false, Ordering::SeqCst);
         let mut time = self.clock.reading();
-        time.late = time.ticks_ms.saturating_sub(self.due) >= LATE_MS;
+        time.late = self.punctuality.late_ms(time.ticks_ms).is_some();
         self.engine_now = time.now;
         if time.late || self.held && !time.held {
             self.started = self.engine_now;
@@ -357,7 +351,8 @@ impl World {
         self.held = time.held;
         self.link.turn(self.engine_now);
         self.wake = alive.engine.run_once(time);
-        self.due = self.hands.passed() + SLEEP_MAX_MS;
+        self.punctuality
+            .turn_ended(time.ticks_ms, self.hands.passed(), SLEEP_MAX);
         self.turns += 1;
         if self.disk.has_died(&self.switch) {
             self.end(Ending::Killed);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::task::State;
+use aldis_engine::AFTER_START_MS;
 use aldis_engine::link::Kinds;
 use aldis_store::JobTasks;
 
@@ -12,9 +13,6 @@ use crate::simulation::operation::{Call, Choice};
 use crate::simulation::operator::{Answered, Shown};
 use crate::simulation::oracle::{Begun, Checked, broken};
 use crate::simulation::world::SHARED_MAX;
-
-/// Reply deadlines that are near are put off by a start.
-const AFTER_START_MS: i64 = 5_000;
 
 impl History {
     pub(super) fn look(&mut self, choice: Choice) -> Checked {
