@@ -21,7 +21,7 @@ use super::error::{self, Failing};
 use super::health::{self, Probe};
 use super::ignored;
 use super::query::Query;
-use super::rate_limit::RateLimit;
+use super::rate_limit::{RateLimit, ServerClock};
 use super::rooms::{Room, Rooms};
 use super::socket::Peer;
 use super::{body, local_only, openapi, strict, tokens};
@@ -82,7 +82,8 @@ struct CallRooms {
 
 impl Entrance {
     pub(super) fn new(app: App) -> Self {
-        let limit = app.settings().rate_limit_per_second.map(RateLimit::new).map(Arc::new);
+        let limit = app.settings().rate_limit_per_second;
+        let limit = limit.map(|per_second| Arc::new(RateLimit::new(per_second, ServerClock(app.clone()))));
         Self {
             app,
             limit,
@@ -108,7 +109,7 @@ impl Entrance {
 
     fn charge(&self, caller: &Caller) -> Result<(), Failing> {
         match &self.limit {
-            Some(limit) if !limit.admits(caller, self.app.now()) => {
+            Some(limit) if !limit.admits(caller) => {
                 Err(Failing::gateway(StatusCode::TOO_MANY_REQUESTS, limit.message()))
             }
             _ => Ok(()),

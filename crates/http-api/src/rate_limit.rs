@@ -4,23 +4,24 @@
 //! been verified, so that no caller can use up the calls of another's key. Requests for tokens and unverified calls are
 //! not charged.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use aldis_core::ids::{AppKey, OrgId};
-use aldis_core::time::Timestamp;
-use parking_lot::Mutex;
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use parking_lot::RwLock;
 
-use aldis_app::Caller;
+use aldis_app::{App, Caller};
 
 /// After this many seconds a refused caller has at least one call again, whatever the limit: it is one per second or
 /// more.
 pub(super) const RETRY_AFTER_S: u64 = 1;
-/// Buckets remembered. When there would be more, all are forgotten, which at worst gives each caller one second's worth
-/// twice.
-const BUCKETS_MAX: usize = 10_000;
-/// What a call costs. A bucket gains as many of these per millisecond as there may be calls per second.
-const CALL: u64 = 1000;
+/// Callers with a bucket that is not full. When there would be more, all are forgotten, which at worst gives each caller
+/// one second's worth twice.
+const CALLERS_MAX: usize = 10_000;
 
 /// Who is charged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,49 +31,59 @@ enum Payer {
     Unsigned(OrgId),
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    holds: u64,
-    at: Timestamp,
-}
+type Buckets<C> = RateLimiter<Payer, HashMapStateStore<Payer>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// The limit, and what each caller has left of it.
-#[derive(Debug)]
-pub(super) struct RateLimit {
+pub(super) struct RateLimit<C: Clock = ServerClock> {
     per_second: NonZeroU32,
-    buckets: Mutex<HashMap<Payer, Bucket>>,
+    clock: C,
+    buckets: RwLock<Buckets<C>>,
 }
 
-impl RateLimit {
-    pub(super) fn new(per_second: NonZeroU32) -> Self {
+/// The server's one clock, as governor reads it.
+#[derive(Clone)]
+pub(super) struct ServerClock(pub(super) App);
+
+impl Clock for ServerClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let ms = u64::try_from(self.0.now().0).unwrap_or_default();
+        Nanos::from(ms.saturating_mul(1_000_000))
+    }
+}
+
+impl<C: Clock + Clone> RateLimit<C> {
+    pub(super) fn new(per_second: NonZeroU32, clock: C) -> Self {
+        let buckets = RwLock::new(empty(per_second, clock.clone()));
         Self {
             per_second,
-            buckets: Mutex::default(),
+            clock,
+            buckets,
         }
     }
 
     /// Charges one call; `false`: this caller has none left.
-    pub(super) fn admits(&self, caller: &Caller, now: Timestamp) -> bool {
+    pub(super) fn admits(&self, caller: &Caller) -> bool {
         let payer = match &caller.app_key {
             Some(key) => Payer::Key(key.clone()),
             None => Payer::Unsigned(caller.org.clone()),
         };
-        let mut buckets = self.buckets.lock();
-        if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(&payer) {
-            buckets.clear();
+        let admitted = self.buckets.read().check_key(&payer).is_ok();
+        self.bound_memory();
+        admitted
+    }
+
+    /// Forgets full buckets once there are too many, and all if that does not help.
+    fn bound_memory(&self) {
+        if self.buckets.read().len() < CALLERS_MAX {
+            return;
         }
-        let full = CALL * u64::from(self.per_second.get());
-        let bucket = buckets.entry(payer).or_insert(Bucket { holds: full, at: now });
-        // A clock that was put back gives nothing, and is believed from then on.
-        let passed = u64::try_from(now.ms_since(bucket.at)).unwrap_or(0);
-        let gained = passed.saturating_mul(u64::from(self.per_second.get()));
-        bucket.holds = bucket.holds.saturating_add(gained).min(full);
-        bucket.at = now;
-        let enough = bucket.holds >= CALL;
-        if enough {
-            bucket.holds -= CALL;
+        let mut buckets = self.buckets.write();
+        buckets.retain_recent();
+        if buckets.len() >= CALLERS_MAX {
+            *buckets = empty(self.per_second, self.clock.clone());
         }
-        enough
     }
 
     /// What a caller over the limit is told.
@@ -81,9 +92,16 @@ impl RateLimit {
     }
 }
 
+fn empty<C: Clock>(per_second: NonZeroU32, clock: C) -> Buckets<C> {
+    RateLimiter::new(Quota::per_second(per_second), HashMapStateStore::default(), clock)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use aldis_store::rows::Role;
+    use governor::clock::FakeRelativeClock;
 
     use super::*;
 
@@ -98,34 +116,31 @@ mod tests {
         }
     }
 
-    fn limit(per_second: u32) -> RateLimit {
-        RateLimit::new(NonZeroU32::new(per_second).unwrap())
+    fn limit(per_second: u32) -> (RateLimit<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        let limit = RateLimit::new(NonZeroU32::new(per_second).unwrap(), clock.clone());
+        (limit, clock)
     }
 
     #[test]
     fn a_bucket_holds_one_second_and_fills_evenly() {
-        let (limit, caller) = (limit(4), caller("o1", Some("k1")));
-        let at = |ms| limit.admits(&caller, Timestamp(ms));
-        assert_eq!([0; 5].map(at), [true, true, true, true, false]);
-        assert_eq!([249, 250, 250].map(at), [false, true, false]);
+        let ((limit, clock), caller) = (limit(4), caller("o1", Some("k1")));
+        let after = |ms| {
+            clock.advance(Duration::from_millis(ms));
+            limit.admits(&caller)
+        };
+        assert_eq!([0; 5].map(after), [true, true, true, true, false]);
+        assert_eq!([249, 1, 0].map(after), [false, true, false]);
         assert_eq!(
-            [60_000; 5].map(at),
+            [60_000, 0, 0, 0, 0].map(after),
             [true, true, true, true, false],
             "never more than a second's worth"
         );
     }
 
     #[test]
-    fn a_clock_that_is_put_back_stops_nobody_for_long() {
-        let (limit, caller) = (limit(1), caller("o1", None));
-        assert!(limit.admits(&caller, Timestamp(3_600_000)));
-        assert!(!limit.admits(&caller, Timestamp(0)));
-        assert!(limit.admits(&caller, Timestamp(1000)));
-    }
-
-    #[test]
     fn callers_are_charged_apart() {
-        let limit = limit(1);
+        let (limit, _clock) = limit(1);
         for caller in [
             caller("o1", Some("k1")),
             caller("o1", Some("k2")),
@@ -133,17 +148,30 @@ mod tests {
             caller("o2", None),
             caller("o2", Some("o2")),
         ] {
-            assert!(limit.admits(&caller, Timestamp(0)), "{caller:?}");
-            assert!(!limit.admits(&caller, Timestamp(0)), "{caller:?}");
+            assert!(limit.admits(&caller), "{caller:?}");
+            assert!(!limit.admits(&caller), "{caller:?}");
         }
     }
 
     #[test]
     fn memory_is_bounded() {
-        let limit = limit(1);
-        for n in 0..3 * BUCKETS_MAX {
-            limit.admits(&caller(&n.to_string(), None), Timestamp(0));
-            assert!(limit.buckets.lock().len() <= BUCKETS_MAX);
+        let (limit, _clock) = limit(1);
+        for n in 0..3 * CALLERS_MAX {
+            limit.admits(&caller(&n.to_string(), None));
+            assert!(limit.buckets.read().len() <= CALLERS_MAX);
         }
+    }
+
+    #[test]
+    fn full_buckets_are_forgotten_before_others() {
+        let (limit, clock) = limit(1);
+        for n in 0..CALLERS_MAX - 1 {
+            limit.admits(&caller(&n.to_string(), None));
+        }
+        clock.advance(Duration::from_secs(2));
+        let late = caller("late", None);
+        assert!(limit.admits(&late));
+        assert!(!limit.admits(&late), "it is still known");
+        assert_eq!(limit.buckets.read().len(), 1);
     }
 }
