@@ -9,6 +9,7 @@ mod error_pages;
 mod exit;
 mod filter;
 mod interrupt;
+#[cfg(any(feature = "bench", feature = "demo"))]
 mod local_server;
 mod moment;
 mod open_files;

@@ -1,9 +1,11 @@
-//! The subcommands, one file each.
+//! The subcommands, one file each. `bench` and `demo` are features: packages leave them out.
 
 mod access_key;
 mod audit;
+#[cfg(feature = "bench")]
 mod bench;
 mod cert;
+#[cfg(feature = "demo")]
 mod demo;
 mod device;
 mod device_export;
@@ -36,10 +38,12 @@ use crate::interrupt::ignore_hangup;
 pub(crate) enum Command {
     /// Serve the HTTP API and devices
     Serve(serve::Args),
+    #[cfg(feature = "demo")]
     /// Show the main job from end to end, with nothing prepared
     Demo(demo::Demo),
     /// Simulate devices that answer commands, well or badly
     Simulate(Box<simulate::Simulate>),
+    #[cfg(feature = "bench")]
     /// Measure this machine: dispatch, a large job, statistics, memory
     Bench(bench::Bench),
     /// Certificates of a small authority of one's own, for TLS
@@ -83,8 +87,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
     let context = Context::new(cli.global);
     match cli.command {
         Command::Serve(args) => serve(args),
+        #[cfg(feature = "demo")]
         Command::Demo(demo) => wait_for(demo.run(&context)),
         Command::Simulate(simulate) => wait_for(simulate.run(&context)),
+        #[cfg(feature = "bench")]
         Command::Bench(bench) => wait_for(bench.run(&context)),
         Command::Cert(cert) => cert.run(&context),
         Command::Model(model) => wait_for(model.run(&context)),
