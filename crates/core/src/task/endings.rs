@@ -1,7 +1,7 @@
 //! Ends that do not come from the device's word: a window that runs out, the operator, a device that goes away.
 
 use super::describe::Description;
-use super::rounds::{Retryable, absence_code, unsent};
+use super::rounds::{Block, DELETED, DISABLED, Retryable, absence_code, unsent};
 use super::step::{moved, quietly};
 use super::{
     AttemptOutcome, AttemptRecord, AttemptTimes, Condition, Outcome, OutcomeNotes, Presence, Refused, State, Step,
@@ -36,7 +36,7 @@ pub(super) fn expire(task: Task, rules: &Rules, condition: &Condition, now: Time
         };
         return Task {
             result: Some(outcome),
-            ..moved(&task, State::TtlTimedOut, now)
+            ..moved(task, State::TtlTimedOut, now)
         };
     }
     let code = match condition.presence {
@@ -113,7 +113,7 @@ fn cancel_published(task: &Task, withdrawn: bool, now: Timestamp) -> Step {
     let task = Task {
         times,
         result: Some(result),
-        ..moved(task, State::Cancelled, now)
+        ..moved(task.clone(), State::Cancelled, now)
     };
     Step { ended, ..quietly(task) }
 }
@@ -128,7 +128,7 @@ fn cancelled(task: &Task, Description { desc, notes }: Description, now: Timesta
     };
     Task {
         result: Some(outcome),
-        ..moved(task, State::Cancelled, now)
+        ..moved(task.clone(), State::Cancelled, now)
     }
 }
 
@@ -139,21 +139,21 @@ fn last_output(task: &Task) -> Option<String> {
 
 /// A device that was disabled gets nothing more; an attempt that is out runs out.
 pub(super) fn device_disabled(task: &Task, now: Timestamp) -> Result<Step, Refused> {
-    device_went(task, code::NOT_ACTIVE, "device disabled", now)
+    device_went(task, DISABLED, now)
 }
 
 /// A device that was deleted gets nothing more, nor does a new one with its keys.
 pub(super) fn device_deleted(task: &Task, now: Timestamp) -> Result<Step, Refused> {
-    device_went(task, code::DEVICE_GONE, "device deleted", now)
+    device_went(task, DELETED, now)
 }
 
-fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step, Refused> {
+fn device_went(task: &Task, block: Block, now: Timestamp) -> Result<Step, Refused> {
     if !matches!(task.state, State::Queued | State::RetryWait) {
         return Err(Refused::WrongState);
     }
-    let Description { desc, notes } = never_sent(task, why);
+    let Description { desc, notes } = never_sent(task, block.why);
     let outcome = Outcome {
-        code,
+        code: block.code,
         desc,
         output: None,
         sent: false,
@@ -161,7 +161,7 @@ fn device_went(task: &Task, code: i64, why: &str, now: Timestamp) -> Result<Step
     };
     Ok(quietly(Task {
         result: Some(outcome),
-        ..moved(task, State::Failed, now)
+        ..moved(task.clone(), State::Failed, now)
     }))
 }
 

@@ -3,7 +3,7 @@
 use super::rounds::{Retryable, fail};
 use super::step::{moved, quietly};
 use super::{
-    AttemptOutcome, AttemptRecord, AttemptTimes, Event, Link, Outcome, OutcomeNotes, Refused, State, Step, Task, code,
+    AttemptOutcome, AttemptRecord, AttemptTimes, Link, Outcome, OutcomeNotes, Refused, State, Step, Task, code,
     describe,
 };
 use crate::ids::AttemptNo;
@@ -83,7 +83,7 @@ pub(super) fn acked(
     };
     Ok(quietly(Task {
         times,
-        ..moved(task, State::InProgress, now)
+        ..moved(task.clone(), State::InProgress, now)
     }))
 }
 
@@ -96,7 +96,7 @@ pub(super) fn replied(
     reply: &Reply,
     now: Timestamp,
 ) -> Result<Step, Refused> {
-    if attempt == AttemptNo(0) || attempt > task.attempt {
+    if !was_sent(task, attempt) {
         return Err(Refused::NeverSent);
     }
     if !(task.state.is_out() && attempt == task.attempt) {
@@ -112,7 +112,7 @@ pub(super) fn replied(
     if reply.is_success() {
         return Ok(quietly(Task {
             result: Some(outcome),
-            ..moved(&task, State::Succeeded, now)
+            ..moved(task, State::Succeeded, now)
         }));
     }
     let ended = vec![AttemptRecord {
@@ -135,20 +135,25 @@ pub(super) fn replied(
 }
 
 /// A reply that reaches a task just cancelled by this very step.
-pub(super) fn after_the_end(ended: Step, event: Event<'_>, now: Timestamp) -> Result<Step, Refused> {
-    match event {
-        Event::Replied { attempt, reply, .. } if attempt > AttemptNo(0) && attempt <= ended.task.attempt => {
-            Ok(late(ended, attempt, reply, now))
-        }
-        _ => Ok(ended),
+pub(super) fn after_the_end(ended: Step, attempt: AttemptNo, reply: &Reply, now: Timestamp) -> Step {
+    if was_sent(&ended.task, attempt) {
+        late(ended, attempt, reply, now)
+    } else {
+        ended
     }
+}
+
+/// Whether the task has ever had this attempt.
+fn was_sent(task: &Task, attempt: AttemptNo) -> bool {
+    attempt > AttemptNo(0) && attempt <= task.attempt
 }
 
 /// A reply to an attempt that has already ended. Only a success changes anything: it forbids further attempts.
 fn late(step: Step, attempt: AttemptNo, reply: &Reply, now: Timestamp) -> Step {
+    let outcome = reply.outcome();
     let outcome = Outcome {
-        desc: describe::late(attempt, &reply.outcome()),
-        ..reply.outcome()
+        desc: describe::late(attempt, &outcome),
+        ..outcome
     };
     let times = AttemptTimes {
         ended: Some(now),
@@ -173,7 +178,7 @@ fn with_late_success(task: Task, outcome: Outcome, now: Timestamp) -> Task {
     match task.state {
         State::Queued | State::RetryWait => Task {
             result: Some(outcome),
-            ..moved(&task, State::Succeeded, now)
+            ..moved(task, State::Succeeded, now)
         },
         State::Published | State::InProgress | State::Failed | State::ResponseTimedOut | State::TtlTimedOut => Task {
             late_success: task.late_success.or(Some(outcome)),

@@ -66,6 +66,29 @@ pub(super) fn retry_asked(task: &Task, rules: &Rules, condition: &Condition, now
     Ok(quietly(start(task, rules, condition, now)))
 }
 
+/// Why a device is sent nothing, whatever waits for it.
+pub(super) struct Block {
+    pub(super) code: i64,
+    pub(super) why: &'static str,
+}
+
+pub(super) const DELETED: Block = Block {
+    code: code::DEVICE_GONE,
+    why: "device deleted",
+};
+pub(super) const DISABLED: Block = Block {
+    code: code::NOT_ACTIVE,
+    why: "device disabled",
+};
+
+fn blocked_by(condition: &Condition) -> Option<Block> {
+    if condition.deleted {
+        Some(DELETED)
+    } else {
+        condition.disabled.then_some(DISABLED)
+    }
+}
+
 /// The round would need a place in the device's queue: it does not fail for another reason before.
 fn would_wait(rules: &Rules, condition: &Condition) -> bool {
     !condition.disabled && !must_be_there(rules, condition)
@@ -78,11 +101,8 @@ fn must_be_there(rules: &Rules, condition: &Condition) -> bool {
 
 /// What trigger, due retry and retry by hand have in common.
 fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Task {
-    if condition.deleted {
-        return unsent(task, rules, code::DEVICE_GONE, "device deleted", Retryable::Never, now);
-    }
-    if condition.disabled {
-        return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Retryable::Never, now);
+    if let Some(block) = blocked_by(condition) {
+        return unsent(task, rules, block.code, block.why, Retryable::Never, now);
     }
     if must_be_there(rules, condition) {
         return unsent(
@@ -101,7 +121,7 @@ fn start(task: Task, rules: &Rules, condition: &Condition, now: Timestamp) -> Ta
     if now >= task.window_end(rules) {
         return endings::expire(task, rules, condition, now);
     }
-    moved(&task, State::Queued, now)
+    moved(task, State::Queued, now)
 }
 
 /// Offline and never seen at all have codes of their own.
@@ -145,7 +165,7 @@ pub(super) fn fail(
     if let Some(success) = task.late_success.clone() {
         return Task {
             result: Some(success),
-            ..moved(&task, State::Succeeded, now)
+            ..moved(task, State::Succeeded, now)
         };
     }
     let armed = retryable == Retryable::WithTime && !task.disarmed && !task.is_covered_by_mark(rules);
@@ -160,12 +180,12 @@ pub(super) fn fail(
             Task {
                 due: Some(due),
                 result,
-                ..moved(&task, State::RetryWait, now)
+                ..moved(task, State::RetryWait, now)
             }
         }
         None => Task {
             result,
-            ..moved(&task, end, now)
+            ..moved(task, end, now)
         },
     }
 }
@@ -197,7 +217,7 @@ pub(super) fn claim(task: &Task, rules: &Rules, now: Timestamp) -> Result<Step, 
     let task = Task {
         attempt,
         times,
-        ..moved(task, State::Published, now)
+        ..moved(task.clone(), State::Published, now)
     };
     let reply_deadline = now.plus_ms(rules.policy.reply_timeout_ms);
     Ok(Step {
@@ -268,7 +288,7 @@ fn taken_back(
     // To the row it is as if nothing had happened: its times are those of attempts that left.
     let task = Task {
         times: AttemptTimes::default(),
-        ..moved(task, State::Queued, now)
+        ..moved(task.clone(), State::Queued, now)
     };
     Ok((task, ended))
 }
@@ -277,14 +297,11 @@ fn back_in_queue(task: Task, rules: &Rules, condition: &Condition, now: Timestam
     if let Some(success) = task.late_success.clone() {
         return Task {
             result: Some(success),
-            ..moved(&task, State::Succeeded, now)
+            ..moved(task, State::Succeeded, now)
         };
     }
-    if condition.deleted {
-        return unsent(task, rules, code::DEVICE_GONE, "device deleted", Retryable::Never, now);
-    }
-    if condition.disabled {
-        return unsent(task, rules, code::NOT_ACTIVE, "device disabled", Retryable::Never, now);
+    if let Some(block) = blocked_by(condition) {
+        return unsent(task, rules, block.code, block.why, Retryable::Never, now);
     }
     if now >= task.window_end(rules) {
         return endings::expire(task, rules, condition, now);

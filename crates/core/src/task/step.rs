@@ -24,7 +24,7 @@ fn under_mark(task: &Task, event: Event<'_>, now: Timestamp) -> Result<Step, Ref
     };
     let cancelled = endings::cancel(task, withdrawn, now)?;
     match event {
-        Event::Replied { .. } => replies::after_the_end(cancelled, event, now),
+        Event::Replied { attempt, reply, .. } => Ok(replies::after_the_end(cancelled, attempt, reply, now)),
         Event::RetryAsked(_) => Ok(Step {
             declined: Some(Refused::WrongState),
             ..cancelled
@@ -75,10 +75,10 @@ pub(super) fn quietly(task: Task) -> Step {
 }
 
 /// The task in another state.
-pub(super) fn moved(task: &Task, state: State, now: Timestamp) -> Task {
+pub(super) fn moved(task: Task, state: State, now: Timestamp) -> Task {
     Task {
         state,
         updated: now,
-        ..task.clone()
+        ..task
     }
 }

@@ -85,8 +85,9 @@ impl Turn<'_> {
 
     /// A login is always later than the end before it: so the next start can tell who was online when the process died.
     fn login_moment(&self, device: DeviceNo) -> Timestamp {
+        let now = self.now();
         let left = self.facts(device).and_then(|facts| facts.last_offline);
-        left.map_or(self.now(), |left| self.now().max(left.plus_ms(1)))
+        left.map_or(now, |left| now.max(left.plus_ms(1)))
     }
 
     /// Nothing of the device's tasks moves: whatever is out may still be answered on its next connection.
