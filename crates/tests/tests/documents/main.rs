@@ -1,7 +1,10 @@
 //! What documents say of the code is there.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../end_to_end/harness/binary.rs"]
+mod binary;
 mod links;
+mod names;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -11,8 +14,8 @@ use std::process::Command;
 const RULES: usize = 26;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// The tracked files that match one of the patterns, by their path from the root, with their text.
-fn tracked(patterns: &[&str]) -> Vec<(String, String)> {
+/// The tracked files that match one of the patterns, by their path from the root.
+fn listed(patterns: &[&str]) -> Vec<String> {
     let listed = Command::new("git")
         .arg("ls-files")
         .args(patterns)
@@ -21,13 +24,16 @@ fn tracked(patterns: &[&str]) -> Vec<(String, String)> {
     let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
     // A file that was moved and not added yet is listed under its former name.
     let there = listed.lines().filter(|path| Path::new(ROOT).join(path).exists());
-    let read = |path: &str| {
-        (
-            path.to_owned(),
-            std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap(),
-        )
+    there.map(str::to_owned).collect()
+}
+
+/// The same with their text.
+fn tracked(patterns: &[&str]) -> Vec<(String, String)> {
+    let read = |path: String| {
+        let text = std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap();
+        (path, text)
     };
-    there.map(read).collect()
+    listed(patterns).into_iter().map(read).collect()
 }
 
 fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
