@@ -4,7 +4,7 @@ use aldis_core::ids::{DeviceNo, TaskNo};
 use aldis_core::task::{Event, Link, State};
 use aldis_store::Error;
 
-use super::devices::OutstandingAttempt;
+use super::slots::OutstandingAttempt;
 use super::turn::Turn;
 use super::work::Bulk;
 

@@ -1,8 +1,5 @@
 //! What the engine keeps in memory of devices: sessions, held slots, and the queues of those that are present.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use aldis_core::command::Command;
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::time::Timestamp;
@@ -13,7 +10,8 @@ use super::jobs::Jobs;
 use super::maps::Map;
 use super::queue::{Place, Queue};
 use super::ready::Ready;
-use crate::link::{ConnectionNo, Gate, Kinds, SessionNo};
+use super::slots::{OutstandingAttempt, Slots};
+use crate::link::{Kinds, SessionNo};
 
 /// Replies to attempts from before a start get at least this long: clients first have to come back and say them again.
 pub const AFTER_START_MS: i64 = 5_000;
@@ -30,54 +28,6 @@ pub(super) struct Session {
     pub(super) kinds: Kinds,
     /// It is about to be ended and gets nothing more.
     pub(super) closing: bool,
-}
-
-/// A device's slot, and what is known of the attempt that holds it.
-#[derive(Debug, Clone)]
-pub(super) struct OutstandingAttempt {
-    pub(super) slot: Slot,
-    /// `None` after a restart: it may have left.
-    pub(super) gate: Option<Arc<Gate>>,
-    /// The session that was given the attempt.
-    pub(super) session: Option<SessionNo>,
-    /// The end of that session.
-    pub(super) lost_at: Option<Timestamp>,
-    /// A message on the command's reply topic has come whose id could not be read.
-    pub(super) unreadable: bool,
-}
-
-impl OutstandingAttempt {
-    /// The attempt's id.
-    pub(super) fn wire(&self) -> WireId {
-        WireId::new(self.slot.task, self.slot.attempt)
-    }
-
-    /// The gateway's connection that the attempt went over, if it did.
-    fn shared(&self) -> Option<ConnectionNo> {
-        self.session.and_then(SessionNo::shared)
-    }
-
-    /// When the attempt was given to the socket.
-    pub(super) fn handed(&self) -> Option<Timestamp> {
-        self.gate.as_ref().and_then(|gate| gate.handed())
-    }
-
-    /// The socket has taken it, and no PUBACK will ever tell more: with QoS 0 that is all that can be known of its
-    /// link.
-    pub(super) fn left_for_good(&self) -> bool {
-        let left = |gate: &Gate| !gate.expects_puback() && gate.handed().is_some();
-        self.gate.as_deref().is_some_and(left)
-    }
-
-    /// It has not left, as of now.
-    pub(super) fn is_open(&self) -> bool {
-        self.gate.as_ref().is_some_and(|gate| gate.is_open())
-    }
-
-    /// Takes the attempt back; false if bytes of it may have left.
-    pub(super) fn withdraw(&self) -> bool {
-        self.gate.as_ref().is_some_and(|gate| gate.withdraw())
-    }
 }
 
 /// A device that can take a task now.
@@ -133,15 +83,11 @@ impl Entry {
 pub(super) struct Devices {
     entries: Map<DeviceNo, Entry>,
     present: usize,
-    deadlines: BTreeSet<(Timestamp, DeviceNo)>,
+    slots: Slots,
     /// Devices that may take their next task: dispatch looks at them.
     ready: Ready,
     /// Connections that sub-devices share.
     gateways: Gateways,
-    /// Slots freed since the last commit: what is known of them comes back if the next one fails.
-    freed: Map<DeviceNo, OutstandingAttempt>,
-    /// Slots that have a row of their own, because no stored task implies them.
-    slot_rows: BTreeMap<DeviceNo, Slot>,
     /// Sessions to be ended by the next commit: they go on if it fails.
     closed: Vec<(DeviceNo, SessionNo)>,
 }
@@ -160,7 +106,7 @@ impl Devices {
 
     /// True if attempts are in flight: their PUBACKs do not wake the writer.
     pub(super) fn await_pubacks(&self) -> bool {
-        !self.deadlines.is_empty() && self.present > 0
+        !self.slots.is_empty() && self.present > 0
     }
 
     pub(super) fn session(&self, device: DeviceNo) -> Option<&Session> {
@@ -206,7 +152,7 @@ impl Devices {
 
     /// What was decided is stored.
     pub(super) fn committed(&mut self) {
-        self.freed.clear();
+        self.slots.committed();
         self.closed.clear();
     }
 
@@ -320,7 +266,7 @@ impl Devices {
     /// The slot is taken; that stands in a commit before its attempt leaves.
     pub(super) fn take_slot(&mut self, held: OutstandingAttempt) {
         let device = held.slot.device;
-        self.deadlines.insert((held.slot.reply_deadline, device));
+        self.slots.take(&held);
         if let Some(connection) = held.shared() {
             self.gateways.taken(connection);
         }
@@ -332,11 +278,10 @@ impl Devices {
     pub(super) fn free_slot(&mut self, device: DeviceNo) {
         let held = self.entries.get_mut(&device).and_then(|entry| entry.held.take());
         let Some(held) = held else { return };
-        self.deadlines.remove(&(held.slot.reply_deadline, device));
         if let Some(connection) = held.shared() {
             self.gateways.freed(connection);
         }
-        self.freed.insert(device, held);
+        self.slots.free(held);
         self.forget_if_idle(device);
         self.refresh(device);
     }
@@ -348,48 +293,30 @@ impl Devices {
         device: DeviceNo,
         implied_by_task: impl FnOnce(&Slot) -> bool,
     ) -> Option<(DeviceNo, Option<Slot>)> {
-        let unimplied = self
-            .held(device)
-            .map(|held| held.slot)
-            .filter(|slot| !implied_by_task(slot));
-        match unimplied {
-            Some(slot) if !self.has_row(&slot) => {
-                self.slot_rows.insert(device, slot);
-                Some((device, Some(slot)))
-            }
-            None if self.slot_rows.remove(&device).is_some() => Some((device, None)),
-            Some(_) | None => None,
-        }
+        let held = self.held(device).map(|held| held.slot);
+        let unimplied = held.filter(|slot| !implied_by_task(slot));
+        self.slots.sync_row(device, unimplied)
     }
 
     /// Whether this slot has a row of its own.
     pub(super) fn has_row(&self, slot: &Slot) -> bool {
-        let written = self.slot_rows.get(&slot.device);
-        written.is_some_and(|written| written.task == slot.task && written.attempt == slot.attempt)
+        self.slots.has_row(slot)
     }
 
-    /// Slots as they are stored, those that are `written` among them. What is known of gates and links is kept where it
-    /// still fits.
-    pub(super) fn restore_slots(&mut self, slots: Vec<Slot>, written: Vec<Slot>) {
-        let mut freed = std::mem::take(&mut self.freed);
+    /// Slots as they are stored, those that have `rows` of their own among them. What is known of gates and links is
+    /// kept where it still fits.
+    pub(super) fn restore_slots(&mut self, slots: Vec<Slot>, rows: Vec<Slot>) {
+        let mut freed = self.slots.restore(rows);
         let mut before: Map<DeviceNo, OutstandingAttempt> = Map::default();
         for (device, entry) in &mut self.entries {
             before.extend(entry.held.take().map(|held| (*device, held)));
         }
-        self.deadlines.clear();
         self.gateways.recount();
-        self.slot_rows = written.into_iter().map(|slot| (slot.device, slot)).collect();
         for slot in slots {
             let both = [before.remove(&slot.device), freed.remove(&slot.device)];
             let is_it = |held: &OutstandingAttempt| held.slot.task == slot.task && held.slot.attempt == slot.attempt;
             let known = both.into_iter().flatten().find(is_it);
-            self.take_slot(known.unwrap_or(OutstandingAttempt {
-                slot,
-                gate: None,
-                session: None,
-                lost_at: None,
-                unreadable: false,
-            }));
+            self.take_slot(known.unwrap_or_else(|| OutstandingAttempt::stored(slot)));
         }
         self.entries
             .retain(|_, entry| entry.session.is_some() || entry.held.is_some());
@@ -398,31 +325,24 @@ impl Devices {
     /// After a start every slot is held for a while yet.
     pub(super) fn extend_deadlines(&mut self, ready: Timestamp) {
         let earliest = ready.plus_ms(AFTER_START_MS);
-        self.deadlines.clear();
-        for (device, entry) in &mut self.entries {
-            let Some(held) = &mut entry.held else { continue };
+        let held = self.entries.values_mut().filter_map(|entry| entry.held.as_mut());
+        self.slots.set_deadlines(held.map(|held| {
             held.slot.reply_deadline = held.slot.reply_deadline.max(earliest);
-            self.deadlines.insert((held.slot.reply_deadline, *device));
-        }
+            (held.slot.reply_deadline, held.slot.device)
+        }));
     }
 
     pub(super) fn all_held(&self) -> impl Iterator<Item = &OutstandingAttempt> {
-        let devices = self.deadlines.iter().map(|(_, device)| *device);
-        devices.filter_map(|device| self.held(device))
+        self.slots.devices().filter_map(|device| self.held(device))
     }
 
     /// Devices whose attempt has run out of time, at most `limit`.
     pub(super) fn past_deadline(&self, now: Timestamp, limit: usize) -> Vec<DeviceNo> {
-        self.deadlines
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .take(limit)
-            .map(|(_, device)| *device)
-            .collect()
+        self.slots.past_deadline(now, limit)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.slots.next_deadline()
     }
 
     /// How much waits for a present device.
@@ -503,14 +423,7 @@ impl Devices {
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         let queued: usize = self.entries.values().map(|entry| entry.queue.len()).sum();
-        self.entries.len()
-            + queued
-            + self.deadlines.len()
-            + self.ready.size()
-            + self.gateways.size()
-            + self.freed.len()
-            + self.slot_rows.len()
-            + self.closed.len()
+        self.entries.len() + queued + self.slots.size() + self.ready.size() + self.gateways.size() + self.closed.len()
     }
 
     pub(super) fn has_ready(&self) -> bool {

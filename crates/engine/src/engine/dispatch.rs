@@ -7,7 +7,8 @@ use aldis_core::task::{Event, Publish, Refused};
 use aldis_store::Error;
 use aldis_store::rows::Slot;
 
-use super::devices::{Eligible, OutstandingAttempt, Session};
+use super::devices::{Eligible, Session};
+use super::slots::OutstandingAttempt;
 use super::turn::Turn;
 use crate::link::{Gate, Order, Outgoing};
 

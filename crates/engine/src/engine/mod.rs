@@ -24,6 +24,7 @@ mod queue_reservations;
 mod ready;
 mod replies;
 mod requests;
+mod slots;
 mod task_cache;
 mod trigger;
 mod turn;

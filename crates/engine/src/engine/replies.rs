@@ -4,7 +4,7 @@ use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::{AttemptOutcome, AttemptRecord, Event, Reply, State};
 use aldis_store::Error;
 
-use super::devices::OutstandingAttempt;
+use super::slots::OutstandingAttempt;
 use super::turn::Turn;
 use crate::link::{AnswerTo, DeviceEvent, Order};
 use crate::trace;

@@ -4,7 +4,7 @@ use aldis_core::ids::{DeviceNo, WireId};
 use aldis_store::rows::Slot;
 
 use super::Turn;
-use crate::engine::devices::OutstandingAttempt;
+use crate::engine::slots::OutstandingAttempt;
 
 impl Turn<'_> {
     /// Takes the device's slot for an attempt.

@@ -1,14 +1,15 @@
 //! All that the engine keeps between turns. It can be read again from the store, but for the sessions themselves.
 
+mod commit;
+mod load;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use aldis_core::ids::{DeviceNo, JobNo, OrgId, TaskNo};
-use aldis_core::job::JobState;
+use aldis_core::ids::{DeviceNo, OrgId, TaskNo};
 use aldis_core::task::{State, Task, Visits};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::Job;
-use aldis_store::{Committed, Done, Error, Read, ReadJobs, StepWrite, Write, held_slots};
+use aldis_store::Write;
 
 use super::devices::{Devices, Eligible};
 use super::fair::Fair;
@@ -29,8 +30,6 @@ use crate::writer::WriterRequest;
 /// For this long after a start, a device that has been seen before counts as busy, not as absent: it is on its way
 /// back.
 const RETURNING_MS: i64 = 60_000;
-/// Commits after which jobs that have nothing left to do are dropped from memory.
-const COMMITS_PER_SWEEP: u64 = 512;
 
 pub(super) struct Memory {
     jobs: Jobs,
@@ -84,27 +83,6 @@ impl Memory {
         }
     }
 
-    /// Reads everything again but the sessions, whose queues are read anew.
-    pub(super) fn reload(&mut self, store: &dyn Read, now: Timestamp) -> Result<(), Error> {
-        self.jobs = Jobs::default();
-        // A caller that waits for the retry of a whole job gets "unknown": part of it may not be stored.
-        self.bulk.clear();
-        self.tasks.clear();
-        let at_work = store.jobs_at_work()?;
-        self.devices.restore_slots(held_slots(store, &at_work)?, store.slots()?);
-        let reserved = reserved_places(store, &at_work)?;
-        for job in at_work {
-            self.take_up(job);
-        }
-        for (job, device) in reserved {
-            self.jobs.reserve_place(job, device);
-        }
-        self.reload_queues(store)?;
-        self.next_due = store.due_tasks(now, 1)?.first().map(|_| now).or(store.next_due(now)?);
-        self.stale = false;
-        Ok(())
-    }
-
     pub(super) fn devices(&self) -> &Devices {
         &self.devices
     }
@@ -127,73 +105,11 @@ impl Memory {
         &self.proofs
     }
 
-    fn reload_queues(&mut self, store: &dyn Read) -> Result<(), Error> {
-        let present = self.devices.present();
-        let queues = store.queued(&present)?;
-        let tasks: Vec<TaskNo> = queues.iter().flatten().map(|task| task.no).collect();
-        self.load_jobs(store, &tasks)?;
-        for (device, queue) in present.into_iter().zip(queues) {
-            let places = self.places(&queue);
-            self.devices.set_queue(device, places);
-        }
-        Ok(())
-    }
-
     /// Work on a job, behind what its organization has waiting. That of a job which is not known any more has turns of
     /// its own.
     pub(super) fn push_bulk(&mut self, bulk: Bulk) {
         let org = self.jobs.get(bulk.job()).map(|job| job.org.clone());
         self.bulk.push(&org.unwrap_or_else(|| OrgId::from("")), bulk);
-    }
-
-    /// A job as it is stored, with the bulk work that it still needs.
-    fn take_up(&mut self, job: Job) {
-        let no = job.no;
-        if job.deleted {
-            self.bulk.push(&job.org, Bulk::Purge { job: no });
-            return;
-        }
-        if job.cancel_mark > job.settled_mark {
-            let settle = Bulk::Settle {
-                job: no,
-                mark: job.cancel_mark,
-                after: None,
-            };
-            self.bulk.push(&job.org, settle);
-        }
-        let triggered = job.members.as_ref().is_some_and(|members| members.trigger.is_some());
-        if triggered && !job.is_written() {
-            self.bulk.push(&job.org, Bulk::WriteMembers { job: no });
-        }
-        self.jobs.add(job);
-    }
-
-    /// Reads a job by its number if it is not in memory; false if it does not exist.
-    pub(super) fn find_job(&mut self, store: &dyn Read, no: JobNo) -> Result<bool, Error> {
-        if self.jobs.get(no).is_none()
-            && let Some(detail) = store.job(no)?
-        {
-            self.jobs.add(detail.job);
-        }
-        Ok(self.jobs.get(no).is_some())
-    }
-
-    /// Reads the jobs of these tasks, as far as they exist and are not in memory.
-    pub(super) fn load_jobs(&mut self, store: &dyn Read, tasks: &[TaskNo]) -> Result<(), Error> {
-        let unknown: Vec<TaskNo> = tasks
-            .iter()
-            .copied()
-            .filter(|task| self.jobs.of(*task).is_none())
-            .collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        for job in store.jobs_of(&unknown)? {
-            if self.jobs.get(job.no).is_none() {
-                self.jobs.add(job);
-            }
-        }
-        Ok(())
     }
 
     /// The places of queued tasks. A task whose job is not known any more has none.
@@ -208,107 +124,6 @@ impl Memory {
             job: job.no,
             task: task.no,
         })
-    }
-
-    /// Follows a commit: jobs that it has made new or changed are read, bulk work that it leaves is put in line, and its
-    /// rows are kept as far as they are likely to be needed.
-    pub(super) fn committed(
-        &mut self,
-        store: &dyn Read,
-        writes: Vec<Write>,
-        committed: &Committed,
-        pending: &[(DeviceNo, Place)],
-    ) -> Result<(), Error> {
-        self.latest.stored();
-        // Behind all other writes of a turn.
-        if let Some(Write::UseUp { proofs, .. }) = writes.last() {
-            self.proofs.stored(proofs);
-        }
-        self.devices.join_all(pending);
-        for (write, done) in writes.into_iter().zip(&committed.done) {
-            self.write_committed(store, write, done)?;
-        }
-        self.commits += 1;
-        if self.commits.is_multiple_of(COMMITS_PER_SWEEP) {
-            self.sweep(store)?;
-        }
-        Ok(())
-    }
-
-    /// Follows one write.
-    fn write_committed(&mut self, store: &dyn Read, write: Write, done: &Done) -> Result<(), Error> {
-        match (write, done) {
-            (Write::Steps(steps), Done::Steps(applied)) => self.follow_steps(steps, applied),
-            (Write::CreateJob(job), Done::Job { no, created: true }) => {
-                self.learn_job(store, *no)?;
-                if let Some(device) = job.cached_for() {
-                    self.jobs.reserve_place(*no, device);
-                }
-            }
-            (Write::TriggerJob { job }, Done::Count(_)) => self.learn_job(store, job)?,
-            (Write::WriteTasks { job, tasks, .. }, Done::Yes) => {
-                self.refresh_job(store, job)?;
-                tasks.into_iter().for_each(|created| self.cache_task(created.task));
-            }
-            (Write::CancelJob { job, .. }, Done::Count(_)) => self.settle_job(store, job)?,
-            (Write::PurgeJob { job, limit }, Done::Count(removed)) if *removed >= limit as u64 => {
-                self.push_bulk(Bulk::Purge { job });
-            }
-            (Write::DeleteJob { job, .. }, Done::Yes) => self.forget_deleted(job),
-            (Write::DeleteJob { job, .. }, Done::Refused(_)) => self.remember_job(store, job)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// What a commit has stored of present devices need not be read again.
-    fn follow_steps(&mut self, steps: Vec<StepWrite>, applied: &[bool]) {
-        let of = steps.len();
-        let lost = applied.iter().filter(|applied| !**applied).count();
-        if lost > 0 {
-            tracing::error!(lost, of, "steps lost their race");
-            self.stale = true;
-        }
-        let stored = steps.into_iter().zip(applied).filter(|(_, applied)| **applied);
-        stored.for_each(|(step, _)| self.cache_task(step.task));
-    }
-
-    fn learn_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
-        if let Some(detail) = store.job(no)? {
-            self.take_up(detail.job);
-        }
-        Ok(())
-    }
-
-    /// A slice of members has been written; the next follows.
-    fn refresh_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
-        let Some(detail) = store.job(no)? else { return Ok(()) };
-        if !detail.job.is_written() {
-            self.bulk.push(&detail.job.org, Bulk::WriteMembers { job: no });
-        }
-        self.jobs.add(detail.job);
-        Ok(())
-    }
-
-    fn settle_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
-        let Some(detail) = store.job(no)? else { return Ok(()) };
-        let settle = Bulk::Settle {
-            job: no,
-            mark: detail.job.cancel_mark,
-            after: None,
-        };
-        self.bulk.push(&detail.job.org, settle);
-        self.jobs.add(detail.job);
-        Ok(())
-    }
-
-    /// A job that was not deleted after all.
-    fn remember_job(&mut self, store: &dyn Read, no: JobNo) -> Result<(), Error> {
-        let unknown = self.jobs.get(no).is_none();
-        if let Some(detail) = store.job(no)?.filter(|_| unknown) {
-            self.jobs.add(detail.job);
-        }
-        Ok(())
     }
 
     /// Keeps a row as it is stored, if it is likely to be needed.
@@ -381,29 +196,6 @@ impl Memory {
     /// Takes a row out of the cache: its holder may change it.
     pub(super) fn take_cached(&mut self, no: TaskNo) -> Option<Task> {
         self.tasks.take(no)
-    }
-
-    fn forget_deleted(&mut self, no: JobNo) {
-        self.push_bulk(Bulk::Purge { job: no });
-        self.jobs.forget(no);
-    }
-
-    fn sweep(&mut self, store: &dyn Read) -> Result<(), Error> {
-        let mut keep: HashSet<JobNo> = store.numbers_at_work()?.into_iter().collect();
-        keep.extend(
-            self.jobs
-                .iter()
-                .filter(|job| job.state == JobState::Init)
-                .map(|job| job.no),
-        );
-        keep.extend(
-            self.devices
-                .all_held()
-                .filter_map(|held| self.jobs.of(held.slot.task))
-                .map(|job| job.no),
-        );
-        self.jobs.keep_only(&keep);
-        Ok(())
     }
 
     /// A device not seen since the start may yet come back; one that was here and has left may not.
@@ -569,26 +361,6 @@ impl Memory {
         .flatten()
         .min()
     }
-}
-
-/// Single commands that may wait and have not triggered: stored by the last commit before a start, or before one that
-/// failed.
-fn reserved_places(store: &dyn ReadJobs, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
-    let untriggered = |job: &&Job| job.single && job.policy.ttl_ms > 0 && job.total.is_none() && job.cancel_mark == 0;
-    let kept = at_work.iter().filter(untriggered).filter(|job| !job.deleted);
-    let (jobs, tasks): (Vec<JobNo>, Vec<TaskNo>) = kept.filter_map(|job| Some((job.no, job.first_task?))).unzip();
-    if tasks.is_empty() {
-        return Ok(Vec::new());
-    }
-    let devices = store
-        .tasks(&tasks)?
-        .into_iter()
-        .map(|task| task.map(|task| task.device));
-    Ok(jobs
-        .into_iter()
-        .zip(devices)
-        .filter_map(|(job, device)| Some((job, device?)))
-        .collect())
 }
 
 /// A task that waits for its turn.
