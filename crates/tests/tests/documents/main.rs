@@ -3,6 +3,7 @@
 
 #[path = "../end_to_end/harness/binary.rs"]
 mod binary;
+mod blocks;
 mod links;
 mod names;
 mod words;
