@@ -5,7 +5,7 @@ use aldis_core::task::State;
 use aldis_store::Refusal;
 
 use super::{App, Caller, Error};
-use aldis_engine::writer::{Entry, WholeJob, WriterError};
+use aldis_engine::writer::{TaskEntry, WholeJob, WriterError};
 
 impl App {
     /// Cancels tasks of a job; an entry each, in order. Ids that the server cannot have issued are `None`.
@@ -17,14 +17,14 @@ impl App {
         caller: &Caller,
         job: &str,
         tasks: &[Option<TaskNo>],
-    ) -> Result<Vec<Entry>, Error> {
+    ) -> Result<Vec<TaskEntry>, Error> {
         let no = self.job(caller, job).await?.job.no;
         let known: Vec<TaskNo> = tasks.iter().flatten().copied().collect();
         let entries = self.writer().cancel_tasks(no, known, caller.actor()).await;
         let mut entries = entries.map_err(|failure| refused(failure, job))?.into_iter();
         let entry = |task: &Option<TaskNo>| match task {
-            Some(_) => entries.next().unwrap_or(Entry::Missing),
-            None => Entry::Missing,
+            Some(_) => entries.next().unwrap_or(TaskEntry::Missing),
+            None => TaskEntry::Missing,
         };
         Ok(tasks.iter().map(entry).collect())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::ids::{AssetId, DeviceKey, DeviceNo, ProductKey};
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::time::Timestamp;
 use aldis_core::timezone;
 use aldis_core::violation::Violation;
@@ -159,8 +159,8 @@ impl App {
             let mut products = HashMap::new();
             let mut views = Vec::with_capacity(devices.len());
             let numbers: Vec<DeviceNo> = devices.iter().map(|device| device.no).collect();
-            let points = store.last_reported(&numbers, Kind::Measurepoint)?;
-            let attributes = store.last_reported(&numbers, Kind::Attribute)?;
+            let points = store.last_reported(&numbers, ReportKind::Measurepoint)?;
+            let attributes = store.last_reported(&numbers, ReportKind::Attribute)?;
             for ((device, point), attribute) in devices.into_iter().zip(points).zip(attributes) {
                 if !products.contains_key(&device.is.product) {
                     products.insert(device.is.product.clone(), product_with_path(store, &device.is.product)?);
@@ -169,8 +169,8 @@ impl App {
                     let status = device_status(&device, app.presence().is_online(device.no));
                     let reported = |kind, stored| app.shared().latest.last(device.no, kind, stored);
                     views.push(DeviceView {
-                        points_reported: reported(Kind::Measurepoint, point),
-                        attributes_reported: reported(Kind::Attribute, attribute),
+                        points_reported: reported(ReportKind::Measurepoint, point),
+                        attributes_reported: reported(ReportKind::Attribute, attribute),
                         device,
                         product: Arc::clone(product),
                         model_path: model_path.clone(),

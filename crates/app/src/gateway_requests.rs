@@ -47,19 +47,19 @@ pub type Each<T> = Vec<Result<T, (DeviceKeys, Refused)>>;
 
 /// Whether devices have to be under the gateway already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum SubDeviceScope {
     Under,
     Anywhere,
 }
 
 /// Where a device is, and which gateway speaks for it.
 #[derive(Debug, Clone, Copy)]
-struct Standing {
+struct GatewayRelation {
     gateway: DeviceNo,
     under: Option<DeviceNo>,
 }
 
-impl Standing {
+impl GatewayRelation {
     fn is_there(self) -> bool {
         self.under == Some(self.gateway)
     }
@@ -83,7 +83,7 @@ impl App {
     /// # Errors
     /// [`Refused::Unavailable`].
     pub async fn prove_sub_devices(&self, gateway: DeviceNo, logins: Vec<SubLogin>) -> Result<Each<Proved>, Refused> {
-        self.proved(gateway, logins, Place::Under).await
+        self.proved(gateway, logins, SubDeviceScope::Under).await
     }
 
     /// These devices are about to be let in: they count as activated ever after, and that is stored before anybody is
@@ -168,7 +168,7 @@ impl App {
     /// [`Refused::Unavailable`]; [`Refused::NotPermitted`] if it is no gateway.
     pub async fn add_to_topology(&self, gateway: DeviceNo, logins: Vec<SubLogin>) -> Result<Each<()>, Refused> {
         self.own_gateway(gateway).await?;
-        let mut proved = self.proved(gateway, logins, Place::Anywhere).await?;
+        let mut proved = self.proved(gateway, logins, SubDeviceScope::Anywhere).await?;
         for entry in &mut proved {
             self.keep_contended(gateway, entry);
         }
@@ -300,7 +300,12 @@ impl App {
         }
     }
 
-    async fn proved(&self, gateway: DeviceNo, logins: Vec<SubLogin>, place: Place) -> Result<Each<Proved>, Refused> {
+    async fn proved(
+        &self,
+        gateway: DeviceNo,
+        logins: Vec<SubLogin>,
+        place: SubDeviceScope,
+    ) -> Result<Each<Proved>, Refused> {
         let now = self.now();
         let proved = self
             .read_for_devices(move |store| prove(store, gateway, &logins, place, now))
@@ -352,7 +357,7 @@ fn prove(
     store: &dyn Read,
     gateway: DeviceNo,
     logins: &[SubLogin],
-    place: Place,
+    place: SubDeviceScope,
     now: Timestamp,
 ) -> Result<Each<Proved>, StoreError> {
     let mut refs: Vec<DeviceRef> = logins.iter().map(|login| reference(&login.keys())).collect();
@@ -377,8 +382,8 @@ fn prove(
         let proof = match (device, product) {
             (Some(device), Some(product)) => {
                 let under = under.get(&device.no).copied();
-                let standing = Standing { gateway, under };
-                match place == Place::Anywhere || standing.is_there() {
+                let standing = GatewayRelation { gateway, under };
+                match place == SubDeviceScope::Anywhere || standing.is_there() {
                     true => check(login, device, product, standing, now),
                     false => Err(Refused::NotASubDevice),
                 }
@@ -416,7 +421,7 @@ fn check(
     login: &SubLogin,
     device: Device,
     product: &Product,
-    standing: Standing,
+    standing: GatewayRelation,
     now: Timestamp,
 ) -> Result<Proved, Refused> {
     if device.disabled {

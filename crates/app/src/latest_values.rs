@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aldis_core::ids::DeviceNo;
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_store::rows::{Device, Reported};
 use aldis_store::{DeviceRef, Error as StoreError};
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl App {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn own_values(&self, device: DeviceNo, kind: Kind) -> Result<BTreeMap<String, Value>, Error> {
+    pub async fn own_values(&self, device: DeviceNo, kind: ReportKind) -> Result<BTreeMap<String, Value>, Error> {
         let app = self.clone();
         self.read(move |store| {
             let registered = store.devices(&[DeviceRef::No(device)])?.pop().flatten();
@@ -69,11 +69,11 @@ impl App {
     }
 }
 
-fn registered_values(device: Device, kind: Kind) -> BTreeMap<String, Value> {
+fn registered_values(device: Device, kind: ReportKind) -> BTreeMap<String, Value> {
     match kind {
-        Kind::Measurepoint => BTreeMap::new(),
-        Kind::Attribute => device.is.attributes,
-        Kind::Tag => {
+        ReportKind::Measurepoint => BTreeMap::new(),
+        ReportKind::Attribute => device.is.attributes,
+        ReportKind::Tag => {
             let tags = device.is.tags.into_iter();
             tags.map(|(name, value)| (name, Value::String(value))).collect()
         }

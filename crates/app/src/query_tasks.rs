@@ -15,12 +15,12 @@ pub struct Attempt {
     /// When things happened to it.
     pub times: AttemptTimes,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: AttemptStatus,
 }
 
 /// Where an attempt stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum AttemptStatus {
     /// It is out; its reply or its deadline is awaited.
     Open {
         /// The device has acknowledged it.
@@ -83,13 +83,13 @@ pub(super) fn attempts(task: &Task, history: Vec<AttemptRecord>) -> Vec<Attempt>
     let ended = history.into_iter().map(|ended| Attempt {
         number: ended.attempt,
         times: ended.times,
-        standing: Standing::Ended(ended.how, ended.outcome),
+        standing: AttemptStatus::Ended(ended.how, ended.outcome),
     });
     let mut attempts: Vec<Attempt> = ended.chain(latest).collect();
     attempts.sort_by_key(|attempt| {
         (
             attempt.number,
-            matches!(attempt.standing, Standing::Ended(AttemptOutcome::Late, _)),
+            matches!(attempt.standing, AttemptStatus::Ended(AttemptOutcome::Late, _)),
         )
     });
     attempts
@@ -97,9 +97,9 @@ pub(super) fn attempts(task: &Task, history: Vec<AttemptRecord>) -> Vec<Attempt>
 
 fn own_attempt(task: &Task) -> Option<Attempt> {
     let standing = match (task.state, &task.result) {
-        (State::Published, _) => Standing::Open { acked: false },
-        (State::InProgress, _) => Standing::Open { acked: true },
-        (State::Succeeded, Some(outcome)) => Standing::Ended(AttemptOutcome::Succeeded, outcome.clone()),
+        (State::Published, _) => AttemptStatus::Open { acked: false },
+        (State::InProgress, _) => AttemptStatus::Open { acked: true },
+        (State::Succeeded, Some(outcome)) => AttemptStatus::Ended(AttemptOutcome::Succeeded, outcome.clone()),
         _ => return None,
     };
     Some(Attempt {
@@ -148,8 +148,8 @@ mod tests {
 
     fn summary(task: &Task, history: Vec<AttemptRecord>) -> Vec<(u16, Option<AttemptOutcome>)> {
         let how = |attempt: Attempt| match attempt.standing {
-            Standing::Open { .. } => (attempt.number.0, None),
-            Standing::Ended(how, _) => (attempt.number.0, Some(how)),
+            AttemptStatus::Open { .. } => (attempt.number.0, None),
+            AttemptStatus::Ended(how, _) => (attempt.number.0, Some(how)),
         };
         attempts(task, history).into_iter().map(how).collect()
     }

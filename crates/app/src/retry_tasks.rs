@@ -7,7 +7,7 @@ use aldis_store::rows::Idempotency;
 use super::cancel_tasks::refused;
 use super::create_job::other_request;
 use super::{App, Caller, Error};
-use aldis_engine::writer::{Entry, Retried, WholeJob, WriterError};
+use aldis_engine::writer::{Retried, TaskEntry, WholeJob, WriterError};
 
 impl App {
     /// Retries tasks of a job; an entry each, in order. Ids that the server cannot have issued are `None`.
@@ -20,15 +20,15 @@ impl App {
         job: &str,
         tasks: &[Option<TaskNo>],
         mark: Option<Idempotency>,
-    ) -> Result<Vec<Entry>, Error> {
+    ) -> Result<Vec<TaskEntry>, Error> {
         let known: Vec<TaskNo> = tasks.iter().flatten().copied().collect();
         let Retried::Tasks(entries) = self.retry(caller, job, Some(known), mark).await? else {
             return Err(Error::Internal("named tasks were answered as a whole job".to_owned()));
         };
         let mut entries = entries.into_iter();
         let entry = |task: &Option<TaskNo>| match task {
-            Some(_) => entries.next().map_or(Entry::Missing, |(_, entry)| entry),
-            None => Entry::Missing,
+            Some(_) => entries.next().map_or(TaskEntry::Missing, |(_, entry)| entry),
+            None => TaskEntry::Missing,
         };
         Ok(tasks.iter().map(entry).collect())
     }

@@ -62,14 +62,14 @@ struct Running {
 }
 
 /// A search's place; when it is dropped, the search has ended or is given up.
-struct Place<'a> {
+struct SearchPermit<'a> {
     searches: &'a Searches,
     budget: Arc<Budget>,
     _turn: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
 }
 
-impl Drop for Place<'_> {
+impl Drop for SearchPermit<'_> {
     fn drop(&mut self) {
         self.budget.give_up();
         let mut running = self.searches.running.lock();
@@ -91,7 +91,7 @@ impl Searches {
     }
 
     /// Waits for the searcher's turn, and then for a place.
-    async fn place(&self, searcher: Searcher) -> Result<Place<'_>, Error> {
+    async fn place(&self, searcher: Searcher) -> Result<SearchPermit<'_>, Error> {
         let turn = self.turn(searcher)?;
         let both = async {
             let turn = turn.acquire_owned().await?;
@@ -108,7 +108,7 @@ impl Searches {
         }
         running.budgets.push(Arc::clone(&budget));
         drop(running);
-        Ok(Place {
+        Ok(SearchPermit {
             searches: self,
             budget,
             _turn: turn,

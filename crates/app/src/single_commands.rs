@@ -19,7 +19,7 @@ use aldis_store::{DeviceRef, Error as StoreError, Found, Page, Read, ReadDevices
 
 use super::devices::DeviceName;
 use super::{App, Caller, Error, Results, job_command};
-use aldis_engine::waiters::{Place, Waiting};
+use aldis_engine::waiters::{WaiterPermit, Waiting};
 
 /// Longest time to wait for a reply, in seconds.
 pub const TIMEOUT_MAX_S: i64 = 60;
@@ -170,7 +170,7 @@ impl App {
     async fn end_of(
         &self,
         no: TaskNo,
-        place: Place,
+        place: WaiterPermit,
         given_up: impl Future<Output = ()> + Send,
     ) -> Result<Accepted, Error> {
         let mut waiting = place.wait_for(no);

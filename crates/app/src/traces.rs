@@ -8,7 +8,7 @@ use aldis_core::time::Timestamp;
 use aldis_store::{DeviceRef, Error as StoreError, Read};
 
 use super::devices::DeviceName;
-use super::query_tasks::{Attempt, Standing, attempts};
+use super::query_tasks::{Attempt, AttemptStatus, attempts};
 use super::{App, Caller, Error};
 use aldis_engine::trace::Event;
 
@@ -118,10 +118,10 @@ fn steps(task: TaskNo, attempt: &Attempt) -> impl Iterator<Item = Happened> {
         ended,
     } = attempt.times;
     let end = match &attempt.standing {
-        Standing::Open { .. } => None,
-        Standing::Ended(how, outcome) => Some(Step::Ended(*how, outcome.clone())),
+        AttemptStatus::Open { .. } => None,
+        AttemptStatus::Ended(how, outcome) => Some(Step::Ended(*how, outcome.clone())),
     };
-    let late = matches!(attempt.standing, Standing::Ended(AttemptOutcome::Late, _));
+    let late = matches!(attempt.standing, AttemptStatus::Ended(AttemptOutcome::Late, _));
     let wire = WireId::new(task, attempt.number);
     let way = [
         (intent, Step::Decided),

@@ -106,7 +106,7 @@ impl<T: DeserializeOwned> Pages<T> {
             return Ok(None);
         }
         let search = Search::page(self.expression.as_deref(), self.page_no, self.page_size);
-        let body = Asked {
+        let body = SearchBody {
             search: &search,
             with: &self.with,
         };
@@ -167,7 +167,7 @@ fn is_too_large(error: &Error) -> bool {
 
 /// A search, and what is said beside it.
 #[derive(Serialize)]
-struct Asked<'a> {
+struct SearchBody<'a> {
     #[serde(flatten)]
     search: &'a Search,
     #[serde(flatten)]

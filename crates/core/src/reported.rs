@@ -3,7 +3,7 @@
 /// What a reported value is of. The numbers are stored: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum Kind {
+pub enum ReportKind {
     /// A measurement point.
     Measurepoint = 0,
     /// An attribute.
@@ -12,9 +12,9 @@ pub enum Kind {
     Tag = 2,
 }
 
-impl Kind {
+impl ReportKind {
     /// All of them: each stands at its number.
     pub const ALL: [Self; 3] = [Self::Measurepoint, Self::Attribute, Self::Tag];
 }
 
-crate::each_at_its_number!(Kind::ALL);
+crate::each_at_its_number!(ReportKind::ALL);

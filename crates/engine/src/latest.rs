@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use aldis_core::ids::DeviceNo;
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::time::Timestamp;
 use aldis_protocol::report::Change;
 use aldis_store::Write;
@@ -34,7 +34,7 @@ const WAITING_MAX_BYTES: usize = 64 << 20;
 const VALUE_BYTES: usize = 96;
 
 /// Values by what they are of and by name.
-type DeviceValues = BTreeMap<(Kind, String), (Option<String>, Timestamp)>;
+type DeviceValues = BTreeMap<(ReportKind, String), (Option<String>, Timestamp)>;
 
 /// The latest values that are not stored yet.
 #[derive(Default)]
@@ -125,7 +125,7 @@ impl LatestValues {
     }
 
     /// The latest moment of what a device has reported of a kind, if what is stored says `stored`.
-    pub fn last(&self, device: DeviceNo, kind: Kind, stored: Option<Timestamp>) -> Option<Timestamp> {
+    pub fn last(&self, device: DeviceNo, kind: ReportKind, stored: Option<Timestamp>) -> Option<Timestamp> {
         let unstored = self.0.lock().of(device);
         let moments = unstored
             .into_iter()
@@ -135,7 +135,7 @@ impl LatestValues {
 }
 
 impl Waiting {
-    fn take(&mut self, device: DeviceNo, value: Reported, now: Timestamp, full: &mut Option<Kind>) {
+    fn take(&mut self, device: DeviceNo, value: Reported, now: Timestamp, full: &mut Option<ReportKind>) {
         let values = self.by_device.get(&device);
         let known = values.and_then(|values| values.get(&(value.kind, value.name.clone())));
         let before = known.map_or(0, |(known, _)| bytes(&value.name, known.as_ref()));
@@ -274,7 +274,7 @@ mod tests {
 
     fn point(name: &str, value: Value, at: Option<i64>) -> Change {
         Change {
-            kind: Kind::Measurepoint,
+            kind: ReportKind::Measurepoint,
             name: name.to_owned(),
             value: Some(value),
             at,
@@ -290,7 +290,7 @@ mod tests {
 
     fn stored(name: &str, value: &str, at: i64) -> Reported {
         Reported {
-            kind: Kind::Measurepoint,
+            kind: ReportKind::Measurepoint,
             name: name.to_owned(),
             value: Some(value.to_owned()),
             at: Timestamp(at),
@@ -334,7 +334,7 @@ mod tests {
             NOW,
         );
         assert_eq!(known(&all, &rows)[..2], [shown("a", "3", 52), shown("b", "2", NOW.0)]);
-        let last = |stored| all.last(DEVICE, Kind::Measurepoint, stored).map(|at| at.0);
+        let last = |stored| all.last(DEVICE, ReportKind::Measurepoint, stored).map(|at| at.0);
         assert_eq!(
             (last(None), last(Some(Timestamp(NOW.0 + 1)))),
             (Some(NOW.0), Some(NOW.0 + 1))

@@ -84,7 +84,7 @@ impl Event {
 
 /// Something that happened, how often and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct TraceEntry {
     /// When for the first time.
     pub first: Timestamp,
     /// When last.
@@ -98,7 +98,7 @@ pub struct Entry {
 /// The newest entries of devices.
 #[derive(Default)]
 pub struct Traces {
-    entries: Mutex<GenerationalCache<DeviceNo, VecDeque<Entry>>>,
+    entries: Mutex<GenerationalCache<DeviceNo, VecDeque<TraceEntry>>>,
 }
 
 impl Traces {
@@ -111,7 +111,7 @@ impl Traces {
         if entries.len() >= ENTRIES_MAX {
             entries.pop_front();
         }
-        entries.push_back(Entry {
+        entries.push_back(TraceEntry {
             first,
             last: at,
             times: times.saturating_add(1),
@@ -121,7 +121,7 @@ impl Traces {
 
     /// What is known of a device, by when it happened last.
     #[must_use]
-    pub fn of(&self, device: DeviceNo) -> Vec<Entry> {
+    pub fn of(&self, device: DeviceNo) -> Vec<TraceEntry> {
         let all = self.entries.lock();
         all.get(device).into_iter().flatten().cloned().collect()
     }
@@ -129,7 +129,7 @@ impl Traces {
 
 /// The entry in which this event counts. What makes a session's story is not torn out of it: it counts only if nothing
 /// else of that story has happened since.
-fn like(entries: &VecDeque<Entry>, event: &Event) -> Option<usize> {
+fn like(entries: &VecDeque<TraceEntry>, event: &Event) -> Option<usize> {
     if event.floods() {
         return entries.iter().rposition(|entry| entry.event.is_like(event));
     }

@@ -48,7 +48,7 @@ impl Default for Waiters {
 }
 
 /// A place for a caller that will wait.
-pub struct Place {
+pub struct WaiterPermit {
     waiters: Arc<Waiters>,
     permit: OwnedSemaphorePermit,
 }
@@ -72,13 +72,13 @@ impl Waiters {
     ///
     /// # Errors
     /// [`WriterError::Overloaded`], [`WriterError::TooManyWait`].
-    pub fn reserve(self: &Arc<Self>) -> Result<Place, WriterError> {
+    pub fn reserve(self: &Arc<Self>) -> Result<WaiterPermit, WriterError> {
         if self.registered.lock().closed {
             return Err(WriterError::Overloaded);
         }
         let permit = Arc::clone(&self.places).try_acquire_owned();
         let permit = permit.map_err(|_all_taken| WriterError::TooManyWait)?;
-        Ok(Place {
+        Ok(WaiterPermit {
             waiters: Arc::clone(self),
             permit,
         })
@@ -147,7 +147,7 @@ impl CommitObserver for Waiters {
     }
 }
 
-impl Place {
+impl WaiterPermit {
     /// Registers for a task. The stored task has to be looked at afterwards: it may be final already.
     #[must_use]
     pub fn wait_for(self, task: TaskNo) -> Waiting {
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn there_is_an_end_to_the_places() {
         let waiters = Arc::<Waiters>::default();
-        let places: Vec<Place> = (0..WAITERS_MAX).map(|_| waiters.reserve().unwrap()).collect();
+        let places: Vec<WaiterPermit> = (0..WAITERS_MAX).map(|_| waiters.reserve().unwrap()).collect();
         assert!(matches!(waiters.reserve(), Err(WriterError::TooManyWait)));
         drop(places);
         assert!(waiters.reserve().is_ok());

@@ -18,7 +18,7 @@ use super::close_reason::{CloseReason, ProtocolViolation};
 use super::compression::DecompressError;
 use super::connection_handle::Outbox;
 use super::input::{Input, Pass};
-use super::members::{Asked, Members};
+use super::members::{Members, StoreQuery};
 use super::pace::Pace;
 use super::packets::NOT_IN_A_TOPIC;
 use super::packets::{Incoming, Message};
@@ -313,7 +313,7 @@ impl Connection {
                 answer
             }
             Reaction::Ask(asked) => {
-                let waits = matches!(*asked, Asked::Reply { .. });
+                let waits = matches!(*asked, StoreQuery::Reply { .. });
                 if waits {
                     self.hear_foreign(outbox);
                 }
@@ -349,7 +349,7 @@ impl Connection {
         }
         self.foreign = self.foreign.saturating_add(1);
         if self.foreign == FOREIGN_MAX + 1 {
-            outbox.ask(Asked::TooMuchForeign);
+            outbox.ask(StoreQuery::TooMuchForeign);
         }
     }
 

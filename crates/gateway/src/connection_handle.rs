@@ -21,7 +21,7 @@ use super::close_reason::{CloseReason, WireError};
 use super::compression::PayloadEncoding;
 use super::entrant::Entrant;
 use super::keys::Keys;
-use super::members::{Asked, Member, Members};
+use super::members::{Members, StoreQuery, SubDevice};
 use super::mqtt5;
 use super::packets::{packet_length, publish_length, put, put_puback, put_publish, put_publish_head, put_unsuback};
 use super::session_params::SessionParams;
@@ -147,7 +147,7 @@ impl Outbox {
     }
 
     /// The connection has ended, and with it the sessions of these sub-devices.
-    pub(super) fn close(&mut self) -> Vec<Member> {
+    pub(super) fn close(&mut self) -> Vec<SubDevice> {
         self.over = true;
         self.task = None;
         self.members
@@ -166,7 +166,7 @@ impl Outbox {
     }
 
     /// Something needs a look at the store.
-    pub(super) fn ask(&mut self, asked: Asked) {
+    pub(super) fn ask(&mut self, asked: StoreQuery) {
         self.members.get_or_insert_default().asked.push(asked);
     }
 
@@ -204,7 +204,7 @@ impl Outbox {
         }
     }
 
-    pub(super) fn remove_member(&mut self, session: SessionNo) -> Option<Member> {
+    pub(super) fn remove_member(&mut self, session: SessionNo) -> Option<SubDevice> {
         self.members.as_mut()?.remove(session)
     }
 

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use aldis_core::ids::{DeviceNo, ProductKey};
-use aldis_protocol::answers::{Answer, answer_guest};
+use aldis_protocol::answers::{AnswerMessage, answer_guest};
 use aldis_protocol::envelope::Envelope;
 use aldis_protocol::topic::Upstream;
 use rmqtt_codec::types::QoS;
@@ -44,7 +44,7 @@ pub(super) struct GuestConnection {
 /// What for.
 pub(super) enum Purpose {
     /// This device is told its secret with this message.
-    Activation(DeviceNo, Answer),
+    Activation(DeviceNo, AnswerMessage),
     /// The integration channel of a product.
     Channel(ProductKey),
 }
@@ -223,7 +223,7 @@ impl GuestConnection {
     }
 
     /// False: it is larger than the client takes.
-    fn put_message(&self, output: &mut Vec<u8>, message: &Answer) -> Result<bool, WireError> {
+    fn put_message(&self, output: &mut Vec<u8>, message: &AnswerMessage) -> Result<bool, WireError> {
         let payload = self.params.encoding.compress(&message.payload)?;
         let (version, topic) = (self.capabilities().version, [message.topic.as_str(), ""]);
         let takes = self

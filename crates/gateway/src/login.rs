@@ -23,7 +23,7 @@ use super::tls::Tls;
 use super::transport::{Received, Transport};
 use super::{Gateway, guest_connection, packets, socket, upgrade};
 use aldis_engine::trace::Event;
-use aldis_net::idle::Member;
+use aldis_net::idle::TrackedConnection;
 use aldis_net::shutdown::Stopped;
 
 /// A socket must say CONNECT within this time, under TLS too.
@@ -78,7 +78,7 @@ pub(super) fn live(
     accepted: Accepted,
     peer: SocketAddr,
     stopped: Stopped,
-    place: Option<Arc<Member>>,
+    place: Option<Arc<TrackedConnection>>,
 ) -> impl Future<Output = ()> + Send {
     // A connection lives for days: what its login takes must not stay with it.
     let beginning = Box::pin(async move {
@@ -98,7 +98,7 @@ async fn begin(
     gateway: Arc<Gateway>,
     accepted: Accepted,
     peer: SocketAddr,
-    place: Option<Arc<Member>>,
+    place: Option<Arc<TrackedConnection>>,
 ) -> Option<(Connection, Input)> {
     let (mut caller, guest) = tokio::select! {
         let_in = log_in(&gateway, accepted, peer, place.is_some()) => let_in?,
@@ -129,7 +129,7 @@ async fn begin(
     }
 }
 
-async fn wanted(place: Option<&Member>) {
+async fn wanted(place: Option<&TrackedConnection>) {
     match place {
         Some(place) => place.wanted().await,
         None => std::future::pending().await,

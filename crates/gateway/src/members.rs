@@ -19,7 +19,7 @@ use super::warm_up::WarmUp;
 use aldis_engine::link::{AnswerTo, ConnectionNo, Gate, SessionNo};
 
 /// A sub-device that is in.
-pub(super) struct Member {
+pub(super) struct SubDevice {
     pub(super) session: SessionNo,
     pub(super) device: DeviceNo,
     pub(super) keys: Arc<Keys>,
@@ -29,7 +29,7 @@ pub(super) struct Member {
 
 /// What needs a look at the store.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum StoreQuery {
     /// A request of a gateway.
     Request(Request),
     /// A device asks for what it has reported.
@@ -51,14 +51,14 @@ pub(super) enum Asked {
 /// The sub-devices of one connection. Their number is bounded by who lets them in.
 #[derive(Default)]
 pub(super) struct Members {
-    by_session: HashMap<SessionNo, Member, FixedState>,
+    by_session: HashMap<SessionNo, SubDevice, FixedState>,
     /// By what all topics of the device begin with.
     by_root: HashMap<Box<str>, SessionNo>,
     logins: u64,
     /// Commands whose bytes are not all in the socket yet.
     pub(super) handing: Vec<Arc<Gate>>,
     /// What needs a look at the store, in order; done as soon as all that has come is read.
-    pub(super) asked: Vec<Asked>,
+    pub(super) asked: Vec<StoreQuery>,
     /// The device has been found to be a gateway; what it asks for proves nothing.
     pub(super) is_gateway: bool,
 }
@@ -77,7 +77,7 @@ impl Members {
         if subscribes {
             warm_up.wait_behind_others(now);
         }
-        let member = Member {
+        let member = SubDevice {
             session,
             device,
             keys,
@@ -88,7 +88,7 @@ impl Members {
         Some(session)
     }
 
-    pub(super) fn remove(&mut self, session: SessionNo) -> Option<Member> {
+    pub(super) fn remove(&mut self, session: SessionNo) -> Option<SubDevice> {
         let member = self.by_session.remove(&session)?;
         if self.by_root.get(member.keys.root()) == Some(&session) {
             self.by_root.remove(member.keys.root());
@@ -96,29 +96,29 @@ impl Members {
         Some(member)
     }
 
-    pub(super) fn take_all(&mut self) -> Vec<Member> {
+    pub(super) fn take_all(&mut self) -> Vec<SubDevice> {
         self.by_root.clear();
         std::mem::take(&mut self.by_session).into_values().collect()
     }
 
-    pub(super) fn get(&self, session: SessionNo) -> Option<&Member> {
+    pub(super) fn get(&self, session: SessionNo) -> Option<&SubDevice> {
         self.by_session.get(&session)
     }
 
     /// The device whose topics begin so.
-    pub(super) fn of_root(&self, root: &str) -> Option<&Member> {
+    pub(super) fn of_root(&self, root: &str) -> Option<&SubDevice> {
         self.by_session.get(self.by_root.get(root)?)
     }
 
-    pub(super) fn of_root_mut(&mut self, root: &str) -> Option<&mut Member> {
+    pub(super) fn of_root_mut(&mut self, root: &str) -> Option<&mut SubDevice> {
         self.by_session.get_mut(self.by_root.get(root)?)
     }
 
-    pub(super) fn unsettled_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+    pub(super) fn unsettled_mut(&mut self) -> impl Iterator<Item = &mut SubDevice> {
         self.all_mut().filter(|member| !member.warm_up.is_over())
     }
 
-    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut SubDevice> {
         self.by_session.values_mut()
     }
 

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use super::close_reason::CloseReason;
 use super::connection_handle::ConnectionHandle;
 use super::entrant::Entrant;
-use super::members::Member;
+use super::members::SubDevice;
 use super::session_params::SessionParams;
 use super::transport::Transport;
 use aldis_engine::Shared;
@@ -184,7 +184,7 @@ impl Sessions {
     }
 
     /// A sub-device's session has ended, unless it has logged in elsewhere: then that has been reported.
-    pub(super) fn left(&self, handle: &ConnectionHandle, member: &Member, why: &str) {
+    pub(super) fn left(&self, handle: &ConnectionHandle, member: &SubDevice, why: &str) {
         let (session, device) = (member.session, member.device);
         let mut tables = self.tables.write();
         if tables.by_device.get(&device) == Some(&session) {

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use aldis_core::ids::DeviceNo;
-use aldis_protocol::answers::Answer;
+use aldis_protocol::answers::AnswerMessage;
 use aldis_protocol::reply::ReplyMessage;
 use aldis_protocol::report::Query;
 use aldis_protocol::sub_devices::{Asks, DeviceKeys, Known, Outcome, Refused, Request, SubLogin};
@@ -16,7 +16,7 @@ use super::close_reason::CloseReason;
 use super::connection_handle::ConnectionHandle;
 use super::entrant::Entrant;
 use super::keys::Keys;
-use super::members::{Asked, Members};
+use super::members::{Members, StoreQuery};
 use aldis_app::gateway_requests::{Each, Proved};
 use aldis_app::sub_devices::ONLINE_MAX;
 use aldis_engine::link::{AnswerTo, DeviceEvent};
@@ -29,26 +29,26 @@ impl Gateway {
     pub(super) async fn serve_asked(
         &self,
         handle: &Arc<ConnectionHandle>,
-        asked: Vec<Asked>,
+        asked: Vec<StoreQuery>,
     ) -> Result<usize, CloseReason> {
         let mut answered = 0;
         for asked in asked {
             self.sessions.writer().room().await;
             let request = match asked {
-                Asked::Request(request) => request,
-                Asked::Query(device, query) => {
+                StoreQuery::Request(request) => request,
+                StoreQuery::Query(device, query) => {
                     answered += self.answer_query(handle, device, &query).await?;
                     continue;
                 }
-                Asked::Model(device, query) => {
+                StoreQuery::Model(device, query) => {
                     answered += self.answer_model_query(handle, device, &query).await?;
                     continue;
                 }
-                Asked::Reply { from, said, to, packet } => {
+                StoreQuery::Reply { from, said, to, packet } => {
                     self.hear_reply(handle, from, said, to, packet).await?;
                     continue;
                 }
-                Asked::TooMuchForeign => {
+                StoreQuery::TooMuchForeign => {
                     self.look_at_talker(handle).await?;
                     continue;
                 }
@@ -93,7 +93,7 @@ impl Gateway {
     }
 
     /// How many bytes were said.
-    fn say(&self, handle: &ConnectionHandle, answer: &Answer) -> Result<usize, CloseReason> {
+    fn say(&self, handle: &ConnectionHandle, answer: &AnswerMessage) -> Result<usize, CloseReason> {
         let mut outbox = handle.outbox();
         outbox.put_message(&answer.topic, &answer.payload)?;
         outbox.flush(&handle.transport, &*self.clock)?;

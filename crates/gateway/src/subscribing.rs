@@ -12,7 +12,7 @@ use aldis_protocol::subscription::{Coverage, coverage, named_service};
 
 use super::connection_handle::Outbox;
 use super::keys::Keys;
-use super::members::{Member, Members};
+use super::members::{Members, SubDevice};
 use super::warm_up::WarmUp;
 use aldis_engine::link::{Kinds, SessionNo};
 
@@ -81,7 +81,7 @@ fn by_group<'f>(filters: impl Iterator<Item = &'f str>, members: &mut Members, r
     }
 }
 
-fn note<'f>(member: &mut Member, filters: impl Iterator<Item = &'f str> + Clone, ready: &mut Vec<MemberReady>) {
+fn note<'f>(member: &mut SubDevice, filters: impl Iterator<Item = &'f str> + Clone, ready: &mut Vec<MemberReady>) {
     let keys = Arc::clone(&member.keys);
     let widened = widened(&mut member.warm_up, filters, &keys);
     if widened != Ready::default() {

@@ -140,16 +140,16 @@ pub(super) struct Throttle {
 pub(super) enum Telling {
     AtOnce,
     /// So much later; the place is kept until then.
-    After(Duration, Place),
+    After(Duration, DelayPermit),
     /// Its connection is closed without a word: too many wait for theirs.
     Never,
 }
 
 /// A place to hold an answer back in: one of all, one of its address, and of a device that was refused before one of
 /// those.
-pub(super) struct Place(Vec<Arc<AtomicUsize>>);
+pub(super) struct DelayPermit(Vec<Arc<AtomicUsize>>);
 
-impl Place {
+impl DelayPermit {
     fn take(places: Vec<Arc<AtomicUsize>>) -> Self {
         for taken in &places {
             taken.fetch_add(1, Ordering::Relaxed);
@@ -158,7 +158,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for DelayPermit {
     fn drop(&mut self) {
         for taken in &self.0 {
             taken.fetch_sub(1, Ordering::Relaxed);
@@ -223,7 +223,7 @@ impl Throttle {
         // Places are taken under the lock, so that none is taken twice.
         match (wait.is_zero(), has_place) {
             (true, _) => Telling::AtOnce,
-            (false, true) => Telling::After(wait, Place::take(places)),
+            (false, true) => Telling::After(wait, DelayPermit::take(places)),
             (false, false) => Telling::Never,
         }
     }

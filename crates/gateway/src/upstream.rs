@@ -5,7 +5,7 @@
 use std::num::NonZeroU16;
 
 use aldis_core::ids::DeviceNo;
-use aldis_protocol::answers::{Answer, answer};
+use aldis_protocol::answers::{AnswerMessage, answer};
 use aldis_protocol::envelope::Envelope;
 use aldis_protocol::reply;
 use aldis_protocol::report::{self, Change, Query};
@@ -15,7 +15,7 @@ use aldis_protocol::topic::{Area, Meaning, Upstream};
 
 use super::connection_handle::{ConnectionHandle, Outbox};
 use super::keys::Keys;
-use super::members::Asked;
+use super::members::StoreQuery;
 use super::packets::Message;
 use aldis_engine::link::{AnswerTo, DeviceEvent, SessionNo};
 
@@ -25,15 +25,15 @@ pub(super) enum Reaction {
     /// A reply: its PUBACK waits until it is durable.
     Report(DeviceEvent),
     /// Acknowledge at once, and answer if there is something to say.
-    Take(Option<Answer>),
+    Take(Option<AnswerMessage>),
     /// Acknowledge at once; this device has said something that means nothing, for this reason.
     Drop(DeviceNo, &'static str),
     /// Acknowledge at once, answer if there is something to say, and these devices have reported values.
-    Keep(Vec<(DeviceNo, Vec<Change>)>, Option<Answer>),
+    Keep(Vec<(DeviceNo, Vec<Change>)>, Option<AnswerMessage>),
     /// Takes a look at what is stored. A request is acknowledged at once, a reply afterwards.
-    Ask(Box<Asked>),
+    Ask(Box<StoreQuery>),
     /// Acknowledge at once; the device speaks for another.
-    Foreign(Option<Answer>),
+    Foreign(Option<AnswerMessage>),
 }
 
 /// Whom a message is from.
@@ -95,17 +95,17 @@ fn requested(
     let envelope = Envelope::read(payload);
     if sender.session == handle.session {
         if let Some(request) = Request::read(upstream, &envelope) {
-            return Reaction::Ask(Box::new(Asked::Request(request)));
+            return Reaction::Ask(Box::new(StoreQuery::Request(request)));
         }
     } else if let Some(refused) = Request::refuse(upstream, &envelope) {
         // A sub-device is no gateway, whichever connection its request comes over.
         return Reaction::Take(Some(refused));
     }
     if let Some(query) = Query::read(upstream, &envelope) {
-        return Reaction::Ask(Box::new(Asked::Query(sender.device, query)));
+        return Reaction::Ask(Box::new(StoreQuery::Query(sender.device, query)));
     }
     if let Some(query) = ModelQuery::read(upstream, &envelope) {
-        return Reaction::Ask(Box::new(Asked::Model(sender.device, query)));
+        return Reaction::Ask(Box::new(StoreQuery::Model(sender.device, query)));
     }
     let answer = answer(upstream, &envelope, upstream.product_key, upstream.device_key);
     let reported: Vec<_> = report::read(upstream, &envelope)
@@ -152,7 +152,7 @@ fn foreign(upstream: &Upstream<'_>, message: Message<'_>, handle: &ConnectionHan
         let refused = Request::refuse(upstream, &envelope);
         return Reaction::Foreign(refused.or_else(|| answer(upstream, &envelope, product_key, device_key)));
     };
-    Reaction::Ask(Box::new(Asked::Reply {
+    Reaction::Ask(Box::new(StoreQuery::Reply {
         from: DeviceKeys {
             product_key: upstream.product_key.into(),
             device_key: upstream.device_key.into(),

@@ -46,7 +46,7 @@ struct SetMeasurepointInfo {
     value: Value,
 }
 
-enum Kind {
+enum CommandKind {
     Service,
     Point,
 }
@@ -56,7 +56,7 @@ pub(super) fn read(info: CommandInfo) -> Result<Command, Violation> {
     let kind = info.kind()?;
     let absent = |field: &str| Violation::of(&Value::Null, "object").within(field);
     match kind {
-        Kind::Service => {
+        CommandKind::Service => {
             let service = info.service_invoke_info.ok_or_else(|| absent("serviceInvokeInfo"))?;
             let input = input(service.input_data).map_err(|it| it.within("serviceInvokeInfo.inputData"))?;
             Ok(Command::InvokeService {
@@ -64,7 +64,7 @@ pub(super) fn read(info: CommandInfo) -> Result<Command, Violation> {
                 input,
             })
         }
-        Kind::Point => {
+        CommandKind::Point => {
             let point = info.set_measurepoint_info.or(info.measurepoint_set_info);
             let point = point.ok_or_else(|| absent("setMeasurepointInfo"))?;
             Ok(Command::SetMeasurepoint {
@@ -94,24 +94,28 @@ impl CommandInfo {
     pub(super) fn without_effect(&self) -> Option<String> {
         let point = self.set_measurepoint_info.is_some() || self.measurepoint_set_info.is_some();
         match self.kind() {
-            Ok(Kind::Service) if point => Some(format!(
+            Ok(CommandKind::Service) if point => Some(format!(
                 "setMeasurepointInfo has no effect with commandType {SERVICE_INVOKE}"
             )),
-            Ok(Kind::Point) if self.service_invoke_info.is_some() => Some(format!(
+            Ok(CommandKind::Point) if self.service_invoke_info.is_some() => Some(format!(
                 "serviceInvokeInfo has no effect with commandType {MEASUREPOINT_SET}"
             )),
             _ => None,
         }
     }
 
-    fn kind(&self) -> Result<Kind, Violation> {
+    fn kind(&self) -> Result<CommandKind, Violation> {
         let point = self.set_measurepoint_info.is_some() || self.measurepoint_set_info.is_some();
         let expected = || format!("{SERVICE_INVOKE} or {MEASUREPOINT_SET}");
         match self.command_type.as_deref() {
-            Some(word) if word.eq_ignore_ascii_case(SERVICE_INVOKE) => Ok(Kind::Service),
-            Some(word) if word.eq_ignore_ascii_case(MEASUREPOINT_SET) => Ok(Kind::Point),
+            Some(word) if word.eq_ignore_ascii_case(SERVICE_INVOKE) => Ok(CommandKind::Service),
+            Some(word) if word.eq_ignore_ascii_case(MEASUREPOINT_SET) => Ok(CommandKind::Point),
             Some(other) => Err(Violation::of_text(other, expected()).within("commandType")),
-            None if self.service_invoke_info.is_some() != point => Ok(if point { Kind::Point } else { Kind::Service }),
+            None if self.service_invoke_info.is_some() != point => Ok(if point {
+                CommandKind::Point
+            } else {
+                CommandKind::Service
+            }),
             None => Err(Violation::of(&Value::Null, expected()).within("commandType")),
         }
     }

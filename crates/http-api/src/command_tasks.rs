@@ -14,7 +14,7 @@ use super::call::Call;
 use super::command_jobs::{JOB_ID, PATH};
 use super::envelope::Answer;
 use super::paging::SearchRequest;
-use super::task_entries::{self, Asked};
+use super::task_entries::{self, TaskAction};
 use super::task_info::{TaskAttempt, TaskInfo};
 use aldis_app::{App, Error};
 
@@ -158,7 +158,7 @@ async fn retry(app: App, call: Call) -> Result<Answer, Error> {
         None => task_entries::whole(&app.retry_job(&call.caller, job, idempotency).await?),
         Some(ids) => {
             let entries = app.retry_tasks(&call.caller, job, &numbers(&ids), idempotency).await?;
-            task_entries::named(Asked::Retry, ids, entries)
+            task_entries::named(TaskAction::Retry, ids, entries)
         }
     }
 }
@@ -182,7 +182,7 @@ async fn cancel(app: App, call: Call) -> Result<Answer, Error> {
         }
         Some(ids) => {
             let entries = app.cancel_tasks(&call.caller, job, &numbers(&ids)).await?;
-            task_entries::named(Asked::Cancel, ids, entries)
+            task_entries::named(TaskAction::Cancel, ids, entries)
         }
     }
 }

@@ -27,7 +27,7 @@ use super::socket::Peer;
 use super::{body, local_only, openapi, strict, tokens};
 use aldis_app::access::Signed;
 use aldis_app::{App, Caller, Error};
-use aldis_net::idle::Member;
+use aldis_net::idle::TrackedConnection;
 
 /// For this long after it has closed its side a caller is still answered.
 const GONE_AFTER: Duration = Duration::from_millis(200);
@@ -252,7 +252,7 @@ fn unknown(path: &str, request_id: &str) -> Response {
 
 /// Awaits the body of a caller that is not known. Until it is there the connection counts as idle, so that slow bodies
 /// of strangers take no place from other callers.
-pub(super) async fn idle_while<T>(connection: Option<&Arc<Member>>, body: impl Future<Output = T>) -> T {
+pub(super) async fn idle_while<T>(connection: Option<&Arc<TrackedConnection>>, body: impl Future<Output = T>) -> T {
     match connection {
         Some(member) => member.idle_while(body).await,
         None => body.await,

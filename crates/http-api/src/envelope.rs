@@ -58,7 +58,7 @@ struct Sizes {
 
 /// One entry of a batch answer.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Entry<T> {
+pub(super) struct BatchEntry<T> {
     /// 0, or why this entry failed.
     pub(super) code: i32,
     /// `OK`, or why this entry failed.
@@ -67,7 +67,7 @@ pub(super) struct Entry<T> {
     pub(super) data: Option<T>,
 }
 
-impl<T> Entry<T> {
+impl<T> BatchEntry<T> {
     /// An entry that succeeded.
     pub(super) fn ok(data: T) -> Self {
         Self {
@@ -143,7 +143,7 @@ impl Answer {
     }
 
     /// The entries of a batch.
-    pub(super) fn batch<T: Serialize>(entries: &[Entry<T>]) -> Result<Self, Error> {
+    pub(super) fn batch<T: Serialize>(entries: &[BatchEntry<T>]) -> Result<Self, Error> {
         let success = entries.iter().filter(|entry| entry.code == 0).count();
         Self::sized(&entries, success, entries.len())
     }

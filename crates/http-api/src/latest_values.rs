@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_store::rows::Reported;
 use serde::Serialize;
 use serde_json::Value;
@@ -54,9 +54,9 @@ impl From<Vec<Reported>> for LatestValues {
         let mut all = Self::default();
         for reported in values {
             let of_kind = match reported.kind {
-                Kind::Measurepoint => &mut all.measurepoints,
-                Kind::Attribute => &mut all.attributes,
-                Kind::Tag => &mut all.tags,
+                ReportKind::Measurepoint => &mut all.measurepoints,
+                ReportKind::Attribute => &mut all.attributes,
+                ReportKind::Tag => &mut all.tags,
             };
             let (value, timestamp) = (read_value(&reported), reported.at.0);
             of_kind.insert(reported.name, LatestValue { value, timestamp });

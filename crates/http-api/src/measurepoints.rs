@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -55,7 +55,7 @@ async fn query_latest(app: App, call: Call) -> Result<Answer, Error> {
     let values = app.latest_values(&call.caller, &call.device_name()).await?;
     let points: Vec<MeasurepointStatus> = values
         .into_iter()
-        .filter(|reported| reported.kind == Kind::Measurepoint && wanted(&reported.name))
+        .filter(|reported| reported.kind == ReportKind::Measurepoint && wanted(&reported.name))
         .map(|reported| MeasurepointStatus {
             time: reported.at.0.to_string(),
             value: read_value(&reported),

@@ -14,7 +14,7 @@ use super::action::{Action, Doc};
 use super::call::Call;
 use super::decode::decode_at;
 use super::devices::{PATHS, REQUIRE_SECRET};
-use super::envelope::{Answer, Entry};
+use super::envelope::{Answer, BatchEntry};
 use super::names::StringI18n;
 use super::products::read_tags;
 use aldis_app::register_devices::DeviceDraft;
@@ -176,8 +176,8 @@ async fn batch_create(app: App, call: Call) -> Result<Answer, Error> {
         .collect();
     let entries = app.register_devices(&call.caller, drafts).await?;
     let entry = |entry| match entry {
-        Ok(device) => Entry::ok(RegisteredDevice::new(device, with_secret)),
-        Err(refused) => Entry::failed(&refused),
+        Ok(device) => BatchEntry::ok(RegisteredDevice::new(device, with_secret)),
+        Err(refused) => BatchEntry::failed(&refused),
     };
     Answer::batch(&entries.into_iter().map(entry).collect::<Vec<_>>())
 }

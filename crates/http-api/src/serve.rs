@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::router;
 use super::socket::Socket;
 use aldis_app::App;
-use aldis_net::idle::{Idle, Member};
+use aldis_net::idle::{Idle, TrackedConnection};
 
 /// How long the headers of a request may take, counted from the end of the answer before: an idle connection is closed
 /// after this time as well.
@@ -92,7 +92,7 @@ async fn place(places: &Arc<Semaphore>, idle: &Idle) -> Result<OwnedSemaphorePer
 async fn connection(
     socket: TcpStream,
     service: TowerToHyperService<axum::Router>,
-    member: &Arc<Member>,
+    member: &Arc<TrackedConnection>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let socket = Socket::new(socket);

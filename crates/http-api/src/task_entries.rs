@@ -3,7 +3,7 @@
 use aldis_core::ids::AttemptNo;
 use aldis_core::task::{Refused, code};
 
-use super::envelope::{Answer, Entry};
+use super::envelope::{Answer, BatchEntry};
 use super::error::NOT_FOUND;
 use aldis_app::Error;
 use aldis_engine::writer::{self, WholeJob};
@@ -17,24 +17,24 @@ const QUEUE_FULL: i32 = 11902;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum TaskAction {
     Retry,
     Cancel,
 }
 
 /// The answer about tasks that were named, in their order.
-pub(super) fn named(asked: Asked, ids: Vec<String>, entries: Vec<writer::Entry>) -> Result<Answer, Error> {
+pub(super) fn named(asked: TaskAction, ids: Vec<String>, entries: Vec<writer::TaskEntry>) -> Result<Answer, Error> {
     let entry = |(id, entry)| match entry {
-        writer::Entry::Done => Entry::ok(id),
-        writer::Entry::Missing => failed(NOT_FOUND, "there is no such task in this job".to_owned(), id),
-        writer::Entry::Declined {
+        writer::TaskEntry::Done => BatchEntry::ok(id),
+        writer::TaskEntry::Missing => failed(NOT_FOUND, "there is no such task in this job".to_owned(), id),
+        writer::TaskEntry::Declined {
             why,
             next_attempt,
             disarmed,
         } => {
             let (code, msg) = match asked {
-                Asked::Retry => not_retried(why, next_attempt),
-                Asked::Cancel => not_cancelled(why, disarmed),
+                TaskAction::Retry => not_retried(why, next_attempt),
+                TaskAction::Cancel => not_cancelled(why, disarmed),
             };
             failed(code, msg, id)
         }
@@ -44,13 +44,13 @@ pub(super) fn named(asked: Asked, ids: Vec<String>, entries: Vec<writer::Entry>)
 
 /// The answer about a whole job: all eligible tasks are counted, the first are listed.
 pub(super) fn whole(job: &WholeJob) -> Result<Answer, Error> {
-    let entries: Vec<_> = job.first.iter().map(|task| Entry::ok(task.to_task_id())).collect();
+    let entries: Vec<_> = job.first.iter().map(|task| BatchEntry::ok(task.to_task_id())).collect();
     let eligible = usize::try_from(job.eligible).unwrap_or(usize::MAX);
     Answer::sized(&entries, eligible, eligible)
 }
 
-fn failed(code: i32, msg: String, id: String) -> Entry<String> {
-    Entry {
+fn failed(code: i32, msg: String, id: String) -> BatchEntry<String> {
+    BatchEntry {
         code,
         msg,
         data: Some(id),

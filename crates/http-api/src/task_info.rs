@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::command_info::CommandInfo;
-use aldis_app::query_tasks::{Attempt, Standing};
+use aldis_app::query_tasks::{Attempt, AttemptStatus};
 
 /// A task.
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,12 +163,12 @@ impl TaskAttempt {
             cause: None,
         };
         match standing {
-            Standing::Open { acked: false } => open,
-            Standing::Open { acked: true } => Self {
+            AttemptStatus::Open { acked: false } => open,
+            AttemptStatus::Open { acked: true } => Self {
                 outcome: "IN_PROGRESS",
                 ..open
             },
-            Standing::Ended(how, outcome) => {
+            AttemptStatus::Ended(how, outcome) => {
                 let late = how == AttemptOutcome::Late;
                 let replied = matches!(
                     how,

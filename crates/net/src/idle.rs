@@ -25,19 +25,19 @@ struct Resting {
 }
 
 /// A connection; idle until it says otherwise.
-pub struct Member {
+pub struct TrackedConnection {
     all: Arc<Idle>,
     told: Arc<Notify>,
     age: Mutex<Option<u64>>,
 }
 
 /// A request of a connection is being answered for as long as this lives.
-pub struct Answering(Arc<Member>);
+pub struct Answering(Arc<TrackedConnection>);
 
 impl Idle {
     /// A new connection.
-    pub fn join(self: &Arc<Self>) -> Arc<Member> {
-        let member = Member {
+    pub fn join(self: &Arc<Self>) -> Arc<TrackedConnection> {
+        let member = TrackedConnection {
             all: Arc::clone(self),
             told: Arc::default(),
             age: Mutex::new(None),
@@ -71,7 +71,7 @@ impl Idle {
     }
 }
 
-impl Member {
+impl TrackedConnection {
     /// Done once another connection needs the place. A connection that has become busy since then stays.
     pub async fn wanted(&self) {
         loop {
@@ -125,7 +125,7 @@ impl Member {
     }
 }
 
-impl Drop for Member {
+impl Drop for TrackedConnection {
     fn drop(&mut self) {
         self.busy();
     }
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    fn is_wanted(member: &Member) -> bool {
+    fn is_wanted(member: &TrackedConnection) -> bool {
         member.wanted().now_or_never().is_some()
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::answers::Answer;
+use crate::answers::AnswerMessage;
 
 /// What a device that knows only its product's secret is told about itself.
 pub struct ActivationInfo<'a> {
@@ -22,7 +22,7 @@ impl ActivationInfo<'_> {
     ///
     /// The small id does no harm here, unlike in commands: nothing has been sent upstream that could have the same.
     #[must_use]
-    pub fn message(&self) -> Answer {
+    pub fn message(&self) -> AnswerMessage {
         let Self {
             asset_id,
             product_key,
@@ -33,7 +33,7 @@ impl ActivationInfo<'_> {
         let params = format!(
             "{{\"deviceSecret\":{secret},\"assetId\":{asset},\"productKey\":{product},\"deviceKey\":{device}}}"
         );
-        Answer {
+        AnswerMessage {
             topic: format!("/ext/session/{product_key}/{device_key}/thing/activate/info"),
             payload: format!(
                 "{{\"id\":\"1\",\"version\":\"1.0\",\"method\":\"thing.activate.info\",\"params\":{params}}}"

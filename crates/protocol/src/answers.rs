@@ -21,7 +21,7 @@ const NOT_PERMITTED: u16 = 1009;
 
 /// A message to publish to the device that asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct AnswerMessage {
     /// Where to.
     pub topic: String,
     /// What.
@@ -31,19 +31,28 @@ pub struct Answer {
 /// The answer to a message on `upstream` from the device with these keys; `None` if there must not be one: replies are
 /// never answered, nor is a request that has no id to be told apart by, nor raw bytes in another's name.
 #[must_use]
-pub fn answer(upstream: &Upstream<'_>, envelope: &Envelope<'_>, product_key: &str, device_key: &str) -> Option<Answer> {
+pub fn answer(
+    upstream: &Upstream<'_>,
+    envelope: &Envelope<'_>,
+    product_key: &str,
+    device_key: &str,
+) -> Option<AnswerMessage> {
     answer_if(upstream.is_of(product_key, device_key), upstream, envelope)
 }
 
 /// The answer to a message over a connection that is no device's: the integration channel of a product may post for the
 /// product's devices, everything else is refused. `None` as with [`answer`].
 #[must_use]
-pub fn answer_guest(upstream: &Upstream<'_>, envelope: &Envelope<'_>, channel_of: Option<&str>) -> Option<Answer> {
+pub fn answer_guest(
+    upstream: &Upstream<'_>,
+    envelope: &Envelope<'_>,
+    channel_of: Option<&str>,
+) -> Option<AnswerMessage> {
     let may = upstream.area == Area::Integration && channel_of == Some(upstream.product_key);
     answer_if(may, upstream, envelope)
 }
 
-fn answer_if(own: bool, upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<Answer> {
+fn answer_if(own: bool, upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<AnswerMessage> {
     let payload = match upstream.meaning() {
         Meaning::ServiceReply(_) | Meaning::SetReply | Meaning::Unanswered => return None,
         Meaning::Raw if own => Vec::new(),
@@ -59,7 +68,7 @@ fn answer_if(own: bool, upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Opt
         }
     };
     let topic = upstream.to_topic() + REPLY_SUFFIX;
-    Some(Answer { topic, payload })
+    Some(AnswerMessage { topic, payload })
 }
 
 const NO_RIGHT: &str = "no permission for this topic";

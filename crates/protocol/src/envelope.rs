@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::lenient::{is_null, unquoted};
-use crate::scan::{Member, Members};
+use crate::scan::{JsonMember, Members};
 use crate::text;
 
 /// Digits from which on a code at the very end of a text is taken as whole: a program that loses the last brace is
@@ -150,7 +150,7 @@ impl Places {
 
     /// Of a repeated key the last counts; once something had to be guessed, only what is not known yet. An id has to be
     /// certain: it might be one that stands inside of a text. A code may be guessed where all that are found agree.
-    fn note(&mut self, text: &str, member: Member<'_>) {
+    fn note(&mut self, text: &str, member: JsonMember<'_>) {
         let place = member.at..member.at + member.value.len();
         let slot = match &*unquoted(member.key) {
             "id" if member.certain => &mut self.id,

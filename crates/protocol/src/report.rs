@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use aldis_core::number;
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use serde_json::{Value, json};
 
-use crate::answers::{ANSWER_MAX_BYTES, Answer, OK, TOO_LARGE, UNAVAILABLE, encode};
+use crate::answers::{ANSWER_MAX_BYTES, AnswerMessage, OK, TOO_LARGE, UNAVAILABLE, encode};
 use crate::envelope::Envelope;
 use crate::lenient::{unquoted, value};
 use crate::scan::{Elements, Members, member_or_rest};
@@ -16,7 +16,7 @@ use crate::topic::{Area, REPLY_SUFFIX, Upstream};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// What it is of.
-    pub kind: Kind,
+    pub kind: ReportKind,
     /// Its identifier.
     pub name: String,
     /// What it is now; `None`: the device has deleted it.
@@ -57,7 +57,7 @@ pub fn read(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Vec<Report> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     /// Which of both.
-    pub kind: Kind,
+    pub kind: ReportKind,
     names: Vec<String>,
     id: String,
     topic: String,
@@ -69,8 +69,8 @@ impl Query {
     pub fn read(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<Self> {
         let (kind, names) = match upstream.path {
             _ if upstream.area != Area::Device => return None,
-            "thing/attribute/query" => (Kind::Attribute, "attributes"),
-            "thing/tag/query" => (Kind::Tag, "tags"),
+            "thing/attribute/query" => (ReportKind::Attribute, "attributes"),
+            "thing/tag/query" => (ReportKind::Tag, "tags"),
             _ => return None,
         };
         let id = envelope.request_id()?;
@@ -85,7 +85,7 @@ impl Query {
 
     /// The answer, from all that the device has. Names that it has nothing of are left out; no names mean all.
     #[must_use]
-    pub fn answer(&self, mut values: BTreeMap<String, Value>) -> Answer {
+    pub fn answer(&self, mut values: BTreeMap<String, Value>) -> AnswerMessage {
         if !self.names.is_empty() {
             values.retain(|name, _| self.names.contains(name));
         }
@@ -99,12 +99,12 @@ impl Query {
 
     /// The answer if the server cannot read what the device has.
     #[must_use]
-    pub fn unavailable(&self) -> Answer {
+    pub fn unavailable(&self) -> AnswerMessage {
         self.answered(UNAVAILABLE, &json!({}), "the server cannot do this now")
     }
 
-    fn answered(&self, code: u16, data: &Value, message: &str) -> Answer {
-        Answer {
+    fn answered(&self, code: u16, data: &Value, message: &str) -> AnswerMessage {
+        AnswerMessage {
             topic: self.topic.clone(),
             payload: encode(&self.id, code, data, message),
         }
@@ -124,7 +124,7 @@ fn of_points(params: &str) -> Vec<Change> {
     let all = member_or_rest(params, "measurepoints").and_then(Members::of);
     let changes = all.into_iter().flatten().filter_map(|point| {
         Some(Change {
-            kind: Kind::Measurepoint,
+            kind: ReportKind::Measurepoint,
             name: unquoted(point.key).into_owned(),
             value: Some(without_quality(value(point.value)?)),
             at,
@@ -158,7 +158,7 @@ fn attributes(params: &str) -> Vec<Report> {
     let all = member_or_rest(params, "attributes").and_then(Members::of);
     let changes = all.into_iter().flatten().filter_map(|attribute| {
         Some(Change {
-            kind: Kind::Attribute,
+            kind: ReportKind::Attribute,
             name: unquoted(attribute.key).into_owned(),
             value: Some(value(attribute.value)?),
             at: None,
@@ -168,14 +168,14 @@ fn attributes(params: &str) -> Vec<Report> {
 }
 
 fn deleted_attributes(params: &str) -> Vec<Report> {
-    own(gone(Kind::Attribute, member_or_rest(params, "attributes")))
+    own(gone(ReportKind::Attribute, member_or_rest(params, "attributes")))
 }
 
 fn deleted_tags(params: &str) -> Vec<Report> {
-    own(gone(Kind::Tag, member_or_rest(params, "tags")))
+    own(gone(ReportKind::Tag, member_or_rest(params, "tags")))
 }
 
-fn gone(kind: Kind, names: Option<&str>) -> Vec<Change> {
+fn gone(kind: ReportKind, names: Option<&str>) -> Vec<Change> {
     let changes = texts(names).into_iter().map(|name| Change {
         kind,
         name,
@@ -188,7 +188,7 @@ fn gone(kind: Kind, names: Option<&str>) -> Vec<Change> {
 fn tags(params: &str) -> Vec<Report> {
     let changes = Elements::of(params).into_iter().flatten().filter_map(|tag| {
         Some(Change {
-            kind: Kind::Tag,
+            kind: ReportKind::Tag,
             name: text(member_or_rest(tag, "tagKey")?)?,
             value: Some(value(member_or_rest(tag, "tagValue")?)?),
             at: None,
@@ -290,7 +290,7 @@ mod tests {
         }
         let tags = Upstream::parse("/sys/pk/dk/thing/tag/query").unwrap();
         let query = Query::read(&tags, &Envelope::read(br#"{"id":"1","params":{"tags":[]}}"#)).unwrap();
-        assert_eq!(query.kind, Kind::Tag);
+        assert_eq!(query.kind, ReportKind::Tag);
         let large = [("a".to_owned(), json!("x".repeat(ANSWER_MAX_BYTES)))].into();
         assert!(
             String::from_utf8(query.answer(large).payload)

@@ -14,7 +14,7 @@ const KEY_MAX: usize = 64;
 
 /// A named value of an object, as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Member<'t> {
+pub(crate) struct JsonMember<'t> {
     /// Its name, with its quotes.
     pub(crate) key: &'t str,
     /// Its value.
@@ -76,9 +76,9 @@ impl<'t> Members<'t> {
 }
 
 impl<'t> Iterator for Members<'t> {
-    type Item = Member<'t>;
+    type Item = JsonMember<'t>;
 
-    fn next(&mut self) -> Option<Member<'t>> {
+    fn next(&mut self) -> Option<JsonMember<'t>> {
         let cursor = &mut self.cursor;
         while !self.is_closed {
             cursor.skip_blank();
@@ -244,7 +244,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// A key with its value; `None`: something was passed over.
-    fn member(&mut self) -> Option<Member<'t>> {
+    fn member(&mut self) -> Option<JsonMember<'t>> {
         let Some(key) = self.key() else {
             self.certain = false;
             // Whatever stands there is passed over, unless the text has ended.
@@ -268,7 +268,7 @@ impl<'t> Cursor<'t> {
         };
         let certain = self.certain;
         self.look_behind(value);
-        Some(Member {
+        Some(JsonMember {
             key,
             value,
             at: start,

@@ -12,7 +12,7 @@ use aldis_core::number;
 use aldis_core::secret::Secret;
 use serde_json::{Map, Value, json};
 
-use crate::answers::{Answer, encode};
+use crate::answers::{AnswerMessage, encode};
 use crate::envelope::Envelope;
 use crate::lenient::{is_null, unquoted, value};
 use crate::login::{Compression, Login, SecureMode, SignMethod};
@@ -124,13 +124,13 @@ impl LifecycleChange {
     /// The message to the gateway with these keys. `id` names it among all that the gateway gets in some minutes: 17 to
     /// 19 digits, as of a command, since libraries confuse small ones with those of their own requests.
     #[must_use]
-    pub fn notification(self, id: u64, product_key: &str, device_key: &str, sub_device: &DeviceKeys) -> Answer {
+    pub fn notification(self, id: u64, product_key: &str, device_key: &str, sub_device: &DeviceKeys) -> AnswerMessage {
         let word = self.word();
         let payload = format!(
             "{{\"id\":\"{id}\",\"version\":\"1.0\",\"method\":\"combine.{word}\",\"params\":{}}}",
             sub_device.to_json()
         );
-        Answer {
+        AnswerMessage {
             topic: format!("/ext/session/{product_key}/{device_key}/combine/{word}"),
             payload: payload.into_bytes(),
         }
@@ -260,7 +260,7 @@ impl Request {
 
     /// The answer to a request on a topic that the sender may not use; `None` as with [`Request::read`].
     #[must_use]
-    pub fn refuse(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<Answer> {
+    pub fn refuse(upstream: &Upstream<'_>, envelope: &Envelope<'_>) -> Option<AnswerMessage> {
         reader(upstream)?;
         let id = envelope.request_id()?;
         let topic = upstream.to_topic() + REPLY_SUFFIX;
@@ -271,7 +271,7 @@ impl Request {
     /// The answer. Its data always has the shape of a success: libraries stumble over missing keys sooner than over
     /// codes.
     #[must_use]
-    pub fn answer(&self, outcome: &Outcome) -> Answer {
+    pub fn answer(&self, outcome: &Outcome) -> AnswerMessage {
         let (code, message) = match outcome {
             Outcome::LoggedInAll(_, failed) if !failed.is_empty() => (BATCH_INCOMPLETE, told(failed)),
             Outcome::Added(failed) if !failed.is_empty() => (NOT_ALL_ADDED, told(failed)),
@@ -279,7 +279,7 @@ impl Request {
             Outcome::Registered(_, Some(refused)) | Outcome::Refused(refused) => (refused.code(), refused.to_string()),
             _ => (OK, String::new()),
         };
-        Answer {
+        AnswerMessage {
             topic: self.topic.clone(),
             payload: encode(&self.id, code, &self.data(outcome), &message),
         }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::answers::{ANSWER_MAX_BYTES, Answer, OK, TOO_LARGE, UNAVAILABLE, encode};
+use crate::answers::{ANSWER_MAX_BYTES, AnswerMessage, OK, TOO_LARGE, UNAVAILABLE, encode};
 use crate::envelope::Envelope;
 use crate::topic::{Area, REPLY_SUFFIX, Upstream};
 
@@ -41,7 +41,7 @@ impl ModelQuery {
 
     /// The answer, from the model's document.
     #[must_use]
-    pub fn answer(&self, document: &Value) -> Answer {
+    pub fn answer(&self, document: &Value) -> AnswerMessage {
         let answer = self.answered(OK, &template(document), "");
         if answer.payload.len() > ANSWER_MAX_BYTES {
             return self.answered(
@@ -55,12 +55,12 @@ impl ModelQuery {
 
     /// The answer if the server cannot read the model.
     #[must_use]
-    pub fn unavailable(&self) -> Answer {
+    pub fn unavailable(&self) -> AnswerMessage {
         self.answered(UNAVAILABLE, &template(&Value::Null), "the server cannot do this now")
     }
 
-    fn answered(&self, code: u16, data: &Value, message: &str) -> Answer {
-        Answer {
+    fn answered(&self, code: u16, data: &Value, message: &str) -> AnswerMessage {
+        AnswerMessage {
             topic: self.topic.clone(),
             payload: encode(&self.id, code, data, message),
         }
@@ -128,7 +128,7 @@ mod tests {
         ModelQuery::read(&upstream, &Envelope::read(br#"{"id":7,"params":{}}"#)).unwrap()
     }
 
-    fn answered(answer: &Answer) -> Value {
+    fn answered(answer: &AnswerMessage) -> Value {
         assert_eq!(answer.topic, "/sys/pk/dk/thing/tsltemplate/get_reply");
         serde_json::from_slice(&answer.payload).unwrap()
     }

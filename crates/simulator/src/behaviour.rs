@@ -96,7 +96,7 @@ pub enum Reply {
     /// Nothing at all.
     Nothing,
     /// A reply in the documented shape.
-    Answer(Answer),
+    Answer(ReplyContent),
     /// These bytes on the reply topic.
     Raw(Bytes),
 }
@@ -111,7 +111,7 @@ impl Reply {
     /// A reply with everything.
     #[must_use]
     pub fn answer(code: i64, data: Value, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::Answer(Answer {
+        Self::Answer(ReplyContent {
             code,
             data,
             message: message.into(),
@@ -130,7 +130,7 @@ impl Reply {
 
 /// The content of a reply in the documented shape (docs/device-protocol.md, "Replies").
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct ReplyContent {
     /// 200 for success, anything else for a failure.
     pub code: i64,
     /// The outputs, or null.
@@ -147,7 +147,7 @@ struct Wire<'a> {
     message: &'a str,
 }
 
-impl Answer {
+impl ReplyContent {
     fn payload(&self, id: &str) -> Bytes {
         let wire = Wire {
             id,

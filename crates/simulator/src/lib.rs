@@ -24,7 +24,7 @@ mod received;
 mod rng;
 mod wire;
 
-pub use behaviour::{Answer, Behaviour, Handler, LoseLink, Recipient, Reply, SUCCESS};
+pub use behaviour::{Behaviour, Handler, LoseLink, Recipient, Reply, ReplyContent, SUCCESS};
 pub use counters::Counts;
 pub use device::{Device, DeviceError, ReplyId};
 pub use fault::{BadFaultModel, DEFAULT_FAILURE_CODE, FaultModel};

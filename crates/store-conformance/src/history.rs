@@ -6,7 +6,7 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, OrgId, TaskNo};
 use aldis_core::job::JobState;
 use aldis_core::policy::{Policy, Retry};
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::task::{Condition, Event, Link, Presence, State, Task, step};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
@@ -307,7 +307,7 @@ impl History {
     /// Few names and moments, so that values meet.
     fn report(&mut self, device: DeviceNo) -> Write {
         let values = (0..3).map(|_| Reported {
-            kind: Kind::ALL[usize::try_from(self.rng.below(3)).unwrap()],
+            kind: ReportKind::ALL[usize::try_from(self.rng.below(3)).unwrap()],
             name: self.rng.name(&["a", "b", "c"]).to_owned(),
             value: (!self.rng.one_in(4)).then(|| self.rng.below(9).to_string()),
             at: Timestamp(i64::try_from(self.rng.below(4)).unwrap()),

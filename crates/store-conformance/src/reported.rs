@@ -1,7 +1,7 @@
 //! What devices have reported about themselves.
 
 use aldis_core::ids::DeviceNo;
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::time::Timestamp;
 use aldis_store::Write;
 use aldis_store::rows::Reported;
@@ -11,7 +11,7 @@ use super::bench::Bench;
 /// More than any case needs.
 const NAMES_MAX: usize = 100;
 
-fn value(kind: Kind, name: &str, value: &str, at: i64) -> Reported {
+fn value(kind: ReportKind, name: &str, value: &str, at: i64) -> Reported {
     Reported {
         kind,
         name: name.to_owned(),
@@ -21,7 +21,7 @@ fn value(kind: Kind, name: &str, value: &str, at: i64) -> Reported {
 }
 
 fn point(name: &str, text: &str, at: i64) -> Reported {
-    value(Kind::Measurepoint, name, text, at)
+    value(ReportKind::Measurepoint, name, text, at)
 }
 
 fn gone(name: &str, at: i64) -> Reported {
@@ -45,29 +45,29 @@ pub fn the_latest_value_of_each_name_is_kept(bench: &mut Bench) {
     let reported = [
         point("b", "1", 5),
         point("a", "2", 5),
-        value(Kind::Tag, "a", "\"x\"", 7),
+        value(ReportKind::Tag, "a", "\"x\"", 7),
     ];
     report(bench, first, &reported, NAMES_MAX);
     let later = [
         point("a", "3", 4),
         point("b", "4", 5),
         gone("b", 4),
-        value(Kind::Attribute, "a", "{}", 6),
+        value(ReportKind::Attribute, "a", "{}", 6),
     ];
     report(bench, first, &later, NAMES_MAX);
     let expected = [
         point("a", "2", 5),
         point("b", "4", 5),
-        value(Kind::Attribute, "a", "{}", 6),
-        value(Kind::Tag, "a", "\"x\"", 7),
+        value(ReportKind::Attribute, "a", "{}", 6),
+        value(ReportKind::Tag, "a", "\"x\"", 7),
     ];
     assert_eq!(bench.read().reported(first).unwrap(), expected);
     assert!(bench.read().reported(second).unwrap().is_empty());
     report(bench, first, &[gone("a", 5), gone("c", 9)], NAMES_MAX);
     assert_eq!(bench.read().reported(first).unwrap(), expected[1..]);
     let last = |bench: &mut Bench, kind| bench.read().last_reported(&[second, first], kind).unwrap();
-    assert_eq!(last(bench, Kind::Measurepoint), [None, Some(Timestamp(5))]);
-    assert_eq!(last(bench, Kind::Tag), [None, Some(Timestamp(7))]);
+    assert_eq!(last(bench, ReportKind::Measurepoint), [None, Some(Timestamp(5))]);
+    assert_eq!(last(bench, ReportKind::Tag), [None, Some(Timestamp(7))]);
 }
 
 pub fn a_device_keeps_no_more_names_of_a_kind_than_it_may(bench: &mut Bench) {
@@ -81,10 +81,18 @@ pub fn a_device_keeps_no_more_names_of_a_kind_than_it_may(bench: &mut Bench) {
     report(
         bench,
         device,
-        &[value(Kind::Tag, "c", "1", 1), point("b", "2", 2), point("d", "1", 3)],
+        &[
+            value(ReportKind::Tag, "c", "1", 1),
+            point("b", "2", 2),
+            point("d", "1", 3),
+        ],
         2,
     );
-    let expected = [point("a", "1", 1), point("b", "2", 2), value(Kind::Tag, "c", "1", 1)];
+    let expected = [
+        point("a", "1", 1),
+        point("b", "2", 2),
+        value(ReportKind::Tag, "c", "1", 1),
+    ];
     assert_eq!(bench.read().reported(device).unwrap(), expected);
     report(bench, device, &[gone("a", 4), point("d", "1", 4)], 2);
     assert_eq!(bench.read().reported(device).unwrap()[1], point("d", "1", 4));

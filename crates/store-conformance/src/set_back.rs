@@ -1,6 +1,6 @@
 //! A clock that was ahead is set right.
 
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::task::{Event, State};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Activity, Reported};
@@ -102,7 +102,7 @@ pub fn a_reported_moment_that_has_not_come_hides_nothing(bench: &mut Bench) {
         values: vec![(
             device,
             vec![Reported {
-                kind: Kind::Measurepoint,
+                kind: ReportKind::Measurepoint,
                 name: "t".to_owned(),
                 value: value.map(str::to_owned),
                 at,

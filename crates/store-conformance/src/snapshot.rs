@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use aldis_core::expression::{Field, Filter};
 use aldis_core::ids::{AppKey, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::Counters;
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::task::Task;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{ActionFilter, Device, Job, Secret};
@@ -152,7 +152,7 @@ impl Lines<'_> {
             self.add("sub-devices found", (numbers, found.total));
             self.add("reported", read.reported(*device)?);
         }
-        for kind in Kind::ALL {
+        for kind in ReportKind::ALL {
             self.add("last reported", read.last_reported(&all, kind)?);
         }
         let mut slots = read.slots()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aldis_core::ids::DeviceNo;
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::time::Timestamp;
 use aldis_store::Done;
 use aldis_store::rows::Reported;
@@ -11,7 +11,7 @@ use aldis_store::rows::Reported;
 use super::Contents;
 
 #[derive(Default)]
-pub(super) struct ReportedValues(BTreeMap<(DeviceNo, Kind, String), (String, Timestamp)>);
+pub(super) struct ReportedValues(BTreeMap<(DeviceNo, ReportKind, String), (String, Timestamp)>);
 
 impl ReportedValues {
     /// By kind and name.
@@ -25,7 +25,7 @@ impl ReportedValues {
         })
     }
 
-    pub(super) fn last(&self, device: DeviceNo, kind: Kind) -> Option<Timestamp> {
+    pub(super) fn last(&self, device: DeviceNo, kind: ReportKind) -> Option<Timestamp> {
         self.of(device)
             .filter(|value| value.kind == kind)
             .map(|value| value.at)

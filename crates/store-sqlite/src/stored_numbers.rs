@@ -2,7 +2,7 @@
 //! when an enum and the stored rows would no longer agree.
 
 use aldis_core::job::JobState;
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::task::{AttemptOutcome, State};
 use aldis_store::rows::Role;
 
@@ -30,5 +30,5 @@ const _: () = {
         AttemptOutcome::NotSent as u8 == 3 && AttemptOutcome::Cancelled as u8 == 4 && AttemptOutcome::Late as u8 == 5
     );
     assert!(Role::Admin as u8 == 0 && Role::Operator as u8 == 1 && Role::Reader as u8 == 2);
-    assert!(Kind::Measurepoint as u8 == 0 && Kind::Attribute as u8 == 1 && Kind::Tag as u8 == 2);
+    assert!(ReportKind::Measurepoint as u8 == 0 && ReportKind::Attribute as u8 == 1 && ReportKind::Tag as u8 == 2);
 };

@@ -9,7 +9,7 @@ use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, AssetId, AttemptNo, DeviceKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
 use aldis_core::job::{Counters, JobState};
 use aldis_core::policy::{Policy, Rules};
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 pub use aldis_core::secret::Secret;
 use aldis_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -294,7 +294,7 @@ pub struct Activity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reported {
     /// What it is of.
-    pub kind: Kind,
+    pub kind: ReportKind,
     /// Its identifier.
     pub name: String,
     /// The value as JSON text; `None`: gone.

@@ -25,9 +25,9 @@ const OF_KIND_MAX: u32 = 10;
 const APART_MAX: usize = 1024;
 
 /// A kind of line: the place in the code that it comes from.
-type Kind = (&'static str, u32);
+type LineKind = (&'static str, u32);
 /// A kind of line, and the address that it is about, if it is counted apart.
-type Key = (Kind, Option<String>);
+type Key = (LineKind, Option<String>);
 
 /// What was said and left out of one kind in its window.
 struct Counted {
@@ -53,7 +53,7 @@ struct LeftOut {
 }
 
 impl Limit {
-    fn admits(&self, kind: Kind, told: &Told, level: Level, now: Instant) -> bool {
+    fn admits(&self, kind: LineKind, told: &Told, level: Level, now: Instant) -> bool {
         let mut counted = self.0.lock();
         let room = counted.len() < APART_MAX;
         let apart = told.peer.clone().map(|peer| (kind, Some(peer)));
@@ -175,7 +175,7 @@ fn network(peer: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const KIND: Kind = ("a module", 7);
+    const KIND: LineKind = ("a module", 7);
 
     fn about(peer: &str) -> Told {
         Told {

@@ -3,7 +3,7 @@
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::task::{AttemptRecord, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
@@ -91,7 +91,7 @@ forward! {
         sub_devices(gateway: DeviceNo) -> Vec<DeviceNo>;
         search_sub_devices(gateway: DeviceNo, filter: Option<&Filter<DeviceField>>, online: &OnlineDevices, page: Page) -> Found<Device>;
         reported(device: DeviceNo) -> Vec<Reported>;
-        last_reported(devices: &[DeviceNo], kind: Kind) -> Vec<Option<Timestamp>>;
+        last_reported(devices: &[DeviceNo], kind: ReportKind) -> Vec<Option<Timestamp>>;
     }
     ReadJobs {
         job(job: JobNo) -> Option<JobDetail>;

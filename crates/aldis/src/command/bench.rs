@@ -15,8 +15,8 @@ mod fleets;
 mod idle;
 mod large;
 mod load;
+mod machine;
 mod meter;
-mod place;
 mod row;
 mod search;
 mod single;
@@ -84,7 +84,7 @@ enum Scenario {
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 struct Report {
-    place: place::Place,
+    machine: machine::Machine,
     rows: Vec<row::Row>,
 }
 
@@ -109,11 +109,11 @@ impl Bench {
             context.screen.note("stopped before the end");
             return Ok(Outcome::NotAll);
         };
-        let place = place::Place::look(dir);
+        let machine = machine::Machine::look(dir);
         if context.screen.json {
-            context.screen.line(serde_json::to_string(&Report { place, rows })?)?;
+            context.screen.line(serde_json::to_string(&Report { machine, rows })?)?;
         } else {
-            context.screen.line(facts(place.lines()))?;
+            context.screen.line(facts(machine.lines()))?;
             context.screen.line(row::shown(&rows))?;
         }
         Ok(Outcome::Done)

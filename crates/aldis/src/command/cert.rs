@@ -42,7 +42,7 @@ pub(crate) enum Cert {
     /// An authority: ca.pem, ca-key.pem, and revoked.pem with nothing in it
     Ca {
         #[command(flatten)]
-        place: Place,
+        place: AuthorityDir,
         /// With an RSA key, for clients that know no elliptic curves at all
         #[arg(long)]
         rsa: bool,
@@ -50,7 +50,7 @@ pub(crate) enum Cert {
     /// A certificate for the server: server.pem, server-key.pem; with --rsa server-rsa.pem, server-rsa-key.pem
     Server {
         #[command(flatten)]
-        place: Place,
+        place: AuthorityDir,
         /// A host name or address under which devices reach the server; repeatable [default: localhost and 127.0.0.1;
         /// with --renew those of the old certificate]
         #[arg(long = "name", value_name = "HOST")]
@@ -68,7 +68,7 @@ pub(crate) enum Cert {
     /// %channel%
     Device {
         #[command(flatten)]
-        place: Place,
+        place: AuthorityDir,
         #[arg(value_name = "PRODUCT/DEVICE")]
         device: String,
         /// Replace the certificate in PRODUCT.DEVICE.pem
@@ -80,14 +80,14 @@ pub(crate) enum Cert {
     /// Revoke certificates: they are added to revoked.pem, which the server reads again on SIGHUP
     Revoke {
         #[command(flatten)]
-        place: Place,
+        place: AuthorityDir,
         #[arg(value_name = "FILE", required = true)]
         certificates: Vec<PathBuf>,
     },
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Place {
+pub(crate) struct AuthorityDir {
     /// Directory of the authority
     #[arg(long, value_name = "DIR", default_value = "certs")]
     dir: PathBuf,

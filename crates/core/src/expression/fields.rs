@@ -2,7 +2,7 @@
 
 /// What kind of thing a field is; decides how values are read and how they compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// An id or another text, compared exactly. Whole numbers are taken as their digits.
     Text,
     /// A name in several languages: `name`, `name.default` (or `.defaultValue`), `name.zh_CN`.
@@ -33,13 +33,13 @@ pub enum Operator {
 
 /// One row of a search's table of fields.
 #[derive(Debug)]
-pub struct Entry<F> {
+pub struct FieldEntry<F> {
     /// The documented name, then the others that are accepted.
     pub names: &'static [&'static str],
     /// The field.
     pub field: F,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// What may be asked of it.
     pub operators: &'static [Operator],
 }
@@ -47,7 +47,7 @@ pub struct Entry<F> {
 /// The fields of one search.
 pub trait Field: Copy + 'static {
     /// All of them.
-    const TABLE: &'static [Entry<Self>];
+    const TABLE: &'static [FieldEntry<Self>];
 }
 
 /// Fields of a search for jobs.
@@ -151,45 +151,49 @@ pub enum ModelField {
 const EQUALITY: &[Operator] = &[Operator::Equality];
 const EQUALITY_AND_LIKE: &[Operator] = &[Operator::Equality, Operator::Like];
 
-const fn text<F>(names: &'static [&'static str], field: F) -> Entry<F> {
-    Entry {
+const fn text<F>(names: &'static [&'static str], field: F) -> FieldEntry<F> {
+    FieldEntry {
         names,
         field,
-        kind: Kind::Text,
+        kind: FieldKind::Text,
         operators: EQUALITY,
     }
 }
 
-const fn name<F>(names: &'static [&'static str], field: F) -> Entry<F> {
-    Entry {
+const fn name<F>(names: &'static [&'static str], field: F) -> FieldEntry<F> {
+    FieldEntry {
         names,
         field,
-        kind: Kind::Name,
+        kind: FieldKind::Name,
         operators: &[Operator::Like],
     }
 }
 
-const fn status<F>(names: &'static [&'static str], field: F, words: &'static [&'static [&'static str]]) -> Entry<F> {
-    Entry {
+const fn status<F>(
+    names: &'static [&'static str],
+    field: F,
+    words: &'static [&'static [&'static str]],
+) -> FieldEntry<F> {
+    FieldEntry {
         names,
         field,
-        kind: Kind::Status(words),
+        kind: FieldKind::Status(words),
         operators: EQUALITY,
     }
 }
 
-const fn time<F>(field: F) -> Entry<F> {
+const fn time<F>(field: F) -> FieldEntry<F> {
     let operators = &[Operator::Equality, Operator::Order];
-    Entry {
+    FieldEntry {
         names: &["createTime", "createTimestamp"],
         field,
-        kind: Kind::Time,
+        kind: FieldKind::Time,
         operators,
     }
 }
 
-const fn map<F>(names: &'static [&'static str], field: F, kind: Kind) -> Entry<F> {
-    Entry {
+const fn map<F>(names: &'static [&'static str], field: F, kind: FieldKind) -> FieldEntry<F> {
+    FieldEntry {
         names,
         field,
         kind,
@@ -219,7 +223,7 @@ const DEVICE_STATES: &[&[&str]] = &[&["online"], &["offline"], &["inactive"], &[
 const PRODUCT_TYPES: &[&[&str]] = &[&["Device"], &["Gateway"]];
 
 impl Field for JobField {
-    const TABLE: &'static [Entry<Self>] = &[
+    const TABLE: &'static [FieldEntry<Self>] = &[
         text(&["jobId"], Self::JobId),
         name(&["name"], Self::Name),
         status(&["status"], Self::Status, JOB_STATES),
@@ -228,7 +232,7 @@ impl Field for JobField {
 }
 
 impl Field for TaskField {
-    const TABLE: &'static [Entry<Self>] = &[
+    const TABLE: &'static [FieldEntry<Self>] = &[
         text(&["jobId"], Self::JobId),
         text(&["taskId", "ztaskId"], Self::TaskId),
         text(&["assetId"], Self::AssetId),
@@ -240,7 +244,7 @@ impl Field for TaskField {
 }
 
 impl Field for CommandField {
-    const TABLE: &'static [Entry<Self>] = &[
+    const TABLE: &'static [FieldEntry<Self>] = &[
         status(&["state"], Self::State, COMMAND_STATES),
         name(&["commandName"], Self::Name),
         time(Self::CreatedAt),
@@ -248,7 +252,7 @@ impl Field for CommandField {
 }
 
 impl Field for DeviceField {
-    const TABLE: &'static [Entry<Self>] = &[
+    const TABLE: &'static [FieldEntry<Self>] = &[
         text(&["assetId"], Self::AssetId),
         text(&["productKey", "pk"], Self::ProductKey),
         text(&["deviceKey", "dk"], Self::DeviceKey),
@@ -256,33 +260,33 @@ impl Field for DeviceField {
         status(&["productType"], Self::ProductType, PRODUCT_TYPES),
         name(&["deviceName"], Self::Name),
         status(&["status"], Self::Status, DEVICE_STATES),
-        map(&["deviceAttributes"], Self::Attributes, Kind::Map),
-        map(&["deviceTags"], Self::Tags, Kind::TextMap),
+        map(&["deviceAttributes"], Self::Attributes, FieldKind::Map),
+        map(&["deviceTags"], Self::Tags, FieldKind::TextMap),
     ];
 }
 
 impl Field for ProductField {
-    const TABLE: &'static [Entry<Self>] = &[
+    const TABLE: &'static [FieldEntry<Self>] = &[
         text(&["productKey", "pk"], Self::ProductKey),
         text(&["modelId"], Self::ModelId),
         name(&["productName"], Self::Name),
-        map(&["productTags"], Self::Tags, Kind::TextMap),
+        map(&["productTags"], Self::Tags, FieldKind::TextMap),
     ];
 }
 
 impl Field for ModelField {
-    const TABLE: &'static [Entry<Self>] = &[
-        Entry {
+    const TABLE: &'static [FieldEntry<Self>] = &[
+        FieldEntry {
             names: &["modelId"],
             field: Self::ModelId,
-            kind: Kind::Text,
+            kind: FieldKind::Text,
             operators: EQUALITY_AND_LIKE,
         },
         name(&["modelName", "name"], Self::Name),
-        map(&["tags"], Self::Tags, Kind::TextMap),
-        map(&["attribute_tags"], Self::AttributeTags, Kind::TextMap),
-        map(&["measurepoint_tags"], Self::MeasurepointTags, Kind::TextMap),
-        map(&["service_tags"], Self::ServiceTags, Kind::TextMap),
-        map(&["event_tags"], Self::EventTags, Kind::TextMap),
+        map(&["tags"], Self::Tags, FieldKind::TextMap),
+        map(&["attribute_tags"], Self::AttributeTags, FieldKind::TextMap),
+        map(&["measurepoint_tags"], Self::MeasurepointTags, FieldKind::TextMap),
+        map(&["service_tags"], Self::ServiceTags, FieldKind::TextMap),
+        map(&["event_tags"], Self::EventTags, FieldKind::TextMap),
     ];
 }

@@ -2,7 +2,7 @@
 
 use super::ast::{At, Comparison, Expr, Literal, Path};
 use super::eval::fold;
-use super::fields::{Entry, Field, Kind, Operator};
+use super::fields::{Field, FieldEntry, FieldKind, Operator};
 use super::{Error, Problem, moment, parse};
 use crate::i18n;
 use crate::time::Timestamp;
@@ -186,7 +186,7 @@ impl<F: Field> Filter<F> {
 /// A path that was found in the table of fields.
 struct Target<'a, F: 'static> {
     path: &'a At<Path>,
-    entry: &'static Entry<F>,
+    entry: &'static FieldEntry<F>,
     sub: Option<String>,
 }
 
@@ -262,37 +262,37 @@ const fn spell(family: Operator) -> &'static str {
 }
 
 /// The part after the dot, or the accepted forms with `*` for the field.
-fn read_sub(kind: Kind, rest: &[String]) -> Result<Option<String>, &'static str> {
+fn read_sub(kind: FieldKind, rest: &[String]) -> Result<Option<String>, &'static str> {
     match (kind, rest) {
-        (Kind::TextMap | Kind::Map, [key]) => Ok(Some(key.clone())),
-        (Kind::TextMap | Kind::Map, _) => Err("'*' followed by a dot and one key"),
-        (Kind::Name, []) => Ok(None),
-        (Kind::Name, [part]) if part == "default" || part == "defaultValue" => Ok(Some("default".to_owned())),
-        (Kind::Name, [part]) if i18n::is_locale(part) => Ok(Some(part.clone())),
-        (Kind::Name, _) => Err("'*', '*.default' or '*' with a locale, as in '*.en_US'"),
-        (Kind::Text | Kind::Status(_) | Kind::Time, []) => Ok(None),
-        (Kind::Text | Kind::Status(_) | Kind::Time, _) => Err("'*' without a dot"),
+        (FieldKind::TextMap | FieldKind::Map, [key]) => Ok(Some(key.clone())),
+        (FieldKind::TextMap | FieldKind::Map, _) => Err("'*' followed by a dot and one key"),
+        (FieldKind::Name, []) => Ok(None),
+        (FieldKind::Name, [part]) if part == "default" || part == "defaultValue" => Ok(Some("default".to_owned())),
+        (FieldKind::Name, [part]) if i18n::is_locale(part) => Ok(Some(part.clone())),
+        (FieldKind::Name, _) => Err("'*', '*.default' or '*' with a locale, as in '*.en_US'"),
+        (FieldKind::Text | FieldKind::Status(_) | FieldKind::Time, []) => Ok(None),
+        (FieldKind::Text | FieldKind::Status(_) | FieldKind::Time, _) => Err("'*' without a dot"),
     }
 }
 
 /// The value in the field's type, or what was expected instead.
-fn read_value(kind: Kind, literal: &Literal) -> Result<Value, String> {
+fn read_value(kind: FieldKind, literal: &Literal) -> Result<Value, String> {
     match kind {
-        Kind::Text | Kind::Name => match literal {
+        FieldKind::Text | FieldKind::Name => match literal {
             Literal::Text(text) => Ok(Value::Text(text.clone())),
             Literal::Int(number) => Ok(Value::Text(number.to_string())),
             Literal::Float(_) | Literal::Bool(_) | Literal::Null => Err("text in quotes".to_owned()),
         },
-        Kind::Status(words) => read_status(words, literal),
-        Kind::Time => moment::read(literal)
+        FieldKind::Status(words) => read_status(words, literal),
+        FieldKind::Time => moment::read(literal)
             .map(Value::Time)
             .ok_or_else(|| moment::EXPECTED.to_owned()),
-        Kind::TextMap => match literal {
+        FieldKind::TextMap => match literal {
             Literal::Text(text) => Ok(Value::Text(text.clone())),
             Literal::Int(_) | Literal::Float(_) | Literal::Bool(_) => Ok(Value::Text(literal.to_string())),
             Literal::Null => Err("a value".to_owned()),
         },
-        Kind::Map => match literal {
+        FieldKind::Map => match literal {
             Literal::Text(text) => Ok(Value::Text(text.clone())),
             Literal::Int(number) => Ok(Value::Int(*number)),
             Literal::Float(number) => Ok(Value::Float(*number)),

@@ -23,8 +23,8 @@ mod tests;
 pub use ast::{At, Comparison, Expr, Literal, Path};
 pub use eval::{Record, Values, contains_folded, fold};
 pub use fields::{
-    COMMAND_STATES, CommandField, DeviceField, Entry, Field, JobField, Kind, ModelField, Operator, ProductField,
-    TaskField,
+    COMMAND_STATES, CommandField, DeviceField, Field, FieldEntry, FieldKind, JobField, ModelField, Operator,
+    ProductField, TaskField,
 };
 pub use filter::{Filter, Value};
 pub use parse::parse;

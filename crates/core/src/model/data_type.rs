@@ -53,7 +53,7 @@ pub enum DataType {
     /// `yyyy-MM-dd HH:mm:ss` or `yyyy-MM-dd`.
     Date,
     /// An object of members.
-    Struct(Vec<Member>),
+    Struct(Vec<StructMember>),
     /// At most [`ARRAY_LENGTH_MAX`] elements of one type: INT, FLOAT, DOUBLE or STRING.
     Array(Box<Self>),
     /// A text that says where the file is.
@@ -71,7 +71,7 @@ pub enum EnumKind {
 
 /// A member of a STRUCT.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Member {
+pub struct StructMember {
     /// Its key.
     pub identifier: String,
     /// Its type; never a STRUCT.
@@ -237,20 +237,20 @@ fn read_length(value: &Value) -> Result<usize, Violation> {
         .ok_or_else(|| Violation::of(value, format!("number from 1 to {STRING_BYTES_MAX}")))
 }
 
-fn read_members(value: &Value) -> Result<Vec<Member>, Violation> {
+fn read_members(value: &Value) -> Result<Vec<StructMember>, Violation> {
     let members = read::list(read_member)(value)?;
     read::distinct(members.iter().map(|member| member.identifier.as_str()))?;
     Ok(members)
 }
 
-fn read_member(value: &Value) -> Result<Member, Violation> {
+fn read_member(value: &Value) -> Result<StructMember, Violation> {
     let fields = Fields::of(value)?;
     // Looked at before its own members are, so that reading never goes deeper than one STRUCT.
     fields.required("dataType", |value| match value.as_str() {
         Some(name) if name.eq_ignore_ascii_case("STRUCT") => Err(Violation::of(value, "type other than STRUCT")),
         _ => Ok(()),
     })?;
-    Ok(Member {
+    Ok(StructMember {
         identifier: fields.required("identifier", read::identifier)?,
         spec: DataSpec::read(&fields)?,
         required: fields.optional("required", read::boolean)?.unwrap_or(false),

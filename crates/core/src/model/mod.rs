@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use data_type::{ARRAY_LENGTH_MAX, DataSpec, DataType, EnumKind, Member, STRING_BYTES_MAX};
+pub use data_type::{ARRAY_LENGTH_MAX, DataSpec, DataType, EnumKind, STRING_BYTES_MAX, StructMember};
 pub use features::{
     AccessMode, Attribute, Common, Datapoint, Event, IDENTIFIER_CHARS_MAX, Measurepoint, Service, Unit,
 };

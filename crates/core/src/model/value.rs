@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::data_type::{ARRAY_LENGTH_MAX, DataSpec, DataType, EnumKind, Member};
+use super::data_type::{ARRAY_LENGTH_MAX, DataSpec, DataType, EnumKind, StructMember};
 use crate::number;
 use crate::violation::Violation;
 
@@ -97,7 +97,7 @@ fn accept_elements(item: &DataType, value: &Value) -> Result<Value, Violation> {
     elements.collect()
 }
 
-fn accept_members(members: &[Member], value: &Value) -> Result<Value, Violation> {
+fn accept_members(members: &[StructMember], value: &Value) -> Result<Value, Violation> {
     let given = value.as_object().ok_or_else(|| Violation::of(value, "STRUCT"))?;
     let slots = members
         .iter()

@@ -6,7 +6,7 @@ use std::ops::Range;
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_store::{Committed, Done, Write};
 
-use super::queue::Place;
+use super::queue::QueuePosition;
 use crate::link::{DeviceEvent, Order};
 use crate::writer::WriterError;
 
@@ -20,7 +20,7 @@ pub(super) struct Batch {
     pub(super) orders: Vec<Order>,
     pub(super) answers: Vec<(Range<usize>, OnCommit)>,
     /// Tasks that exist only once this is committed, and then join their devices' queues.
-    pub(super) pending_tasks: Vec<(DeviceNo, Place)>,
+    pub(super) pending_tasks: Vec<(DeviceNo, QueuePosition)>,
     /// Attempts taken back.
     pub(super) withdrawn: Vec<(DeviceNo, WireId)>,
 }

@@ -8,7 +8,7 @@ use aldis_store::rows::Slot;
 use super::gateways::Gateways;
 use super::jobs::Jobs;
 use super::maps::Map;
-use super::queue::{Place, Queue};
+use super::queue::{Queue, QueuePosition};
 use super::ready::Ready;
 use super::slots::{OutstandingAttempt, Slots};
 use crate::link::{Kinds, SessionNo};
@@ -36,12 +36,12 @@ pub(super) struct Eligible {
     pub(super) device: DeviceNo,
     pub(super) session: Session,
     /// The head of its queue.
-    pub(super) place: Place,
+    pub(super) place: QueuePosition,
 }
 
 /// One device, as long as it has a session or holds a slot.
 #[derive(Debug, Default)]
-struct Entry {
+struct DeviceEntry {
     session: Option<Session>,
     /// Services whose commands the session takes although it does not take every service's.
     named: Vec<Box<str>>,
@@ -50,9 +50,9 @@ struct Entry {
     queue: Queue,
 }
 
-impl Entry {
+impl DeviceEntry {
     /// The head of the queue, if the session goes on and the slot is free.
-    fn next(&self) -> Option<(Session, Place)> {
+    fn next(&self) -> Option<(Session, QueuePosition)> {
         let session = self.session.filter(|session| !session.closing)?;
         let place = self.queue.first().filter(|_| self.held.is_none())?;
         Some((session, place))
@@ -81,7 +81,7 @@ impl Entry {
 
 #[derive(Debug, Default)]
 pub(super) struct Devices {
-    entries: Map<DeviceNo, Entry>,
+    entries: Map<DeviceNo, DeviceEntry>,
     present: usize,
     slots: Slots,
     /// Devices that may take their next task: dispatch looks at them.
@@ -232,7 +232,7 @@ impl Devices {
     }
 
     fn forget_if_idle(&mut self, device: DeviceNo) {
-        let idle = |entry: &Entry| entry.session.is_none() && entry.held.is_none();
+        let idle = |entry: &DeviceEntry| entry.session.is_none() && entry.held.is_none();
         if self.entries.get(&device).is_some_and(idle) {
             self.entries.remove(&device);
         }
@@ -360,20 +360,20 @@ impl Devices {
     }
 
     /// A task joins a present device's queue; nothing happens for an absent one, whose queue is the store.
-    pub(super) fn join(&mut self, device: DeviceNo, place: Place) {
+    pub(super) fn join(&mut self, device: DeviceNo, place: QueuePosition) {
         if let Some(queue) = self.queue_mut(device) {
             queue.insert(place);
             self.refresh(device);
         }
     }
 
-    pub(super) fn join_all(&mut self, places: &[(DeviceNo, Place)]) {
+    pub(super) fn join_all(&mut self, places: &[(DeviceNo, QueuePosition)]) {
         for (device, place) in places {
             self.join(*device, *place);
         }
     }
 
-    pub(super) fn quit(&mut self, device: DeviceNo, place: &Place) {
+    pub(super) fn quit(&mut self, device: DeviceNo, place: &QueuePosition) {
         if let Some(queue) = self.queue_mut(device) {
             queue.remove(place);
             self.refresh(device);
@@ -386,7 +386,7 @@ impl Devices {
     }
 
     /// The device's next task, if it has a session that takes orders and its slot is free.
-    pub(super) fn next_for(&self, device: DeviceNo) -> Option<(Session, Place)> {
+    pub(super) fn next_for(&self, device: DeviceNo) -> Option<(Session, QueuePosition)> {
         self.entries.get(&device)?.next()
     }
 

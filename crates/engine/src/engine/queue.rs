@@ -7,7 +7,7 @@ use aldis_core::time::Timestamp;
 
 /// A place in a device's queue. Places are ordered as their fields are: by the moment due, then by job, then by task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct QueuePosition {
     /// When the task's round became due.
     pub(super) due: Timestamp,
     pub(super) job: JobNo,
@@ -16,10 +16,10 @@ pub(super) struct Place {
 
 /// A device's queue. Short, and grown at its end nearly always: a sorted row of places is smaller than a tree.
 #[derive(Debug, Default)]
-pub(super) struct Queue(VecDeque<Place>);
+pub(super) struct Queue(VecDeque<QueuePosition>);
 
 impl Queue {
-    pub(super) fn first(&self) -> Option<Place> {
+    pub(super) fn first(&self) -> Option<QueuePosition> {
         self.0.front().copied()
     }
 
@@ -28,7 +28,7 @@ impl Queue {
     }
 
     /// Takes a place that is not taken yet.
-    pub(super) fn insert(&mut self, place: Place) {
+    pub(super) fn insert(&mut self, place: QueuePosition) {
         if self.0.back().is_none_or(|last| *last < place) {
             self.0.push_back(place);
         } else if let Err(index) = self.0.binary_search(&place) {
@@ -36,7 +36,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn remove(&mut self, place: &Place) {
+    pub(super) fn remove(&mut self, place: &QueuePosition) {
         if self.0.front() == Some(place) {
             self.0.pop_front();
         } else if let Ok(index) = self.0.binary_search(place) {
@@ -47,14 +47,14 @@ impl Queue {
         }
     }
 
-    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+    pub(super) fn places(&self) -> impl Iterator<Item = &QueuePosition> {
         self.0.iter()
     }
 }
 
-impl FromIterator<Place> for Queue {
-    fn from_iter<I: IntoIterator<Item = Place>>(places: I) -> Self {
-        let mut places: Vec<Place> = places.into_iter().collect();
+impl FromIterator<QueuePosition> for Queue {
+    fn from_iter<I: IntoIterator<Item = QueuePosition>>(places: I) -> Self {
+        let mut places: Vec<QueuePosition> = places.into_iter().collect();
         places.sort_unstable();
         places.dedup();
         Self(places.into())
@@ -75,12 +75,12 @@ mod tests {
             first in proptest::collection::vec((0..9_i64, 0..4_u64), 0..9),
             changes in proptest::collection::vec((any::<bool>(), 0..9_i64, 0..4_u64), 0..40),
         ) {
-            let place = |at: i64, no: u64| Place {
+            let place = |at: i64, no: u64| QueuePosition {
                 due: Timestamp(at),
                 job: JobNo(no),
                 task: TaskNo(no),
             };
-            let mut model: BTreeSet<Place> = first.iter().map(|(at, no)| place(*at, *no)).collect();
+            let mut model: BTreeSet<QueuePosition> = first.iter().map(|(at, no)| place(*at, *no)).collect();
             let mut queue: Queue = first.into_iter().map(|(at, no)| place(at, no)).collect();
             for (joins, at, no) in changes {
                 if joins {

@@ -3,7 +3,7 @@
 use aldis_core::ids::{JobNo, TaskNo};
 use aldis_store::rows::{Actor, Idempotency};
 
-use crate::writer::{Answer, Retried, WholeJob};
+use crate::writer::{AnswerSender, Retried, WholeJob};
 
 /// Tasks that the answer about a whole job lists.
 pub(super) const LISTED_MAX: usize = 200;
@@ -52,5 +52,5 @@ pub(super) struct RetryAll {
     pub(super) so_far: WholeJob,
     pub(super) by: Actor,
     pub(super) idempotency: Option<Idempotency>,
-    pub(super) answer: Answer<Retried>,
+    pub(super) answer: AnswerSender<Retried>,
 }

@@ -7,7 +7,7 @@ use aldis_store::rows::{Actor, Idempotency};
 use aldis_store::{Done, Refusal, Write};
 use tokio::sync::{oneshot, watch};
 
-use super::{Answer, Entry, Inbox, Retried, WholeJob, WriterRequest};
+use super::{AnswerSender, Inbox, Retried, TaskEntry, WholeJob, WriterRequest};
 use crate::link::DeviceEvent;
 
 /// Why something asked for was not done.
@@ -50,7 +50,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`WriterError`]; `Refused(Missing)` if the job does not exist.
-    pub async fn cancel_tasks(&self, job: JobNo, tasks: Vec<TaskNo>, by: Actor) -> Result<Vec<Entry>, WriterError> {
+    pub async fn cancel_tasks(&self, job: JobNo, tasks: Vec<TaskNo>, by: Actor) -> Result<Vec<TaskEntry>, WriterError> {
         self.request(|answer| WriterRequest::CancelTasks { job, tasks, by, answer })
             .await
     }
@@ -152,7 +152,7 @@ impl Writer {
         self.0.room().await;
     }
 
-    async fn request<T>(&self, request: impl FnOnce(Answer<T>) -> WriterRequest) -> Result<T, WriterError> {
+    async fn request<T>(&self, request: impl FnOnce(AnswerSender<T>) -> WriterRequest) -> Result<T, WriterError> {
         let (answer, answered) = oneshot::channel();
         if !self.0.submit(request(answer)) {
             return Err(WriterError::Overloaded);

@@ -9,4 +9,4 @@ mod request;
 
 pub use handle::{Writer, WriterError};
 pub use inbox::{Inbox, Received};
-pub use request::{Answer, Entry, Retried, WholeJob, WriterRequest};
+pub use request::{AnswerSender, Retried, TaskEntry, WholeJob, WriterRequest};

@@ -11,7 +11,7 @@ use super::WriterError;
 
 /// What became of one task that a caller named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Entry {
+pub enum TaskEntry {
     /// As asked.
     Done,
     /// No such task in this job.
@@ -40,7 +40,7 @@ pub struct WholeJob {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Retried {
     /// Tasks that were named: an entry each, in order.
-    Tasks(Vec<(TaskNo, Entry)>),
+    Tasks(Vec<(TaskNo, TaskEntry)>),
     /// All eligible tasks of the job.
     Whole(WholeJob),
 }
@@ -65,7 +65,7 @@ pub enum WriterRequest {
         /// The writes.
         writes: Vec<Write>,
         /// What became of each.
-        answer: Answer<Vec<Done>>,
+        answer: AnswerSender<Vec<Done>>,
     },
     /// Cancel tasks of a job that are named.
     CancelTasks {
@@ -76,7 +76,7 @@ pub enum WriterRequest {
         /// Who asked.
         by: Actor,
         /// An entry for each task, in order.
-        answer: Answer<Vec<Entry>>,
+        answer: AnswerSender<Vec<TaskEntry>>,
     },
     /// Cancel a job as a whole: its cancel mark is raised; its rows settle afterwards.
     CancelJob {
@@ -85,7 +85,7 @@ pub enum WriterRequest {
         /// Who asked.
         by: Actor,
         /// How many tasks are cancelled, and the first of them.
-        answer: Answer<WholeJob>,
+        answer: AnswerSender<WholeJob>,
     },
     /// Retry tasks of a job.
     Retry {
@@ -98,7 +98,7 @@ pub enum WriterRequest {
         /// Makes a repeated request harmless.
         idempotency: Option<Idempotency>,
         /// An entry for each named task, or how many were eligible.
-        answer: Answer<Retried>,
+        answer: AnswerSender<Retried>,
     },
     /// Cancel cached single commands of a device that have not been sent.
     CancelCommands {
@@ -109,7 +109,7 @@ pub enum WriterRequest {
         /// Who asked.
         by: Actor,
         /// The tasks that were cancelled.
-        answer: Answer<Vec<TaskNo>>,
+        answer: AnswerSender<Vec<TaskNo>>,
     },
     /// Disable or enable a device.
     DisableDevice {
@@ -120,7 +120,7 @@ pub enum WriterRequest {
         /// Who asked.
         by: Actor,
         /// Sent once it is done.
-        answer: Answer<()>,
+        answer: AnswerSender<()>,
     },
     /// Delete a device.
     DeleteDevice {
@@ -129,7 +129,7 @@ pub enum WriterRequest {
         /// Who asked.
         by: Actor,
         /// Sent once it is done.
-        answer: Answer<()>,
+        answer: AnswerSender<()>,
     },
     /// End the live session of a device whose keys were replaced, or may have been, if it has one.
     EndSession {
@@ -167,4 +167,4 @@ impl WriterRequest {
 }
 
 /// Where an answer goes.
-pub type Answer<T> = oneshot::Sender<Result<T, WriterError>>;
+pub type AnswerSender<T> = oneshot::Sender<Result<T, WriterError>>;

@@ -26,7 +26,7 @@ const UNAVAILABLE: u8 = 3;
 /// The timer of a device that waits for nothing.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(super) struct Member {
+pub(super) struct SimulatedDevice {
     shared: Arc<Shared>,
     identity: Arc<DeviceIdentity>,
     index: usize,
@@ -66,7 +66,7 @@ impl Session {
     }
 }
 
-impl Member {
+impl SimulatedDevice {
     pub(super) fn new(shared: Arc<Shared>, identity: DeviceIdentity, index: usize) -> Self {
         Self {
             outbox: Outbox::new(shared.replies_with_qos_1),

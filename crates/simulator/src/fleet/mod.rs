@@ -56,7 +56,7 @@ impl Fleet {
 async fn run(shared: &Arc<Shared>, devices: Vec<DeviceIdentity>, wanted: &watch::Receiver<Control>) {
     let mut members = JoinSet::new();
     for (index, identity) in devices.into_iter().enumerate() {
-        let member = member::Member::new(Arc::clone(shared), identity, index);
+        let member = member::SimulatedDevice::new(Arc::clone(shared), identity, index);
         members.spawn(member.run(wanted.clone()));
     }
     // A panic of a handler, which a test's assertion may well cause, must not pass for a quiet device.

@@ -2,7 +2,7 @@
 
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{Device, Reported};
 use aldis_store::{
@@ -80,7 +80,7 @@ impl ReadDevices for MemoryStore {
         Ok(self.contents.read().reported.of(device).collect())
     }
 
-    fn last_reported(&self, devices: &[DeviceNo], kind: Kind) -> Result<Vec<Option<Timestamp>>, Error> {
+    fn last_reported(&self, devices: &[DeviceNo], kind: ReportKind) -> Result<Vec<Option<Timestamp>>, Error> {
         let contents = self.contents.read();
         Ok(devices.iter().map(|no| contents.reported.last(*no, kind)).collect())
     }

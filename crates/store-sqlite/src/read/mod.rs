@@ -21,7 +21,7 @@ pub(crate) use reported::number as kind_number;
 use aldis_core::expression::{CommandField, DeviceField, Filter, JobField, ModelField, ProductField, TaskField};
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::{AppKey, DeviceNo, JobNo, ModelId, OrgId, ProductKey, TaskNo};
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::task::{AttemptRecord, Task};
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{
@@ -150,7 +150,7 @@ impl<A: Access> ReadDevices for Database<A> {
             .read("reading reported values", |db| reported::of(&db.conn, device))
     }
 
-    fn last_reported(&self, devices: &[DeviceNo], kind: Kind) -> Result<Vec<Option<Timestamp>>, Error> {
+    fn last_reported(&self, devices: &[DeviceNo], kind: ReportKind) -> Result<Vec<Option<Timestamp>>, Error> {
         self.access
             .read("reading reported values", |db| reported::last(&db.conn, devices, kind))
     }

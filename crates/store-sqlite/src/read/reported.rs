@@ -1,7 +1,7 @@
 //! What devices have reported about themselves.
 
 use aldis_core::ids::DeviceNo;
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::Reported;
 use rusqlite::Connection;
@@ -15,7 +15,7 @@ pub(super) fn of(conn: &Connection, device: DeviceNo) -> Result<Vec<Reported>> {
     sql::all(conn, sql, [int(device.0)], |row| {
         let mut cells = Cells::new(row, "reported");
         Ok(Reported {
-            kind: cells.choice("kind", &Kind::ALL)?,
+            kind: cells.choice("kind", &ReportKind::ALL)?,
             name: cells.get("name")?,
             value: Some(cells.get("value")?),
             at: cells.time("at")?,
@@ -23,7 +23,7 @@ pub(super) fn of(conn: &Connection, device: DeviceNo) -> Result<Vec<Reported>> {
     })
 }
 
-pub(super) fn last(conn: &Connection, devices: &[DeviceNo], kind: Kind) -> Result<Vec<Option<Timestamp>>> {
+pub(super) fn last(conn: &Connection, devices: &[DeviceNo], kind: ReportKind) -> Result<Vec<Option<Timestamp>>> {
     let mut lookup = Lookup::new(conn, "SELECT max(at) FROM reported WHERE device = ?1 AND kind = ?2")?;
     let last = |device: &DeviceNo| {
         let found = lookup.first([int(device.0), number(kind)], |row| {
@@ -35,11 +35,11 @@ pub(super) fn last(conn: &Connection, devices: &[DeviceNo], kind: Kind) -> Resul
 }
 
 /// A kind as it is stored: its place among all.
-pub(crate) fn number(kind: Kind) -> i64 {
+pub(crate) fn number(kind: ReportKind) -> i64 {
     match kind {
-        Kind::Measurepoint => 0,
-        Kind::Attribute => 1,
-        Kind::Tag => 2,
+        ReportKind::Measurepoint => 0,
+        ReportKind::Attribute => 1,
+        ReportKind::Tag => 2,
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn kinds_come_back_as_they_were_stored() {
-        let stored: Vec<i64> = Kind::ALL.map(number).into();
+        let stored: Vec<i64> = ReportKind::ALL.map(number).into();
         assert_eq!(stored, [0, 1, 2]);
     }
 }

@@ -17,7 +17,7 @@ use crate::secret::Owner;
 use crate::sql;
 
 /// What decides about a change of a device.
-struct Standing {
+struct CurrentDevice {
     org: OrgId,
     product: ProductKey,
     asset: String,
@@ -148,11 +148,11 @@ impl Batch<'_> {
     }
 
     /// A device that is not deleted.
-    fn standing(&self, no: DeviceNo) -> Result<Standing, Stop> {
+    fn standing(&self, no: DeviceNo) -> Result<CurrentDevice, Stop> {
         let sql = "SELECT org, product, asset, disabled FROM device WHERE no = ?1 AND deleted = 0";
         let found = sql::first(self.conn, sql, [int(no.0)], |row| {
             let mut cells = Cells::new(row, "device");
-            Ok(Standing {
+            Ok(CurrentDevice {
                 org: OrgId(cells.get("org")?),
                 product: ProductKey(cells.get("product")?),
                 asset: cells.get("asset")?,
@@ -232,7 +232,7 @@ impl Batch<'_> {
     }
 
     /// Keeps what the device was until now: it decides who is a member of product jobs triggered before.
-    fn keep_standing(&self, no: DeviceNo, device: &Standing) -> Result<()> {
+    fn keep_standing(&self, no: DeviceNo, device: &CurrentDevice) -> Result<()> {
         let sql = "INSERT INTO device_change (commit_no, device, disabled, deleted) VALUES (?1, ?2, ?3, 0)";
         sql::run(self.conn, sql, params![int(self.number.0), int(no.0), device.disabled]).map(drop)
     }

@@ -14,9 +14,9 @@ use crate::job_row::{COLUMNS, JobRow, TABLES};
 use crate::sql;
 
 #[derive(Default)]
-pub(super) struct Touched(BTreeMap<JobNo, Option<Entry>>);
+pub(super) struct Touched(BTreeMap<JobNo, Option<TouchedJob>>);
 
-struct Entry {
+struct TouchedJob {
     stored: JobRow,
     row: JobRow,
 }
@@ -74,10 +74,10 @@ fn differs(row: &JobRow, stored: &JobRow) -> bool {
         } != *stored
 }
 
-fn load(conn: &Connection, no: JobNo) -> Result<Option<Entry>> {
+fn load(conn: &Connection, no: JobNo) -> Result<Option<TouchedJob>> {
     let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE job.no = ?1");
     let row = sql::first(conn, &sql, [int(no.0)], JobRow::read)?;
-    Ok(row.map(|row| Entry {
+    Ok(row.map(|row| TouchedJob {
         stored: row.clone(),
         row,
     }))

@@ -2,7 +2,7 @@
 
 use aldis_core::expression::{DeviceField, Filter};
 use aldis_core::ids::{DeviceNo, OrgId, ProductKey};
-use aldis_core::reported::Kind;
+use aldis_core::reported::ReportKind;
 use aldis_core::time::Timestamp;
 
 use crate::rows::{Device, Reported};
@@ -47,5 +47,5 @@ pub trait ReadDevices: Send + Sync {
     /// What a device has reported, by kind and name.
     fn reported(&self, device: DeviceNo) -> Result<Vec<Reported>, Error>;
     /// The latest moment of what these devices have reported of a kind, in the order asked for.
-    fn last_reported(&self, devices: &[DeviceNo], kind: Kind) -> Result<Vec<Option<Timestamp>>, Error>;
+    fn last_reported(&self, devices: &[DeviceNo], kind: ReportKind) -> Result<Vec<Option<Timestamp>>, Error>;
 }

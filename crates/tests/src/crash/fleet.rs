@@ -175,7 +175,7 @@ async fn witness(
 }
 
 /// A device that is in.
-struct Place {
+struct ConnectedDevice {
     /// With what its topics begin.
     topics: String,
     key: String,
@@ -183,7 +183,7 @@ struct Place {
     moves: u64,
 }
 
-impl Place {
+impl ConnectedDevice {
     fn of(device: &DeviceIdentity, moves: u64) -> Self {
         Self {
             topics: device.topic(""),
@@ -199,13 +199,13 @@ async fn come_in(
     sub_devices: &[DeviceIdentity],
     mqtt: std::net::SocketAddr,
     accounts: &Accounts,
-) -> Result<Vec<Place>, DeviceError> {
+) -> Result<Vec<ConnectedDevice>, DeviceError> {
     device.connect(mqtt).await?;
-    let mut own = vec![Place::of(device.identity(), 0)];
+    let mut own = vec![ConnectedDevice::of(device.identity(), 0)];
     for sub_device in sub_devices {
         let moves = accounts.moves(&sub_device.device_key);
         if device.log_in(sub_device).await?["code"] == LET_IN {
-            own.push(Place::of(sub_device, moves));
+            own.push(ConnectedDevice::of(sub_device, moves));
         }
     }
     Ok(own)

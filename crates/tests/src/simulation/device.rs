@@ -5,7 +5,7 @@ use aldis_core::ids::{DeviceNo, WireId};
 use aldis_core::task::Reply;
 use aldis_engine::link::{AnswerTo, SessionNo};
 
-use super::operation::Answer;
+use super::operation::ReplyKind;
 
 /// A command that arrived.
 #[derive(Debug, Clone)]
@@ -60,11 +60,11 @@ pub(super) fn reply_topic(command: &Command) -> AnswerTo {
     }
 }
 
-pub(super) fn reply(answer: Answer) -> Reply {
+pub(super) fn reply(answer: ReplyKind) -> Reply {
     let code = match answer {
-        Answer::Well => Some(0),
-        Answer::Badly(code) => Some(code),
-        Answer::Rubbish => None,
+        ReplyKind::Well => Some(0),
+        ReplyKind::Badly(code) => Some(code),
+        ReplyKind::Rubbish => None,
     };
     Reply {
         code,

@@ -4,11 +4,11 @@
 
 use aldis_simulator::Rng;
 
-use super::operation::{Answer, Call, Choice, DEVICES, Draft, Fault, Operation, Trouble};
+use super::operation::{Call, Choice, DEVICES, Draft, Fault, Operation, ReplyKind, Trouble};
 
 /// What an operation is about, before it is drawn in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum OperationKind {
     Wait,
     Jump,
     Stop,
@@ -48,7 +48,7 @@ struct Profile {
     product: u32,
     /// Waits are mostly short, so that attempts overlap with everything else.
     hasty: bool,
-    weights: [(Kind, u32); 29],
+    weights: [(OperationKind, u32); 29],
 }
 
 /// Everybody is there and answers; most operations meet attempts that are out.
@@ -57,35 +57,35 @@ const BUSY: Profile = Profile {
     product: 8,
     hasty: true,
     weights: [
-        (Kind::Wait, 150),
-        (Kind::Jump, 4),
-        (Kind::Stop, 3),
-        (Kind::Accept, 1),
-        (Kind::Connect, 40),
-        (Kind::LogIn, 25),
-        (Kind::Move, 8),
-        (Kind::LogInThere, 25),
-        (Kind::DropGateway, 4),
-        (Kind::Settle, 30),
-        (Kind::Drop, 15),
-        (Kind::Deliver, 100),
-        (Kind::DeliverAll, 80),
-        (Kind::Acknowledge, 60),
-        (Kind::Reply, 180),
-        (Kind::Forge, 6),
-        (Kind::Create, 90),
-        (Kind::CancelTask, 20),
-        (Kind::CancelJob, 12),
-        (Kind::RetryTask, 30),
-        (Kind::RetryJob, 20),
-        (Kind::Delete, 25),
-        (Kind::Disable, 3),
-        (Kind::Enable, 10),
-        (Kind::Replace, 3),
-        (Kind::Look, 40),
-        (Kind::Kill, 4),
-        (Kind::Restart, 2),
-        (Kind::Fails, 8),
+        (OperationKind::Wait, 150),
+        (OperationKind::Jump, 4),
+        (OperationKind::Stop, 3),
+        (OperationKind::Accept, 1),
+        (OperationKind::Connect, 40),
+        (OperationKind::LogIn, 25),
+        (OperationKind::Move, 8),
+        (OperationKind::LogInThere, 25),
+        (OperationKind::DropGateway, 4),
+        (OperationKind::Settle, 30),
+        (OperationKind::Drop, 15),
+        (OperationKind::Deliver, 100),
+        (OperationKind::DeliverAll, 80),
+        (OperationKind::Acknowledge, 60),
+        (OperationKind::Reply, 180),
+        (OperationKind::Forge, 6),
+        (OperationKind::Create, 90),
+        (OperationKind::CancelTask, 20),
+        (OperationKind::CancelJob, 12),
+        (OperationKind::RetryTask, 30),
+        (OperationKind::RetryJob, 20),
+        (OperationKind::Delete, 25),
+        (OperationKind::Disable, 3),
+        (OperationKind::Enable, 10),
+        (OperationKind::Replace, 3),
+        (OperationKind::Look, 40),
+        (OperationKind::Kill, 4),
+        (OperationKind::Restart, 2),
+        (OperationKind::Fails, 8),
     ],
 };
 
@@ -95,35 +95,35 @@ const STORMY: Profile = Profile {
     product: 5,
     hasty: true,
     weights: [
-        (Kind::Wait, 120),
-        (Kind::Jump, 8),
-        (Kind::Stop, 3),
-        (Kind::Accept, 1),
-        (Kind::Connect, 120),
-        (Kind::LogIn, 60),
-        (Kind::Move, 20),
-        (Kind::LogInThere, 60),
-        (Kind::DropGateway, 10),
-        (Kind::Settle, 100),
-        (Kind::Drop, 50),
-        (Kind::Deliver, 80),
-        (Kind::DeliverAll, 60),
-        (Kind::Acknowledge, 50),
-        (Kind::Reply, 120),
-        (Kind::Forge, 6),
-        (Kind::Create, 80),
-        (Kind::CancelTask, 20),
-        (Kind::CancelJob, 15),
-        (Kind::RetryTask, 20),
-        (Kind::RetryJob, 15),
-        (Kind::Delete, 20),
-        (Kind::Disable, 8),
-        (Kind::Enable, 16),
-        (Kind::Replace, 6),
-        (Kind::Look, 40),
-        (Kind::Kill, 20),
-        (Kind::Restart, 8),
-        (Kind::Fails, 12),
+        (OperationKind::Wait, 120),
+        (OperationKind::Jump, 8),
+        (OperationKind::Stop, 3),
+        (OperationKind::Accept, 1),
+        (OperationKind::Connect, 120),
+        (OperationKind::LogIn, 60),
+        (OperationKind::Move, 20),
+        (OperationKind::LogInThere, 60),
+        (OperationKind::DropGateway, 10),
+        (OperationKind::Settle, 100),
+        (OperationKind::Drop, 50),
+        (OperationKind::Deliver, 80),
+        (OperationKind::DeliverAll, 60),
+        (OperationKind::Acknowledge, 50),
+        (OperationKind::Reply, 120),
+        (OperationKind::Forge, 6),
+        (OperationKind::Create, 80),
+        (OperationKind::CancelTask, 20),
+        (OperationKind::CancelJob, 15),
+        (OperationKind::RetryTask, 20),
+        (OperationKind::RetryJob, 15),
+        (OperationKind::Delete, 20),
+        (OperationKind::Disable, 8),
+        (OperationKind::Enable, 16),
+        (OperationKind::Replace, 6),
+        (OperationKind::Look, 40),
+        (OperationKind::Kill, 20),
+        (OperationKind::Restart, 8),
+        (OperationKind::Fails, 12),
     ],
 };
 
@@ -133,35 +133,35 @@ const SICK: Profile = Profile {
     product: 8,
     hasty: true,
     weights: [
-        (Kind::Wait, 130),
-        (Kind::Jump, 4),
-        (Kind::Stop, 3),
-        (Kind::Accept, 1),
-        (Kind::Connect, 50),
-        (Kind::LogIn, 25),
-        (Kind::Move, 8),
-        (Kind::LogInThere, 25),
-        (Kind::DropGateway, 4),
-        (Kind::Settle, 40),
-        (Kind::Drop, 20),
-        (Kind::Deliver, 100),
-        (Kind::DeliverAll, 60),
-        (Kind::Acknowledge, 60),
-        (Kind::Reply, 150),
-        (Kind::Forge, 4),
-        (Kind::Create, 80),
-        (Kind::CancelTask, 20),
-        (Kind::CancelJob, 12),
-        (Kind::RetryTask, 25),
-        (Kind::RetryJob, 15),
-        (Kind::Delete, 20),
-        (Kind::Disable, 6),
-        (Kind::Enable, 10),
-        (Kind::Replace, 3),
-        (Kind::Look, 30),
-        (Kind::Kill, 5),
-        (Kind::Restart, 4),
-        (Kind::Fails, 60),
+        (OperationKind::Wait, 130),
+        (OperationKind::Jump, 4),
+        (OperationKind::Stop, 3),
+        (OperationKind::Accept, 1),
+        (OperationKind::Connect, 50),
+        (OperationKind::LogIn, 25),
+        (OperationKind::Move, 8),
+        (OperationKind::LogInThere, 25),
+        (OperationKind::DropGateway, 4),
+        (OperationKind::Settle, 40),
+        (OperationKind::Drop, 20),
+        (OperationKind::Deliver, 100),
+        (OperationKind::DeliverAll, 60),
+        (OperationKind::Acknowledge, 60),
+        (OperationKind::Reply, 150),
+        (OperationKind::Forge, 4),
+        (OperationKind::Create, 80),
+        (OperationKind::CancelTask, 20),
+        (OperationKind::CancelJob, 12),
+        (OperationKind::RetryTask, 25),
+        (OperationKind::RetryJob, 15),
+        (OperationKind::Delete, 20),
+        (OperationKind::Disable, 6),
+        (OperationKind::Enable, 10),
+        (OperationKind::Replace, 3),
+        (OperationKind::Look, 30),
+        (OperationKind::Kill, 5),
+        (OperationKind::Restart, 4),
+        (OperationKind::Fails, 60),
     ],
 };
 
@@ -171,35 +171,35 @@ const SPARSE: Profile = Profile {
     product: 16,
     hasty: false,
     weights: [
-        (Kind::Wait, 150),
-        (Kind::Jump, 15),
-        (Kind::Stop, 3),
-        (Kind::Accept, 1),
-        (Kind::Connect, 80),
-        (Kind::LogIn, 50),
-        (Kind::Move, 16),
-        (Kind::LogInThere, 50),
-        (Kind::DropGateway, 8),
-        (Kind::Settle, 120),
-        (Kind::Drop, 20),
-        (Kind::Deliver, 80),
-        (Kind::DeliverAll, 80),
-        (Kind::Acknowledge, 60),
-        (Kind::Reply, 150),
-        (Kind::Forge, 6),
-        (Kind::Create, 80),
-        (Kind::CancelTask, 20),
-        (Kind::CancelJob, 10),
-        (Kind::RetryTask, 20),
-        (Kind::RetryJob, 10),
-        (Kind::Delete, 20),
-        (Kind::Disable, 4),
-        (Kind::Enable, 8),
-        (Kind::Replace, 4),
-        (Kind::Look, 34),
-        (Kind::Kill, 8),
-        (Kind::Restart, 4),
-        (Kind::Fails, 20),
+        (OperationKind::Wait, 150),
+        (OperationKind::Jump, 15),
+        (OperationKind::Stop, 3),
+        (OperationKind::Accept, 1),
+        (OperationKind::Connect, 80),
+        (OperationKind::LogIn, 50),
+        (OperationKind::Move, 16),
+        (OperationKind::LogInThere, 50),
+        (OperationKind::DropGateway, 8),
+        (OperationKind::Settle, 120),
+        (OperationKind::Drop, 20),
+        (OperationKind::Deliver, 80),
+        (OperationKind::DeliverAll, 80),
+        (OperationKind::Acknowledge, 60),
+        (OperationKind::Reply, 150),
+        (OperationKind::Forge, 6),
+        (OperationKind::Create, 80),
+        (OperationKind::CancelTask, 20),
+        (OperationKind::CancelJob, 10),
+        (OperationKind::RetryTask, 20),
+        (OperationKind::RetryJob, 10),
+        (OperationKind::Delete, 20),
+        (OperationKind::Disable, 4),
+        (OperationKind::Enable, 8),
+        (OperationKind::Replace, 4),
+        (OperationKind::Look, 34),
+        (OperationKind::Kill, 8),
+        (OperationKind::Restart, 4),
+        (OperationKind::Fails, 20),
     ],
 };
 
@@ -232,15 +232,15 @@ pub fn draw(seed: u64, operations: usize) -> Vec<Operation> {
 }
 
 /// What usually comes next where devices are mostly there.
-fn follow(rng: &mut Rng, kind: Kind, drawn: &mut Vec<Operation>) {
+fn follow(rng: &mut Rng, kind: OperationKind, drawn: &mut Vec<Operation>) {
     match (kind, drawn.last().copied()) {
         (
-            Kind::Connect | Kind::LogIn | Kind::LogInThere,
+            OperationKind::Connect | OperationKind::LogIn | OperationKind::LogInThere,
             Some(Operation::Connect(device) | Operation::LogIn(device, _) | Operation::LogInThere(device)),
         ) if number(rng, 3) > 0 => {
             drawn.push(Operation::Settle(device, 0));
         }
-        (Kind::Kill | Kind::Restart, _) if number(rng, 4) > 0 => everybody_comes(rng, drawn),
+        (OperationKind::Kill | OperationKind::Restart, _) if number(rng, 4) > 0 => everybody_comes(rng, drawn),
         _ => {}
     }
 }
@@ -257,7 +257,7 @@ fn everybody_comes(rng: &mut Rng, drawn: &mut Vec<Operation>) {
 }
 
 impl Profile {
-    fn kind(&self, rng: &mut Rng) -> Kind {
+    fn kind(&self, rng: &mut Rng) -> OperationKind {
         let sum: u32 = self.weights.iter().map(|(_, weight)| weight).sum();
         let mut left = number(rng, sum);
         for (kind, weight) in self.weights {
@@ -266,45 +266,45 @@ impl Profile {
             }
             left -= weight;
         }
-        Kind::Wait
+        OperationKind::Wait
     }
 
-    fn one(&self, rng: &mut Rng, kind: Kind) -> Operation {
+    fn one(&self, rng: &mut Rng, kind: OperationKind) -> Operation {
         let device = number(rng, 1 << 16);
         let other = number(rng, 1 << 16);
         // Devices of a hasty world find the process back before their commands are over.
         let down = if self.hasty { 3_000 } else { 20_000 };
         match kind {
-            Kind::Wait => Operation::Wait(self.wait(rng)),
-            Kind::Jump => Operation::ClockJumps(jump(rng)),
-            Kind::Stop => Operation::Stopped(number(rng, 90_000)),
-            Kind::Accept => Operation::AcceptClock(number(rng, 60_000)),
-            Kind::Connect => Operation::Connect(device),
-            Kind::LogIn => Operation::LogIn(device, other),
-            Kind::Move => Operation::Move(device, other, self.call(rng)),
-            Kind::LogInThere => Operation::LogInThere(device),
-            Kind::DropGateway => Operation::DropGateway(device),
-            Kind::Settle => Operation::Settle(device, if number(rng, 6) == 0 { small(rng, 3) } else { 0 }),
-            Kind::Drop => Operation::Drop(device),
-            Kind::Deliver => Operation::Deliver(device, number(rng, 12) == 0),
-            Kind::DeliverAll => Operation::DeliverAll,
-            Kind::Acknowledge => Operation::Acknowledge(device, back(rng)),
-            Kind::Reply => Operation::Reply(device, back(rng), answer(rng)),
-            Kind::Forge => Operation::Forge(device, other),
-            Kind::Create => Operation::Create(self.draft(rng), self.call(rng)),
-            Kind::CancelTask => Operation::CancelTask(device, other, self.call(rng)),
-            Kind::CancelJob => Operation::CancelJob(device, self.call(rng)),
-            Kind::RetryTask => Operation::RetryTask(device, other, self.call(rng)),
-            Kind::RetryJob => Operation::RetryJob(device, self.call(rng)),
-            Kind::Delete => Operation::DeleteJob(device, self.call(rng)),
-            Kind::Disable => Operation::Disable(device, true, self.call(rng)),
-            Kind::Enable => Operation::Disable(device, false, self.call(rng)),
-            Kind::Replace => Operation::Replace(device, self.call(rng)),
-            Kind::Look => Operation::Look(device),
-            Kind::Kill if number(rng, 3) == 0 => Operation::PowerCut(number(rng, down)),
-            Kind::Kill => Operation::Kill(number(rng, down)),
-            Kind::Restart => Operation::Restart(number(rng, down)),
-            Kind::Fails => Operation::Fails(fault(rng)),
+            OperationKind::Wait => Operation::Wait(self.wait(rng)),
+            OperationKind::Jump => Operation::ClockJumps(jump(rng)),
+            OperationKind::Stop => Operation::Stopped(number(rng, 90_000)),
+            OperationKind::Accept => Operation::AcceptClock(number(rng, 60_000)),
+            OperationKind::Connect => Operation::Connect(device),
+            OperationKind::LogIn => Operation::LogIn(device, other),
+            OperationKind::Move => Operation::Move(device, other, self.call(rng)),
+            OperationKind::LogInThere => Operation::LogInThere(device),
+            OperationKind::DropGateway => Operation::DropGateway(device),
+            OperationKind::Settle => Operation::Settle(device, if number(rng, 6) == 0 { small(rng, 3) } else { 0 }),
+            OperationKind::Drop => Operation::Drop(device),
+            OperationKind::Deliver => Operation::Deliver(device, number(rng, 12) == 0),
+            OperationKind::DeliverAll => Operation::DeliverAll,
+            OperationKind::Acknowledge => Operation::Acknowledge(device, back(rng)),
+            OperationKind::Reply => Operation::Reply(device, back(rng), answer(rng)),
+            OperationKind::Forge => Operation::Forge(device, other),
+            OperationKind::Create => Operation::Create(self.draft(rng), self.call(rng)),
+            OperationKind::CancelTask => Operation::CancelTask(device, other, self.call(rng)),
+            OperationKind::CancelJob => Operation::CancelJob(device, self.call(rng)),
+            OperationKind::RetryTask => Operation::RetryTask(device, other, self.call(rng)),
+            OperationKind::RetryJob => Operation::RetryJob(device, self.call(rng)),
+            OperationKind::Delete => Operation::DeleteJob(device, self.call(rng)),
+            OperationKind::Disable => Operation::Disable(device, true, self.call(rng)),
+            OperationKind::Enable => Operation::Disable(device, false, self.call(rng)),
+            OperationKind::Replace => Operation::Replace(device, self.call(rng)),
+            OperationKind::Look => Operation::Look(device),
+            OperationKind::Kill if number(rng, 3) == 0 => Operation::PowerCut(number(rng, down)),
+            OperationKind::Kill => Operation::Kill(number(rng, down)),
+            OperationKind::Restart => Operation::Restart(number(rng, down)),
+            OperationKind::Fails => Operation::Fails(fault(rng)),
         }
     }
 
@@ -376,11 +376,11 @@ fn back(rng: &mut Rng) -> Choice {
     if number(rng, 4) == 0 { number(rng, 8) } else { 0 }
 }
 
-fn answer(rng: &mut Rng) -> Answer {
+fn answer(rng: &mut Rng) -> ReplyKind {
     match number(rng, 10) {
-        0..6 => Answer::Well,
-        6..9 => Answer::Badly(i64::from(number(rng, 900)) + 100_000),
-        _ => Answer::Rubbish,
+        0..6 => ReplyKind::Well,
+        6..9 => ReplyKind::Badly(i64::from(number(rng, 900)) + 100_000),
+        _ => ReplyKind::Rubbish,
     }
 }
 

@@ -20,7 +20,7 @@ mod shrink;
 mod world;
 
 pub use draw::draw;
-pub use operation::{Answer, Call, Choice, Draft, Fault, Operation, Trouble};
+pub use operation::{Call, Choice, Draft, Fault, Operation, ReplyKind, Trouble};
 pub use oracle::Violation;
 pub use run::{Figures, Medium, run};
 pub use shrink::shrink;

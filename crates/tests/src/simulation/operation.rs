@@ -7,7 +7,7 @@ pub type Choice = u32;
 
 /// How a device answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum ReplyKind {
     /// It did it.
     Well,
     /// It did not, with a code of its own.
@@ -112,7 +112,7 @@ pub enum Operation {
     /// A device acknowledges a command that it got: the last, or an earlier one.
     Acknowledge(Choice, Choice),
     /// A device replies to a command that it got.
-    Reply(Choice, Choice, Answer),
+    Reply(Choice, Choice, ReplyKind),
     /// A device replies to something that it was never sent.
     Forge(Choice, Choice),
     /// A new job.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::time::Timestamp;
 
-use super::operation::{Answer, Draft};
+use super::operation::{Draft, ReplyKind};
 use super::operator::Shown;
 
 /// Something that must never be was.
@@ -336,25 +336,25 @@ impl Oracle {
     }
 
     /// A device has said this about an attempt; it may still be lost.
-    pub(super) fn said(&mut self, device: DeviceNo, wire: WireId, answer: Answer) {
+    pub(super) fn said(&mut self, device: DeviceNo, wire: WireId, answer: ReplyKind) {
         if let Some(open) = self.open.get_mut(&device).filter(|open| open.wire == wire) {
             open.answered = true;
         }
         let facts = self.tasks.entry(wire.task()).or_default();
         match answer {
-            Answer::Well => facts.succeeded = true,
-            Answer::Badly(code) => drop(facts.codes.insert(Some(code))),
-            Answer::Rubbish => drop(facts.codes.insert(None)),
+            ReplyKind::Well => facts.succeeded = true,
+            ReplyKind::Badly(code) => drop(facts.codes.insert(Some(code))),
+            ReplyKind::Rubbish => drop(facts.codes.insert(None)),
         }
     }
 
     /// The server has acknowledged a reply: what it said must hold from now on.
-    pub(super) fn durable(&mut self, device: DeviceNo, wire: WireId, answer: Answer) {
+    pub(super) fn durable(&mut self, device: DeviceNo, wire: WireId, answer: ReplyKind) {
         let at = self.tick();
         if let Some(open) = self.open.get_mut(&device).filter(|open| open.wire == wire) {
             open.closed = true;
         }
-        if answer == Answer::Well {
+        if answer == ReplyKind::Well {
             let facts = self.tasks.entry(wire.task()).or_default();
             facts.success_durable = at;
         }

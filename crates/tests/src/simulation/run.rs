@@ -17,7 +17,7 @@ use aldis_store::DeviceRef;
 use super::device::Device;
 use super::disk::Ending;
 use super::link::Noted;
-use super::operation::{Answer, Choice, DEVICES, Operation};
+use super::operation::{Choice, DEVICES, Operation, ReplyKind};
 use super::operator::PRODUCT;
 use super::oracle::{Checked, Oracle, Violation, broken};
 use super::world::World;
@@ -84,7 +84,7 @@ struct History {
     devices: Vec<Device>,
     gateways: Vec<gateways::Gateway>,
     /// What the packet of a reply said.
-    packets: HashMap<(SessionNo, u16), (DeviceNo, WireId, Answer)>,
+    packets: HashMap<(SessionNo, u16), (DeviceNo, WireId, ReplyKind)>,
     names: u32,
     figures: Figures,
 }

@@ -1,13 +1,13 @@
 //! Histories that once broke a rule, shrunk. Each is named after what it showed.
 
-use aldis_tests::simulation::{Answer, Call, Draft, Fault, Medium, Operation, run};
+use aldis_tests::simulation::{Call, Draft, Fault, Medium, Operation, ReplyKind, run};
 
-use Answer::Well;
 use Call::Answered;
 use Operation::{
     CancelJob, Connect, Create, Deliver, DeliverAll, Disable, Fails, Forge, LogInThere, Look, Move, Reply, RetryTask,
     Settle, Wait,
 };
+use ReplyKind::Well;
 
 const DRAFT: Draft = Draft {
     devices: 0,
@@ -137,7 +137,7 @@ fn a_reply_to_an_attempt_that_never_left_counts_for_nothing() {
         CancelJob(0, Answered),
         Settle(23_930, 0),
         DeliverAll,
-        Reply(23_930, 0, Answer::Badly(100_101)),
+        Reply(23_930, 0, ReplyKind::Badly(100_101)),
         Wait(55_269),
         Forge(23_930, 23_930),
     ]);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// How a device takes the whole-product job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum DeviceKind {
     /// Answers soon.
     Prompt,
     /// Answers late, and in time.
@@ -26,27 +26,27 @@ pub(super) enum Kind {
 }
 
 /// All kinds, in the order in which they are shown.
-pub(super) const KINDS: [Kind; 6] = [
-    Kind::Prompt,
-    Kind::Slow,
-    Kind::Flaky,
-    Kind::Broken,
-    Kind::Silent,
-    Kind::Offline,
+pub(super) const KINDS: [DeviceKind; 6] = [
+    DeviceKind::Prompt,
+    DeviceKind::Slow,
+    DeviceKind::Flaky,
+    DeviceKind::Broken,
+    DeviceKind::Silent,
+    DeviceKind::Offline,
 ];
 /// The first devices, one of each kind, so that a small fleet shows them too.
-const FIRST: [Kind; 6] = [
-    Kind::Prompt,
-    Kind::Flaky,
-    Kind::Slow,
-    Kind::Offline,
-    Kind::Silent,
-    Kind::Broken,
+const FIRST: [DeviceKind; 6] = [
+    DeviceKind::Prompt,
+    DeviceKind::Flaky,
+    DeviceKind::Slow,
+    DeviceKind::Offline,
+    DeviceKind::Silent,
+    DeviceKind::Broken,
 ];
 /// What failing devices report; codes from 2000 on are free for a device's own errors.
 const FAILURE: i64 = 2001;
 
-impl Kind {
+impl DeviceKind {
     /// The kind of the device at this place, from 0: nine of ten are prompt or slow.
     pub(super) fn of(index: usize) -> Self {
         match (FIRST.get(index), index % 100) {
@@ -122,7 +122,7 @@ pub(super) fn expected(devices: usize) -> StatusCount {
     let mut count = StatusCount::default();
     for index in 0..devices {
         count.total += 1;
-        match Kind::of(index).ending().status {
+        match DeviceKind::of(index).ending().status {
             TaskStatus::Succeed => count.succeed += 1,
             TaskStatus::Failed => count.failed += 1,
             TaskStatus::RspTimeout => count.rsp_timeout += 1,
@@ -176,7 +176,7 @@ impl Handler for Devices {
         }
         let place = self.places.get(recipient.index).copied().unwrap_or(0);
         let attempt = command.wire_id().map_or(0, |id| id.attempt().0);
-        Kind::of(place).behaviour(place, attempt)
+        DeviceKind::of(place).behaviour(place, attempt)
     }
 }
 
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_thousand_devices_have_a_few_of_every_kind() {
-        let of = |wanted| (0..1000).filter(|&index| Kind::of(index) == wanted).count();
+        let of = |wanted| (0..1000).filter(|&index| DeviceKind::of(index) == wanted).count();
         assert_eq!(KINDS.map(of), [816, 100, 51, 11, 11, 11]);
         let count = expected(1000);
         assert_eq!(count.total, count.ended());
@@ -194,17 +194,17 @@ mod tests {
 
     #[test]
     fn six_devices_are_one_of_each_kind_and_the_first_is_prompt() {
-        let mut kinds: Vec<_> = (0..6).map(Kind::of).collect();
-        assert_eq!(kinds.first(), Some(&Kind::Prompt));
+        let mut kinds: Vec<_> = (0..6).map(DeviceKind::of).collect();
+        assert_eq!(kinds.first(), Some(&DeviceKind::Prompt));
         kinds.sort_by_key(|kind| KINDS.iter().position(|known| known == kind));
         assert_eq!(kinds, KINDS);
     }
 
     #[test]
     fn a_flaky_device_succeeds_with_its_second_attempt() {
-        let first = Kind::Flaky.behaviour(1, 1);
-        let second = Kind::Flaky.behaviour(1, 2);
+        let first = DeviceKind::Flaky.behaviour(1, 1);
+        let second = DeviceKind::Flaky.behaviour(1, 2);
         assert_ne!(first.reply, second.reply);
-        assert_eq!(second.reply, Kind::Prompt.behaviour(1, 1).reply);
+        assert_eq!(second.reply, DeviceKind::Prompt.behaviour(1, 1).reply);
     }
 }

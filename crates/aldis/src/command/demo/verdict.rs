@@ -6,7 +6,7 @@ use aldis_client::{StatusCount, Task};
 use aldis_core::ids::WireId;
 use aldis_simulator::{DeviceIdentity, Record};
 
-use super::fleet::{Ending, KINDS, Kind, expected};
+use super::fleet::{DeviceKind, Ending, KINDS, expected};
 use crate::command::task::status_word;
 use crate::screen::table;
 
@@ -22,7 +22,7 @@ struct Fared {
 /// The whole-product job, compared with the plan.
 #[derive(Debug)]
 pub(super) struct Verdict {
-    fared: Vec<(Kind, Fared)>,
+    fared: Vec<(DeviceKind, Fared)>,
     /// What is not as it must be.
     pub(super) wrong: Vec<String>,
 }
@@ -73,7 +73,7 @@ pub(super) fn judge(
         }
     }
     for (place, device) in devices.iter().enumerate() {
-        let kind = Kind::of(place);
+        let kind = DeviceKind::of(place);
         let key = device.device_key.as_str();
         let Some(task) = by_device.remove(key) else {
             wrong.push(format!("{key} has no task"));
@@ -109,7 +109,7 @@ pub(super) fn judge(
     }
 }
 
-fn differences(kind: Kind, task: &Task, attempts: &[u16]) -> Vec<String> {
+fn differences(kind: DeviceKind, task: &Task, attempts: &[u16]) -> Vec<String> {
     let ended = Ending {
         status: task.status,
         code: task.task_result.as_ref().and_then(|result| result.code).unwrap_or(-1),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 
-use super::fleet::{Devices, Heard, Kind};
+use super::fleet::{DeviceKind, Devices, Heard};
 use super::stage::Stage;
 use crate::local_server::LocalServer;
 use crate::registration::register;
@@ -54,7 +54,8 @@ pub(super) async fn build(stage: Stage, server: &LocalServer, client: &Client, s
 
 async fn connect(stage: Stage, server: &LocalServer, devices: Vec<DeviceIdentity>) -> anyhow::Result<World> {
     let (heard_from, heard) = unbounded_channel();
-    let (places, leaving): (Vec<_>, Vec<_>) = (0..devices.len()).partition(|&index| Kind::of(index) != Kind::Offline);
+    let (places, leaving): (Vec<_>, Vec<_>) =
+        (0..devices.len()).partition(|&index| DeviceKind::of(index) != DeviceKind::Offline);
     let named =
         |places: &[usize]| -> Vec<_> { places.iter().filter_map(|&place| devices.get(place).cloned()).collect() };
     let (staying, leaving) = (named(&places), named(&leaving));

@@ -7,7 +7,7 @@ use aldis_core::job::JobState;
 use aldis_store::{Committed, Done, Error, Read, StepWrite, Write};
 
 use super::Memory;
-use crate::engine::queue::Place;
+use crate::engine::queue::QueuePosition;
 use crate::engine::work::Bulk;
 
 /// Commits after which jobs that have nothing left to do are dropped from memory.
@@ -21,7 +21,7 @@ impl Memory {
         store: &dyn Read,
         writes: Vec<Write>,
         committed: &Committed,
-        pending: &[(DeviceNo, Place)],
+        pending: &[(DeviceNo, QueuePosition)],
     ) -> Result<(), Error> {
         self.latest.stored();
         // Behind all other writes of a turn.

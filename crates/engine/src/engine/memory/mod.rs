@@ -14,7 +14,7 @@ use aldis_store::Write;
 use super::devices::{Devices, Eligible};
 use super::fair::Fair;
 use super::jobs::Jobs;
-use super::queue::{Place, Queue};
+use super::queue::{Queue, QueuePosition};
 use super::task_cache::TaskCache;
 use super::turn_budget::{self, TurnBudget};
 use super::work::Bulk;
@@ -117,9 +117,9 @@ impl Memory {
         tasks.iter().filter_map(|task| self.place(task)).collect()
     }
 
-    pub(super) fn place(&self, task: &Task) -> Option<Place> {
+    pub(super) fn place(&self, task: &Task) -> Option<QueuePosition> {
         let job = self.jobs.of(task.no)?;
-        Some(Place {
+        Some(QueuePosition {
             due: task.due_at(&job.rules()),
             job: job.no,
             task: task.no,

@@ -6,7 +6,7 @@ use aldis_store::rows::{Action, Actor};
 use aldis_store::{Error, Write};
 
 use crate::engine::turn::Turn;
-use crate::writer::Answer;
+use crate::writer::AnswerSender;
 
 impl Turn<'_> {
     /// Cancels the cached commands of a device that have not been sent, or one of them.
@@ -15,7 +15,7 @@ impl Turn<'_> {
         device: DeviceNo,
         only: Option<TaskNo>,
         by: Actor,
-        answer: Answer<Vec<TaskNo>>,
+        answer: AnswerSender<Vec<TaskNo>>,
     ) -> Result<(), Error> {
         let mut tasks = match only {
             Some(task) => vec![task],

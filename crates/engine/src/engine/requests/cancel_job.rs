@@ -9,11 +9,11 @@ use aldis_store::{Done, Error, JobTasks, Refusal, Write};
 use super::refuse;
 use crate::engine::turn::Turn;
 use crate::engine::work::LISTED_MAX;
-use crate::writer::{Answer, WholeJob, WriterError};
+use crate::writer::{AnswerSender, WholeJob, WriterError};
 
 impl Turn<'_> {
     /// One mark, in one commit: from the next line on nothing of the job is sent any more.
-    pub(super) fn cancel_job(&mut self, no: JobNo, by: Actor, answer: Answer<WholeJob>) -> Result<(), Error> {
+    pub(super) fn cancel_job(&mut self, no: JobNo, by: Actor, answer: AnswerSender<WholeJob>) -> Result<(), Error> {
         if !self.find_job(no)? {
             refuse(answer, Refusal::Missing);
             return Ok(());

@@ -9,7 +9,7 @@ use super::refuse;
 use crate::engine::batch::OnCommit;
 use crate::engine::turn::Turn;
 use crate::link::{Cause, DeviceKeys, LifecycleChange, Order};
-use crate::writer::{Answer, WriterError};
+use crate::writer::{AnswerSender, WriterError};
 
 impl Turn<'_> {
     /// A disabled device is shown out, and what waits for it ends.
@@ -18,7 +18,7 @@ impl Turn<'_> {
         device: DeviceNo,
         disabled: bool,
         by: Actor,
-        answer: Answer<()>,
+        answer: AnswerSender<()>,
     ) -> Result<(), Error> {
         self.load_facts(&[device])?;
         match self.facts_mut(device).filter(|facts| !facts.deleted) {
@@ -46,7 +46,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    pub(super) fn delete_device(&mut self, device: DeviceNo, by: Actor, answer: Answer<()>) -> Result<(), Error> {
+    pub(super) fn delete_device(&mut self, device: DeviceNo, by: Actor, answer: AnswerSender<()>) -> Result<(), Error> {
         self.load_facts(&[device])?;
         match self.facts_mut(device).filter(|facts| !facts.deleted) {
             None => {
@@ -96,7 +96,7 @@ impl Turn<'_> {
     }
 }
 
-fn plainly(answer: Answer<()>) -> OnCommit {
+fn plainly(answer: AnswerSender<()>) -> OnCommit {
     Box::new(move |done| {
         let result = match done {
             Ok([Done::Refused(refusal), ..]) => Err(WriterError::Refused(*refusal)),

@@ -14,7 +14,7 @@ use aldis_store::{Error, Refusal, Write};
 
 use super::turn::{Applied, Turn};
 use crate::link::Cause;
-use crate::writer::{Answer, Entry, WriterError, WriterRequest};
+use crate::writer::{AnswerSender, TaskEntry, WriterError, WriterRequest};
 use retry_tasks::RetryTasks;
 
 impl Turn<'_> {
@@ -66,21 +66,21 @@ impl Turn<'_> {
     }
 
     /// What is answered about a task that a caller named.
-    fn entry(&self, task: TaskNo, applied: Result<Applied, Refused>) -> Entry {
+    fn entry(&self, task: TaskNo, applied: Result<Applied, Refused>) -> TaskEntry {
         let next = self
             .task(task)
             .and_then(|task| task.attempt.next())
             .unwrap_or(AttemptNo(0));
         match applied {
-            Ok(Applied { declined: None, .. }) => Entry::Done,
+            Ok(Applied { declined: None, .. }) => TaskEntry::Done,
             Ok(Applied {
                 declined: Some(why), ..
-            }) => Entry::Declined {
+            }) => TaskEntry::Declined {
                 why,
                 next_attempt: next,
                 disarmed: true,
             },
-            Err(why) => Entry::Declined {
+            Err(why) => TaskEntry::Declined {
                 why,
                 next_attempt: next,
                 disarmed: false,
@@ -104,6 +104,6 @@ impl Turn<'_> {
     }
 }
 
-fn refuse<T>(answer: Answer<T>, refusal: Refusal) {
+fn refuse<T>(answer: AnswerSender<T>, refusal: Refusal) {
     drop(answer.send(Err(WriterError::Refused(refusal))));
 }

@@ -7,14 +7,14 @@ use aldis_store::{Error, Refusal, Write};
 use super::refuse;
 use crate::engine::turn::Turn;
 use crate::engine::work::{Bulk, RetryAll};
-use crate::writer::{Answer, Entry, Retried, WholeJob, WriterError};
+use crate::writer::{AnswerSender, Retried, TaskEntry, WholeJob, WriterError};
 
 /// A request to retry tasks, without the names of the tasks.
 pub(super) struct RetryTasks {
     pub(super) job: JobNo,
     pub(super) by: Actor,
     pub(super) idempotency: Option<Idempotency>,
-    pub(super) answer: Answer<Retried>,
+    pub(super) answer: AnswerSender<Retried>,
 }
 
 impl Turn<'_> {
@@ -97,9 +97,9 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn retry_one(&mut self, job: JobNo, task: TaskNo) -> Entry {
+    fn retry_one(&mut self, job: JobNo, task: TaskNo) -> TaskEntry {
         if !self.is_of(job, task) {
-            return Entry::Missing;
+            return TaskEntry::Missing;
         }
         let applied = self.retry(task);
         self.entry(task, applied)

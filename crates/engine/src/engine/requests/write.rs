@@ -5,10 +5,10 @@ use aldis_store::{Done, Error, Refusal, Write};
 
 use super::refuse;
 use crate::engine::turn::Turn;
-use crate::writer::Answer;
+use crate::writer::AnswerSender;
 
 impl Turn<'_> {
-    pub(super) fn plain_writes(&mut self, writes: Vec<Write>, answer: Answer<Vec<Done>>) -> Result<(), Error> {
+    pub(super) fn plain_writes(&mut self, writes: Vec<Write>, answer: AnswerSender<Vec<Done>>) -> Result<(), Error> {
         if !self.reserve_places(&writes)? {
             refuse(answer, Refusal::Full);
             return Ok(());

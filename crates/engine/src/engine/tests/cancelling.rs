@@ -7,7 +7,7 @@ use aldis_core::task::{Refused, State};
 use super::bench::Bench;
 use super::sample::{WAITING, by, retrying};
 use crate::link::DeviceEvent;
-use crate::writer::{Entry, WriterRequest};
+use crate::writer::{TaskEntry, WriterRequest};
 
 #[test]
 fn cancelling_a_running_task_disarms_its_retries() {
@@ -15,7 +15,7 @@ fn cancelling_a_running_task_disarms_its_retries() {
     let task = bench.task_for(bench.devices[0], retrying(3, 1_000));
     let wire = bench.one_sent();
     bench.ack(wire);
-    let disarmed = Entry::Declined {
+    let disarmed = TaskEntry::Declined {
         why: Refused::Running,
         next_attempt: AttemptNo(2),
         disarmed: true,
@@ -105,7 +105,7 @@ fn tasks_retried_by_hand_after_the_mark_are_exempt() {
     let job = bench.job_of(task).no;
     bench.cancel_job(job);
     assert_eq!(bench.state(task), State::Failed, "it was final before");
-    assert_eq!(bench.retry(task), Entry::Done);
+    assert_eq!(bench.retry(task), TaskEntry::Done);
     assert_eq!(bench.tasks_sent(), [task]);
     bench.restart();
     assert_eq!(

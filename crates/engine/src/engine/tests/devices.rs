@@ -4,7 +4,7 @@ use aldis_core::task::{Refused, State, code};
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, WAITING, by, retrying};
-use crate::writer::{Entry, WriterRequest};
+use crate::writer::{TaskEntry, WriterRequest};
 
 /// A device with an attempt out, a task between retries, one that waits and one that is not due.
 fn busy() -> (Bench, [aldis_core::ids::TaskNo; 4], aldis_core::ids::WireId) {
@@ -40,7 +40,7 @@ fn what_waits_for_a_disabled_device_fails_and_what_is_out_runs_out() {
         "and not tried again"
     );
     bench.disable(device, false);
-    assert_eq!(bench.retry(refused), Entry::Done);
+    assert_eq!(bench.retry(refused), TaskEntry::Done);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn what_waits_for_a_deleted_device_fails_and_cannot_be_retried() {
             (State::Failed, code::DEVICE_GONE)
         );
     }
-    let gone = Entry::Declined {
+    let gone = TaskEntry::Declined {
         why: Refused::DeviceGone,
         next_attempt: aldis_core::ids::AttemptNo(1),
         disarmed: false,

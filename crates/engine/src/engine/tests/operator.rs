@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::bench::Bench;
 use super::sample::{ORG, PRODUCT, WAITING, by};
-use crate::writer::{Answer, Entry, Retried, WholeJob, WriterError, WriterRequest};
+use crate::writer::{AnswerSender, Retried, TaskEntry, WholeJob, WriterError, WriterRequest};
 
 impl Bench {
     pub(super) fn new_job(&self, devices: &[DeviceNo], policy: Policy) -> NewJob {
@@ -35,7 +35,7 @@ impl Bench {
     /// Submits a request and does not wait.
     pub(super) fn request<T>(
         &mut self,
-        request: impl FnOnce(Answer<T>) -> WriterRequest,
+        request: impl FnOnce(AnswerSender<T>) -> WriterRequest,
     ) -> oneshot::Receiver<Result<T, WriterError>> {
         let (answer, answered) = oneshot::channel();
         assert!(self.inbox.submit(request(answer)), "the inbox has room");
@@ -43,7 +43,10 @@ impl Bench {
     }
 
     /// Submits a request, and runs the engine until it has answered.
-    pub(super) fn answer<T>(&mut self, request: impl FnOnce(Answer<T>) -> WriterRequest) -> Result<T, WriterError> {
+    pub(super) fn answer<T>(
+        &mut self,
+        request: impl FnOnce(AnswerSender<T>) -> WriterRequest,
+    ) -> Result<T, WriterError> {
         let mut answered = self.request(request);
         self.settle();
         answered.try_recv().expect("an answer")
@@ -94,7 +97,7 @@ impl Bench {
         self.tasks_for(&[device], policy)[0]
     }
 
-    pub(super) fn cancel(&mut self, task: TaskNo) -> Entry {
+    pub(super) fn cancel(&mut self, task: TaskNo) -> TaskEntry {
         let job = self.job_of(task).no;
         self.answer(|answer| WriterRequest::CancelTasks {
             job,
@@ -111,7 +114,7 @@ impl Bench {
             .unwrap()
     }
 
-    pub(super) fn retry(&mut self, task: TaskNo) -> Entry {
+    pub(super) fn retry(&mut self, task: TaskNo) -> TaskEntry {
         let job = self.job_of(task).no;
         match self
             .answer(|answer| WriterRequest::Retry {

@@ -5,7 +5,7 @@ use aldis_core::task::{QUEUE_MAX, Refused, State, code};
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, WAITING, retrying};
-use crate::writer::Entry;
+use crate::writer::TaskEntry;
 
 fn next(bench: &mut Bench, code: i64) -> TaskNo {
     let wire = bench.one_sent();
@@ -123,7 +123,7 @@ fn the_fifty_first_waiting_task_of_an_absent_device_fails() {
     assert_eq!(bench.retry(refused), declined_as_full());
     assert_eq!(bench.task(refused).retries.manual, 0, "the task is unchanged");
     bench.cancel(waiting[7]);
-    assert_eq!(bench.retry(refused), Entry::Done);
+    assert_eq!(bench.retry(refused), TaskEntry::Done);
     assert_eq!(
         bench.code(bench.last_task()),
         code::QUEUE_FULL,
@@ -131,8 +131,8 @@ fn the_fifty_first_waiting_task_of_an_absent_device_fails() {
     );
 }
 
-fn declined_as_full() -> Entry {
-    Entry::Declined {
+fn declined_as_full() -> TaskEntry {
+    TaskEntry::Declined {
         why: Refused::QueueFull,
         next_attempt: aldis_core::ids::AttemptNo(1),
         disarmed: false,

@@ -7,7 +7,7 @@ use aldis_store::rows::Idempotency;
 
 use super::bench::Bench;
 use super::sample::{AT_ONCE, REPLY_MS, by, retrying};
-use crate::writer::{Entry, Retried, WriterRequest};
+use crate::writer::{Retried, TaskEntry, WriterRequest};
 
 #[test]
 fn a_retry_is_used_up_when_it_becomes_due_sent_or_not() {
@@ -92,7 +92,7 @@ fn a_retry_of_a_whole_job_excepts_what_succeeded_late() {
     assert_eq!(bench.tasks_sent(), [tasks[1]]);
     assert_eq!(
         bench.retry(tasks[0]),
-        Entry::Done,
+        TaskEntry::Done,
         "by name it is taken at its owner's word"
     );
 }
@@ -125,7 +125,7 @@ fn a_retry_by_hand_begins_anew() {
         (bench.state(task), bench.job_state(job)),
         (State::Failed, JobState::Finished)
     );
-    assert_eq!(bench.retry(task), Entry::Done);
+    assert_eq!(bench.retry(task), TaskEntry::Done);
     assert_eq!(bench.job_state(job), JobState::InProgress);
     let retries = bench.task(task).retries;
     assert_eq!((retries.auto, retries.used, retries.manual), (1, 0, 1));
@@ -133,7 +133,7 @@ fn a_retry_by_hand_begins_anew() {
     assert_eq!(wire.attempt(), AttemptNo(3));
     bench.reply(wire, 200);
     assert_eq!(bench.job_state(job), JobState::Finished);
-    let declined = Entry::Declined {
+    let declined = TaskEntry::Declined {
         why: Refused::WrongState,
         next_attempt: AttemptNo(4),
         disarmed: false,

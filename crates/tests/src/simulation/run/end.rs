@@ -5,7 +5,7 @@ use aldis_store::JobTasks;
 
 use super::{AFTER_FAULTS_MS, History};
 use crate::simulation::disk::Ending;
-use crate::simulation::operation::{Answer, Call};
+use crate::simulation::operation::{Call, ReplyKind};
 use crate::simulation::oracle::{Checked, broken};
 
 /// Longer than any window, timeout and retry of a drawn job, in steps of the end.
@@ -65,7 +65,7 @@ impl History {
                 .map(|(back, _)| back)
                 .collect();
             for back in waiting {
-                self.reply(u32::try_from(index).unwrap_or(0), back, Answer::Well);
+                self.reply(u32::try_from(index).unwrap_or(0), back, ReplyKind::Well);
             }
         }
         self.settle()?;

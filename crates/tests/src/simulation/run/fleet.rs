@@ -5,7 +5,7 @@ use aldis_engine::link::{DeviceEvent, Kinds, Order, Outgoing, SessionNo};
 
 use super::{History, nth};
 use crate::simulation::device::{Device, Got, reply, reply_topic};
-use crate::simulation::operation::{Answer, Choice};
+use crate::simulation::operation::{Choice, ReplyKind};
 use crate::simulation::oracle::Checked;
 
 /// Every third device is sent its commands with QoS 0: it acknowledges none.
@@ -149,7 +149,7 @@ impl History {
         self.world.link.report(DeviceEvent::Acked { device: no, wire });
     }
 
-    pub(super) fn reply(&mut self, choice: Choice, back: Choice, answer: Answer) {
+    pub(super) fn reply(&mut self, choice: Choice, back: Choice, answer: ReplyKind) {
         let Some(device) = self.device(choice) else { return };
         let (no, packet) = (device.no, device.next_packet());
         let Some(got) = device.got_back(back) else { return };
@@ -196,7 +196,7 @@ impl History {
         if owner == Some(no) && (self.oracle.has_left(unmade) || self.oracle.holding(no) == Some(unmade)) {
             return;
         }
-        let reply = reply(Answer::Well);
+        let reply = reply(ReplyKind::Well);
         let (to, packet) = (got.to, Some(packet));
         self.world.link.report(DeviceEvent::Replied {
             session,

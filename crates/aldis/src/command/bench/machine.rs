@@ -11,7 +11,7 @@ use super::figures::Spread;
 /// The machine and the disk, as far as known.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Place {
+pub(super) struct Machine {
     version: &'static str,
     optimised: bool,
     cores: usize,
@@ -27,7 +27,7 @@ const SYNCS: usize = 100;
 /// What SQLite writes at least.
 const PAGE: [u8; 4096] = [7; 4096];
 
-impl Place {
+impl Machine {
     pub(super) fn look(dir: Option<&Path>) -> Self {
         let temporary = std::env::temp_dir();
         Self {
