@@ -112,7 +112,7 @@ fn replies_are_never_answered() {
 #[test]
 fn raw_bytes_are_answered_with_empty_bytes() {
     let topic = Upstream::parse("/sys/pk/dk/thing/model/up_raw").unwrap();
-    let expected = Answer {
+    let expected = AnswerMessage {
         topic: "/sys/pk/dk/thing/model/up_raw_reply".to_owned(),
         payload: Vec::new(),
     };

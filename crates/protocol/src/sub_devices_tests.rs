@@ -37,7 +37,7 @@ fn sub_device_keys() -> DeviceKeys {
 
 /// Code, data and message of an answer; checks what all have in common.
 fn answered(request: &Request, outcome: &Outcome) -> (u64, String, String) {
-    let Answer { topic, payload } = request.answer(outcome);
+    let AnswerMessage { topic, payload } = request.answer(outcome);
     assert!(topic.ends_with(REPLY_SUFFIX), "{topic}");
     let answer: Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!((answer.as_object().unwrap().len(), &answer["id"]), (4, &json!("17")));

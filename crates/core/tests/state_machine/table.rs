@@ -5,17 +5,17 @@ use aldis_core::policy::Rules;
 use aldis_core::task::{Condition, Event, Reply, State, Task, step};
 use aldis_core::time::Timestamp;
 
-use super::answers::AnswerMessage;
+use super::answers::Answer;
 use super::columns::{Section, Situation, conditions, replies};
 use super::rows::{Mark, Row, tasks};
 use crate::support::{PRESENT, TTL_MS, rules};
 
 /// The answers of one row in one column: by recorded success, then by a retry that is left.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Cell([[Option<AnswerMessage>; 2]; 2]);
+pub(crate) struct Cell([[Option<Answer>; 2]; 2]);
 
 impl Cell {
-    fn note(&mut self, recorded: bool, retry_left: bool, answer: AnswerMessage, situation: &Situation<'_>) {
+    fn note(&mut self, recorded: bool, retry_left: bool, answer: Answer, situation: &Situation<'_>) {
         let known = self.0[usize::from(recorded)][usize::from(retry_left)].get_or_insert_with(|| answer.clone());
         assert_eq!(
             *known, answer,
@@ -67,7 +67,7 @@ pub(crate) fn explore(section: &Section) -> Vec<Vec<Cell>> {
         let (Some(row), Some(column)) = (row, column) else {
             panic!("no place in the table for {event:?} with {task:?}");
         };
-        let answer = AnswerMessage::of(task, step(task, rules, event, now), said(event));
+        let answer = Answer::of(task, step(task, rules, event, now), said(event));
         let recorded = task.late_success.is_some();
         cells[row][column].note(recorded, retry_left(task, rules, event), answer, &situation);
     };

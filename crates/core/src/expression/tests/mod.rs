@@ -323,41 +323,41 @@ enum Sample {
 }
 
 impl Field for Sample {
-    const TABLE: &'static [Entry<Self>] = &[
-        Entry {
+    const TABLE: &'static [FieldEntry<Self>] = &[
+        FieldEntry {
             names: &["id"],
             field: Self::Id,
-            kind: Kind::Text,
+            kind: FieldKind::Text,
             operators: ALL,
         },
-        Entry {
+        FieldEntry {
             names: &["name"],
             field: Self::Name,
-            kind: Kind::Name,
+            kind: FieldKind::Name,
             operators: ALL,
         },
-        Entry {
+        FieldEntry {
             names: &["status"],
             field: Self::Status,
-            kind: Kind::Status(&[&["ON"], &["OFF"]]),
+            kind: FieldKind::Status(&[&["ON"], &["OFF"]]),
             operators: ALL,
         },
-        Entry {
+        FieldEntry {
             names: &["time"],
             field: Self::Time,
-            kind: Kind::Time,
+            kind: FieldKind::Time,
             operators: ALL,
         },
-        Entry {
+        FieldEntry {
             names: &["tags"],
             field: Self::Tags,
-            kind: Kind::TextMap,
+            kind: FieldKind::TextMap,
             operators: ALL,
         },
-        Entry {
+        FieldEntry {
             names: &["attributes"],
             field: Self::Attributes,
-            kind: Kind::Map,
+            kind: FieldKind::Map,
             operators: ALL,
         },
     ];
