@@ -14,8 +14,8 @@ pub use aldis_protocol::sub_devices::{DeviceKeys, LifecycleChange};
 
 /// One device's presence on one connection. Numbers are never used again while the server runs.
 ///
-/// A number tells its connection: that is in its lower bits, and above them is how many-eth login over the connection
-/// it is. 0 is the device that holds the connection, every other one a sub-device of it.
+/// The lower bits of a number are its connection's number, the upper bits the sequence number of the login over that
+/// connection: 0 for the device that holds the connection, 1 and up for its sub-devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionNo(pub u64);
 
@@ -33,8 +33,8 @@ impl SessionNo {
         Self(connection.0)
     }
 
-    /// A sub-device's session over a connection, by how many-eth login it is, from 1. `None` when there are no numbers
-    /// left: after sixteen million logins.
+    /// A sub-device's session over a connection; `login` is the 1-based sequence number of its login. `None` when there
+    /// are no numbers left: after sixteen million logins.
     #[must_use]
     pub const fn over(connection: ConnectionNo, login: u64) -> Option<Self> {
         if login == 0 || login >= 1 << (u64::BITS - CONNECTION_BITS) {

@@ -52,8 +52,8 @@ impl Taken {
 pub struct SessionContention(Mutex<GenerationalCache<DeviceNo, Taken>>);
 
 impl SessionContention {
-    /// The device is connected by this route from now on; `ousted` says whether that ended an earlier session: a session of it on
-    /// another connection was ended, or it was moved away from another gateway. A gateway that
+    /// The device is connected by this route from now on; `ousted` says whether that ended an earlier session: a
+    /// session of it on another connection was ended, or it was moved away from another gateway. A gateway that
     /// reconnects takes nothing over, nor does one to which an operator has moved the device.
     pub fn note(&self, device: DeviceNo, route: Route, ousted: bool, now: Instant) {
         let mut all = self.0.lock();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_given_a_device_takes_it_from_nobody() {
+    fn gateway_that_is_given_a_device_is_no_contention() {
         let contention = SessionContention::default();
         let now = Instant::now();
         for route in [BOX, OTHER_BOX].repeat(5) {

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_knows_only_the_keys_pushes_nothing_out() {
+    fn notes_by_keys_alone_push_no_other_notes_out() {
         let traces = Traces::default();
         let story = [
             Event::Connected(from(1)),

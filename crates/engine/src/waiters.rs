@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_answers_everybody_and_takes_nobody() {
+    fn stop_answers_all_waiters_and_takes_no_new_ones() {
         let waiters = Arc::<Waiters>::default();
         let (mut before, place) = (waiting(&waiters, 1), waiters.reserve().unwrap());
         waiters.close();

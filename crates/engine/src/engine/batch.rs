@@ -1,4 +1,4 @@
-//! What a turn came to: what is to be committed, and what follows from it. Nothing of it has left the process yet.
+//! The outcome of a turn: the writes of its commit, and the orders and answers that follow the commit.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::writer::WriterError;
 /// Called once the commit has been made, or has failed, with what became of the caller's own writes.
 pub(super) type OnCommit = Box<dyn FnOnce(Result<&[Done], WriterError>) + Send>;
 
-/// What a turn came to.
+/// The outcome of a turn.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) writes: Vec<Write>,
@@ -26,7 +26,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Takes out the attempts of steps that lost their race: they were never made, and their slots have to be freed.
+    /// Takes out the attempts whose steps the store did not apply. They were never made; the events free their slots.
     pub(super) fn take_lost(&mut self, committed: &Committed) -> Vec<DeviceEvent> {
         let steps = self
             .writes
@@ -59,7 +59,7 @@ impl Batch {
         never_made
     }
 
-    /// If the commit fails, none of these attempts has left: neither those to be sent nor those taken back.
+    /// Events for a failed commit: no attempt of this turn has left, neither those to be sent nor those taken back.
     pub(super) fn not_sent(&self) -> Vec<DeviceEvent> {
         let published = self.orders.iter().filter_map(|order| match order {
             Order::Publish(outgoing) => Some((outgoing.device, outgoing.wire)),

@@ -1,5 +1,5 @@
-//! Work over many rows, one slice a turn: writing a product's tasks, ending windows, settling a cancel, purging,
-//! retrying a whole job. Whatever is not finished is found again in the store after a restart.
+//! Work over many rows, one slice per turn: writing a product's tasks, ending windows, settling a cancel, purging,
+//! retrying a whole job. After a restart the store shows which work is not finished; retries of whole jobs are lost.
 
 use aldis_core::ids::{AttemptNo, DeviceNo, JobNo, TaskNo, WireId};
 use aldis_core::task::{Event, Refused, State, Task, step};
@@ -84,7 +84,7 @@ impl Turn<'_> {
                 continue;
             };
             let condition = self.condition(device);
-            // Something else of this turn may have moved it on.
+            // An earlier step of this turn may have moved the task on.
             let _refused = self.apply(*task, Event::WindowEnded(&condition));
         }
         if rows.more {
@@ -120,7 +120,7 @@ impl Turn<'_> {
             .rules(no)
             .is_some_and(|rules| self.task(no).is_some_and(|task| task.is_covered_by_mark(&rules)));
         if covered {
-            // What is final already, or already disarmed, has nothing to settle.
+            // A task that is final or disarmed already has nothing to settle.
             let _refused = self.cancel(no);
         }
     }

@@ -1,4 +1,4 @@
-//! Moments that have come: reply deadlines, the tasks' own moments, and the ends of whole jobs' windows.
+//! Timers that have expired: reply deadlines, due retries, ends of windows.
 
 use aldis_core::ids::{DeviceNo, TaskNo};
 use aldis_core::task::{Event, Link, State};
@@ -12,7 +12,7 @@ use super::work::Bulk;
 pub(super) const MOMENTS_PER_TURN: usize = 10_000;
 
 impl Turn<'_> {
-    /// Expiries come before anything is sent.
+    /// Applies expired timers. This comes before dispatch, so that no expired task is sent.
     pub(super) fn pass_deadlines(&mut self) -> Result<(), Error> {
         if self.is_stopping() {
             self.take_back_unsent()?;
@@ -44,10 +44,10 @@ impl Turn<'_> {
         self.load_facts(devices)
     }
 
-    /// An attempt that never left goes back to the queue. One that may have left is given up, and if the device has not
-    /// even acknowledged it, its bytes may be stuck in the socket: the link is reset before anything else goes there.
-    /// Where nothing is acknowledged, the system's own limit for bytes that are not taken must do
-    /// (docs/device-protocol.md, "Commands").
+    /// An attempt that never left goes back to the queue. One that may have left times out. If the device has not
+    /// acknowledged it either, its bytes may be stuck in the socket: the link is reset before another command goes
+    /// there. With QoS 0 there is no PUBACK, and the operating system's limit for unacknowledged bytes has to end the
+    /// link (docs/device-protocol.md, "Commands").
     fn pass_reply_deadline(&mut self, device: DeviceNo) {
         let Some(held) = self.devices().held(device).cloned() else {
             return;
@@ -67,7 +67,7 @@ impl Turn<'_> {
             link,
             unreadable: held.unreadable,
         };
-        // A task that was cancelled or deleted meanwhile has nothing more to lose; its slot is free all the same.
+        // A task that was cancelled or deleted meanwhile refuses this; its slot is freed all the same.
         let _refused = self.apply(wire.task(), event);
         self.free_slot(device, wire);
         let session = self.devices().session(device).map(|session| session.no);
@@ -103,8 +103,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// One timer per job ends the first round's window of all its tasks, slice by slice. Rows that are written later
-    /// are born expired.
+    /// One timer per job ends the first round's window of all its tasks, slice by slice. Tasks whose rows are written
+    /// later are created as expired.
     fn end_first_windows(&mut self) -> Result<(), Error> {
         for job in self.take_first_window_ends(MOMENTS_PER_TURN) {
             let Some(detail) = self.store().job(job)? else { continue };
@@ -145,7 +145,7 @@ impl Turn<'_> {
         let event = match task.state {
             State::RetryWait => Event::Due(&condition),
             State::Queued => Event::WindowEnded(&condition),
-            // Something else of this turn has moved it on.
+            // An earlier step of this turn has moved the task on.
             State::Init
             | State::Published
             | State::InProgress
@@ -155,7 +155,7 @@ impl Turn<'_> {
             | State::ResponseTimedOut
             | State::TtlTimedOut => return,
         };
-        // Moved on, and by now waiting for another moment: that one is noted.
+        // Refused if the task waits for another moment by now; that moment is noted already.
         let _too_early = self.apply(no, event);
     }
 }

@@ -13,20 +13,20 @@ use super::ready::Ready;
 use super::slots::{OutstandingAttempt, Slots};
 use crate::link::{Kinds, SessionNo};
 
-/// Replies to attempts from before a start get at least this long: clients first have to come back and say them again.
+/// Replies to attempts from before a start get at least this long: clients have to reconnect and send them again.
 pub const AFTER_START_MS: i64 = 5_000;
 
-/// Services that a session may have asked for by name before it has settled: more than any device has handlers for.
-/// What it names beyond them waits until it has settled.
+/// Services that a session may subscribe to by name before its warm-up is over: more than any device has handlers for.
+/// Commands of further services wait until the warm-up is over.
 const NAMED_MAX: usize = 64;
 
 /// A live session.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Session {
     pub(super) no: SessionNo,
-    /// What it may be sent; nothing before it has settled.
+    /// The kinds of command that it may be sent; none before its warm-up is over.
     pub(super) kinds: Kinds,
-    /// It is about to be ended and gets nothing more.
+    /// It ends after the commit and is sent nothing more.
     pub(super) closing: bool,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Eligible {
 #[derive(Debug, Default)]
 struct DeviceEntry {
     session: Option<Session>,
-    /// Services whose commands the session takes although it does not take every service's.
+    /// Services whose commands the session takes by name, while it does not take all.
     named: Vec<Box<str>>,
     held: Option<OutstandingAttempt>,
     /// What waits for it, while it has a session.
@@ -140,7 +140,8 @@ impl Devices {
         self.entries.get_mut(&device)?.session.as_mut()
     }
 
-    /// The device's session, if it has one that goes on, gets nothing more and is about to be ended.
+    /// Marks the device's session as closing: it is sent nothing more. `None` if there is none, or it is closing
+    /// already.
     pub(super) fn close(&mut self, device: DeviceNo) -> Option<SessionNo> {
         let session = self.session_mut(device).filter(|session| !session.closing)?;
         session.closing = true;
@@ -174,7 +175,7 @@ impl Devices {
         }
     }
 
-    /// Everybody with a session, by number.
+    /// Devices with a session, by number.
     pub(super) fn present(&self) -> Vec<DeviceNo> {
         let present = self.entries.iter().filter(|(_, entry)| entry.session.is_some());
         let mut present: Vec<DeviceNo> = present.map(|(device, _)| *device).collect();
@@ -209,8 +210,8 @@ impl Devices {
         }
     }
 
-    /// A session has ended; an earlier session's end changes nothing but what is known of its attempt's link. Whether
-    /// the device is gone by it; this may be said again, after a commit that failed.
+    /// A session has ended. True if the device has no session now. The end of an earlier session only tells when the
+    /// link of its attempt was lost. The event may come twice, after a commit that failed.
     pub(super) fn leave(&mut self, device: DeviceNo, session: SessionNo, now: Timestamp) -> bool {
         let Some(entry) = self.entries.get_mut(&device) else {
             return true;
@@ -263,7 +264,7 @@ impl Devices {
         }
     }
 
-    /// The slot is taken; that stands in a commit before its attempt leaves.
+    /// Takes the slot. This is committed before the attempt leaves.
     pub(super) fn take_slot(&mut self, held: OutstandingAttempt) {
         let device = held.slot.device;
         self.slots.take(&held);
@@ -274,7 +275,7 @@ impl Devices {
         self.ready.remove(device);
     }
 
-    /// The slot is free again.
+    /// Frees the slot.
     pub(super) fn free_slot(&mut self, device: DeviceNo) {
         let held = self.entries.get_mut(&device).and_then(|entry| entry.held.take());
         let Some(held) = held else { return };
@@ -322,7 +323,7 @@ impl Devices {
             .retain(|_, entry| entry.session.is_some() || entry.held.is_some());
     }
 
-    /// After a start every slot is held for a while yet.
+    /// Extends the deadlines of all held slots, after a start or a pause of the process.
     pub(super) fn extend_deadlines(&mut self, ready: Timestamp) {
         let earliest = ready.plus_ms(AFTER_START_MS);
         let held = self.entries.values_mut().filter_map(|entry| entry.held.as_mut());
@@ -345,13 +346,13 @@ impl Devices {
         self.slots.next_deadline()
     }
 
-    /// How much waits for a present device.
+    /// The length of a present device's queue.
     pub(super) fn queue_len(&self, device: DeviceNo) -> Option<usize> {
         let entry = self.entries.get(&device).filter(|entry| entry.session.is_some());
         entry.map(|entry| entry.queue.len())
     }
 
-    /// What waits for a present device.
+    /// The tasks in a present device's queue.
     pub(super) fn waiting_at_hand(&self, device: DeviceNo) -> impl Iterator<Item = TaskNo> {
         let entry = self.entries.get(&device);
         entry
@@ -359,7 +360,7 @@ impl Devices {
             .flat_map(|entry| entry.queue.places().map(|place| place.task))
     }
 
-    /// A task joins a present device's queue; nothing happens for an absent one, whose queue is the store.
+    /// Puts a task into a present device's queue. An absent device's queue is in the store alone.
     pub(super) fn join(&mut self, device: DeviceNo, place: QueuePosition) {
         if let Some(queue) = self.queue_mut(device) {
             queue.insert(place);
@@ -430,7 +431,7 @@ impl Devices {
         !self.ready.is_empty() || self.gateways.has_turns()
     }
 
-    /// Everybody that can take a task is to be looked at.
+    /// Has dispatch look at every device that can take a task.
     pub(super) fn refresh_all(&mut self) {
         for device in self.present() {
             self.refresh(device);

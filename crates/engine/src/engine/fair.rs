@@ -1,5 +1,4 @@
-//! Turns by organization: however much one organization has to do, another's next piece of work comes after at most one
-//! of each.
+//! Round-robin over organizations: before an organization's next piece of work comes at most one of every other.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,7 +8,7 @@ use aldis_core::ids::OrgId;
 #[derive(Debug)]
 pub(super) struct Fair<T> {
     lanes: HashMap<OrgId, VecDeque<T>>,
-    /// The organizations with work, the next one first; each stands here once.
+    /// The organizations with work, the next one first; each once.
     turns: VecDeque<OrgId>,
     len: usize,
 }
@@ -25,7 +24,7 @@ impl<T> Default for Fair<T> {
 }
 
 impl<T> Fair<T> {
-    /// Behind the work that this organization has already.
+    /// Adds work behind the work that this organization has already.
     pub(super) fn push(&mut self, org: &OrgId, work: T) {
         self.len += 1;
         if let Some(lane) = self.lanes.get_mut(org) {
@@ -41,7 +40,7 @@ impl<T> Fair<T> {
         self.pop_first(|_| true)
     }
 
-    /// The first work that may be done, of the first organization whose turn it is that has any.
+    /// The first piece of work that `may` be done, of the next organization that has one.
     pub(super) fn pop_first(&mut self, may: impl Fn(&T) -> bool) -> Option<T> {
         let has_any = |org: &OrgId| self.lanes.get(org).is_some_and(|lane| lane.iter().any(&may));
         let turn = self.turns.iter().position(has_any)?;

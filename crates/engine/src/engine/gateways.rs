@@ -20,7 +20,7 @@ struct Shared {
     out: usize,
     /// Members that could take a task.
     waiting: BTreeSet<DeviceNo>,
-    /// Who had the last turn: the next is the next by number.
+    /// The device that had the last turn. The next turn goes to the next device by number.
     served: DeviceNo,
 }
 
@@ -63,12 +63,12 @@ impl Gateways {
         self.out_max = out_max;
     }
 
-    /// A device is in over this connection.
+    /// A device has a session over this connection.
     pub(super) fn enter(&mut self, connection: ConnectionNo, device: DeviceNo) {
         self.shared.entry(connection).or_default().members.insert(device);
     }
 
-    /// It is no more.
+    /// The device has no session over this connection any more.
     pub(super) fn leave(&mut self, connection: ConnectionNo, device: DeviceNo) {
         if let Some(shared) = self.shared.get_mut(&connection) {
             shared.members.remove(&device);
@@ -101,7 +101,7 @@ impl Gateways {
         }
     }
 
-    /// Nothing is out as far as is known: what is out is counted anew.
+    /// Sets the numbers of attempts in flight to zero: they are counted anew.
     pub(super) fn recount(&mut self) {
         self.with_turn.clear();
         for shared in self.shared.values_mut() {
@@ -119,9 +119,9 @@ impl Gateways {
         }
     }
 
-    /// The devices whose turn it is; `take` says whether a device still can take a task. A turn that comes to nothing
-    /// frees no slot and so wakes no other: where some still wait behind those that got one, the connection is looked
-    /// at once more.
+    /// The devices whose turn it is; `take` says whether a device can still take a task. A turn in which nothing is
+    /// sent frees no slot later on, so nothing would call the devices behind it: where turns were given and devices
+    /// still wait, the connection is looked at once more.
     pub(super) fn turns<T>(&mut self, mut take: impl FnMut(ConnectionNo, DeviceNo) -> Option<T>) -> Vec<T> {
         let mut turns = Vec::new();
         for connection in std::mem::take(&mut self.with_turn) {

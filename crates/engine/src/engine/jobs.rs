@@ -1,4 +1,4 @@
-//! The jobs that the engine has to do with, and their timers: one per job and moment, never one per task.
+//! The jobs in memory, and their timers: one per job and moment, never one per task.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -25,12 +25,12 @@ pub(super) struct Jobs {
     to_trigger: HashSet<JobNo>,
     /// Places in devices' queues for single commands that have been accepted and have not triggered.
     reservations: QueueReservations,
-    /// Ends of round 0's windows. Apart from the triggers: of those many may be due and wait for their turn.
+    /// Ends of round 0's windows. Apart from the triggers, because many due triggers may wait for their turn.
     first_window_ends: Timers,
 }
 
 impl Jobs {
-    /// Takes a job in, or its newer row.
+    /// Adds a job, or replaces its row by a newer one.
     pub(super) fn add(&mut self, job: Job) {
         self.forget(job.no);
         if let Some(first) = job.first_task {

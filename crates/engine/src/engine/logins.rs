@@ -1,8 +1,7 @@
-//! Commits that change who may be logged in, and the sessions that have to end by them.
+//! Commits that change which logins are valid, and the sessions that have to end because of them.
 //!
-//! A session is looked at after the commit, whatever became of it: the answer of a commit may be lost, and what it
-//! changed is stored all the same. So what has to be looked at follows from the writes and not from an answer, and what
-//! is looked at is what is stored by then.
+//! Sessions are checked after the commit, also after one that failed: its answer may be lost although it is stored. So
+//! the writes decide which sessions are checked, not the answer, and the check reads what is stored by then.
 
 use aldis_core::ids::DeviceNo;
 use aldis_store::{Committed, Done, Error, Write};
@@ -23,8 +22,8 @@ pub fn to_check(writes: &[Write], committed: Option<&Committed>) -> Option<Vec<W
     })
 }
 
-/// The sessions that may not go on after this write; `None` if it changes nothing about who may log in. Every kind of
-/// write is named, so that a new one has to say.
+/// The sessions to check after this write; `None` if it changes nothing about who may log in. Every kind of write is
+/// named, so that the compiler asks for each new kind.
 fn of(write: &Write) -> Option<Vec<WriterRequest>> {
     match write {
         Write::Noted { write, .. } => of(write),
@@ -44,9 +43,9 @@ fn of(write: &Write) -> Option<Vec<WriterRequest>> {
                 .map(|device| WriterRequest::CheckSession { device })
                 .collect(),
         ),
-        // What has logged in with a product's secret has no session here: it looks for itself.
+        // A connection that logged in with a product's secret has no session here: it checks for itself.
         Write::RotateProductSecret { former_until: None, .. } => Some(Vec::new()),
-        // The secret before is good for a while, and a session may outlive its grace.
+        // The former secret is valid for a while, and sessions that used it may go on after that.
         Write::RotateDeviceSecret { .. } | Write::RotateProductSecret { .. } => None,
         // A product that still has devices cannot be deleted, and that certificates are demanded holds from the next
         // login on.
@@ -103,8 +102,8 @@ impl Turn<'_> {
         self.show_out(device, cause)
     }
 
-    /// A device that has a connection of its own may be there, and so may one that is in over its gateway's connection:
-    /// it may have logged in there before word came of where it was.
+    /// A session is allowed on a connection of the device's own, and on the connection of the device's gateway: there
+    /// the device may have logged in before the event of the move came.
     fn may_be_there(&self, device: DeviceNo, session: SessionNo) -> Result<bool, Error> {
         let Some(connection) = session.shared() else {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! The rules of a turn: what came in, what is due, who gets what next; one commit; then, and only then, what follows.
+//! The engine: each turn decides on everything that came in and is due, makes one commit, and only then has effects.
 //!
 //! [`Engine`] is a plain object: [`Engine::run_once`] takes a moment and says when it wants to be run again. Wiring
 //! gives it a thread and the real clock, a simulation a virtual one. Within a turn the order is fixed: presence,
@@ -134,16 +134,7 @@ impl Engine {
         observers.insert(0, Arc::<Waiters>::clone(&shared.waiters));
         let (_, stored) = store.last_commit()?;
         let clock = time.now;
-        let mut writes = Vec::new();
-        // A clock that is behind the store has been accepted by an operator: what is stored comes from one that was
-        // ahead.
-        if clock < stored {
-            writes.push(Write::SetClockBack {
-                by_ms: stored.ms_since(clock),
-            });
-        }
-        // Devices that were online when the process died count as online until the last known moment.
-        writes.push(Write::EndSessions { at: stored.min(clock) });
+        let writes = first_writes(stored, clock);
         let epoch = store.begin_epoch()?;
         let committed = store.commit(epoch, clock, &writes)?;
         for observer in &observers {
@@ -439,4 +430,18 @@ impl Engine {
             None => Wake::Nudged,
         }
     }
+}
+
+/// What a start writes, if the last commit was at `stored`.
+fn first_writes(stored: Timestamp, clock: Timestamp) -> Vec<Write> {
+    let mut writes = Vec::new();
+    // An operator has accepted a clock that is behind the store: the moments stored come from a clock that was ahead.
+    if clock < stored {
+        writes.push(Write::SetClockBack {
+            by_ms: stored.ms_since(clock),
+        });
+    }
+    // Devices that were online when the process died count as online until the last known moment.
+    writes.push(Write::EndSessions { at: stored.min(clock) });
+    writes
 }

@@ -16,7 +16,7 @@ const PER_TURN: usize = 4_096;
 pub(super) struct Ready {
     /// Ready since the last turn.
     fresh: BTreeSet<DeviceNo>,
-    /// Left over by earlier turns. One that is not ready any more stays until its turn comes, and is then passed over.
+    /// Left over by earlier turns. A device that is not ready any more stays until its turn comes and is then skipped.
     waiting: Fair<DeviceNo>,
     /// The devices that wait.
     in_line: HashSet<DeviceNo>,

@@ -1,8 +1,9 @@
-//! Word from devices: PUBACKs, replies, and attempts that certainly never left.
+//! What devices report about attempts: PUBACKs, replies, and that an attempt has certainly not left.
 
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::{AttemptOutcome, AttemptRecord, Event, Reply, State};
 use aldis_store::Error;
+use aldis_store::rows::Job;
 
 use super::slots::OutstandingAttempt;
 use super::turn::Turn;
@@ -68,7 +69,7 @@ impl Turn<'_> {
             handed,
         };
         if self.is_for(device, wire) {
-            // Only the PUBACK of the open attempt tells something.
+            // Only the PUBACK of the open attempt changes the task.
             let _refused = self.apply(wire.task(), event);
         }
     }
@@ -76,37 +77,25 @@ impl Turn<'_> {
     fn not_sent(&mut self, device: DeviceNo, wire: WireId) {
         self.free_slot(device, wire);
         let condition = self.condition(device);
-        // A task that was cancelled or deleted meanwhile refuses this, and is right to.
+        // A task that was cancelled or deleted meanwhile refuses this.
         let _refused = self.apply(wire.task(), Event::NotSent(wire.attempt(), &condition));
     }
 
     fn too_large(&mut self, device: DeviceNo, wire: WireId) {
         self.free_slot(device, wire);
-        // A task that was cancelled or deleted meanwhile refuses this, and is right to.
+        // A task that was cancelled or deleted meanwhile refuses this.
         let _refused = self.apply(wire.task(), Event::TooLarge(wire.attempt()));
     }
 
     /// The slot is freed by the attempt's reply whatever became of its task: cancelled, given up, deleted.
     fn replied(&mut self, device: DeviceNo, wire: Option<WireId>, to: &AnswerTo, reply: &Reply) -> Result<(), Error> {
         let Some(wire) = wire else {
-            self.unreadable(device, to)?;
-            return Ok(());
+            return self.unreadable(device, to);
         };
         let held = self.devices().held(device).filter(|held| held.wire() == wire).cloned();
-        let known = self.jobs().of(wire.task()).is_some();
-        let unsent = held.as_ref().is_some_and(OutstandingAttempt::is_open);
-        let foreign = if unsent {
-            Some("its command has not been sent yet")
-        } else if !known && held.is_none() {
-            Some("there is no such command")
-        } else if known && !self.is_for(device, wire) {
-            Some("its command is for another device")
-        } else if known && !self.fits(wire, to) {
-            Some("its topic is that of another command")
-        } else {
-            None
-        };
-        if let Some(why) = foreign {
+        let job = self.jobs().of(wire.task());
+        let known = job.is_some();
+        if let Some(why) = self.why_foreign(device, wire, (job, held.as_ref()), to) {
             self.dropped(device, Some(wire), why);
             return Ok(());
         }
@@ -137,8 +126,33 @@ impl Turn<'_> {
         self.spare_the_next_attempt(device, wire.task())
     }
 
-    /// Ends nothing, since it cannot be told what the device speaks of. But a device has one command at a time: if the
-    /// topic is that command's, its end says that there was an answer.
+    /// Why the reply cannot be this device's to the attempt that its id names. `job` is the attempt's, `held` the
+    /// attempt itself, if it holds the device's slot. A deleted job is not known any more, but its attempt still holds
+    /// the slot.
+    fn why_foreign(
+        &self,
+        device: DeviceNo,
+        wire: WireId,
+        (job, held): (Option<&Job>, Option<&OutstandingAttempt>),
+        to: &AnswerTo,
+    ) -> Option<&'static str> {
+        if held.is_some_and(OutstandingAttempt::is_open) {
+            return Some("its command has not been sent yet");
+        }
+        let Some(job) = job else {
+            return held.is_none().then_some("there is no such command");
+        };
+        if !self.is_for(device, wire) {
+            Some("its command is for another device")
+        } else if !to.fits(&job.command) {
+            Some("its topic is that of another command")
+        } else {
+            None
+        }
+    }
+
+    /// A reply without a readable id ends nothing, since it does not say which attempt it answers. But a device has one
+    /// command at a time: if the topic is that command's, its end says that there was an answer.
     fn unreadable(&mut self, device: DeviceNo, to: &AnswerTo) -> Result<(), Error> {
         let held = self.devices().held(device).filter(|held| !held.is_open());
         if let Some(task) = held.map(|held| held.slot.task) {
@@ -156,13 +170,13 @@ impl Turn<'_> {
         self.note_trace(device, trace::Event::ReplyDropped { wire, why, topic });
     }
 
-    /// The attempt is known not to have left: no device can have got it.
+    /// The attempt is recorded as not sent: no device can have received it.
     fn never_left(&self, wire: WireId) -> Result<bool, Error> {
         let unsent = |ended: &AttemptRecord| ended.attempt == wire.attempt() && ended.how == AttemptOutcome::NotSent;
         Ok(self.ended_at_hand(wire.task()).iter().any(unsent) || self.store().history(wire.task())?.iter().any(unsent))
     }
 
-    /// A late success forbids further attempts: one that has been made but has not left is taken back.
+    /// After a late success no further attempt may be sent: one that has been made but has not left is taken back.
     fn spare_the_next_attempt(&mut self, device: DeviceNo, no: TaskNo) -> Result<(), Error> {
         let succeeded = self
             .task(no)
@@ -182,11 +196,6 @@ impl Turn<'_> {
     /// The id names a task of this very device.
     fn is_for(&self, device: DeviceNo, wire: WireId) -> bool {
         self.task(wire.task()).is_some_and(|task| task.device == device)
-    }
-
-    /// The topic is that of the task's command.
-    fn fits(&self, wire: WireId, to: &AnswerTo) -> bool {
-        self.jobs().of(wire.task()).is_some_and(|job| to.fits(&job.command))
     }
 }
 

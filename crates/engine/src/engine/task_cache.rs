@@ -13,7 +13,7 @@ const CACHED_MAX: usize = 65_536;
 pub(super) struct TaskCache(Map<TaskNo, Task>);
 
 impl TaskCache {
-    /// Whether a task has a next step that its device's presence brings about.
+    /// Whether the next step of the task follows from its device being present.
     pub(super) fn is_worth_keeping(task: &Task) -> bool {
         matches!(task.state, State::Queued | State::Published | State::InProgress)
     }

@@ -1,4 +1,4 @@
-//! Jobs whose moment has come.
+//! Triggers of jobs that are due.
 
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::task::{Event, State};
@@ -6,8 +6,7 @@ use aldis_store::{Error, JobTasks, Write};
 
 use super::turn::Turn;
 
-/// Rows of the jobs that are triggered in one turn. However small the jobs are, they are as many as callers create
-/// meanwhile.
+/// Rows of the jobs that are triggered in one turn: bounds the commit, however many small jobs are due.
 const ROWS_PER_TURN: u64 = 10_000;
 
 impl Turn<'_> {
@@ -40,7 +39,7 @@ impl Turn<'_> {
         for (task, device) in tasks.into_iter().zip(devices) {
             let condition = self.condition(device);
             if self.task(task).is_some_and(|task| task.state == State::Init) {
-                // Only a moment that has not come could be refused, and it has.
+                // Refused only before its moment, which has come.
                 let _refused = self.apply(task, Event::Due(&condition));
             }
         }

@@ -1,8 +1,8 @@
 //! How much work one turn takes: everything there is, but little while callers wait for single devices.
 //!
-//! Under load a turn is as long as what has come in during the one before: large turns are cheap ones, since a commit
-//! costs the same for five tasks as for a hundred. A caller that commands a single device then waits for some of them,
-//! one after the other. So for a while after such a call turns are short.
+//! Under load a turn takes everything that came in during the turn before. Large turns are efficient, since a commit
+//! costs the same for five tasks as for a hundred. But a call for a single device then waits for several such turns. So
+//! turns are short for a while after such a call.
 
 use aldis_core::time::Timestamp;
 use aldis_store::Write;
@@ -18,7 +18,7 @@ const SLICE_YIELDING: usize = 2_000;
 const SLICE_ALONE: usize = 10_000;
 /// Longer than a command takes to its device and back under load.
 const YIELD_MS: i64 = 1_000;
-/// A call for this many devices is not for single ones any more.
+/// Calls for at most this many devices count as calls for single devices.
 const FEW: u64 = 16;
 
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl TurnBudget {
         self.until.is_some()
     }
 
-    /// Events to take in: a turn that hears of a call is short already.
+    /// Events that a turn may take; `asked` says whether a request waits. A turn that takes a request is short already.
     pub(super) fn events_max(&self, asked: bool) -> usize {
         if asked || self.is_yielding() {
             EVENTS_YIELDING
@@ -61,7 +61,7 @@ impl TurnBudget {
     }
 }
 
-/// A job for single devices: in a short turn, what they say comes first.
+/// A job for single devices: in a short turn their events come first.
 pub(super) fn is_for_few(job: &Job) -> bool {
     job.members.is_none() && job.allocated <= FEW
 }

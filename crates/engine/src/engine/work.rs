@@ -8,7 +8,8 @@ use crate::writer::{AnswerSender, Retried, WholeJob};
 /// Tasks that the answer about a whole job lists.
 pub(super) const LISTED_MAX: usize = 200;
 
-/// Work that is under way. The store knows of all but the retries, which live as long as their callers wait.
+/// Bulk work under way. All of it follows from what is stored, except retries, which live as long as their callers
+/// wait.
 #[derive(Debug)]
 pub(super) enum Bulk {
     /// Write the tasks of a whole product's members.

@@ -67,8 +67,8 @@ impl Writer {
     /// Retries tasks of a job.
     ///
     /// # Errors
-    /// [`WriterError`]; `Refused(Missing)` if the job does not exist, `Refused(Mismatch)` if the idempotency key came with
-    /// another request.
+    /// [`WriterError`]; `Refused(Missing)` if the job does not exist, `Refused(Mismatch)` if the idempotency key came
+    /// with another request.
     pub async fn retry(
         &self,
         job: JobNo,

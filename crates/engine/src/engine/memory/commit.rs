@@ -14,8 +14,8 @@ use crate::engine::work::Bulk;
 const COMMITS_PER_SWEEP: u64 = 512;
 
 impl Memory {
-    /// Follows a commit: jobs that it has made new or changed are read, bulk work that it leaves is put in line, and its
-    /// rows are kept as far as they are likely to be needed.
+    /// Follows a commit: jobs that it has made new or changed are read, bulk work that it leaves is put in line, and
+    /// its rows are kept as far as they are likely to be needed.
     pub(in crate::engine) fn committed(
         &mut self,
         store: &dyn Read,

@@ -105,7 +105,7 @@ impl Memory {
         &self.proofs
     }
 
-    /// Work on a job, behind what its organization has waiting. That of a job which is not known any more has turns of
+    /// Puts bulk work in line, behind other work of its organization. Work on a job that is not in memory has a line of
     /// its own.
     pub(super) fn push_bulk(&mut self, bulk: Bulk) {
         let org = self.jobs.get(bulk.job()).map(|job| job.org.clone());
@@ -198,12 +198,12 @@ impl Memory {
         self.tasks.take(no)
     }
 
-    /// A device not seen since the start may yet come back; one that was here and has left may not.
+    /// Whether the device is expected to reconnect after the start: it has not been seen since.
     pub(super) fn is_returning(&self, device: DeviceNo, now: Timestamp) -> bool {
         now < self.started.plus_ms(RETURNING_MS) && !self.came.contains(&device)
     }
 
-    /// From now on the device is not one that may yet come back after the start.
+    /// The device has reconnected since the start, or need not be remembered as such any more.
     fn note_arrival(&mut self, device: DeviceNo, now: Timestamp) {
         if now < self.started.plus_ms(RETURNING_MS) {
             self.came.insert(device);
@@ -212,7 +212,7 @@ impl Memory {
         }
     }
 
-    /// The server is stopping: nothing is sent any more. False if that was known.
+    /// The server is stopping: nothing is sent any more. False if it was stopping already.
     pub(super) fn stop(&mut self) -> bool {
         !std::mem::replace(&mut self.stopping, true)
     }
@@ -246,7 +246,7 @@ impl Memory {
     }
 
     /// Takes notice of the time. Replies get as long as after a start when the clock has stood still, and when the
-    /// server did not run although it should have: they wait in sockets, or have still to be said.
+    /// process was paused: they wait in sockets, or devices have still to send them.
     pub(super) fn keep_time(&mut self, time: Reading, now: Timestamp) {
         let goes_on = self.clock_in_doubt && !time.held;
         self.clock_in_doubt = time.held;
@@ -292,7 +292,7 @@ impl Memory {
         job.is_some_and(turn_budget::is_for_few)
     }
 
-    /// Reported values that are due to be stored. All of them are while nothing else is going to be committed.
+    /// Reported values that are due to be stored. All of them are due while the server stops or the clock is in doubt.
     pub(super) fn take_reported(&self, now: Timestamp) -> Option<Write> {
         self.latest.due(now, self.stopping || self.clock_in_doubt)
     }

@@ -63,7 +63,7 @@ fn a_gateway_is_neither_flooded_nor_serialised() {
 }
 
 #[test]
-fn nobody_gets_a_second_command_while_another_waits_for_its_first() {
+fn no_sub_device_gets_a_second_command_while_another_waits_for_its_first() {
     let (mut bench, _, others) = crowded(OUT_MAX + 5);
     let first = bench.tasks_for(&others, WAITING);
     let second = bench.tasks_for(&others, WAITING);
@@ -272,7 +272,7 @@ fn a_device_that_is_moved_leaves_its_gateway_and_no_connection_of_its_own() {
 }
 
 #[test]
-fn whoever_has_to_leave_does_so_also_after_a_commit_that_failed() {
+fn session_that_has_to_end_ends_also_after_a_commit_that_failed() {
     let (mut bench, _, others) = crowded(1);
     let task = bench.task_for(others[0], WAITING);
     bench.settle();
@@ -288,7 +288,7 @@ fn whoever_has_to_leave_does_so_also_after_a_commit_that_failed() {
 }
 
 #[test]
-fn a_device_that_is_in_where_it_belongs_stays_whoever_moved_it_before() {
+fn device_under_its_present_gateway_stays_after_earlier_moves() {
     let mut bench = Bench::new(3);
     let [first, second, device] = bench.devices[..] else {
         panic!("three devices")

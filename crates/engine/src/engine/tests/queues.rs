@@ -53,7 +53,7 @@ fn a_due_retry_joins_the_tail() {
 }
 
 #[test]
-fn a_task_in_its_retry_interval_blocks_nobody() {
+fn task_in_its_retry_interval_blocks_no_other_task() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let waits = bench.task_for(device, retrying(1, 60_000));

@@ -147,7 +147,7 @@ fn after_a_call_about_a_single_device_turns_are_short_and_what_it_says_comes_fir
 }
 
 #[test]
-fn while_nobody_calls_a_turn_takes_all_there_is() {
+fn turn_without_requests_takes_all_events() {
     let mut bench = Bench::online(2 * EVENTS_YIELDING);
     let devices = bench.devices.clone();
     let tasks = bench.tasks_for(&devices, WAITING);

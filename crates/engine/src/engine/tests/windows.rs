@@ -85,7 +85,7 @@ fn a_retrys_window_ends_before_dispatch_too() {
 }
 
 #[test]
-fn a_retrys_window_ends_also_if_nobody_comes() {
+fn window_of_a_retry_ends_also_while_its_device_is_absent() {
     let mut bench = Bench::online(1);
     let device = bench.devices[0];
     let task = bench.task_for(device, retrying(1, 1_000));

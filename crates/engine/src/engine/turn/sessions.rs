@@ -33,7 +33,8 @@ impl Turn<'_> {
         self.memory.note_visit(device, self.now);
     }
 
-    /// The device's session, if it has one that goes on, gets nothing more and is about to be ended.
+    /// Marks the device's session as closing: it is sent nothing more. `None` if there is none, or it is closing
+    /// already.
     pub(in crate::engine) fn close_session(&mut self, device: DeviceNo) -> Option<SessionNo> {
         self.memory.devices_mut().close(device)
     }
