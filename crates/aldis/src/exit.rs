@@ -54,12 +54,12 @@ pub(crate) fn report(outcome: anyhow::Result<Outcome>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = format!("aldis: {error:#}\n{}{}", hint(&error), page(&error));
-    tell(text);
+    print(text);
     ExitCode::from(code(&error))
 }
 
 /// Writes to stderr, whatever state that is in.
-fn tell(text: String) {
+fn print(text: String) {
     let (done, told) = mpsc::channel();
     let write = move || {
         drop(io::stderr().write_all(text.as_bytes()));

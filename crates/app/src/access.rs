@@ -46,7 +46,7 @@ impl Caller {
 
     /// A write of this caller's, kept together with the fact that it is: as `verb` on `subject`.
     #[must_use]
-    pub(crate) fn asks(&self, verb: &'static str, subject: &str, write: Write) -> Write {
+    pub(crate) fn audited(&self, verb: &'static str, subject: &str, write: Write) -> Write {
         self.asks_in(&self.org, verb, [subject.to_owned()], write)
     }
 
@@ -280,7 +280,7 @@ impl App {
             disabled: false,
             created: self.now(),
         };
-        let write = caller.asks(
+        let write = caller.audited(
             "organization.create",
             caller.org.as_str(),
             Write::CreateOrganization(row),

@@ -49,10 +49,10 @@ impl App {
         &self,
         caller: &Caller,
         draft: JobDraft,
-        mark: Option<Idempotency>,
+        idempotency: Option<Idempotency>,
     ) -> Result<JobNo, Error> {
-        if let Some(mark) = &mark
-            && let Some(before) = self.created_before(mark).await?
+        if let Some(idempotency) = &idempotency
+            && let Some(before) = self.created_before(idempotency).await?
         {
             return Ok(before);
         }
@@ -78,7 +78,7 @@ impl App {
             command: accepted.command,
             policy: draft.policy,
             devices: accepted.devices,
-            idempotency: mark,
+            idempotency: idempotency,
             by: caller.actor(),
         };
         self.store_job(job).await
@@ -114,15 +114,15 @@ impl App {
     }
 
     /// The job that this very request created before. Asked first, because what it names may have changed since.
-    pub(super) async fn created_before(&self, mark: &Idempotency) -> Result<Option<JobNo>, Error> {
+    pub(super) async fn created_before(&self, idempotency: &Idempotency) -> Result<Option<JobNo>, Error> {
         let now = self.now();
         let Some(before) = self
-            .look_up(|store| store.idempotency_record(&mark.scope, &mark.key, now))
+            .look_up(|store| store.idempotency_record(&idempotency.scope, &idempotency.key, now))
             .await?
         else {
             return Ok(None);
         };
-        if before.digest != mark.digest {
+        if before.digest != idempotency.digest {
             return Err(other_request());
         }
         let no = before.answer.parse().map(JobNo);

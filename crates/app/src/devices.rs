@@ -202,7 +202,7 @@ impl App {
             device: device.no,
             change,
         };
-        let write = caller.asks("device.update", device.is.asset.as_str(), write);
+        let write = caller.audited("device.update", device.is.asset.as_str(), write);
         match self.write_one(write).await? {
             Ok(_) => Ok(()),
             Err(Refusal::Missing) => Err(name.missing()),

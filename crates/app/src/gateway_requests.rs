@@ -8,7 +8,7 @@ use aldis_core::command::Qos;
 use aldis_core::i18n::I18nText;
 use aldis_core::ids::DeviceNo;
 use aldis_core::time::Timestamp;
-use aldis_protocol::sub_devices::{DeviceKeys, Known, NewSubDevice, Refused, SubLogin};
+use aldis_protocol::sub_devices::{DeviceKeys, NewSubDevice, Refused, SubDeviceInfo, SubLogin};
 use aldis_store::rows::{Activity, Device, NewDevice, Product, Registrar, Role, Secret};
 use aldis_store::{DeviceRef, Done, Error as StoreError, Read, Refusal, Write};
 
@@ -24,7 +24,7 @@ pub struct Proved {
     /// Which device.
     pub device: DeviceNo,
     /// What its gateway is told.
-    pub known: Known,
+    pub known: SubDeviceInfo,
     /// How commands are sent to it.
     pub qos: Qos,
     /// The gateway that it is under.
@@ -259,7 +259,7 @@ impl App {
         &self,
         gateway: DeviceNo,
         devices: Vec<NewSubDevice>,
-    ) -> Result<(Vec<Known>, Option<Refused>), Refused> {
+    ) -> Result<(Vec<SubDeviceInfo>, Option<Refused>), Refused> {
         let gateway = self.own_gateway(gateway).await?;
         let caller = Caller {
             repeats: false,
@@ -449,7 +449,7 @@ fn check(
     let activated = device.activated.is_some();
     Ok(Proved {
         device: device.no,
-        known: Known {
+        known: SubDeviceInfo {
             asset_id: device.is.asset.to_string(),
             keys: keys(&device),
             secret: (by_product && !activated).then_some(device.is.secret),
@@ -477,8 +477,8 @@ fn draft(new: NewSubDevice, gateway: &Device) -> DeviceDraft {
     }
 }
 
-fn registered_as(device: NewDevice) -> Known {
-    Known {
+fn registered_as(device: NewDevice) -> SubDeviceInfo {
+    SubDeviceInfo {
         asset_id: device.asset.0,
         keys: DeviceKeys {
             product_key: device.product,

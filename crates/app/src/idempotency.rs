@@ -37,7 +37,13 @@ impl App {
 ///
 /// # Errors
 /// The key is empty or too long.
-pub fn mark(caller: &Caller, key: &str, action: &str, subject: &str, body: &Value) -> Result<Idempotency, Violation> {
+pub fn of_request(
+    caller: &Caller,
+    key: &str,
+    action: &str,
+    subject: &str,
+    body: &Value,
+) -> Result<Idempotency, Violation> {
     if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
         let rule = format!("text of 1 to {KEY_CHARS_MAX} characters");
         return Err(Violation::of_text(key, rule).within("Idempotency-Key"));
@@ -79,31 +85,40 @@ mod tests {
     fn the_same_request_in_another_layout_has_the_same_mark() {
         let body: Value = serde_json::from_str(r#"{"a":1,"b":[2]}"#).unwrap();
         let same: Value = serde_json::from_str("{ \"b\": [ 2 ],\n \"a\": 1 }").unwrap();
-        fn mark(caller: &Caller, action: &str, subject: &str, body: &Value) -> Idempotency {
-            super::mark(caller, "k", action, subject, body).unwrap()
+        fn of_request(caller: &Caller, action: &str, subject: &str, body: &Value) -> Idempotency {
+            super::of_request(caller, "k", action, subject, body).unwrap()
         }
-        let first = mark(&caller(Some("app")), "createJob", "", &body);
-        assert_eq!(first, mark(&caller(Some("app")), "createJob", "", &same));
+        let first = of_request(&caller(Some("app")), "createJob", "", &body);
+        assert_eq!(first, of_request(&caller(Some("app")), "createJob", "", &same));
         assert_ne!(
             first.digest,
-            mark(&caller(Some("app")), "createJob", "", &json!({"a": 2, "b": [2]})).digest
+            of_request(&caller(Some("app")), "createJob", "", &json!({"a": 2, "b": [2]})).digest
         );
-        assert_ne!(first.digest, mark(&caller(Some("app")), "retryTask", "", &body).digest);
-        assert_ne!(first.digest, mark(&caller(Some("app")), "createJob", "j", &body).digest);
-        assert_ne!(first.scope, mark(&caller(Some("other")), "createJob", "", &body).scope);
-        assert_ne!(first.scope, mark(&caller(None), "createJob", "", &body).scope);
+        assert_ne!(
+            first.digest,
+            of_request(&caller(Some("app")), "retryTask", "", &body).digest
+        );
+        assert_ne!(
+            first.digest,
+            of_request(&caller(Some("app")), "createJob", "j", &body).digest
+        );
+        assert_ne!(
+            first.scope,
+            of_request(&caller(Some("other")), "createJob", "", &body).scope
+        );
+        assert_ne!(first.scope, of_request(&caller(None), "createJob", "", &body).scope);
     }
 
     #[test]
     fn keys_have_one_to_128_characters() {
-        let mark = |key: &str| super::mark(&caller(None), key, "createJob", "", &json!({}));
-        assert!(mark(&"é".repeat(128)).is_ok());
+        let of_key = |key: &str| super::of_request(&caller(None), key, "createJob", "", &json!({}));
+        assert!(of_key(&"é".repeat(128)).is_ok());
         assert!(
-            mark(&"k".repeat(129))
+            of_key(&"k".repeat(129))
                 .unwrap_err()
                 .to_string()
                 .starts_with("Idempotency-Key: expected text of 1 to 128")
         );
-        assert!(mark("").is_err());
+        assert!(of_key("").is_err());
     }
 }

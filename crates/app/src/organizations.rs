@@ -89,7 +89,7 @@ impl App {
             ));
         }
         let needed = "organization without keys, thing models, products and jobs";
-        match self.write_one(caller.asks(verb, id, write)).await? {
+        match self.write_one(caller.audited(verb, id, write)).await? {
             Ok(_) => Ok(()),
             Err(Refusal::Missing) => Err(Error::missing("organization", id)),
             Err(Refusal::InUse) => Err(Error::in_use(PARAMETER, id, needed)),

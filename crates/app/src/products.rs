@@ -63,7 +63,7 @@ impl App {
         for _ in 0..DRAWS_MAX {
             let product = self.new_product(caller, &draft);
             let key = product.key.clone();
-            let write = caller.asks("product.create", key.as_str(), Write::CreateProduct(product));
+            let write = caller.audited("product.create", key.as_str(), Write::CreateProduct(product));
             match self.write_one(write).await? {
                 Ok(_) => return Ok(key),
                 Err(Refusal::Taken) if draft.key.is_none() => {}
@@ -130,7 +130,7 @@ impl App {
             change,
             by: caller.app_key.clone(),
         };
-        match self.write_one(caller.asks("product.update", key, write)).await? {
+        match self.write_one(caller.audited("product.update", key, write)).await? {
             Ok(_) => Ok(()),
             Err(Refusal::Missing) => Err(Error::NoProductToUpdate(key.to_owned())),
             Err(refusal) => Err(Error::unexpected(refusal)),
@@ -170,7 +170,7 @@ impl App {
             org: caller.org.clone(),
             key: ProductKey::from(key),
         };
-        match self.write_one(caller.asks("product.delete", key, write)).await? {
+        match self.write_one(caller.audited("product.delete", key, write)).await? {
             Ok(_) => Ok(()),
             Err(Refusal::Missing) => Err(Error::missing("product", key)),
             Err(Refusal::InUse) => Err(Error::ProductHasDevices(key.to_owned())),

@@ -19,10 +19,10 @@ impl App {
         caller: &Caller,
         job: &str,
         tasks: &[Option<TaskNo>],
-        mark: Option<Idempotency>,
+        idempotency: Option<Idempotency>,
     ) -> Result<Vec<TaskEntry>, Error> {
         let known: Vec<TaskNo> = tasks.iter().flatten().copied().collect();
-        let Retried::Tasks(entries) = self.retry(caller, job, Some(known), mark).await? else {
+        let Retried::Tasks(entries) = self.retry(caller, job, Some(known), idempotency).await? else {
             return Err(Error::Internal("named tasks were answered as a whole job".to_owned()));
         };
         let mut entries = entries.into_iter();
@@ -37,8 +37,13 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NoJob`]; the idempotency key came with another request.
-    pub async fn retry_job(&self, caller: &Caller, job: &str, mark: Option<Idempotency>) -> Result<WholeJob, Error> {
-        match self.retry(caller, job, None, mark).await? {
+    pub async fn retry_job(
+        &self,
+        caller: &Caller,
+        job: &str,
+        idempotency: Option<Idempotency>,
+    ) -> Result<WholeJob, Error> {
+        match self.retry(caller, job, None, idempotency).await? {
             Retried::Whole(whole) => Ok(whole),
             Retried::Tasks(_) => Err(Error::Internal("a whole job was answered as named tasks".to_owned())),
         }
@@ -49,10 +54,10 @@ impl App {
         caller: &Caller,
         job: &str,
         tasks: Option<Vec<TaskNo>>,
-        mark: Option<Idempotency>,
+        idempotency: Option<Idempotency>,
     ) -> Result<Retried, Error> {
         let no = self.job(caller, job).await?.job.no;
-        let retried = self.writer().retry(no, tasks, caller.actor(), mark).await;
+        let retried = self.writer().retry(no, tasks, caller.actor(), idempotency).await;
         retried.map_err(|failure| match failure {
             WriterError::Refused(Refusal::Mismatch) => other_request(),
             other => refused(other, job),

@@ -78,7 +78,7 @@ impl App {
             secret: secret.clone(),
             former_until,
         };
-        let write = caller.asks("device.rotateSecret", device.is.asset.as_str(), write);
+        let write = caller.audited("device.rotateSecret", device.is.asset.as_str(), write);
         match self.write_one(write).await? {
             Ok(_) => Ok(Rotated {
                 of: device,
@@ -109,7 +109,10 @@ impl App {
             former_until,
             by: caller.app_key.clone(),
         };
-        match self.write_one(caller.asks("product.rotateSecret", key, write)).await? {
+        match self
+            .write_one(caller.audited("product.rotateSecret", key, write))
+            .await?
+        {
             Ok(_) => Ok(Rotated {
                 of: ProductKey::from(key),
                 secret,

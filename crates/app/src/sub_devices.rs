@@ -34,7 +34,7 @@ impl App {
             moves: false,
             most: SUB_DEVICES_MAX,
         };
-        let write = caller.asks("gateway.addSubDevice", gateway.is.asset.as_str(), write);
+        let write = caller.audited("gateway.addSubDevice", gateway.is.asset.as_str(), write);
         match self.write_one(write).await? {
             Ok(_) => Ok(()),
             Err(Refusal::Missing) => Err(Error::missing("device", "among subDevices")),
@@ -64,7 +64,7 @@ impl App {
             gateway: gateway.no,
             devices,
         };
-        let write = caller.asks("gateway.removeSubDevice", gateway.is.asset.as_str(), write);
+        let write = caller.audited("gateway.removeSubDevice", gateway.is.asset.as_str(), write);
         match self.write_one(write).await? {
             Ok(_) => Ok(()),
             Err(Refusal::Missing) => Err(Error::Topology("a device is not under this gateway")),

@@ -59,7 +59,7 @@ impl App {
             created: now,
             updated: now,
         };
-        let write = caller.asks("model.create", id.as_str(), Write::CreateModel(row));
+        let write = caller.audited("model.create", id.as_str(), Write::CreateModel(row));
         match self.write_one(write).await? {
             Ok(_) => Ok(model),
             Err(Refusal::Taken) => Err(Error::taken("modelId", id.as_str())),
@@ -97,7 +97,7 @@ impl App {
                 from: stored.document,
                 document: bounded(&changed)?,
             };
-            match self.write_one(caller.asks("model.update", id, write)).await? {
+            match self.write_one(caller.audited("model.update", id, write)).await? {
                 Ok(_) => return Ok(changed),
                 Err(Refusal::Changed) => {}
                 Err(Refusal::Missing) => return Err(Error::missing("thing model", id)),
@@ -133,7 +133,7 @@ impl App {
             org: caller.org.clone(),
             id: ModelId::from(id),
         };
-        match self.write_one(caller.asks("model.delete", id, write)).await? {
+        match self.write_one(caller.audited("model.delete", id, write)).await? {
             Ok(_) => Ok(()),
             Err(Refusal::Missing) => Err(Error::missing("thing model", id)),
             Err(Refusal::InUse) => Err(Error::in_use("modelId", id, "thing model without products")),

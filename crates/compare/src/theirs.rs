@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use aldis_simulator::{Ask, FleetPlan, FleetProcess, Usage};
+use aldis_simulator::{FleetPlan, FleetProcess, FleetRequest, Usage};
 use anyhow::{Context as _, ensure};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -37,7 +37,7 @@ pub(crate) async fn round(args: &Args) -> anyhow::Result<Round> {
     let seconds = begun.elapsed().as_secs_f64();
     done.context("replies are missing")??;
     let ([broker_after, controller_after], fleet_after) = (used()?, fleet.usage()?.cpu);
-    let counts = fleet.ask(Ask::Now).await?;
+    let counts = fleet.ask(FleetRequest::Now).await?;
     ensure!(
         counts.unreadable + counts.dropped_unsubscribed == 0,
         "devices could not read their commands: {counts:?}"
@@ -66,10 +66,13 @@ async fn connect(args: &Args, mqtt: SocketAddr, names: &[String]) -> anyhow::Res
     let mut command = Command::new(args.aldis()?);
     command.args(["bench", "fleet"]);
     let mut fleet = FleetProcess::start(command, &plan).await?;
-    let all = fleet.ask(Ask::Connected(u64::try_from(names.len())?));
+    let all = fleet.ask(FleetRequest::Connected(u64::try_from(names.len())?));
     timeout(PATIENCE, all).await.context("the devices do not come in")??;
     sleep(SETTLING).await;
-    ensure!(fleet.ask(Ask::Now).await?.lost == 0, "devices have lost their links");
+    ensure!(
+        fleet.ask(FleetRequest::Now).await?.lost == 0,
+        "devices have lost their links"
+    );
     Ok(fleet)
 }
 

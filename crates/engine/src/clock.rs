@@ -173,7 +173,7 @@ impl<S: TimeSource> ServerClock<S> {
     pub fn reading(&self) -> Reading {
         let mut state = self.state.lock();
         let ticks = self.source.monotonic_us();
-        let now = self.tell(&mut state, ticks);
+        let now = self.time(&mut state, ticks);
         Reading {
             now,
             earlier: now.min(self.source.wall()),
@@ -188,7 +188,7 @@ impl<S: TimeSource> ServerClock<S> {
         self.state.lock().ahead_ms
     }
 
-    fn tell(&self, state: &mut State, ticks: i64) -> Timestamp {
+    fn time(&self, state: &mut State, ticks: i64) -> Timestamp {
         if ticks - state.looked_us >= LOOK_EVERY_US {
             state.look(self.source.wall(), ticks);
         }
@@ -206,7 +206,7 @@ impl<S: TimeSource> Clock for ServerClock<S> {
     fn now(&self) -> Timestamp {
         let mut state = self.state.lock();
         let ticks = self.source.monotonic_us();
-        self.tell(&mut state, ticks)
+        self.time(&mut state, ticks)
     }
 
     fn wall(&self) -> Timestamp {

@@ -85,7 +85,7 @@ impl Waiters {
     }
 
     /// These tasks are stored like this; those who wait for one that is final are told.
-    pub(crate) fn tell<'t>(&self, tasks: impl IntoIterator<Item = &'t Task>) {
+    pub(crate) fn notify<'t>(&self, tasks: impl IntoIterator<Item = &'t Task>) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -131,14 +131,14 @@ impl CommitObserver for Waiters {
         for (write, done) in writes.iter().zip(&committed.done) {
             if let (Write::Steps(steps), Done::Steps(applied)) = (write, done) {
                 let stored = steps.iter().zip(applied).filter(|(_, applied)| **applied);
-                self.tell(stored.map(|(step, _)| &step.task));
+                self.notify(stored.map(|(step, _)| &step.task));
             }
         }
     }
 
     fn answer_lost(&self, store: &dyn Read) -> Result<(), Error> {
         let stored = store.tasks(&self.tasks())?;
-        self.tell(stored.iter().flatten());
+        self.notify(stored.iter().flatten());
         Ok(())
     }
 
@@ -207,9 +207,9 @@ mod tests {
     fn everybody_is_told_of_their_own_task_and_only_when_it_is_final() {
         let waiters = Arc::<Waiters>::default();
         let mut all = [1, 1, 2].map(|no| waiting(&waiters, no));
-        waiters.tell(&[task(1, State::Published), task(3, State::Failed)]);
+        waiters.notify(&[task(1, State::Published), task(3, State::Failed)]);
         assert!(all.iter_mut().all(|waiting| waiting.end().now_or_never().is_none()));
-        waiters.tell(&[task(1, State::Succeeded)]);
+        waiters.notify(&[task(1, State::Succeeded)]);
         let [first, second, third] = &mut all;
         for told in [first, second] {
             assert_eq!(told.end().now_or_never().flatten(), Some(task(1, State::Succeeded)));

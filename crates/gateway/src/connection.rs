@@ -19,9 +19,9 @@ use super::compression::DecompressError;
 use super::connection_handle::Outbox;
 use super::input::{Input, Pass};
 use super::members::{Members, StoreQuery};
-use super::pace::Pace;
 use super::packets::NOT_IN_A_TOPIC;
 use super::packets::{Incoming, Message};
+use super::read_budget::ReadBudget;
 use super::session_params::silent_at;
 use super::sessions::Present;
 use super::socket;
@@ -49,7 +49,7 @@ pub(super) struct Connection {
     foreign: u32,
     /// The device has acknowledged a command and not replied yet.
     reply_is_next: bool,
-    pace: Pace,
+    pace: ReadBudget,
 }
 
 /// What a connection has been waiting for.
@@ -69,7 +69,7 @@ impl Connection {
             heard: now,
             foreign: 0,
             reply_is_next: false,
-            pace: Pace::begin(now),
+            pace: ReadBudget::begin(now),
         }
     }
 

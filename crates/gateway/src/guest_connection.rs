@@ -20,9 +20,9 @@ use super::compression::DecompressError;
 use super::guest_quota::GuestPermit;
 use super::input::{Input, Pass};
 use super::mqtt5;
-use super::pace::Pace;
 use super::packets::NOT_IN_A_TOPIC;
 use super::packets::{Incoming, Message, packet_length, publish_length, put, put_puback, put_publish, put_unsuback};
+use super::read_budget::ReadBudget;
 use super::session_params::SessionParams;
 use super::session_params::silent_at;
 use super::socket;
@@ -101,7 +101,7 @@ impl GuestConnection {
     ) -> Result<Infallible, CloseReason> {
         self.greet(output)?;
         let begun = Instant::now();
-        let mut pace = Pace::begin(begun);
+        let mut pace = ReadBudget::begin(begun);
         input.take_kept(|packet| self.handle(packet, output, &mut pace))?;
         let mut heard = begun;
         // Under TLS more may have come together with the login, for which the socket will not call again.
@@ -150,7 +150,7 @@ impl GuestConnection {
         }
     }
 
-    fn handle(&self, packet: Incoming<'_>, output: &mut Vec<u8>, pace: &mut Pace) -> Result<Pass, CloseReason> {
+    fn handle(&self, packet: Incoming<'_>, output: &mut Vec<u8>, pace: &mut ReadBudget) -> Result<Pass, CloseReason> {
         let bytes = match packet {
             Incoming::Publish(message) => self.published(message, output)?,
             // Nothing that is sent here asks for one.

@@ -8,7 +8,7 @@ use aldis_core::ids::DeviceNo;
 use aldis_protocol::answers::AnswerMessage;
 use aldis_protocol::reply::ReplyMessage;
 use aldis_protocol::report::Query;
-use aldis_protocol::sub_devices::{Asks, DeviceKeys, Known, Outcome, Refused, Request, SubLogin};
+use aldis_protocol::sub_devices::{DeviceKeys, GatewayRequest, Outcome, Refused, Request, SubDeviceInfo, SubLogin};
 use aldis_protocol::thing_model::ModelQuery;
 
 use super::Gateway;
@@ -149,7 +149,7 @@ impl Gateway {
     async fn serve(&self, handle: &Arc<ConnectionHandle>, request: &Request) -> Result<Outcome, Refused> {
         let gateway = handle.device;
         Ok(match &request.asks {
-            Asks::Login(login) => {
+            GatewayRequest::Login(login) => {
                 let mut let_in = self.log_in_all(handle, vec![login.clone()]).await?;
                 match let_in.pop() {
                     Some(Ok(known)) => Outcome::LoggedIn(known),
@@ -157,38 +157,42 @@ impl Gateway {
                     None => Outcome::Refused(Refused::Unavailable),
                 }
             }
-            Asks::LoginAll(logins, unread) => {
+            GatewayRequest::LoginAll(logins, unread) => {
                 let let_in = self.log_in_all(handle, logins.clone()).await?;
                 let (known, mut failed) = apart(let_in);
                 failed.extend(malformed(unread));
                 Outcome::LoggedInAll(known, failed)
             }
-            Asks::Logout(named) => {
+            GatewayRequest::Logout(named) => {
                 self.log_out(handle, named);
                 Outcome::LoggedOut
             }
-            Asks::AddToTopology(logins, unread) => {
+            GatewayRequest::AddToTopology(logins, unread) => {
                 let (_, mut failed) = apart(self.app.add_to_topology(gateway, logins.clone()).await?);
                 failed.extend(malformed(unread));
                 Outcome::Added(failed)
             }
-            Asks::Topology => Outcome::Topology(self.app.topology(gateway).await?),
-            Asks::RemoveFromTopology(devices, unread) => {
+            GatewayRequest::Topology => Outcome::Topology(self.app.topology(gateway).await?),
+            GatewayRequest::RemoveFromTopology(devices, unread) => {
                 let (_, mut failed) = apart(self.app.remove_from_topology(gateway, devices.clone()).await?);
                 failed.extend(malformed(unread));
                 Outcome::Removed(failed)
             }
-            Asks::Register(devices, unread) => {
+            GatewayRequest::Register(devices, unread) => {
                 let (known, refused) = self.app.register_through(gateway, devices.clone()).await?;
                 let unread = (*unread > 0).then_some(Refused::Malformed);
                 Outcome::Registered(known, refused.or(unread))
             }
-            Asks::Senseless(refused) => Outcome::Refused(*refused),
+            GatewayRequest::Senseless(refused) => Outcome::Refused(*refused),
         })
     }
 
     /// Sub-devices that prove themselves are online from now on, as far as there is room.
-    async fn log_in_all(&self, handle: &Arc<ConnectionHandle>, logins: Vec<SubLogin>) -> Result<Each<Known>, Refused> {
+    async fn log_in_all(
+        &self,
+        handle: &Arc<ConnectionHandle>,
+        logins: Vec<SubLogin>,
+    ) -> Result<Each<SubDeviceInfo>, Refused> {
         let logins_changed = self.app.writer().logins_changed();
         let proved = self.app.prove_sub_devices(handle.device, logins).await?;
         let proved = with_room(handle, proved);
@@ -223,7 +227,7 @@ impl Gateway {
         handle: &Arc<ConnectionHandle>,
         proved: Proved,
         logins_changed: u64,
-    ) -> Result<Known, (DeviceKeys, Refused)> {
+    ) -> Result<SubDeviceInfo, (DeviceKeys, Refused)> {
         let (device, qos) = (proved.device, proved.qos);
         let known = proved.known.clone();
         let named = known.keys.clone();

@@ -75,10 +75,10 @@ impl Call {
     /// What makes a repetition of this call recognisable, if its sender wants that. `subject` is what the query names.
     /// A call whose signature was used before goes on from here only if it is the first one again.
     pub(super) async fn idempotency(&self, app: &App, subject: &str) -> Result<Option<Idempotency>, Error> {
-        let mark = |key: &String| idempotency::mark(&self.caller, key, self.action, subject, &self.body);
-        let mark = self.idempotency_key.as_ref().map(mark).transpose()?;
-        app.check_repetition(&self.caller, mark.as_ref()).await?;
-        Ok(mark)
+        let idempotency = |key: &String| idempotency::of_request(&self.caller, key, self.action, subject, &self.body);
+        let idempotency = self.idempotency_key.as_ref().map(idempotency).transpose()?;
+        app.check_repetition(&self.caller, idempotency.as_ref()).await?;
+        Ok(idempotency)
     }
 }
 

@@ -30,12 +30,12 @@ pub struct Request {
     id: String,
     topic: String,
     /// What it asks for.
-    pub asks: Asks,
+    pub asks: GatewayRequest,
 }
 
 /// What a gateway asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Asks {
+pub enum GatewayRequest {
     /// A sub-device is to be online.
     Login(SubLogin),
     /// Several are, each by itself. Those that could not even be read are beside, named as far as their keys could be.
@@ -92,7 +92,7 @@ pub struct NewSubDevice {
 
 /// A device as its gateway is told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct SubDeviceInfo {
     /// Its id on the server.
     pub asset_id: String,
     /// Its keys.
@@ -224,9 +224,9 @@ const NOT_ALL_REMOVED: u16 = 1256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// A sub-device is online.
-    LoggedIn(Known),
+    LoggedIn(SubDeviceInfo),
     /// Some of a batch are online, and some are not.
-    LoggedInAll(Vec<Known>, Vec<(DeviceKeys, Refused)>),
+    LoggedInAll(Vec<SubDeviceInfo>, Vec<(DeviceKeys, Refused)>),
     /// A sub-device is offline.
     LoggedOut,
     /// All devices that could be are under the gateway; these could not.
@@ -236,7 +236,7 @@ pub enum Outcome {
     /// All devices that could be are no longer under the gateway; these could not.
     Removed(Vec<(DeviceKeys, Refused)>),
     /// Devices have been registered, and why the first of the others was not.
-    Registered(Vec<Known>, Option<Refused>),
+    Registered(Vec<SubDeviceInfo>, Option<Refused>),
     /// Nothing was done.
     Refused(Refused),
 }
@@ -249,10 +249,10 @@ impl Request {
         let read = reader(upstream)?;
         let id = envelope.request_id()?;
         let asks = match envelope.params() {
-            _ if matches!(upstream.path, "thing/topo/get") => Asks::Topology,
-            Some(params) => read(params).unwrap_or_else(Asks::Senseless),
-            None if envelope.params_so_far().is_some() => Asks::Senseless(Refused::Malformed),
-            None => Asks::Senseless(Refused::Empty),
+            _ if matches!(upstream.path, "thing/topo/get") => GatewayRequest::Topology,
+            Some(params) => read(params).unwrap_or_else(GatewayRequest::Senseless),
+            None if envelope.params_so_far().is_some() => GatewayRequest::Senseless(Refused::Malformed),
+            None => GatewayRequest::Senseless(Refused::Empty),
         };
         let topic = upstream.to_topic() + REPLY_SUFFIX;
         Some(Self { id, topic, asks })
@@ -264,7 +264,7 @@ impl Request {
         reader(upstream)?;
         let id = envelope.request_id()?;
         let topic = upstream.to_topic() + REPLY_SUFFIX;
-        let asks = Asks::Senseless(Refused::NotPermitted);
+        let asks = GatewayRequest::Senseless(Refused::NotPermitted);
         Some(Self { id, topic, asks }.answer(&Outcome::Refused(Refused::NotPermitted)))
     }
 
@@ -289,20 +289,25 @@ impl Request {
         match (outcome, &self.asks) {
             (Outcome::LoggedIn(known), _) => known.to_json(),
             (Outcome::LoggedInAll(known, failed), _) => {
-                let known: Vec<Value> = known.iter().map(Known::to_json).collect();
+                let known: Vec<Value> = known.iter().map(SubDeviceInfo::to_json).collect();
                 let failed = failed.iter().map(|(keys, _)| keys);
                 json!({"loginedSubDevices": known, "failedSubDevices": keys_json(failed)})
             }
             (Outcome::Topology(keys), _) => keys.iter().map(DeviceKeys::to_json).collect(),
-            (Outcome::Registered(known, _), _) => known.iter().map(Known::to_json).collect(),
-            (_, Asks::Login(login)) => login.keys().to_json(),
-            (_, Asks::Logout(keys)) => keys.to_json(),
-            (_, Asks::LoginAll(logins, unread)) => {
+            (Outcome::Registered(known, _), _) => known.iter().map(SubDeviceInfo::to_json).collect(),
+            (_, GatewayRequest::Login(login)) => login.keys().to_json(),
+            (_, GatewayRequest::Logout(keys)) => keys.to_json(),
+            (_, GatewayRequest::LoginAll(logins, unread)) => {
                 let failed: Vec<DeviceKeys> = logins.iter().map(SubLogin::keys).collect();
                 json!({"loginedSubDevices": [], "failedSubDevices": keys_json(failed.iter().chain(unread))})
             }
-            (_, Asks::Topology | Asks::Register(..)) => json!([]),
-            (_, Asks::AddToTopology(..) | Asks::RemoveFromTopology(..) | Asks::Senseless(_)) => self.empty(),
+            (_, GatewayRequest::Topology | GatewayRequest::Register(..)) => json!([]),
+            (
+                _,
+                GatewayRequest::AddToTopology(..)
+                | GatewayRequest::RemoveFromTopology(..)
+                | GatewayRequest::Senseless(_),
+            ) => self.empty(),
         }
     }
 
@@ -340,40 +345,44 @@ fn told(failed: &[(DeviceKeys, Refused)]) -> String {
     }
 }
 
-type Reader = fn(&str) -> Result<Asks, Refused>;
+type Reader = fn(&str) -> Result<GatewayRequest, Refused>;
 
 fn reader(upstream: &Upstream<'_>) -> Option<Reader> {
     Some(match (upstream.area, upstream.path) {
-        (Area::Session, "combine/login") => |params| Ok(Asks::Login(SubLogin::read(&Fields::of(params)?, None)?)),
+        (Area::Session, "combine/login") => {
+            |params| Ok(GatewayRequest::Login(SubLogin::read(&Fields::of(params)?, None)?))
+        }
         (Area::Session, "combine/login/batch") => read_batch,
-        (Area::Session, "combine/logout") => |params| Ok(Asks::Logout(DeviceKeys::read(&Fields::of(params)?)?)),
+        (Area::Session, "combine/logout") => {
+            |params| Ok(GatewayRequest::Logout(DeviceKeys::read(&Fields::of(params)?)?))
+        }
         (Area::Device, "thing/topo/add") => read_topology,
-        (Area::Device, "thing/topo/get") => |_| Ok(Asks::Topology),
+        (Area::Device, "thing/topo/get") => |_| Ok(GatewayRequest::Topology),
         (Area::Device, "thing/topo/delete") => |params| {
             let (keys, unread) = read_each(&elements(params)?, DeviceKeys::read)?;
-            Ok(Asks::RemoveFromTopology(keys, unread))
+            Ok(GatewayRequest::RemoveFromTopology(keys, unread))
         },
         (Area::Device, "thing/device/register") => |params| {
             let (devices, unread) = read_each(&elements(params)?, NewSubDevice::read)?;
-            Ok(Asks::Register(devices, unread.len()))
+            Ok(GatewayRequest::Register(devices, unread.len()))
         },
         _ => return None,
     })
 }
 
-fn read_batch(params: &str) -> Result<Asks, Refused> {
+fn read_batch(params: &str) -> Result<GatewayRequest, Refused> {
     let common = Fields::of(params)?;
     let devices = elements(common.raw("subDevices").ok_or(Refused::Malformed)?)?;
     if devices.is_empty() {
         return Err(Refused::Malformed);
     }
     let (logins, unread) = read_logins(&devices, Some(&common))?;
-    Ok(Asks::LoginAll(logins, unread))
+    Ok(GatewayRequest::LoginAll(logins, unread))
 }
 
-fn read_topology(params: &str) -> Result<Asks, Refused> {
+fn read_topology(params: &str) -> Result<GatewayRequest, Refused> {
     let (logins, unread) = read_logins(&elements(params)?, None)?;
-    Ok(Asks::AddToTopology(logins, unread))
+    Ok(GatewayRequest::AddToTopology(logins, unread))
 }
 
 fn read_logins(devices: &[&str], common: Option<&Fields<'_>>) -> Result<(Vec<SubLogin>, Vec<DeviceKeys>), Refused> {
@@ -485,7 +494,7 @@ impl DeviceKeys {
     }
 }
 
-impl Known {
+impl SubDeviceInfo {
     fn to_json(&self) -> Value {
         let mut known = Map::new();
         known.insert("assetId".to_owned(), self.asset_id.as_str().into());

@@ -22,8 +22,8 @@ fn read(path: &str, params: &str) -> Request {
 
 fn login(params: &str) -> Result<SubLogin, Refused> {
     match read("combine/login", params).asks {
-        Asks::Login(login) => Ok(login),
-        Asks::Senseless(refused) => Err(refused),
+        GatewayRequest::Login(login) => Ok(login),
+        GatewayRequest::Senseless(refused) => Err(refused),
         other => panic!("{other:?}"),
     }
 }
@@ -132,7 +132,7 @@ fn a_batch_has_one_client_id_and_timestamp_for_all() {
         r#"{{"clientId": "login.batch", "timestamp": "1700000000.25", "signMethod": "hmacsha256", "subDevices": [{}]}}"#,
         devices.join(",")
     );
-    let Asks::LoginAll(logins, unread) = read("combine/login/batch", &params).asks else {
+    let GatewayRequest::LoginAll(logins, unread) = read("combine/login/batch", &params).asks else {
         panic!("a batch")
     };
     let verified: Vec<bool> = logins.iter().map(|login| login.verify("s1")).collect();
@@ -150,7 +150,7 @@ fn an_element_that_cannot_be_read_keeps_no_other_out() {
         )
     };
     let request = batch(r#"{"productKey":"spk","deviceKey":"sdk","sign":"00"},{"productKey":"spk"},7"#);
-    let Asks::LoginAll(logins, unread) = &request.asks else {
+    let GatewayRequest::LoginAll(logins, unread) = &request.asks else {
         panic!("{request:?}")
     };
     assert_eq!((logins.len(), unread.len()), (1, 2));
@@ -162,7 +162,11 @@ fn an_element_that_cannot_be_read_keeps_no_other_out() {
     );
     assert!(message.starts_with("2 refused; one without keys: "), "{message}");
     for nothing in [r#"{"productKey":"spk"}"#, "7,[]"] {
-        assert_eq!(batch(nothing).asks, Asks::Senseless(Refused::Malformed), "{nothing}");
+        assert_eq!(
+            batch(nothing).asks,
+            GatewayRequest::Senseless(Refused::Malformed),
+            "{nothing}"
+        );
     }
 }
 
@@ -192,7 +196,7 @@ fn additions_to_the_topology_are_signed_like_logins() {
     let params = format!(
         r#"[{{"productKey":"spk","deviceKey":"sdk","clientId":"spk.sdk","timestamp":"86400123","signmethod":"hmacSha256","sign":"{TOPOLOGY_C}"}}]"#
     );
-    let Asks::AddToTopology(logins, unread) = read("thing/topo/add", &params).asks else {
+    let GatewayRequest::AddToTopology(logins, unread) = read("thing/topo/add", &params).asks else {
         panic!("an addition")
     };
     assert!(logins[0].verify("s1") && unread.is_empty());
@@ -244,7 +248,7 @@ fn what_makes_no_sense_is_told_apart() {
     ];
     for (path, params, code) in cases {
         let request = read(path, params);
-        let Asks::Senseless(refused) = request.asks else {
+        let GatewayRequest::Senseless(refused) = request.asks else {
             panic!("{path} {params}: {request:?}")
         };
         assert_eq!(
@@ -273,7 +277,7 @@ fn a_registration_takes_names_in_either_form() {
     let params = r#"[{"productKey":"spk","deviceKey":"sdk"},
         {"productKey":"spk","deviceName":{"defaultValue":"Pump","i18nValue":{}},"deviceAttributes":{"a":1},"timezone":"+08:00"},
         {"productKey":"spk","deviceName":"Pump","deviceDesc":"d","deviceKey":""}]"#;
-    let Asks::Register(devices, 0) = read("thing/device/register", params).asks else {
+    let GatewayRequest::Register(devices, 0) = read("thing/device/register", params).asks else {
         panic!("a registration")
     };
     let names: Vec<Option<&str>> = devices
@@ -293,12 +297,12 @@ fn a_registration_takes_names_in_either_form() {
 
 #[test]
 fn answers_have_the_shape_that_libraries_insist_on() {
-    let known = Known {
+    let known = SubDeviceInfo {
         asset_id: "a1".to_owned(),
         keys: sub_device_keys(),
         secret: Some("hush".into()),
     };
-    let plain = Known {
+    let plain = SubDeviceInfo {
         secret: None,
         ..known.clone()
     };
@@ -432,17 +436,17 @@ fn gateways_are_told_with_one_object_and_a_long_id() {
 #[test]
 fn device_that_cannot_be_read_keeps_no_other_out_of_a_list() {
     let list = r#"[{"productKey":"spk","deviceKey":"a"},{"productKey":NaN,"deviceKey":"b"},7,{'productKey':'spk','deviceKey':'c'},]"#;
-    let Asks::RemoveFromTopology(keys, unread) = read("thing/topo/delete", list).asks else {
+    let GatewayRequest::RemoveFromTopology(keys, unread) = read("thing/topo/delete", list).asks else {
         panic!("a removal")
     };
     let keys: Vec<&str> = keys.iter().map(|keys| keys.device_key.as_str()).collect();
     assert_eq!((keys, unread.len()), (vec!["a", "c"], 2));
-    let Asks::Register(devices, unread) = read("thing/device/register", list).asks else {
+    let GatewayRequest::Register(devices, unread) = read("thing/device/register", list).asks else {
         panic!("a registration")
     };
     assert_eq!((devices.len(), unread), (2, 2));
     let cut = read("thing/topo/delete", r#"[{"productKey":"spk","deviceKey":"a"}]"#);
-    assert!(matches!(cut.asks, Asks::RemoveFromTopology(..)));
+    assert!(matches!(cut.asks, GatewayRequest::RemoveFromTopology(..)));
 }
 
 #[test]
@@ -464,7 +468,7 @@ fn request_that_is_spoiled_is_answered() {
         ("{\"note\":\"a \"b\" c\",\"params\":7,\"id\":\"7\"}", false),
     ] {
         let request = Request::read(&upstream, &Envelope::read(payload.as_bytes())).unwrap();
-        assert_eq!(matches!(request.asks, Asks::Logout(_)), asks, "{payload}");
+        assert_eq!(matches!(request.asks, GatewayRequest::Logout(_)), asks, "{payload}");
         let answer = request.answer(&Outcome::Refused(Refused::Malformed));
         assert!(answer.payload.starts_with(b"{\"id\":\"7\",\"code\":1220,"), "{payload}");
     }

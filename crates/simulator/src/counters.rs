@@ -89,7 +89,7 @@ impl Figure {
 
 impl Counters {
     /// Tells everybody who waits that something has changed.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn notify(&self) {
         self.changed.notify_waiters();
     }
 

@@ -31,7 +31,7 @@ pub use fault::{BadFaultModel, DEFAULT_FAILURE_CODE, FaultModel};
 pub use fleet::{BackOff, Fleet, FleetHandle, FleetOptions, Refused, Subscribes};
 pub use identity::{DeviceIdentity, Login};
 pub use journal::{Journal, Record};
-pub use process::{Ask, FleetPlan, FleetProcess, Usage, serve_fleet};
+pub use process::{FleetPlan, FleetProcess, FleetRequest, Usage, serve_fleet};
 pub use received::Received;
 pub use rng::Rng;
 pub use wire::LinkError;

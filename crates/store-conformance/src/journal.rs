@@ -18,13 +18,13 @@ fn remember(key: &str, digest: u8, answer: &str) -> Write {
     }
 }
 
-fn remembered(bench: &mut Bench, key: &str) -> Option<IdempotencyRecord> {
+fn record(bench: &mut Bench, key: &str) -> Option<IdempotencyRecord> {
     let now = bench.now;
     bench.read().idempotency_record("wind/console", key, now).unwrap()
 }
 
 pub fn an_answer_is_remembered_until_it_is_forgotten(bench: &mut Bench) {
-    assert_eq!(remembered(bench, "a"), None);
+    assert_eq!(record(bench, "a"), None);
     bench.done(remember("a", 255, "the answer"));
     let first = bench.now;
     let expected = IdempotencyRecord {
@@ -32,9 +32,9 @@ pub fn an_answer_is_remembered_until_it_is_forgotten(bench: &mut Bench) {
         answer: "the answer".to_owned(),
         at: first,
     };
-    assert_eq!(remembered(bench, "a"), Some(expected.clone()));
+    assert_eq!(record(bench, "a"), Some(expected.clone()));
     bench.refused(remember("a", 255, "another"), Refusal::Taken);
-    assert_eq!(remembered(bench, "a"), Some(expected.clone()));
+    assert_eq!(record(bench, "a"), Some(expected.clone()));
     let until = first.plus_ms(ANSWER_KEPT_MS);
     let at = |bench: &mut Bench, key: &str, now| bench.read().idempotency_record("wind/console", key, now).unwrap();
     assert_eq!(
@@ -54,7 +54,7 @@ pub fn an_answer_is_remembered_until_it_is_forgotten(bench: &mut Bench) {
     bench.done(remember("b", 2, "later"));
     assert_eq!(at(bench, "a", first), None, "the next write with a key forgets it");
     bench.done(remember("a", 3, "again"));
-    assert!(remembered(bench, "b").is_some());
+    assert!(record(bench, "b").is_some());
 }
 
 pub fn a_job_is_created_anew_when_the_answer_is_forgotten(bench: &mut Bench) {
@@ -109,7 +109,7 @@ pub fn the_same_key_of_another_caller_is_another_key(bench: &mut Bench) {
         idempotency: elsewhere,
         answer: "second".to_owned(),
     });
-    assert_eq!(remembered(bench, "a").unwrap().answer, "first");
+    assert_eq!(record(bench, "a").unwrap().answer, "first");
     let now = bench.now;
     let second = bench.read().idempotency_record("wind", "a", now).unwrap().unwrap();
     assert_eq!(second.answer, "second");

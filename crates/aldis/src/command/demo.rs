@@ -68,8 +68,8 @@ impl Demo {
             started = LocalServer::start("demo", None) => started,
         };
         let server = started?;
-        stage.tell("callers", server.url());
-        stage.tell("devices", server.mqtt);
+        stage.show("callers", server.url());
+        stage.show("devices", server.mqtt);
         let shown = tokio::select! {
             biased;
             () = &mut interrupted => return stopped(context),
@@ -110,7 +110,7 @@ async fn show(stage: Stage, server: &LocalServer, devices: usize, begun: Instant
     let records = world.journal.records();
     let verdict = verdict::judge(&world.devices, &tasks, count, &records, 1);
     stage.block(&verdict.table());
-    stage.tell("counted", format_args!("{} tasks: {}", count.total, in_words(&count)));
+    stage.show("counted", format_args!("{} tasks: {}", count.total, in_words(&count)));
     wrong.extend(verdict.wrong.iter().cloned());
     let shown = Shown {
         page_job,

@@ -6,7 +6,7 @@ use std::process::{ChildStdout, Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::harness::{Background, DONE, Ended, REFUSED, line_after, program, until};
+use crate::harness::{Background, DONE, Finished, REFUSED, line_after, program, until};
 
 /// The program with a directory for temporary files of its own.
 fn in_folder(folder: &Path, words: &[&str]) -> Command {
@@ -22,7 +22,7 @@ fn left_in(folder: &Path) -> usize {
 #[test]
 fn the_demo_shows_the_main_job_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let shown: Ended = in_folder(folder.path(), &["demo", "--devices", "20"])
+    let shown: Finished = in_folder(folder.path(), &["demo", "--devices", "20"])
         .output()
         .unwrap()
         .into();
@@ -48,7 +48,7 @@ fn the_demo_shows_the_main_job_and_leaves_nothing_behind() {
 #[test]
 fn one_device_is_enough_for_a_demo_and_json_is_one_object() {
     let folder = tempfile::tempdir().unwrap();
-    let shown: Ended = in_folder(folder.path(), &["demo", "--devices", "1", "--json"])
+    let shown: Finished = in_folder(folder.path(), &["demo", "--devices", "1", "--json"])
         .output()
         .unwrap()
         .into();
@@ -90,7 +90,7 @@ fn a_kept_demo_can_be_looked_at_and_its_data_stay() {
     for (name, value) in environment.split(' ').map(|pair| pair.split_once('=').unwrap()) {
         list.env(name, value);
     }
-    let listed: Ended = list.args(["job", "list", "--json"]).output().unwrap().into();
+    let listed: Finished = list.args(["job", "list", "--json"]).output().unwrap().into();
     assert_eq!(listed.code(DONE).json().as_array().unwrap().len(), 2);
     demo.signal(Signal::INT);
     assert_eq!(demo.ended(), Some(DONE));

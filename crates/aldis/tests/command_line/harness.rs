@@ -34,13 +34,13 @@ pub(crate) fn program() -> Command {
 
 /// A call that has ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Ended {
+impl Finished {
     #[track_caller]
     pub(crate) fn code(self, expected: i32) -> Self {
         assert_eq!(self.code, Some(expected), "{self:?}");
@@ -72,7 +72,7 @@ impl Ended {
     }
 }
 
-impl From<Output> for Ended {
+impl From<Output> for Finished {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
@@ -83,7 +83,7 @@ impl From<Output> for Ended {
 }
 
 /// Calls the program with nothing but these words.
-pub(crate) fn alone<S: AsRef<OsStr>>(words: &[S]) -> Ended {
+pub(crate) fn alone<S: AsRef<OsStr>>(words: &[S]) -> Finished {
     program().args(words).output().unwrap().into()
 }
 
@@ -230,7 +230,7 @@ impl Served {
     }
 
     /// Calls the program with the server's address and first key.
-    pub(crate) fn run(&self, words: &[&str]) -> Ended {
+    pub(crate) fn run(&self, words: &[&str]) -> Finished {
         self.command(words).output().unwrap().into()
     }
 
@@ -242,7 +242,7 @@ impl Served {
     }
 
     /// The same with something on standard input.
-    pub(crate) fn run_with_input(&self, words: &[&str], input: &str) -> Ended {
+    pub(crate) fn run_with_input(&self, words: &[&str], input: &str) -> Finished {
         let mut command = self.command(words);
         command
             .stdin(Stdio::piped())

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::harness::{DONE, Ended, REFUSED, Served, UNREACHABLE, USAGE, alone, program};
+use crate::harness::{DONE, Finished, REFUSED, Served, UNREACHABLE, USAGE, alone, program};
 
 #[test]
 fn help_lists_every_command_and_the_exit_codes() {
@@ -211,7 +211,7 @@ impl Authority {
         authority
     }
 
-    fn cert(&self, words: &[&str]) -> Ended {
+    fn cert(&self, words: &[&str]) -> Finished {
         alone(&[&["cert"], words, &["--dir", self.0.path().to_str().unwrap()]].concat())
     }
 

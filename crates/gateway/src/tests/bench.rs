@@ -35,9 +35,9 @@ pub(super) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 /// Longer than anything here takes, shorter than a test run's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Standing;
+struct StoppedClock;
 
-impl Clock for Standing {
+impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
         NOW
     }
@@ -64,7 +64,7 @@ impl Bench {
         let wake = Arc::clone(&woken);
         let inbox = Inbox::new(move || wake.notify_one());
         let shared = Shared::default();
-        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), shared.clone(), Arc::new(Standing));
+        let sessions = Sessions::new(Writer::new(Arc::clone(&inbox)), shared.clone(), Arc::new(StoppedClock));
         let mut store = MemoryStore::default();
         store.commit(store.epoch(), NOW, &rows()).unwrap();
         let faults = Arc::new(Mutex::new(Faults::default()));
@@ -82,7 +82,7 @@ impl Bench {
             blocking: Arc::new(BlockingPool),
             writer: Writer::new(Arc::clone(&inbox)),
             shared,
-            clock: Arc::new(Standing),
+            clock: Arc::new(StoppedClock),
             presence: Arc::clone(&sessions) as _,
             rng: Arc::new(SystemRng),
             token_key: [7; 32],
@@ -91,7 +91,12 @@ impl Bench {
         tokio::spawn(write(store, inbox, woken, report));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mqtt = listener.local_addr().unwrap();
-        let gateway = Gateway::new(app.clone(), Arc::new(Standing), Arc::clone(&sessions), connections_max);
+        let gateway = Gateway::new(
+            app.clone(),
+            Arc::new(StoppedClock),
+            Arc::clone(&sessions),
+            connections_max,
+        );
         let (stop, stopped) = shutdown::channel();
         let command = Command::InvokeService {
             service_id: "s".to_owned(),

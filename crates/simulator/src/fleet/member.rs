@@ -118,19 +118,19 @@ impl SimulatedDevice {
             _ = change(control, |wanted| wanted.presence != Presence::Online) => return Absence::Left,
         };
         let Some(wire) = connected else {
-            self.shared.counters.tell();
+            self.shared.counters.notify();
             return Absence::Unwanted;
         };
         let counters = Arc::clone(&self.shared.counters);
         counters.accepted.add(1);
         counters.reconnected.add(u64::from(self.has_been_connected));
         counters.connected.add(1);
-        counters.tell();
+        counters.notify();
         self.has_been_connected = true;
         let left = self.serve(wire, control, cuts).await;
         counters.connected.one_less();
         counters.lost.add(u64::from(left.is_err()));
-        counters.tell();
+        counters.notify();
         if left.is_ok() { Absence::Left } else { Absence::Lost }
     }
 
@@ -153,7 +153,7 @@ impl SimulatedDevice {
                 return Err(lose(session, moment).await);
             }
             session.wire.try_flush()?;
-            self.shared.counters.tell();
+            self.shared.counters.notify();
             let wake = self.wake(&session, Instant::now());
             // A timer that is merely too early costs less than moving it with every command.
             if timer.is_elapsed() || wake < timer.deadline() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::{Ask, FleetPlan};
+use super::{FleetPlan, FleetRequest};
 use crate::{DeviceIdentity, FaultModel, Fleet, FleetHandle, FleetOptions, Subscribes};
 
 /// Has the fleet that the first line of `input` describes, and answers the other lines, until `input` ends.
@@ -15,11 +15,14 @@ pub fn serve_fleet(mut input: impl BufRead, mut output: impl Write) -> io::Resul
     let fleet = start(serde_json::from_str(&line)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     for line in input.lines() {
-        let ask: Ask = serde_json::from_str(&line?)?;
+        let ask: FleetRequest = serde_json::from_str(&line?)?;
         match ask {
-            Ask::GoOffline => fleet.go_offline(),
-            Ask::GoOnline => fleet.go_online(),
-            Ask::Now | Ask::Connected(_) | Ask::Accepted(_) | Ask::Acknowledged(_) => {}
+            FleetRequest::GoOffline => fleet.go_offline(),
+            FleetRequest::GoOnline => fleet.go_online(),
+            FleetRequest::Now
+            | FleetRequest::Connected(_)
+            | FleetRequest::Accepted(_)
+            | FleetRequest::Acknowledged(_) => {}
         }
         let counts = runtime.block_on(fleet.wait_until(|counts| ask.is_met(counts)));
         serde_json::to_writer(&mut output, &counts)?;

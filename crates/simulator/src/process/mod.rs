@@ -1,7 +1,7 @@
 //! A fleet in a process of its own, so that what the devices cost can be told apart from what the server costs, and so
 //! that more devices can be connected than one process may open files.
 //!
-//! The two processes speak JSON, one line at a time: first a [`FleetPlan`], then for each [`Ask`] one line of
+//! The two processes speak JSON, one line at a time: first a [`FleetPlan`], then for each [`FleetRequest`] one line of
 //! [`Counts`]. [`FleetProcess`] is the end that asks, [`serve_fleet`] the end that has the devices. The fleet ends with
 //! its standard input, and so with the process that started it, however that ends.
 
@@ -54,7 +54,7 @@ const PARALLEL_CONNECTS: usize = 200;
 
 /// What is asked of a fleet. The answer is its figures, after what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ask {
+pub enum FleetRequest {
     /// The figures now.
     Now,
     /// Wait until this many devices are connected, or one was refused.
@@ -69,7 +69,7 @@ pub enum Ask {
     GoOnline,
 }
 
-impl Ask {
+impl FleetRequest {
     /// Whether the figures answer it.
     fn is_met(self, counts: &Counts) -> bool {
         match self {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::{Ask, FleetPlan, Usage};
+use super::{FleetPlan, FleetRequest, Usage};
 use crate::Counts;
 
 /// A fleet that runs in another process. That process ends with its value.
@@ -54,7 +54,7 @@ impl FleetProcess {
     ///
     /// # Errors
     /// If the process has ended or says something else.
-    pub async fn ask(&mut self, ask: Ask) -> io::Result<Counts> {
+    pub async fn ask(&mut self, ask: FleetRequest) -> io::Result<Counts> {
         self.send(serde_json::to_vec(&ask)?).await?;
         let answer = self.answers.next_line().await?;
         let answer = answer.ok_or_else(|| io::Error::other("the fleet's process has ended"))?;

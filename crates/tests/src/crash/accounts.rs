@@ -24,12 +24,12 @@ pub struct CommandTold {
     /// For which device.
     pub device: String,
     /// What has become of it, as far as the caller knows.
-    pub known: Known,
+    pub known: KnownOutcome,
 }
 
 /// What is known of a single command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum KnownOutcome {
     /// It is kept for its device.
     Kept,
     /// The device has carried it out.

@@ -9,7 +9,7 @@ use aldis_core::ids::{AttemptNo, TaskNo, WireId};
 use aldis_core::task::State;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::accounts::{Accounts, Acts, Arrivals, Known, Targets, Told};
+use super::accounts::{Accounts, Acts, Arrivals, KnownOutcome, Targets, Told};
 use super::newcomers;
 use super::operators::PRODUCT;
 
@@ -291,14 +291,14 @@ fn commands(evidence: &Evidence, broken: &mut impl FnMut(&'static str, String)) 
         match found {
             Some(shown) if shown.id == told.id && shown.device == told.device => {
                 let held = match told.known {
-                    Known::Kept => true,
-                    Known::CarriedOut => shown.state == SUCCEEDED,
-                    Known::Cancelled => shown.state == CANCELLED,
+                    KnownOutcome::Kept => true,
+                    KnownOutcome::CarriedOut => shown.state == SUCCEEDED,
+                    KnownOutcome::Cancelled => shown.state == CANCELLED,
                 };
                 if !held {
                     broken("told_results_hold", format!("{told:?} is {shown:?}"));
                 }
-                if told.known == Known::Cancelled && arrived.contains(told.id.as_str()) {
+                if told.known == KnownOutcome::Cancelled && arrived.contains(told.id.as_str()) {
                     broken("cancelled_commands_never_arrive", format!("{told:?}"));
                 }
             }

@@ -28,7 +28,7 @@ use newcomers::Newcomers;
 use operators::Operators;
 use server::Server;
 
-pub use accounts::{Acts, Arrivals, CommandTold, Known, Targets, Told};
+pub use accounts::{Acts, Arrivals, CommandTold, KnownOutcome, Targets, Told};
 pub use checks::{Contradiction, Evidence, Shown, SingleShown, Stored, check};
 pub use kills::Figures;
 

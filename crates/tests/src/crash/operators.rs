@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::accounts::{Accounts, CommandTold, Known, Targets};
+use super::accounts::{Accounts, CommandTold, KnownOutcome, Targets};
 
 pub(super) const PRODUCT: &str = "killed";
 const GATEWAYS: &str = "killed-gateways";
@@ -194,9 +194,11 @@ impl Caller {
                 Ok(answer) => {
                     let id = answer.data.command_id;
                     let known = match kept {
-                        false => Known::CarriedOut,
-                        true if self.below(3) == 0 && self.cancel_command(&device, &id).await => Known::Cancelled,
-                        true => Known::Kept,
+                        false => KnownOutcome::CarriedOut,
+                        true if self.below(3) == 0 && self.cancel_command(&device, &id).await => {
+                            KnownOutcome::Cancelled
+                        }
+                        true => KnownOutcome::Kept,
                     };
                     let told = CommandTold { id, device, known };
                     self.accounts.told.lock().commands.insert(by, told);

@@ -1,10 +1,10 @@
 //! Carries out a history, looks at what must hold after each operation, and at the end demands that everything ends.
 
-mod asks;
 mod end;
 mod fleet;
 mod gateways;
 mod looks;
+mod requests;
 
 use std::collections::HashMap;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aldis_client::TaskStatus;
 use aldis_core::ids::{AttemptNo, TaskNo, WireId};
-use aldis_tests::crash::{CommandTold, Evidence, Known, Options, Shown, SingleShown, Targets, check, run};
+use aldis_tests::crash::{CommandTold, Evidence, KnownOutcome, Options, Shown, SingleShown, Targets, check, run};
 
 const JOB: &str = "8000000000000000001";
 
@@ -50,7 +50,7 @@ fn sound() -> Evidence {
     let told = CommandTold {
         id: "3".to_owned(),
         device: "a".to_owned(),
-        known: Known::CarriedOut,
+        known: KnownOutcome::CarriedOut,
     };
     evidence.told.commands.insert("one".to_owned(), told);
     evidence.commands.insert("one".to_owned(), vec![single("3")]);
@@ -131,7 +131,7 @@ fn every_kind_of_contradiction_is_noticed() {
             rules(|e| {
                 let sent = wire(3, 1);
                 let told = e.told.commands.get_mut("one").unwrap();
-                (told.id, told.known) = (sent.task().to_task_id(), Known::Cancelled);
+                (told.id, told.known) = (sent.task().to_task_id(), KnownOutcome::Cancelled);
                 e.commands.insert(
                     "one".to_owned(),
                     vec![SingleShown {

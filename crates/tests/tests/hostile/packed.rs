@@ -25,7 +25,7 @@ const COMMANDS: usize = 20;
 const SERVED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A device that packs, as the Java library does.
-fn packing(identity: &DeviceIdentity) -> Device {
+fn compressing(identity: &DeviceIdentity) -> Device {
     let claims = Login {
         client_id: format!("{}{{compress=GZIP}}", identity.device_key),
         device_key: identity.device_key.as_str().into(),
@@ -49,7 +49,7 @@ fn bomb() -> Vec<u8> {
 
 /// Sends as fast as it is answered until told to stop; how many answers it got.
 async fn flood(world: &World, identity: &DeviceIdentity, done: &AtomicBool) -> usize {
-    let mut device = packing(identity);
+    let mut device = compressing(identity);
     device.connect(world.server.mqtt).await.unwrap();
     let topic = identity.topic("thing/measurepoint/post");
     let payload = bomb();

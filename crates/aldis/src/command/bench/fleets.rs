@@ -3,7 +3,7 @@
 use std::io::{self, BufReader};
 use std::time::Duration;
 
-use aldis_simulator::{Ask, Counts, DeviceIdentity, FleetPlan, FleetProcess, serve_fleet};
+use aldis_simulator::{Counts, DeviceIdentity, FleetPlan, FleetProcess, FleetRequest, serve_fleet};
 use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -50,7 +50,7 @@ impl Fleets {
     pub(super) async fn all_connected(&mut self) -> anyhow::Result<()> {
         for fleet in &mut self.fleets {
             let size = u64::try_from(fleet.size())?;
-            let asked = timeout(PATIENCE, fleet.ask(Ask::Connected(size))).await;
+            let asked = timeout(PATIENCE, fleet.ask(FleetRequest::Connected(size))).await;
             let counts = asked.context("devices do not get in")??;
             ensure!(
                 counts.refused == 0,
@@ -72,7 +72,7 @@ impl Fleets {
     pub(super) async fn accepted_twice(&mut self) -> anyhow::Result<()> {
         for fleet in &mut self.fleets {
             let twice = u64::try_from(fleet.size())?.saturating_mul(2);
-            let asked = timeout(PATIENCE, fleet.ask(Ask::Accepted(twice))).await;
+            let asked = timeout(PATIENCE, fleet.ask(FleetRequest::Accepted(twice))).await;
             asked.context("devices do not come back")??;
         }
         Ok(())
@@ -88,7 +88,7 @@ impl Fleets {
     /// Begins a round, from which on replies are counted; gives the figures till then.
     pub(super) async fn mark(&mut self) -> anyhow::Result<Counts> {
         for (fleet, before) in self.fleets.iter_mut().zip(&mut self.acknowledged_before) {
-            *before = fleet.ask(Ask::Now).await?.replies_acknowledged;
+            *before = fleet.ask(FleetRequest::Now).await?.replies_acknowledged;
         }
         self.counts().await
     }
@@ -97,14 +97,14 @@ impl Fleets {
     pub(super) async fn acknowledged(&mut self, each: u64) -> anyhow::Result<()> {
         for (fleet, before) in self.fleets.iter_mut().zip(&self.acknowledged_before) {
             let wanted = before + u64::try_from(fleet.size())?.saturating_mul(each);
-            let asked = timeout(PATIENCE, fleet.ask(Ask::Acknowledged(wanted))).await;
+            let asked = timeout(PATIENCE, fleet.ask(FleetRequest::Acknowledged(wanted))).await;
             asked.context("replies are missing")??;
         }
         Ok(())
     }
 
     /// Tells all processes, one after another.
-    pub(super) async fn tell(&mut self, ask: Ask) -> anyhow::Result<()> {
+    pub(super) async fn notify(&mut self, ask: FleetRequest) -> anyhow::Result<()> {
         for fleet in &mut self.fleets {
             fleet.ask(ask).await?;
         }
@@ -115,7 +115,7 @@ impl Fleets {
     pub(super) async fn counts(&mut self) -> anyhow::Result<Counts> {
         let mut sum = Counts::default();
         for fleet in &mut self.fleets {
-            let counts = fleet.ask(Ask::Now).await?;
+            let counts = fleet.ask(FleetRequest::Now).await?;
             sum.connected += counts.connected;
             sum.accepted += counts.accepted;
             sum.put_off += counts.put_off;

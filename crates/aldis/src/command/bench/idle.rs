@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aldis_client::Search;
-use aldis_simulator::{Ask, FleetPlan};
+use aldis_simulator::{FleetPlan, FleetRequest};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use tokio::time::{sleep, timeout};
@@ -70,14 +70,14 @@ impl Idle {
 async fn storm(world: &World, fleets: &mut Fleets) -> anyhow::Result<Vec<Row>> {
     let devices = fleets.size()?;
     let before = fleets.mark().await?;
-    fleets.tell(Ask::GoOffline).await?;
+    fleets.notify(FleetRequest::GoOffline).await?;
     nobody_is_online(world).await?;
     let job = waiting(product_job(&Answers::default()), TTL_SECONDS);
     let job = world.client.create_job(&job).await?.data;
     world.reset_peak()?;
     let meter = Meter::start(world, Some(fleets))?;
     let begun = Instant::now();
-    fleets.tell(Ask::GoOnline).await?;
+    fleets.notify(FleetRequest::GoOnline).await?;
     fleets.accepted_twice().await?;
     let back = begun.elapsed();
     fleets.acknowledged(1).await?;

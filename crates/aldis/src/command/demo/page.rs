@@ -34,7 +34,7 @@ pub(super) async fn show(stage: Stage, client: &Client, world: &mut World) -> an
     let answer = client.create_job(request).await?;
     let job = answer.data.clone();
     let id = &answer.request_id;
-    stage.tell(
+    stage.show(
         "answer",
         format_args!(r#"{{"code":0,"msg":"OK","requestId":"{id}","data":"{job}"}}"#),
     );
@@ -45,9 +45,9 @@ pub(super) async fn show(stage: Stage, client: &Client, world: &mut World) -> an
     if let Some(heard) = &heard {
         tell_device(stage, heard);
     }
-    stage.tell("task", states.join(" → "));
+    stage.show("task", states.join(" → "));
     let count = client.statistics(&job).await?.data;
-    stage.tell("counted", format_args!("{} task: {}", count.total, in_words(&count)));
+    stage.show("counted", format_args!("{} task: {}", count.total, in_words(&count)));
     Ok((job, wrong(&task, count)))
 }
 
@@ -58,10 +58,10 @@ fn tell_device(stage: Stage, heard: &Heard) {
         reply_topic,
         output,
     } = heard;
-    stage.tell("device ←", topic);
-    stage.tell("", payload);
-    stage.tell("device →", reply_topic);
-    stage.tell("", format_args!("code 200, data {output}"));
+    stage.show("device ←", topic);
+    stage.show("", payload);
+    stage.show("device →", reply_topic);
+    stage.show("", format_args!("code 200, data {output}"));
 }
 
 async fn until_ended(client: &Client, job: &str, begun: Instant) -> anyhow::Result<(Task, Vec<String>)> {

@@ -45,7 +45,7 @@ impl Stage {
     }
 
     /// A line with a label before it.
-    pub(super) fn tell(self, label: &str, text: impl Display) {
+    pub(super) fn show(self, label: &str, text: impl Display) {
         self.say(format_args!(
             "  {}  {text}",
             self.painted("2", format_args!("{label:<9}"))

@@ -32,7 +32,7 @@ pub(super) async fn run(
     let request = request(devices);
     let job = client.create_job(&request).await?.data;
     let secs = limit_secs(devices);
-    stage.tell(
+    stage.show(
         "job",
         format_args!(
             "{job}: setpoint = 21.5; replies within {secs} s, {secs} s for a device to come, one retry after 1 s"

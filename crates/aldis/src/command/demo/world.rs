@@ -40,7 +40,7 @@ pub(super) async fn build(stage: Stage, server: &LocalServer, client: &Client, s
     };
     client.create_product(&product).await?;
     let devices = register(client, &(0..size).map(new_device).collect::<Vec<_>>()).await?;
-    stage.tell(
+    stage.show(
         "prepared",
         format_args!(
             "thing model {MODEL}, product {PRODUCT}, {size} devices registered in {:.2} s",
@@ -78,7 +78,7 @@ async fn connect(stage: Stage, server: &LocalServer, devices: Vec<DeviceIdentity
     brief.stop().await;
     let fleet = Fleet::start(server.mqtt, staying, options)?;
     all_connected(stage, &fleet).await?;
-    stage.tell(
+    stage.show(
         "connected",
         format_args!(
             "{} devices over MQTT in {:.2} s; {gone} others were there and have left",

@@ -27,12 +27,12 @@ pub(crate) struct Retry {
     tasks: Vec<String>,
     /// Only tasks that ended so, without those that are known to have succeeded late; repeatable
     #[arg(long, value_enum, ignore_case = true, conflicts_with = "tasks")]
-    status: Vec<Ended>,
+    status: Vec<Finished>,
 }
 
 /// How a task ended that can be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Ended {
+enum Finished {
     #[value(name = "FAILED")]
     Failed,
     #[value(name = "RSP_TIMEOUT")]
@@ -41,7 +41,7 @@ enum Ended {
     TtlTimeout,
 }
 
-impl Ended {
+impl Finished {
     fn word(self) -> &'static str {
         status_word(match self {
             Self::Failed => TaskStatus::Failed,

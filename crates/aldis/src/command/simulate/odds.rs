@@ -86,14 +86,14 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Line {
+    struct OddsLine {
         #[command(flatten)]
         odds: Odds,
     }
 
     fn model(line: &[&str]) -> anyhow::Result<FaultModel> {
         let words = ["simulate"].into_iter().chain(line.iter().copied());
-        Line::try_parse_from(words)?.odds.model()
+        OddsLine::try_parse_from(words)?.odds.model()
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn reply_that_mentions_the_id_of_the_command_that_is_out_ends_it() {
         let task = bench.task_for(bench.devices[0], WAITING);
         let wire = bench.one_sent();
         let device = bench.devices[device];
-        bench.tell(DeviceEvent::Replied {
+        bench.notify(DeviceEvent::Replied {
             session: bench.session_of(device),
             device,
             wire: None,
@@ -166,7 +166,7 @@ fn reply_without_a_readable_id_on_the_topic_of_the_command_that_is_out_is_told_o
         let task = bench.task_for(device, AT_ONCE);
         let wire = bench.one_sent();
         bench.ack(wire);
-        bench.tell(DeviceEvent::Replied {
+        bench.notify(DeviceEvent::Replied {
             session: bench.last_session(),
             device,
             wire: None,
@@ -225,7 +225,7 @@ fn an_attempt_that_never_left_succeeds_if_a_success_is_recorded() {
     let second = bench.link.attempts().remove(0);
     assert!(second.gate.withdraw(), "the session has lost its link");
     bench.say(device, first, 200);
-    bench.tell(DeviceEvent::NotSent {
+    bench.notify(DeviceEvent::NotSent {
         device,
         wire: second.wire,
     });
@@ -347,7 +347,7 @@ fn replies_that_match_no_attempt_really_sent_to_that_device_are_dropped() {
         reply,
         packet: None,
     };
-    bench.tell(wrong_topic);
+    bench.notify(wrong_topic);
     bench.settle();
     assert_eq!(bench.link.acknowledged(), foreign);
     assert_eq!(bench.state(task), State::Published);

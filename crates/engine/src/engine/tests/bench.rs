@@ -200,7 +200,7 @@ impl Bench {
         SessionNo(self.sessions)
     }
 
-    pub(super) fn tell(&mut self, event: DeviceEvent) {
+    pub(super) fn notify(&mut self, event: DeviceEvent) {
         self.inbox.report(event);
     }
 
@@ -209,14 +209,14 @@ impl Bench {
         let session = self.session();
         self.link.online.lock().insert(device);
         self.latest.insert(device, session);
-        self.tell(DeviceEvent::Connected { session, device });
+        self.notify(DeviceEvent::Connected { session, device });
         session
     }
 
     /// A device logs in and settles.
     pub(super) fn enter(&mut self, device: DeviceNo) -> SessionNo {
         let session = self.connect(device);
-        self.tell(DeviceEvent::Ready {
+        self.notify(DeviceEvent::Ready {
             session,
             device,
             kinds: Kinds::ALL,
@@ -229,9 +229,9 @@ impl Bench {
         let session = SessionNo::over(connection, login).unwrap();
         self.link.online.lock().insert(device);
         self.latest.insert(device, session);
-        self.tell(DeviceEvent::Connected { session, device });
+        self.notify(DeviceEvent::Connected { session, device });
         let kinds = Kinds::ALL;
-        self.tell(DeviceEvent::Ready { session, device, kinds });
+        self.notify(DeviceEvent::Ready { session, device, kinds });
         session
     }
 
@@ -241,7 +241,7 @@ impl Bench {
     }
 
     /// How many jobs, timers, sessions, queues, slots and moments the engine has in memory.
-    pub(super) fn remembered(&self) -> usize {
+    pub(super) fn cached_things(&self) -> usize {
         self.engine.memory.size()
     }
 
@@ -257,7 +257,7 @@ impl Bench {
 
     pub(super) fn leave(&mut self, device: DeviceNo, session: SessionNo) {
         self.link.online.lock().remove(&device);
-        self.tell(DeviceEvent::Disconnected { session, device });
+        self.notify(DeviceEvent::Disconnected { session, device });
     }
 
     /// What the engine has ordered to be sent, and the devices have got by now.
@@ -303,7 +303,7 @@ impl Bench {
     /// The device's PUBACK.
     pub(super) fn ack(&mut self, wire: WireId) {
         let device = self.device_of(wire);
-        self.tell(DeviceEvent::Acked { device, wire });
+        self.notify(DeviceEvent::Acked { device, wire });
         self.settle();
     }
 
@@ -317,7 +317,7 @@ impl Bench {
         };
         let to = AnswerTo::Service("spin".to_owned());
         let session = SessionNo(self.sessions);
-        self.tell(DeviceEvent::Replied {
+        self.notify(DeviceEvent::Replied {
             session,
             device,
             wire: Some(wire),
@@ -340,7 +340,7 @@ impl Bench {
     pub(super) fn lose(&mut self) -> WireId {
         let outgoing = self.link.attempts().pop().expect("an attempt was ordered");
         assert!(outgoing.gate.withdraw(), "no other thread has taken it");
-        self.tell(DeviceEvent::NotSent {
+        self.notify(DeviceEvent::NotSent {
             device: outgoing.device,
             wire: outgoing.wire,
         });

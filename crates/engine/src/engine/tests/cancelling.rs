@@ -54,7 +54,7 @@ fn what_is_acknowledged_or_answered_in_the_turn_of_the_mark_is_not_called_cancel
     let tasks: Vec<_> = sent.iter().map(|wire| wire.task()).collect();
     bench.settle();
     let (device, wire) = (bench.device_of(sent[0]), sent[0]);
-    bench.tell(DeviceEvent::Acked { device, wire });
+    bench.notify(DeviceEvent::Acked { device, wire });
     let device = bench.device_of(sent[1]);
     bench.say(device, sent[1], 200);
     let answered = bench.request(|answer| WriterRequest::CancelJob { job, by: by(), answer });

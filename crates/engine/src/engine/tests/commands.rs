@@ -163,7 +163,7 @@ fn a_place_is_free_again_after_the_end_and_nothing_is_kept_of_it() {
         .unwrap();
     assert_eq!(all.len(), QUEUE_MAX);
     bench.restart();
-    let empty = bench.remembered();
+    let empty = bench.cached_things();
     let job = create(&mut bench, device).unwrap();
     bench.settle();
     let waits = task_of(&bench, job);
@@ -177,7 +177,7 @@ fn a_place_is_free_again_after_the_end_and_nothing_is_kept_of_it() {
         .unwrap();
     assert_eq!(bench.state(waits), State::Cancelled);
     bench.restart();
-    assert_eq!(bench.remembered(), empty);
+    assert_eq!(bench.cached_things(), empty);
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn an_arrival_in_a_failing_turn_gets_what_waits() {
     let session = bench.connect(device);
     bench.faults.lock().commits = 1;
     bench.turn();
-    bench.tell(DeviceEvent::Ready {
+    bench.notify(DeviceEvent::Ready {
         session,
         device,
         kinds: Kinds::ALL,
@@ -294,7 +294,7 @@ fn devices_feel_that_the_store_fails() {
     bench.faults.lock().commits = 3;
     bench.turn();
     for _ in 0..2 {
-        bench.tell(DeviceEvent::Acked { device, wire });
+        bench.notify(DeviceEvent::Acked { device, wire });
         bench.now = bench.now.plus_ms(PAUSE_MS);
         bench.turn();
         assert!(

@@ -150,7 +150,7 @@ fn a_login_that_waits_behind_a_crowd_is_looked_at_by_a_check_that_comes_after_it
             message: None,
             output: None,
         };
-        bench.tell(DeviceEvent::Replied {
+        bench.notify(DeviceEvent::Replied {
             session: bench.session_of(second),
             device: second,
             wire,

@@ -32,7 +32,7 @@ fn the_end_of_a_session_that_was_taken_over_ends_nothing() {
     bench.pass(1_000);
     bench.enter(device);
     bench.settle();
-    bench.tell(DeviceEvent::Disconnected { session: first, device });
+    bench.notify(DeviceEvent::Disconnected { session: first, device });
     bench.settle();
     assert_eq!(
         bench.device(device).last_offline,

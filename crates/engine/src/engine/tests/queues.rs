@@ -197,18 +197,18 @@ fn command_of_a_service_that_its_device_subscribed_to_by_name_goes_before_the_de
         device,
         services: vec![service.to_owned()],
     };
-    bench.tell(ready_for(session, "another"));
+    bench.notify(ready_for(session, "another"));
     assert_eq!(bench.sent(), []);
-    bench.tell(ready_for(session, "spin"));
+    bench.notify(ready_for(session, "spin"));
     assert_eq!(bench.tasks_sent(), [task]);
     let wire = WireId::new(task, AttemptNo(1));
     bench.reply(wire, 200);
     bench.leave(device, session);
     let again = bench.connect(device);
     let next = bench.task_for(device, AT_ONCE);
-    bench.tell(ready_for(session, "spin"));
+    bench.notify(ready_for(session, "spin"));
     assert_eq!(bench.sent(), [], "what an earlier session has subscribed to is over");
-    bench.tell(ready_for(again, "spin"));
+    bench.notify(ready_for(again, "spin"));
     assert_eq!(bench.tasks_sent(), [next]);
 }
 
@@ -224,13 +224,13 @@ fn a_command_of_a_kind_that_is_not_ready_waits_and_goes_when_it_is() {
         points: true,
         services: false,
     };
-    bench.tell(crate::link::DeviceEvent::Ready {
+    bench.notify(crate::link::DeviceEvent::Ready {
         session,
         device,
         kinds: points,
     });
     assert_eq!(bench.sent(), []);
-    bench.tell(crate::link::DeviceEvent::Ready {
+    bench.notify(crate::link::DeviceEvent::Ready {
         session,
         device,
         kinds: crate::link::Kinds::ALL,

@@ -47,7 +47,7 @@ fn a_takeover_keeps_the_slot() {
     let device = bench.devices[0];
     let first = bench.last_session();
     bench.enter(device);
-    bench.tell(crate::link::DeviceEvent::Disconnected { session: first, device });
+    bench.notify(crate::link::DeviceEvent::Disconnected { session: first, device });
     assert_eq!(bench.sent(), []);
     bench.reply(out, 200);
     assert_eq!(bench.tasks_sent(), [behind]);

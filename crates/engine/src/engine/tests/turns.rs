@@ -112,12 +112,16 @@ fn nothing_is_remembered_of_devices_and_jobs_that_are_gone() {
         bench.leave(bench.devices[0], session);
         bench.settle();
     }
-    bench.tell(DeviceEvent::Disconnected {
+    bench.notify(DeviceEvent::Disconnected {
         session: SessionNo(9_999),
         device: DeviceNo(77),
     });
     bench.pass(REPLY_MS);
-    assert!(bench.remembered() < 200, "{} things are remembered", bench.remembered());
+    assert!(
+        bench.cached_things() < 200,
+        "{} things are remembered",
+        bench.cached_things()
+    );
 }
 
 #[test]

@@ -17,14 +17,14 @@ const AHEAD: Duration = Duration::from_secs(2);
 
 /// What a connection has used.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ReadBudget {
     /// Bytes in this pass.
     pass: usize,
     /// When all of its work would have been done at the allowed speed.
     paid_until: Instant,
 }
 
-impl Pace {
+impl ReadBudget {
     pub(super) fn begin(now: Instant) -> Self {
         Self {
             pass: 0,
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn pass_ends_with_the_packet_that_exceeds_it() {
-        let mut pace = Pace::begin(Instant::now());
+        let mut pace = ReadBudget::begin(Instant::now());
         pace.charge(PASS_BYTES - 2 * PACKET_BYTES);
         assert!(!pace.is_spent());
         pace.charge(0);
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn pass_of_many_small_packets_ends_too() {
-        let mut pace = Pace::begin(Instant::now());
+        let mut pace = ReadBudget::begin(Instant::now());
         let packets = (0..).take_while(|_| {
             pace.charge(2);
             !pace.is_spent()
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn connection_that_keeps_to_the_speed_never_waits() {
         let start = Instant::now();
-        let mut pace = Pace::begin(start);
+        let mut pace = ReadBudget::begin(start);
         for second in 0..100 {
             pace.charge(4 * 1024 * 1024 - PACKET_BYTES);
             assert_eq!(pace.end_pass(start + Duration::from_secs(second)), None);
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn connection_that_is_ahead_waits_until_it_is_not() {
         let start = Instant::now();
-        let mut pace = Pace::begin(start);
+        let mut pace = ReadBudget::begin(start);
         let mut waited = Duration::ZERO;
         for _ in 0..100 {
             pace.charge(512 * 1024);
