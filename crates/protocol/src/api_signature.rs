@@ -173,7 +173,10 @@ mod tests {
         };
         let token_request = encrypt_token_request("example-key", call.timestamp, "example-secret");
         for digest in [call.sign("example-secret"), token_request] {
-            assert!(guide.contains(&format!("sha256sum\n{digest}\n")), "{digest}");
+            assert!(
+                guide.contains(&format!("sha256sum\n```\n\n```\n{digest}\n")),
+                "{digest}"
+            );
         }
     }
 
