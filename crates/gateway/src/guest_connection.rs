@@ -84,12 +84,12 @@ impl Purpose {
 }
 
 impl GuestConnection {
-    pub(super) fn new(purpose: Purpose, proof: Proof, params: SessionParams, _permit: GuestPermit) -> Self {
+    pub(super) fn new(purpose: Purpose, proof: Proof, params: SessionParams, permit: GuestPermit) -> Self {
         Self {
             purpose,
             proof,
             params,
-            _permit: _permit,
+            _permit: permit,
         }
     }
 
