@@ -1,4 +1,6 @@
-//! Between SQLite's cells and our types. Reading goes from left to right; an unfit value names its table and column.
+//! Between SQLite's cells and our types. Reading goes from left to right: a name is looked up for no row. In builds with
+//! debug assertions, as in all tests, each cell's name in the statement is compared with the name that it is read by, so
+//! that a list of columns and its reader cannot differ. An unfit value names its table and column.
 
 use aldis_core::time::Timestamp;
 use rusqlite::Row;
@@ -27,6 +29,12 @@ impl<'r, 's> Cells<'r, 's> {
     }
 
     pub(crate) fn get<T: FromSql>(&mut self, column: &'static str) -> Result<T> {
+        debug_assert_eq!(
+            self.row.as_ref().column_name(self.next),
+            Ok(column),
+            "of {}",
+            self.table
+        );
         let value = self.row.get(self.next).map_err(|error| self.unfit(column, error))?;
         self.next += 1;
         Ok(value)

@@ -67,11 +67,14 @@ pub(crate) fn read(conn: &Connection, job: JobNo) -> Result<Vec<Counters>> {
 fn number(place: u64) -> i64 {
     int(place + 1)
 }
-/// Reads `c0` … `c9`.
+/// The columns of the counters, in the order of the states.
+const COUNTERS: [&str; State::COUNT] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9"];
+
+/// Reads [`COUNTERS`].
 pub(crate) fn read_counters(cells: &mut Cells<'_, '_>) -> Result<Counters> {
     let mut counters = Counters::default();
-    for state in State::ALL {
-        let count: i64 = cells.table("job_counter").get("c0 … c9")?;
+    for (state, column) in State::ALL.into_iter().zip(COUNTERS) {
+        let count: i64 = cells.table("job_counter").get(column)?;
         counters.add(state, count);
     }
     Ok(counters)

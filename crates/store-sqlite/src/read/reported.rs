@@ -24,7 +24,10 @@ pub(super) fn of(conn: &Connection, device: DeviceNo) -> Result<Vec<Reported>> {
 }
 
 pub(super) fn last(conn: &Connection, devices: &[DeviceNo], kind: ReportKind) -> Result<Vec<Option<Timestamp>>> {
-    let mut lookup = Lookup::new(conn, "SELECT max(at) FROM reported WHERE device = ?1 AND kind = ?2")?;
+    let mut lookup = Lookup::new(
+        conn,
+        "SELECT max(at) AS at FROM reported WHERE device = ?1 AND kind = ?2",
+    )?;
     let last = |device: &DeviceNo| {
         let found = lookup.first([int(device.0), number(kind)], |row| {
             Cells::new(row, "reported").optional_time("at")

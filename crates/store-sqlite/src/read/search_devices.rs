@@ -111,7 +111,9 @@ pub(super) fn count(
 ) -> Result<DeviceCounts> {
     let of_product = product.map_or("", |_| " AND product = ?3");
     let status = STATUS.join("?2");
-    let sql = format!("SELECT {status}, count(*) FROM device WHERE deleted = 0 AND org = ?1{of_product} GROUP BY 1");
+    let sql = format!(
+        "SELECT {status} AS status, count(*) FROM device WHERE deleted = 0 AND org = ?1{of_product} GROUP BY 1"
+    );
     let listed = listed(online);
     let bound = [Some(&org.0), Some(&listed), product.map(|product| &product.0)];
     let found = sql::all(conn, &sql, params_from_iter(bound.into_iter().flatten()), |row| {

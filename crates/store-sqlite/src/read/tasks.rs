@@ -175,7 +175,7 @@ pub(super) fn due(conn: &Connection, now: Timestamp, limit: usize) -> Result<Vec
 }
 
 pub(super) fn next_due(conn: &Connection, now: Timestamp) -> Result<Option<Timestamp>> {
-    let sql = "SELECT min(wake) FROM task INDEXED BY task_wake WHERE wake IS NOT NULL AND wake > ?1";
+    let sql = "SELECT min(wake) AS wake FROM task INDEXED BY task_wake WHERE wake IS NOT NULL AND wake > ?1";
     Ok(sql::first(conn, sql, [now.0], |row| Cells::new(row, "task").optional_time("wake"))?.flatten())
 }
 

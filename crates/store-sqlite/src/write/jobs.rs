@@ -139,7 +139,7 @@ impl Batch<'_> {
         let Some(members) = &mut row.members else { return Ok(0) };
         members.is.trigger = Some(self.number);
         members.is.watermark = DeviceNo(self.next.device - 1);
-        let last = sql::first(self.conn, "SELECT max(no) FROM device_change", [], |row| {
+        let last = sql::first(self.conn, "SELECT max(no) AS no FROM device_change", [], |row| {
             Cells::new(row, "device_change").get::<Option<i64>>("no")
         })?;
         members.trigger_change = Some(last.flatten().unwrap_or(0));
