@@ -74,6 +74,19 @@ pub enum OpenError {
         /// Ours.
         known: i64,
     },
+    /// A state of the main branch before the first release has written it.
+    #[error(
+        "{path} has schema {found}, from before the first release; this Aldis opens schema {first} and later: open it once \
+         with version 0.1.0 of the program, which converts it to schema {first}"
+    )]
+    Older {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The first that can be opened.
+        first: i64,
+    },
     /// Another process's SQLite holds the file.
     #[error("{0} is locked by another process: a shell or a backup that works with it has to end first")]
     Locked(PathBuf),
@@ -245,6 +258,13 @@ fn check_contents(path: &Path, writer: &mut Db, cipher: &Cipher) -> Result<(), O
         return Err(OpenError::Damaged {
             path: path.to_owned(),
             what: format!("it says that its schema is {found}"),
+        });
+    }
+    if found < schema::FIRST {
+        return Err(OpenError::Older {
+            path: path.to_owned(),
+            found,
+            first: schema::FIRST,
         });
     }
     if let Some(what) = schema::damage(&writer.conn).map_err(explain)? {

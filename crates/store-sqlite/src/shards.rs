@@ -13,10 +13,9 @@ use crate::driver_error::Result;
 use crate::sql;
 
 /// Tasks of a shard: where matches are rare, each of a page costs a walk over half a shard, and a page has up to a
-/// thousand. Also in `migrations/0005_shards.sql`.
+/// thousand.
 pub(crate) const TASKS: u64 = 2048;
-/// Up to this many rows are walked over as they are, in a few milliseconds: a job of this size needs no shards. Also in
-/// `migrations/0005_shards.sql`.
+/// Up to this many rows are walked over as they are, in a few milliseconds: a job of this size needs no shards.
 pub(crate) const WALK_MAX: u64 = 16_384;
 
 /// Whether a job with this many tasks has shards; the others' counters say enough.

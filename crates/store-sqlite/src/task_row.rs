@@ -371,7 +371,7 @@ mod tests {
         fn a_row_gives_back_the_task_it_was_written_from(first in task(), second in task(), release in any::<i64>()) {
             let release = Timestamp(release);
             let conn = rusqlite::Connection::open_in_memory().unwrap();
-            conn.execute_batch(include_str!("../migrations/0001_start.sql")).unwrap();
+            conn.execute_batch(include_str!("../migrations/0010_start.sql")).unwrap();
             let stored = || crate::sql::first(&conn, &format!("SELECT {COLUMNS} FROM task"), [], |row| {
                 read(&mut Cells::new(row, "task"), release)
             }).unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Databases as earlier versions left them, one text file per schema, opened by the present driver.
+//! Databases as released versions left them, one text file per schema, opened by the present driver.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use rusqlite::Connection;
 
 /// What all of them are sealed with.
 const KEY: [u8; 32] = [0x2a; 32];
+/// The first schema that was released.
+const FIRST: i64 = 10;
 
 /// The files, by the schema's number.
 fn schemas() -> BTreeMap<i64, PathBuf> {
@@ -28,18 +30,17 @@ fn build(sql: &Path, database: &Path) {
     conn.close().unwrap();
 }
 
-/// Tables and indexes, without the layout of the text that made them.
+/// Tables and indexes, without comments and the layout of the text that made them.
 fn shape(database: &Path) -> Vec<String> {
     let conn = Connection::open(database).unwrap();
     let sql = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name";
     let mut statement = conn.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
     rows.map(|sql| {
-        sql.unwrap()
-            .replace('"', "")
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
+        let sql = sql.unwrap().replace('"', "");
+        let code = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+        let spaced = code.collect::<Vec<_>>().join(" ").replace([',', '(', ')'], " , ");
+        spaced.split_whitespace().collect::<Vec<_>>().join(" ")
     })
     .collect()
 }
@@ -50,7 +51,7 @@ fn version(database: &Path) -> i64 {
 }
 
 #[test]
-fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one() {
+fn a_database_of_every_released_schema_is_opened_and_has_the_shape_of_a_new_one() {
     let options = Options {
         key: Some(KEY),
         readers: 1,
@@ -61,7 +62,7 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
     let schemas = schemas();
     assert_eq!(
         schemas.keys().copied().collect::<Vec<_>>(),
-        (1..=version(&new)).collect::<Vec<_>>(),
+        (FIRST..=version(&new)).collect::<Vec<_>>(),
         "each schema has its file in tests/schemas"
     );
     for sql in schemas.values() {
@@ -93,4 +94,24 @@ fn a_database_of_every_earlier_schema_is_opened_and_has_the_shape_of_a_new_one()
         assert_eq!(version(&database), version(&new));
         assert_eq!(shape(&database), shape(&new), "{}", sql.display());
     }
+}
+
+#[test]
+fn a_database_from_before_the_first_release_is_refused_and_left_as_it_is() {
+    let options = Options {
+        key: Some(KEY),
+        readers: 1,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("aldis.db");
+    build(&schemas()[&FIRST], &database);
+    let conn = Connection::open(&database).unwrap();
+    conn.pragma_update(None, "user_version", FIRST - 1).unwrap();
+    conn.close().unwrap();
+    let refused = open(dir.path(), &options).err().unwrap().to_string();
+    assert!(
+        refused.contains("has schema 9, from before the first release"),
+        "{refused}"
+    );
+    assert_eq!(version(&database), FIRST - 1);
 }

@@ -15,7 +15,6 @@ use aldis_store::rows::{Actor, JobText, Model, NewDevice, NewJob, Product, Secre
 use aldis_store::{Epoch, Page, Read, ReadJobs, StepWrite, Store, Write, status_names};
 use aldis_store_memory::MemoryStore;
 use aldis_store_sqlite::{Options, SqliteStore, open};
-use rusqlite::Connection;
 use serde_json::json;
 
 /// More than a walk is made over, and not a whole number of shards.
@@ -167,18 +166,6 @@ fn in_states(states: &[State]) -> Filter<TaskField> {
     }
 }
 
-fn shards(dir: &Path) -> Vec<(i64, i64, Vec<i64>)> {
-    let conn = Connection::open(dir.join("aldis.db")).unwrap();
-    let mut statement = conn
-        .prepare("SELECT * FROM job_counter WHERE shard > 0 ORDER BY job, shard")
-        .unwrap();
-    let rows = statement.query_map([], |row| {
-        let counts = (2..12).map(|column| row.get(column)).collect::<Result<_, _>>()?;
-        Ok((row.get(0)?, row.get(1)?, counts))
-    });
-    rows.unwrap().collect::<Result<_, _>>().unwrap()
-}
-
 #[test]
 fn every_page_is_the_one_that_the_model_finds() {
     let dir = tempfile::tempdir().unwrap();
@@ -214,17 +201,4 @@ fn every_page_is_the_one_that_the_model_finds() {
             assert_eq!(found.rows.len() as u64, total.saturating_sub(skip).min(50));
         }
     }
-}
-
-#[test]
-fn the_migration_makes_the_shards_that_the_present_program_would_have_written() {
-    let dir = tempfile::tempdir().unwrap();
-    fill(&mut sqlite(dir.path()));
-    let written = shards(dir.path());
-    assert_eq!(written.len(), 2 * usize::try_from(LARGE.div_ceil(2048)).unwrap());
-    let conn = Connection::open(dir.path().join("aldis.db")).unwrap();
-    conn.execute_batch("DELETE FROM job_counter WHERE shard > 0").unwrap();
-    conn.execute_batch(include_str!("../migrations/0005_shards.sql"))
-        .unwrap();
-    assert_eq!(shards(dir.path()), written);
 }

@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(
             how_number(AttemptOutcome::Late),
             5,
-            "migrations/0001_start.sql, history_late"
+            "migrations/0010_start.sql, history_late"
         );
     }
 }

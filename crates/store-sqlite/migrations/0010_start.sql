@@ -1,4 +1,5 @@
--- Times are Unix epoch milliseconds unless a comment says otherwise. Numbers handed out once are never handed out again.
+-- Schema 10, the first that was released. Times are Unix epoch milliseconds unless a comment says otherwise. Numbers handed
+-- out once are never handed out again. Columns that came late stand last, so that databases made before have the same order.
 
 -- The last commit, and the next numbers.
 CREATE TABLE meta (
@@ -55,7 +56,11 @@ CREATE TABLE product (
     created            INTEGER NOT NULL,
     created_by         TEXT,
     updated            INTEGER NOT NULL,
-    updated_by         TEXT
+    updated_by         TEXT,
+    command_qos         INTEGER NOT NULL DEFAULT 1,
+    former_secret       BLOB,              -- sealed; still good until former_secret_until
+    former_secret_until INTEGER,
+    gateway_registers   INTEGER NOT NULL DEFAULT 0 -- gateways may register devices
 ) STRICT;
 CREATE INDEX product_org ON product (org, model);
 
@@ -78,10 +83,14 @@ CREATE TABLE device (
     name         TEXT    NOT NULL,  -- JSON
     attributes   TEXT    NOT NULL,  -- JSON
     tags         TEXT    NOT NULL,  -- JSON
+    former_secret       BLOB,       -- sealed; still good until former_secret_until
+    former_secret_until INTEGER,
+    registered_by       INTEGER,    -- the gateway that registered it
     UNIQUE (product, key, deleted),
     UNIQUE (asset, deleted)
 ) STRICT;
 CREATE INDEX device_org ON device (org) WHERE deleted = 0;
+
 -- The members of a product in the order of their numbers; the last two columns let them be counted here.
 CREATE INDEX device_member ON device (product, no, disabled, deleted);
 
@@ -117,10 +126,11 @@ CREATE TABLE job (
     trigger_commit INTEGER,
     trigger_change INTEGER,           -- the last device_change before the trigger
     watermark      INTEGER,
-    cursor         INTEGER
+    cursor         INTEGER,
+    single         INTEGER NOT NULL DEFAULT 0 -- a single command: one task, passed over by searches for jobs
 ) STRICT;
-CREATE INDEX job_org ON job (org) WHERE deleted = 0;
 CREATE UNIQUE INDEX job_first_task ON job (first_task) WHERE first_task IS NOT NULL;
+
 -- The ranges of an organization's tasks, without a look at the jobs themselves.
 CREATE INDEX job_range ON job (org, first_task, written, tasks_created) WHERE deleted = 0 AND first_task IS NOT NULL;
 CREATE INDEX job_at_work ON job (no) WHERE state <> 2 OR settled_mark < cancel_mark OR deleted = 1;
@@ -133,7 +143,8 @@ CREATE TABLE job_text (
     text    TEXT    NOT NULL  -- JSON
 ) STRICT;
 
--- How many tasks of a job are in each state; c0 … c9 are the states' numbers.
+-- How many tasks of a job are in each state; c0 … c9 are the states' numbers. Shard 0 counts the whole job. Jobs of more
+-- than 16,384 tasks also have shards 1, 2, … for each 2,048 of their tasks.
 CREATE TABLE job_counter (
     job   INTEGER NOT NULL,
     shard INTEGER NOT NULL,
@@ -167,12 +178,11 @@ CREATE TABLE task (
     desc    TEXT,    -- NULL: "OK"
     output  TEXT,
     late    TEXT,    -- JSON: a success that came too late
-    tally   INTEGER NOT NULL -- retry counts, cancel mark and two flags, packed; 0 for most
+    tally   INTEGER NOT NULL -- retry counts, cancel mark and flags, packed; 0 for most
 ) STRICT;
--- A step never touches this one; it serves what waits for a device, and the device's past.
+
+-- A step never changes this index; it serves what waits for a device, and the device's past.
 CREATE INDEX task_device ON task (device);
--- FAILED, RSP_TIMEOUT, TTL_TIMEOUT. Queries have to repeat this very condition.
-CREATE INDEX task_rare ON task (state) WHERE state IN (6, 8, 9);
 CREATE INDEX task_wake ON task (wake) WHERE wake IS NOT NULL;
 
 -- Attempts that the task's row cannot tell by itself, and late replies.
@@ -188,9 +198,10 @@ CREATE TABLE history (
     code    INTEGER NOT NULL,
     desc    TEXT    NOT NULL,
     output  TEXT,
-    sent    INTEGER NOT NULL
+    sent    INTEGER NOT NULL -- bit 0: sent; 1: output was dropped; 2: desc repeats an earlier attempt
 ) STRICT;
 CREATE INDEX history_task ON history (task, attempt);
+
 -- 5: a late reply, kept once per attempt.
 CREATE UNIQUE INDEX history_late ON history (task, attempt) WHERE how = 5;
 
@@ -212,7 +223,7 @@ CREATE TABLE remembered (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX remembered_at ON remembered (at);
 
--- Who did what; kept for good.
+-- Who did what; kept for good. The address is that of the request.
 CREATE TABLE action (
     no         INTEGER PRIMARY KEY,
     commit_no  INTEGER NOT NULL,
@@ -221,6 +232,47 @@ CREATE TABLE action (
     verb       TEXT    NOT NULL,
     subject    TEXT    NOT NULL,
     app_key    TEXT,
-    request_id TEXT    NOT NULL
+    request_id TEXT    NOT NULL,
+    address    TEXT
 ) STRICT;
 CREATE INDEX action_subject ON action (org, subject);
+
+-- FAILED, RSP_TIMEOUT, TTL_TIMEOUT. Queries have to repeat this very condition: for a list after IN, SQLite builds a
+-- table at every change of a task.
+CREATE INDEX task_rare ON task (state) WHERE state = 6 OR state = 8 OR state = 9;
+
+-- Which gateway a device is under, for those that are under one.
+CREATE TABLE sub_device (
+    device  INTEGER PRIMARY KEY,
+    gateway INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sub_device_gateway ON sub_device (gateway);
+
+-- The jobs at work in the order of their tasks: the first with waiting tasks is found without a look at all of them.
+CREATE INDEX job_first_at_work ON job (first_task)
+    WHERE first_task IS NOT NULL AND (state <> 2 OR settled_mark < cancel_mark OR deleted = 1);
+
+-- Searches for jobs pass over single commands.
+CREATE INDEX job_org ON job (org) WHERE deleted = 0 AND single = 0;
+
+-- The latest value of each name that a device has reported, by kind.
+CREATE TABLE reported (
+    device INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (device, kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_registered_by ON device (registered_by) WHERE registered_by IS NOT NULL AND deleted = 0;
+
+-- What was done in an organization, in order.
+CREATE INDEX action_org ON action (org, at);
+
+-- Signatures of calls that were used, so that none is carried out twice. The key begins with the moment that the caller
+-- named, which is close to the present: rows come in nearly sorted, and those that are over lie together.
+CREATE TABLE proof (
+    at INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (at, digest)
+) STRICT, WITHOUT ROWID;
