@@ -8,12 +8,14 @@ use aldis_engine::clock::{ServerClock, TimeSource};
 use aldis_engine::link::DeviceLink;
 use aldis_engine::writer::{Inbox, Writer};
 use aldis_engine::{Engine, Ports, Shared};
-use aldis_store::{Error, Readers, Store};
+use aldis_store::{Epoch, Error, Readers, Store};
 
 /// What differs between a server and a simulation of one.
 pub struct Assembly<S> {
     /// The engine's way to the store.
     pub store: Box<dyn Store>,
+    /// What [`Store::begin_epoch`] returned to this process.
+    pub epoch: Epoch,
     /// The application's ways to the store.
     pub readers: Readers,
     /// How many searches may run at a time.
@@ -57,6 +59,7 @@ impl<S: TimeSource + 'static> Assembly<S> {
     pub fn start(self) -> Result<(Engine, App), Error> {
         let ports = Ports {
             store: self.store,
+            epoch: self.epoch,
             link: self.link,
             inbox: Arc::clone(&self.inbox),
             observers: Vec::new(),

@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aldis_app::Presence;
-use aldis_store::{Driver, Error as StoreError, Opened, Pools, Store};
+use aldis_store::{Driver, Epoch, Error as StoreError, Opened, Pools, Store};
 use sha2::{Digest, Sha256};
 
 pub use clock::SystemTimes;
@@ -154,8 +154,9 @@ impl Server {
             source,
         };
         start_clock(&wired, &*store, settings.accept_clock).map_err(store_error)?;
-        first_start::prepare(&mut *store, &settings.data_dir, clock.now(), &SystemRng)?;
-        skip_numbers(&mut *store, clock.now()).map_err(store_error)?;
+        let epoch = store.begin_epoch().map_err(store_error)?;
+        first_start::prepare(&mut *store, epoch, &settings.data_dir, clock.now(), &SystemRng)?;
+        skip_numbers(&mut *store, epoch, clock.now()).map_err(store_error)?;
 
         let http = listen::on(settings.http)?;
         let mqtt = listen::on(settings.mqtt)?;
@@ -165,6 +166,7 @@ impl Server {
         );
         let assembly = Assembly {
             store,
+            epoch,
             readers,
             searches_max: POOLS.searches,
             inbox: Arc::clone(&inbox),
@@ -295,12 +297,11 @@ fn listen_under_tls(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Optio
 }
 
 /// After this, no number is given out that an earlier start can have given out, whichever copy of the data this is.
-fn skip_numbers(store: &mut dyn Store, now: Timestamp) -> Result<(), StoreError> {
+fn skip_numbers(store: &mut dyn Store, epoch: Epoch, now: Timestamp) -> Result<(), StoreError> {
     let mut rng = [0; 4];
     SystemRng.fill(&mut rng);
     // The moment of the last commit is kept: the engine compares the clock with it.
     let (_, last) = store.last_commit()?;
-    let epoch = store.begin_epoch()?;
     store
         .commit(epoch, last, &[numbers::skip(now, u32::from_ne_bytes(rng))])
         .map(drop)

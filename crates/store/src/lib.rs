@@ -53,11 +53,10 @@ pub trait Store: Read {
     /// again. [`Error::StaleEpoch`] if a later writer has begun: nothing of this epoch is applied any more.
     fn commit(&mut self, epoch: Epoch, now: aldis_core::time::Timestamp, writes: &[Write]) -> Result<Committed, Error>;
 
-    /// Looks whether what has been committed is where the next start will look for it.
+    /// Looks whether what has been committed is where the next start will look for it. A store without files always
+    /// succeeds.
     ///
     /// # Errors
     /// [`Error::Replaced`] if it is not.
-    fn check(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
+    fn check(&mut self) -> Result<(), Error>;
 }

@@ -58,6 +58,10 @@ impl<S: Store, F: StoreFaults<S>> Store for FaultyStore<S, F> {
     fn commit(&mut self, epoch: Epoch, now: Timestamp, writes: &[Write]) -> Result<Committed, Error> {
         self.faults.commit(&mut self.store, epoch, now, writes)
     }
+
+    fn check(&mut self) -> Result<(), Error> {
+        self.store.check()
+    }
 }
 
 macro_rules! forward {

@@ -73,6 +73,7 @@ fn main() {
     let link = Arc::new(Sent::default());
     let engine = Engine::start(
         Ports {
+            epoch: store.begin_epoch().unwrap(),
             store: Box::new(store),
             link: Arc::clone(&link) as _,
             inbox: Arc::clone(&inbox),

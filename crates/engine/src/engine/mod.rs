@@ -78,6 +78,8 @@ pub enum Wake {
 pub struct Ports {
     /// Where everything is kept.
     pub store: Box<dyn Store>,
+    /// What [`Store::begin_epoch`] returned to this process: every commit carries it.
+    pub epoch: Epoch,
     /// The way to devices.
     pub link: Arc<dyn DeviceLink>,
     /// What callers and devices ask for.
@@ -126,6 +128,7 @@ impl Engine {
     pub fn start(ports: Ports, time: Reading) -> Result<Self, Error> {
         let Ports {
             mut store,
+            epoch,
             link,
             inbox,
             mut observers,
@@ -135,7 +138,6 @@ impl Engine {
         let (_, stored) = store.last_commit()?;
         let clock = time.now;
         let writes = first_writes(stored, clock);
-        let epoch = store.begin_epoch()?;
         let committed = store.commit(epoch, clock, &writes)?;
         for observer in &observers {
             observer.committed(&writes, &committed);

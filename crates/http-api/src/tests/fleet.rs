@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aldis_core::ids::DeviceNo;
 use aldis_core::task::Reply;
 use aldis_core::time::Clock as _;
-use aldis_store::DeviceRef;
+use aldis_store::{DeviceRef, Store};
 use axum::body::Body;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -58,9 +58,10 @@ impl Fleet {
         let inbox = Inbox::new(move || wake.notify_one());
         let link = Arc::new(Link::default());
         let mut built = None;
-        let world = World::built(settings, |store, clock, shared| {
+        let world = World::built(settings, |mut store, clock, shared| {
             let engine = Engine::start(
                 Ports {
+                    epoch: store.begin_epoch().unwrap(),
                     store: Box::new(store),
                     link: Arc::<Link>::clone(&link),
                     inbox: Arc::clone(&inbox),

@@ -8,7 +8,7 @@ use aldis_core::ids::{AppKey, OrgId};
 use aldis_core::text_file;
 use aldis_core::time::Timestamp;
 use aldis_store::rows::{AccessKey, Action, Actor, Organization, Role, Secret};
-use aldis_store::{Done, Error as StoreError, Store, Write};
+use aldis_store::{Done, Epoch, Error as StoreError, Store, Write};
 use serde::{Deserialize, Serialize};
 
 use aldis_app::Rng;
@@ -59,7 +59,13 @@ impl From<StoreError> for FirstStartError {
 
 /// Makes organization and key if there is none yet. The file is durable before the store knows the key: a start that is
 /// killed in between is finished by the next with the same file.
-pub(super) fn prepare(store: &mut dyn Store, dir: &Path, now: Timestamp, rng: &dyn Rng) -> Result<(), FirstStartError> {
+pub(super) fn prepare(
+    store: &mut dyn Store,
+    epoch: Epoch,
+    dir: &Path,
+    now: Timestamp,
+    rng: &dyn Rng,
+) -> Result<(), FirstStartError> {
     if !store.organizations()?.is_empty() {
         return Ok(());
     }
@@ -97,7 +103,6 @@ pub(super) fn prepare(store: &mut dyn Store, dir: &Path, now: Timestamp, rng: &d
         ),
         noted("key.create", key.app_key.0.clone(), Write::CreateKey(key)),
     ];
-    let epoch = store.begin_epoch()?;
     let committed = store.commit(epoch, now, &writes)?;
     if committed.done.iter().any(|done| matches!(done, Done::Refused(_))) {
         return Err(FirstStartError::Store(None));
@@ -195,7 +200,7 @@ mod tests {
     fn the_first_start_makes_a_key_that_only_its_owner_can_read_and_later_ones_leave_it() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = MemoryStore::default();
-        prepare(&mut store, dir.path(), Timestamp(1), &SystemRng).unwrap();
+        prepare(&mut store, Epoch::SOLE, dir.path(), Timestamp(1), &SystemRng).unwrap();
         let path = dir.path().join(KEY_FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let made = read(&path).unwrap().unwrap();
@@ -204,7 +209,7 @@ mod tests {
         }
         let key = store.access_key(&AppKey(made.app_key.clone())).unwrap().unwrap();
         assert_eq!((key.role, key.secret), (Role::Admin, made.app_secret));
-        prepare(&mut store, dir.path(), Timestamp(2), &SystemRng).unwrap();
+        prepare(&mut store, Epoch::SOLE, dir.path(), Timestamp(2), &SystemRng).unwrap();
         assert_eq!(read(&path).unwrap().unwrap().app_key, made.app_key);
     }
 
@@ -214,7 +219,7 @@ mod tests {
         let path = dir.path().join(KEY_FILE);
         let made = create(dir.path(), &path, &OrgId::from(FIRST_ORGANIZATION), &SystemRng).unwrap();
         let mut store = MemoryStore::default();
-        prepare(&mut store, dir.path(), Timestamp(1), &SystemRng).unwrap();
+        prepare(&mut store, Epoch::SOLE, dir.path(), Timestamp(1), &SystemRng).unwrap();
         assert!(store.access_key(&AppKey(made.app_key)).unwrap().is_some());
     }
 }

@@ -180,7 +180,7 @@ impl Drop for Quieting<'_> {
 
 #[cfg(test)]
 mod tests {
-    use aldis_store::Write;
+    use aldis_store::{Store, Write};
     use aldis_store_memory::MemoryStore;
 
     use super::*;
@@ -206,12 +206,13 @@ mod tests {
             move || signal.nudge()
         });
         let faults = Arc::new(Mutex::new(Faults::default()));
-        let store = FailingStore {
+        let mut store = FailingStore {
             store: MemoryStore::default(),
             faults: Arc::clone(&faults),
         };
         let clock = Arc::new(ServerClock::new(SystemTimes));
         let ports = Ports {
+            epoch: store.begin_epoch().unwrap(),
             store: Box::new(store),
             link: Arc::new(Nowhere),
             inbox: Arc::clone(&inbox),

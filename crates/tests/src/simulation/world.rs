@@ -254,7 +254,7 @@ impl World {
         self.disk.revive(&self.switch, std::mem::take(&mut self.power_lost));
         let presence: Arc<dyn Presence> = Arc::<Wires>::clone(&self.link);
         let Opened {
-            store,
+            mut store,
             reader,
             observer,
         } = self.disk.open(&self.switch);
@@ -269,6 +269,7 @@ impl World {
         let reading = self.clock.reading();
         let searched = Arc::clone(&reader);
         let assembly = Assembly {
+            epoch: store.begin_epoch().expect("the disk is well"),
             store,
             readers: Readers {
                 rows: Arc::clone(&reader),

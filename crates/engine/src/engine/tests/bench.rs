@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, TaskNo, WireId};
 use aldis_core::task::Reply;
 use aldis_core::time::Timestamp;
-use aldis_store::ReadQueues;
+use aldis_store::{ReadQueues, Store};
 use aldis_store_memory::MemoryStore;
 use parking_lot::Mutex;
 
@@ -358,11 +358,12 @@ fn engine(
     recorder: &Arc<Recorder>,
     time: Reading,
 ) -> Engine {
-    let store = FailingStore {
+    let mut store = FailingStore {
         store: store.clone(),
         faults: Arc::clone(faults),
     };
     let ports = Ports {
+        epoch: store.begin_epoch().unwrap(),
         store: Box::new(store),
         link: Arc::<FakeLink>::clone(link),
         inbox: Arc::clone(inbox),
