@@ -14,7 +14,13 @@ use super::binary::program;
 use super::{ROOT, tracked};
 
 /// Documents whose blocks run, and how many at least.
-const RUN: [(&str, usize); 2] = [("README.md", 3), ("docs/getting-started.md", 11)];
+const RUN: [(&str, usize); 3] = [
+    ("README.md", 3),
+    ("docs/getting-started.md", 11),
+    ("docs/device-guide.md", 3),
+];
+/// The guide whose first blocks start a server and register devices, and how many they are: other guides begin there.
+const BEGINNING: (&str, usize) = ("docs/getting-started.md", 2);
 /// A server accepts connections after this time, on a slow machine too.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Between two attempts to connect.
@@ -124,6 +130,8 @@ impl Reader {
             self.stop(name);
         }
         let text = self.with_ids(&block.text);
+        let text = text.replace("127.0.0.1 11883", &self.mqtt.replace(':', " "));
+        let text = text.replace("SECRET", &self.secret());
         if !block.background {
             return self.finish(&text, block.exit);
         }
@@ -169,6 +177,22 @@ impl Reader {
             let kind = if id.starts_with('8') { "job" } else { "task" };
             text.replace(id, &self.newest(kind))
         })
+    }
+
+    /// The secret of the first registered device, once there is one.
+    fn secret(&self) -> String {
+        let devices = fs::read_to_string(self.home.path().join("my-devices.csv")).unwrap_or_default();
+        let mut lines = devices.trim_start_matches('\u{feff}').lines();
+        let column = lines
+            .next()
+            .and_then(|names| names.split(',').position(|name| name == "deviceSecret"));
+        let cells = lines
+            .next()
+            .unwrap_or_default()
+            .split(',')
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        column.and_then(|column| cells.get(column).cloned()).unwrap_or_default()
     }
 
     fn newest(&self, kind: &str) -> String {
@@ -217,6 +241,10 @@ fn shell_blocks_run() {
         let run: Vec<&Block> = blocks.iter().filter(|block| block.not_run.is_none()).collect();
         assert!(run.len() >= least, "{path}: only {} blocks", run.len());
         let mut reader = Reader::new();
+        if path == "docs/device-guide.md" {
+            let (beginning, _) = self::blocks(&fs::read_to_string(Path::new(ROOT).join(BEGINNING.0)).unwrap());
+            beginning.iter().take(BEGINNING.1).for_each(|block| reader.run(block));
+        }
         for block in run {
             reader.run(block);
         }
