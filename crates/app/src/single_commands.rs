@@ -162,7 +162,7 @@ impl App {
     async fn task_of(&self, job: JobNo) -> Result<TaskNo, Error> {
         let detail = self.look_up(|store| store.job(job)).await?;
         let single = detail.filter(|detail| detail.job.single);
-        let first = single.and_then(|detail| detail.job.first_task);
+        let first = single.and_then(|detail| detail.job.range.first);
         first.ok_or_else(|| Error::missing("command", job.to_job_id()))
     }
 

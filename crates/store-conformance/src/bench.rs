@@ -304,7 +304,7 @@ pub(super) fn check_jobs(read: &dyn Read, org: &OrgId) {
         assert_eq!(job.counters, recount, "counters of {:?} are a recount", job.no);
         let cancelled_before = job.total.is_none() && job.cancel_mark > 0;
         assert_eq!(job.state, roll_up(job.total, &recount, cancelled_before), "{job:?}");
-        let expected = job.first_task.map_or(0, |first| first.0)..;
+        let expected = job.range.first.map_or(0, |first| first.0)..;
         assert!(
             rows.iter().zip(expected).all(|(task, no)| task.no == TaskNo(no)),
             "a job's rows follow each other: {rows:?}"

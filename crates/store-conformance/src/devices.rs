@@ -324,7 +324,7 @@ pub fn keys_of_a_deleted_device_name_another_device(bench: &mut Bench) {
     assert_eq!(bench.read().waiting(new).unwrap(), []);
     assert_eq!(bench.read().queued(&[new]).unwrap(), [vec![]]);
     assert_eq!(bench.task(tasks[0]).device, old);
-    assert_eq!(bench.job(job).allocated, 1);
+    assert_eq!(bench.job(job).range.allocated, 1);
     bench.delete_device(new);
     assert_eq!(bench.devices(&["d1"]), [DeviceNo(new.0 + 1)], "a second time as well");
 }

@@ -407,7 +407,7 @@ impl History {
         let job = self.rng.pick(&unwritten)?;
         let limit = 1 + usize::from(self.rng.one_in(2)) * 2;
         let members = self.model.members(&job, limit).unwrap();
-        let first = job.first_task?.0 + job.counters.written();
+        let first = job.range.first?.0 + job.counters.written();
         let mut tasks = Vec::new();
         for (no, facts) in (first..).zip(&members) {
             let born = Task::new(TaskNo(no), facts.device, self.now);

@@ -4,7 +4,7 @@ use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::job::{Counters, JobState};
 use aldis_core::task::{Event, State, Task};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{Job, JobDetail, Members, NewJob};
+use aldis_store::rows::{Job, JobDetail, Members, NewJob, TaskRange};
 use aldis_store::{Done, JobTasks, Refusal, Write};
 
 use super::bench::{ALL, Bench};
@@ -48,8 +48,7 @@ pub fn a_job_comes_back_as_described(bench: &mut Bench) {
             created: bench.now,
             state: JobState::Init,
             total: None,
-            first_task: None,
-            allocated: 0,
+            range: TaskRange::default(),
             tasks_created: bench.now,
             members,
             counters: Counters::default(),
@@ -79,7 +78,7 @@ pub fn a_device_list_has_its_rows_at_once(bench: &mut Bench) {
     assert_eq!(bench.rows(job, JobTasks::All), expected);
     let stored = bench.job(job);
     assert_eq!((stored.total, stored.state), (None, JobState::Init));
-    assert_eq!((stored.first_task, stored.allocated), (Some(TaskNo(1)), 3));
+    assert_eq!((stored.range.first, stored.range.allocated), (Some(TaskNo(1)), 3));
     assert_eq!(stored.counters.of(State::Init), 3);
     let next = bench.create(device_job(&listed[..1]));
     assert_eq!(bench.numbers(next), [TaskNo(4)]);

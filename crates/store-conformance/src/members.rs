@@ -24,7 +24,7 @@ fn slice(bench: &mut Bench, no: JobNo, limit: usize) -> Write {
     let job = bench.job(no);
     let now = bench.next_moment();
     let devices = facts(bench, no, limit);
-    let first = job.first_task.unwrap().0 + job.counters.written();
+    let first = job.range.first.unwrap().0 + job.counters.written();
     let tasks = (first..).zip(&devices).map(|(task, facts)| {
         let born = Task::new(TaskNo(task), facts.device, now);
         let step = step(&born, &job.rules(), Event::Due(&PRESENT), now).unwrap();
@@ -52,7 +52,7 @@ pub fn the_trigger_allocates_a_number_for_each_member(bench: &mut Bench) {
     assert_eq!(bench.trigger(job), 3);
     let stored = bench.job(job);
     assert_eq!((stored.total, stored.state), (Some(3), JobState::InProgress));
-    assert_eq!((stored.first_task, stored.allocated), (Some(TaskNo(4)), 3));
+    assert_eq!((stored.range.first, stored.range.allocated), (Some(TaskNo(4)), 3));
     assert_eq!((stored.counters.written(), stored.tasks_created), (0, bench.now));
     let number = bench.read().last_commit().unwrap().0;
     let fixed = stored.members.unwrap();
@@ -69,7 +69,7 @@ pub fn the_trigger_allocates_a_number_for_each_member(bench: &mut Bench) {
         [TaskNo(7)],
         "the numbers are taken, also before there are rows"
     );
-    assert_eq!(bench.job(earlier).first_task, Some(TaskNo(1)));
+    assert_eq!(bench.job(earlier).range.first, Some(TaskNo(1)));
 }
 
 pub fn a_product_without_members_is_finished_at_the_trigger(bench: &mut Bench) {
@@ -78,7 +78,7 @@ pub fn a_product_without_members_is_finished_at_the_trigger(bench: &mut Bench) {
     assert_eq!(bench.trigger(job), 0);
     let stored = bench.job(job);
     assert_eq!((stored.total, stored.state), (Some(0), JobState::Finished));
-    assert_eq!((stored.first_task, stored.allocated), (None, 0));
+    assert_eq!((stored.range.first, stored.range.allocated), (None, 0));
     assert_eq!(members(bench, job), []);
     bench.done(Write::DeleteJob { job, by: sample::by() });
 }

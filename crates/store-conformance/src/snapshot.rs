@@ -180,7 +180,7 @@ impl Lines<'_> {
             ] {
                 self.add("rows", (which, read.job_tasks(job, which, None, usize::MAX)?));
             }
-            let after = job.first_task;
+            let after = job.range.first;
             self.add("slice", read.job_tasks(job, JobTasks::All, after, 2)?);
             let members = read.members(job, usize::MAX)?;
             self.add("members", members);

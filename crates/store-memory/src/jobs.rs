@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::job::{Counters, JobState, roll_up};
 use aldis_core::task::{State, Task};
-use aldis_store::rows::{Actor, Idempotency, Job, JobDetail, JobText, Members, NewJob, TargetScope};
+use aldis_store::rows::{Actor, Idempotency, Job, JobDetail, JobText, Members, NewJob, TargetScope, TaskRange};
 use aldis_store::skipped;
 use aldis_store::status_names::verb;
 use aldis_store::{Done, Refusal};
@@ -68,7 +68,7 @@ impl Jobs {
     /// The job whose range a task number lies in, if it is not deleted.
     pub(super) fn of(&self, task: TaskNo) -> Option<&JobRow> {
         let (_, no) = self.by_first_task.range(..=task).next_back()?;
-        self.get(*no).filter(|row| row.job.owns(task))
+        self.get(*no).filter(|row| row.job.range.contains(task))
     }
 
     fn get_mut(&mut self, no: JobNo) -> Result<&mut JobRow, Refusal> {
@@ -88,8 +88,8 @@ impl Jobs {
     fn allocate(&mut self, no: JobNo, count: u64) {
         if let (1.., Some(row)) = (count, self.rows.get_mut(&no)) {
             let first = TaskNo(self.last_task + 1);
-            row.job.first_task = Some(first);
-            row.job.allocated = count;
+            row.job.range.first = Some(first);
+            row.job.range.allocated = count;
             self.by_first_task.insert(first, no);
             self.last_task += count;
         }
@@ -149,8 +149,7 @@ impl Contents {
             created: self.clock,
             state: JobState::Init,
             total: None,
-            first_task: None,
-            allocated: 0,
+            range: TaskRange::default(),
             tasks_created: self.clock,
             members,
             counters: Counters::default(),
@@ -175,7 +174,7 @@ impl Contents {
             return Err(Refusal::Unchanged);
         }
         let total = match &mut row.job.members {
-            None => row.job.allocated,
+            None => row.job.range.allocated,
             Some(members) => {
                 row.at_trigger = self.devices.mark();
                 members.trigger = Some(self.last);
@@ -250,7 +249,7 @@ impl Contents {
             self.tasks.remove(*task);
         }
         if slice.len() == rows.len() {
-            if let Some(first) = job.first_task {
+            if let Some(first) = job.range.first {
                 self.jobs.by_first_task.remove(&first);
             }
             self.jobs.rows.remove(&no);

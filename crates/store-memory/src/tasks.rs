@@ -39,10 +39,10 @@ impl Tasks {
 
     /// The numbers of a job's rows.
     pub(super) fn range_of(&self, job: &Job) -> Vec<TaskNo> {
-        let Some(first) = job.first_task else {
+        let Some(first) = job.range.first else {
             return Vec::new();
         };
-        let after_last = TaskNo(first.0 + job.allocated);
+        let after_last = TaskNo(first.0 + job.range.allocated);
         self.rows.range(first..after_last).map(|(no, _)| *no).collect()
     }
 

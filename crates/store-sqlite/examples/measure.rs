@@ -194,7 +194,7 @@ fn product_job(store: &mut SqliteStore, reader: &SqliteReader, devices: usize) -
     });
     let mut reading = std::time::Duration::ZERO;
     timed("members and rows, slices of 10,000", devices, || {
-        let mut next = reader.job(no).unwrap().unwrap().job.first_task.unwrap();
+        let mut next = reader.job(no).unwrap().unwrap().job.range.first.unwrap();
         loop {
             let job = reader.job(no).unwrap().unwrap().job;
             let start = Instant::now();
@@ -251,7 +251,7 @@ fn steps(store: &mut SqliteStore, reader: &SqliteReader, no: JobNo, rows: usize)
     let mut tasks = reader.job_tasks(&job, JobTasks::All, None, usize::MAX).unwrap();
     // A multiplicative walk: every row once, neighbours far apart.
     let count = tasks.len() as u64;
-    tasks.sort_by_key(|task| (task.no.0 - job.first_task.unwrap().0).wrapping_mul(2_654_435_761) % count.max(1));
+    tasks.sort_by_key(|task| (task.no.0 - job.range.first.unwrap().0).wrapping_mul(2_654_435_761) % count.max(1));
     tasks.truncate(40_000);
     let writes: Vec<Vec<StepWrite>> = tasks
         .chunks(rows)

@@ -8,7 +8,7 @@ use aldis_core::job::{self, Counters, JobState};
 use aldis_core::policy::{Policy, Retry};
 use aldis_core::task::State;
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{CommitNo, Job, Members};
+use aldis_store::rows::{CommitNo, Job, Members, TaskRange};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,8 +34,7 @@ pub(crate) struct JobRow {
     pub(crate) org: OrgId,
     pub(crate) state: JobState,
     pub(crate) total: Option<u64>,
-    pub(crate) first_task: Option<TaskNo>,
-    pub(crate) allocated: u64,
+    pub(crate) range: TaskRange,
     pub(crate) release: Timestamp,
     pub(crate) created: Timestamp,
     pub(crate) tasks_created: Timestamp,
@@ -64,8 +63,10 @@ impl JobRow {
         let org = OrgId(cells.get("org")?);
         let state = cells.choice("state", &JobState::ALL)?;
         let total = cells.optional_number("total")?;
-        let first_task = cells.optional_number("first_task")?.map(TaskNo);
-        let allocated = cells.number("allocated")?;
+        let range = TaskRange {
+            first: cells.optional_number("first_task")?.map(TaskNo),
+            allocated: cells.number("allocated")?,
+        };
         let _written: i64 = cells.get("written")?;
         let (release, created, tasks_created) = (
             cells.time("release")?,
@@ -83,8 +84,7 @@ impl JobRow {
             org,
             state,
             total,
-            first_task,
-            allocated,
+            range,
             release,
             created,
             tasks_created,
@@ -110,8 +110,7 @@ impl JobRow {
             created: self.created,
             state: self.state,
             total: self.total,
-            first_task: self.first_task,
-            allocated: self.allocated,
+            range: self.range,
             tasks_created: self.tasks_created,
             members: self.members.map(|members| members.is),
             counters: self.counters,
@@ -127,20 +126,14 @@ impl JobRow {
         job::roll_up(self.total, &self.counters, self.cancel_mark > 0)
     }
 
-    /// Whether `task` lies in the job's range.
-    pub(crate) fn owns(&self, task: TaskNo) -> bool {
-        self.first_task
-            .is_some_and(|first| task.0 >= first.0 && task.0 - first.0 < self.allocated)
-    }
-
     /// Counts a task that has come to `to`, from `from` if it had been counted before.
     pub(crate) fn count(&mut self, task: TaskNo, from: Option<State>, to: State) {
         if let Some(from) = from {
             self.counters.add(from, -1);
         }
         self.counters.add(to, 1);
-        if has_shards(self.allocated) {
-            let first = self.first_task.map_or(0, |first| first.0);
+        if has_shards(self.range.allocated) {
+            let first = self.range.first.map_or(0, |first| first.0);
             self.shards.note(task.0.saturating_sub(first), from, to);
         }
     }
@@ -182,8 +175,8 @@ impl JobRow {
             int(self.no.0),
             int(self.state as u64),
             self.total.map(int),
-            self.first_task.map(|no| int(no.0)),
-            int(self.allocated),
+            self.range.first.map(|no| int(no.0)),
+            int(self.range.allocated),
             int(self.counters.written()),
             self.tasks_created.0,
             self.cancel_mark,

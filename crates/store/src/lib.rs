@@ -19,6 +19,7 @@ mod read;
 pub mod rows;
 mod slots;
 pub mod status_names;
+mod task_range;
 mod write;
 
 pub use budget::Budget;

@@ -15,6 +15,8 @@ use aldis_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::task_range::TaskRange;
+
 /// A commit's number; later commits have larger ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CommitNo(pub u64);
@@ -395,10 +397,8 @@ pub struct Job {
     pub state: JobState,
     /// How many tasks it has; `None` before the trigger. (A device list's INIT rows exist before.)
     pub total: Option<u64>,
-    /// Its first task's number; `None` while none is allocated, so also for a job without any member.
-    pub first_task: Option<TaskNo>,
-    /// How many task numbers are allocated from `first_task` on.
-    pub allocated: u64,
+    /// The numbers of its tasks.
+    pub range: TaskRange,
     /// When its tasks were created: with the job, or for whole products at its trigger.
     pub tasks_created: Timestamp,
     /// For whole products: which members are still to be written.
@@ -430,13 +430,6 @@ impl Job {
     #[must_use]
     pub fn is_written(&self) -> bool {
         self.total.is_some_and(|total| self.counters.written() >= total)
-    }
-
-    /// Whether `task` lies in the job's range.
-    #[must_use]
-    pub fn owns(&self, task: TaskNo) -> bool {
-        self.first_task
-            .is_some_and(|first| task.0 >= first.0 && task.0 - first.0 < self.allocated)
     }
 }
 

@@ -32,7 +32,7 @@ impl Turn<'_> {
         let Some(job) = self.jobs().get(no).cloned() else {
             return Ok(());
         };
-        let (Some(first), Some(members)) = (job.first_task, &job.members) else {
+        let (Some(first), Some(members)) = (job.range.first, &job.members) else {
             return Ok(());
         };
         let facts = self.store().members(&job, limit)?;

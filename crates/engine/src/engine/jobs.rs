@@ -33,7 +33,7 @@ impl Jobs {
     /// Adds a job, or replaces its row by a newer one.
     pub(super) fn add(&mut self, job: Job) {
         self.forget(job.no);
-        if let Some(first) = job.first_task {
+        if let Some(first) = job.range.first {
             self.ranges.insert(first, job.no);
         }
         if !job.deleted && job.state != JobState::Finished {
@@ -48,7 +48,7 @@ impl Jobs {
     pub(super) fn forget(&mut self, no: JobNo) {
         self.reservations.release(no);
         let Some(job) = self.known.remove(&no) else { return };
-        if let Some(first) = job.first_task {
+        if let Some(first) = job.range.first {
             self.ranges.remove(&first);
         }
         self.triggers.remove(&(job.release, no));
@@ -82,7 +82,7 @@ impl Jobs {
     /// The job that owns a task.
     pub(super) fn of(&self, task: TaskNo) -> Option<&Job> {
         let (_, no) = self.ranges.range(..=task).next_back()?;
-        self.known.get(no).filter(|job| job.owns(task))
+        self.known.get(no).filter(|job| job.range.contains(task))
     }
 
     /// Jobs whose trigger has come, the earliest of each organization first, one organization after the other. At least
@@ -100,7 +100,7 @@ impl Jobs {
             && let Some(no) = self.due.pop()
         {
             if self.to_trigger.remove(&no) {
-                rows += self.known.get(&no).map_or(0, |job| job.allocated.max(1));
+                rows += self.known.get(&no).map_or(0, |job| job.range.allocated.max(1));
                 taken.push(no);
             }
         }
@@ -135,7 +135,7 @@ impl Jobs {
     /// The tasks that are to get them.
     pub(super) fn tasks_with_reservation(&self, device: DeviceNo) -> impl Iterator<Item = TaskNo> {
         let jobs = self.reservations.jobs(device).filter_map(|no| self.known.get(&no));
-        jobs.filter_map(|job| job.first_task)
+        jobs.filter_map(|job| job.range.first)
     }
 
     #[cfg(test)]

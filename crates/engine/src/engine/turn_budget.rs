@@ -63,7 +63,7 @@ impl TurnBudget {
 
 /// A job for single devices: in a short turn their events come first.
 pub(super) fn is_for_few(job: &Job) -> bool {
-    job.members.is_none() && job.allocated <= FEW
+    job.members.is_none() && job.range.allocated <= FEW
 }
 
 fn is_about_few(request: &WriterRequest) -> bool {

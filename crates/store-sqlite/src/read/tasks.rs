@@ -131,7 +131,7 @@ pub(super) fn of_job(
     let Some(job) = jobs::row(conn, job)?.filter(|job| !job.deleted) else {
         return Ok(Vec::new());
     };
-    let Some(first) = job.first_task else {
+    let Some(first) = job.range.first else {
         return Ok(Vec::new());
     };
     let from = after.map_or(first.0, |after| first.0.max(after.0 + 1));
@@ -140,7 +140,7 @@ pub(super) fn of_job(
         "SELECT {COLUMNS} FROM task NOT INDEXED WHERE id >= ?1 AND id < ?2 AND {} ORDER BY id LIMIT ?3",
         condition(which)
     );
-    let end = int(first.0 + job.allocated);
+    let end = int(first.0 + job.range.allocated);
     sql::all(conn, &sql, params![int(from), end, int(limit as u64)], |row| {
         task_row::read(&mut Cells::new(row, "task"), job.release)
     })

@@ -40,7 +40,7 @@ impl Batch<'_> {
         for index in order {
             let step = &steps[index];
             let row = match self.jobs.live(self.conn, step.job) {
-                Ok(row) if row.owns(step.task.no) => row,
+                Ok(row) if row.range.contains(step.task.no) => row,
                 Ok(_) | Err(Stop::Refused(_)) => continue,
                 Err(failed) => return Err(failed),
             };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aldis_core::ids::{DeviceNo, JobNo, ProductKey, TaskNo};
 use aldis_core::job::{Counters, JobState};
 use aldis_core::task::{State, Task};
-use aldis_store::rows::{Actor, Idempotency, Members, NewJob, TargetScope};
+use aldis_store::rows::{Actor, Idempotency, Members, NewJob, TargetScope, TaskRange};
 use aldis_store::status_names::verb;
 use aldis_store::{Done, Refusal};
 use rusqlite::params;
@@ -79,8 +79,7 @@ impl Batch<'_> {
             org: new.org.clone(),
             state: JobState::Init,
             total: None,
-            first_task: None,
-            allocated: 0,
+            range: TaskRange::default(),
             release: new.release,
             created: self.now,
             tasks_created: self.now,
@@ -101,14 +100,14 @@ impl Batch<'_> {
     /// Gives a job its tasks' numbers.
     fn allocate(&mut self, row: &mut JobRow, count: u64) {
         if count > 0 {
-            row.first_task = Some(TaskNo(self.next.task));
-            row.allocated = count;
+            row.range.first = Some(TaskNo(self.next.task));
+            row.range.allocated = count;
             self.next.task += count;
         }
     }
 
     fn write_device_list(&self, row: &mut JobRow, devices: &[DeviceNo]) -> Result<()> {
-        let first = row.first_task.map_or(0, |first| first.0);
+        let first = row.range.first.map_or(0, |first| first.0);
         let mut insert = self.conn.prepare_cached(task_row::INSERT)?;
         for (no, device) in (first..).zip(devices) {
             let task = Task::new(TaskNo(no), *device, self.now);
@@ -127,7 +126,7 @@ impl Batch<'_> {
             self.allocate(&mut row, count);
             row.tasks_created = self.now;
         }
-        let total = row.allocated;
+        let total = row.range.allocated;
         row.total = Some(total);
         *self.jobs.live(self.conn, no)? = row;
         Ok(Done::Count(total))
@@ -190,8 +189,8 @@ impl Batch<'_> {
             .any(self.conn, no)?
             .filter(|row| row.deleted)
             .ok_or(Refusal::Missing)?;
-        let (first, end) = match row.first_task {
-            Some(first) => (int(first.0), int(first.0 + row.allocated)),
+        let (first, end) = match row.range.first {
+            Some(first) => (int(first.0), int(first.0 + row.range.allocated)),
             None => (0, 0),
         };
         let sql = "SELECT max(id), count(*) FROM

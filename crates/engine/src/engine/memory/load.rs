@@ -99,7 +99,7 @@ impl Memory {
 fn reserved_places(store: &dyn ReadJobs, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
     let untriggered = |job: &&Job| job.single && job.policy.ttl_ms > 0 && job.total.is_none() && job.cancel_mark == 0;
     let kept = at_work.iter().filter(untriggered).filter(|job| !job.deleted);
-    let (jobs, tasks): (Vec<JobNo>, Vec<TaskNo>) = kept.filter_map(|job| Some((job.no, job.first_task?))).unzip();
+    let (jobs, tasks): (Vec<JobNo>, Vec<TaskNo>) = kept.filter_map(|job| Some((job.no, job.range.first?))).unzip();
     if tasks.is_empty() {
         return Ok(Vec::new());
     }

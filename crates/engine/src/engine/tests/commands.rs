@@ -55,7 +55,7 @@ fn create(bench: &mut Bench, device: DeviceNo) -> Option<JobNo> {
 }
 
 fn task_of(bench: &Bench, job: JobNo) -> TaskNo {
-    bench.job(job).first_task.unwrap()
+    bench.job(job).range.first.unwrap()
 }
 
 /// Everything that was accepted waits.
