@@ -78,7 +78,7 @@ impl App {
             command: accepted.command,
             policy: draft.policy,
             devices: accepted.devices,
-            idempotency: idempotency,
+            idempotency,
             by: caller.actor(),
         };
         self.store_job(job).await
