@@ -302,7 +302,7 @@ pub(super) fn check_jobs(read: &dyn Read, org: &OrgId) {
             recount.add(task.state, 1);
         }
         assert_eq!(job.counters, recount, "counters of {:?} are a recount", job.no);
-        let cancelled_before = job.total.is_none() && job.cancel_mark > 0;
+        let cancelled_before = job.total.is_none() && job.cancels.made > 0;
         assert_eq!(job.state, roll_up(job.total, &recount, cancelled_before), "{job:?}");
         let expected = job.range.first.map_or(0, |first| first.0)..;
         assert!(

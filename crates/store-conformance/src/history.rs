@@ -383,7 +383,7 @@ impl History {
     /// A job triggers; the rows of a device list become due with it.
     fn trigger(&mut self) -> Vec<Write> {
         let now = self.now;
-        let due = self.jobs(|job| job.total.is_none() && job.cancel_mark == 0 && job.release <= now);
+        let due = self.jobs(|job| job.total.is_none() && job.cancels.made == 0 && job.release <= now);
         let Some(job) = self.rng.pick(&due) else {
             return Vec::new();
         };
@@ -522,7 +522,7 @@ impl History {
                 let job = self.rng.pick(&all)?;
                 Write::SettledJob {
                     job: job.no,
-                    mark: job.cancel_mark,
+                    mark: job.cancels.made,
                 }
             }
             1 => {

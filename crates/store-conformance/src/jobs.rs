@@ -4,7 +4,7 @@ use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::job::{Counters, JobState};
 use aldis_core::task::{Event, State, Task};
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{Job, JobDetail, Members, NewJob, TaskRange};
+use aldis_store::rows::{Cancels, Job, JobDetail, Members, NewJob, TaskRange};
 use aldis_store::{Done, JobTasks, Refusal, Write};
 
 use super::bench::{ALL, Bench};
@@ -52,8 +52,7 @@ pub fn a_job_comes_back_as_described(bench: &mut Bench) {
             tasks_created: bench.now,
             members,
             counters: Counters::default(),
-            cancel_mark: 0,
-            settled_mark: 0,
+            cancels: Cancels::default(),
             deleted: false,
             single: false,
         };
@@ -163,7 +162,7 @@ pub fn a_job_is_cancelled_as_a_whole_no_more_often_than_its_mark_can_count(bench
         "every one up to the last"
     );
     bench.refused(cancel(job), Refusal::Full);
-    assert_eq!(bench.job(job).cancel_mark, u16::MAX);
+    assert_eq!(bench.job(job).cancels.made, u16::MAX);
 }
 
 pub fn a_cancel_counts_what_it_can_still_stop(bench: &mut Bench) {
@@ -186,7 +185,7 @@ pub fn a_cancel_counts_what_it_can_still_stop(bench: &mut Bench) {
     // Published, between retries, queued; not the running one, nor what is final.
     assert_eq!(bench.one(cancel(job)), Done::Count(3));
     let stored = bench.job(job);
-    assert_eq!((stored.cancel_mark, stored.settled_mark), (1, 0));
+    assert_eq!((stored.cancels.made, stored.cancels.settled), (1, 0));
     assert_eq!(bench.task(tasks[5]).state, State::Queued, "rows are settled by steps");
     bench.refused(cancel(JobNo(99)), Refusal::Missing);
     let deleted = bench.create(device_job(&devices));
@@ -227,7 +226,7 @@ pub fn a_cancel_stays_at_work_until_it_is_settled(bench: &mut Bench) {
     assert_eq!(at_work(bench), 1, "the second cancel is not settled");
     bench.done(Write::SettledJob { job, mark: 2 });
     assert_eq!(at_work(bench), 0);
-    assert_eq!(bench.job(job).settled_mark, 2);
+    assert_eq!(bench.job(job).cancels.settled, 2);
     bench.refused(
         Write::SettledJob {
             job: JobNo(99),

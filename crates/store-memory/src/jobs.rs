@@ -6,7 +6,9 @@ use std::sync::Arc;
 use aldis_core::ids::{DeviceNo, JobNo, TaskNo};
 use aldis_core::job::{Counters, JobState, roll_up};
 use aldis_core::task::{State, Task};
-use aldis_store::rows::{Actor, Idempotency, Job, JobDetail, JobText, Members, NewJob, TargetScope, TaskRange};
+use aldis_store::rows::{
+    Actor, Cancels, Idempotency, Job, JobDetail, JobText, Members, NewJob, TargetScope, TaskRange,
+};
 use aldis_store::skipped;
 use aldis_store::status_names::verb;
 use aldis_store::{Done, Refusal};
@@ -42,7 +44,7 @@ impl JobRow {
     /// Keeps the state what the rest makes it.
     fn roll_up(&mut self) {
         let job = &mut self.job;
-        job.state = roll_up(job.total, &job.counters, job.cancel_mark > 0 && job.total.is_none());
+        job.state = roll_up(job.total, &job.counters, job.cancels.any() && job.total.is_none());
     }
 }
 
@@ -153,8 +155,7 @@ impl Contents {
             tasks_created: self.clock,
             members,
             counters: Counters::default(),
-            cancel_mark: 0,
-            settled_mark: 0,
+            cancels: Cancels::default(),
             deleted: false,
             single: new.text.targets.is_single(),
         }
@@ -170,7 +171,7 @@ impl Contents {
 
     pub(super) fn trigger_job(&mut self, no: JobNo) -> Applied {
         let row = self.jobs.get_mut(no)?;
-        if row.job.total.is_some() || row.job.cancel_mark > 0 {
+        if row.job.total.is_some() || row.job.cancels.any() {
             return Err(Refusal::Unchanged);
         }
         let total = match &mut row.job.members {
@@ -208,13 +209,13 @@ impl Contents {
     pub(super) fn cancel_job(&mut self, no: JobNo, by: &Actor) -> Applied {
         let row = self.jobs.get_mut(no)?;
         let job = &mut row.job;
-        if job.cancel_mark == u16::MAX {
+        if job.cancels.is_full() {
             return Err(Refusal::Full);
         }
         let unwritten = job.total.unwrap_or(0).saturating_sub(job.counters.written());
         let cancellable = State::ALL.into_iter().filter(|state| state.is_cancellable());
         let eligible = unwritten + cancellable.map(|state| job.counters.of(state)).sum::<u64>();
-        job.cancel_mark += 1;
+        job.cancels.made += 1;
         row.roll_up();
         let org = row.job.org.clone();
         self.act(org, verb::CANCEL_JOB, no.to_job_id(), by);
@@ -223,7 +224,7 @@ impl Contents {
 
     pub(super) fn settled_job(&mut self, no: JobNo, mark: u16) -> Applied {
         let job = &mut self.jobs.get_mut(no)?.job;
-        job.settled_mark = job.settled_mark.max(mark);
+        job.cancels.settled = job.cancels.settled.max(mark);
         Ok(Done::Yes)
     }
 

@@ -8,7 +8,7 @@ use aldis_core::job::{self, Counters, JobState};
 use aldis_core::policy::{Policy, Retry};
 use aldis_core::task::State;
 use aldis_core::time::Timestamp;
-use aldis_store::rows::{CommitNo, Job, Members, TaskRange};
+use aldis_store::rows::{Cancels, CommitNo, Job, Members, TaskRange};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -39,8 +39,7 @@ pub(crate) struct JobRow {
     pub(crate) created: Timestamp,
     pub(crate) tasks_created: Timestamp,
     pub(crate) policy: Policy,
-    pub(crate) cancel_mark: u16,
-    pub(crate) settled_mark: u16,
+    pub(crate) cancels: Cancels,
     pub(crate) deleted: bool,
     pub(crate) single: bool,
     pub(crate) members: Option<MemberRow>,
@@ -74,7 +73,10 @@ impl JobRow {
             cells.time("tasks_created")?,
         );
         let policy = read_policy(&mut cells)?;
-        let (cancel_mark, settled_mark) = (cells.number("cancel_mark")?, cells.number("settled_mark")?);
+        let cancels = Cancels {
+            made: cells.number("cancel_mark")?,
+            settled: cells.number("settled_mark")?,
+        };
         let deleted = cells.flag("deleted")?;
         let single = cells.flag("single")?;
         let members = read_members(&mut cells)?;
@@ -89,8 +91,7 @@ impl JobRow {
             created,
             tasks_created,
             policy,
-            cancel_mark,
-            settled_mark,
+            cancels,
             deleted,
             single,
             members,
@@ -114,8 +115,7 @@ impl JobRow {
             tasks_created: self.tasks_created,
             members: self.members.map(|members| members.is),
             counters: self.counters,
-            cancel_mark: self.cancel_mark,
-            settled_mark: self.settled_mark,
+            cancels: self.cancels,
             deleted: self.deleted,
             single: self.single,
         }
@@ -123,7 +123,7 @@ impl JobRow {
 
     /// The state that the rest amounts to.
     pub(crate) fn roll_up(&self) -> JobState {
-        job::roll_up(self.total, &self.counters, self.cancel_mark > 0)
+        job::roll_up(self.total, &self.counters, self.cancels.any())
     }
 
     /// Counts a task that has come to `to`, from `from` if it had been counted before.
@@ -179,8 +179,8 @@ impl JobRow {
             int(self.range.allocated),
             int(self.counters.written()),
             self.tasks_created.0,
-            self.cancel_mark,
-            self.settled_mark,
+            self.cancels.made,
+            self.cancels.settled,
             self.deleted,
             members
                 .and_then(|members| members.is.trigger)

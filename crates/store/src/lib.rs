@@ -9,6 +9,7 @@
 //! `aldis-store-memory` is the model; every driver passes the suite of `aldis-store-conformance`.
 
 mod budget;
+mod cancels;
 mod driver;
 mod epoch;
 mod error;

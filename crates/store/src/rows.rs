@@ -15,6 +15,7 @@ use aldis_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::cancels::Cancels;
 pub use crate::task_range::TaskRange;
 
 /// A commit's number; later commits have larger ones.
@@ -405,10 +406,8 @@ pub struct Job {
     pub members: Option<Members>,
     /// How many tasks are in each state; unwritten ones only show in `total`.
     pub counters: Counters,
-    /// How often it was cancelled as a whole.
-    pub cancel_mark: u16,
-    /// The cancel mark that all rows have been settled under.
-    pub settled_mark: u16,
+    /// Cancels of the whole job.
+    pub cancels: Cancels,
     /// Deleted: gone from the API, rows still to be purged.
     pub deleted: bool,
     /// It is a single command: one task, and searches for jobs pass it over.
@@ -422,7 +421,7 @@ impl Job {
         Rules {
             release: self.release,
             policy: self.policy,
-            cancel_mark: self.cancel_mark,
+            cancel_mark: self.cancels.made,
         }
     }
 

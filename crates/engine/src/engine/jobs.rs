@@ -71,7 +71,7 @@ impl Jobs {
     /// The job has been cancelled as a whole once more.
     pub(super) fn raise_cancel_mark(&mut self, no: JobNo) {
         if let Some(job) = self.known.get_mut(&no) {
-            job.cancel_mark += 1;
+            job.cancels.made += 1;
         }
     }
 

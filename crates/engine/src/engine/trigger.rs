@@ -24,7 +24,7 @@ impl Turn<'_> {
 
     fn trigger_job(&mut self, no: JobNo) -> Result<(), Error> {
         self.release_place(no);
-        let Some(job) = self.jobs().get(no).filter(|job| job.cancel_mark == 0) else {
+        let Some(job) = self.jobs().get(no).filter(|job| !job.cancels.any()) else {
             return Ok(());
         };
         let rows = match job.members {

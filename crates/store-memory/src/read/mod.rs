@@ -82,7 +82,7 @@ impl Contents {
 }
 
 pub(super) fn is_at_work(job: &Job) -> bool {
-    job.state != JobState::Finished || job.cancel_mark > job.settled_mark || job.deleted
+    job.state != JobState::Finished || job.cancels.are_pending() || job.deleted
 }
 
 pub(super) fn is_wanted(which: JobTasks, task: &Task) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aldis_core::ids::{DeviceNo, JobNo, ProductKey, TaskNo};
 use aldis_core::job::{Counters, JobState};
 use aldis_core::task::{State, Task};
-use aldis_store::rows::{Actor, Idempotency, Members, NewJob, TargetScope, TaskRange};
+use aldis_store::rows::{Actor, Cancels, Idempotency, Members, NewJob, TargetScope, TaskRange};
 use aldis_store::status_names::verb;
 use aldis_store::{Done, Refusal};
 use rusqlite::params;
@@ -84,8 +84,7 @@ impl Batch<'_> {
             created: self.now,
             tasks_created: self.now,
             policy: new.policy,
-            cancel_mark: 0,
-            settled_mark: 0,
+            cancels: Cancels::default(),
             deleted: false,
             single: new.text.targets.is_single(),
             members: members.map(|is| MemberRow {
@@ -119,7 +118,7 @@ impl Batch<'_> {
 
     pub(super) fn trigger_job(&mut self, no: JobNo) -> Applied {
         let row = self.jobs.live(self.conn, no)?;
-        refuse_if(row.total.is_some() || row.cancel_mark > 0, Refusal::Unchanged)?;
+        refuse_if(row.total.is_some() || row.cancels.any(), Refusal::Unchanged)?;
         let mut row = row.clone();
         if row.members.is_some() {
             let count = self.fix_members(&mut row)?;
@@ -158,11 +157,11 @@ impl Batch<'_> {
 
     pub(super) fn cancel_job(&mut self, no: JobNo, by: &Actor) -> Applied {
         let row = self.jobs.live(self.conn, no)?;
-        refuse_if(row.cancel_mark == u16::MAX, Refusal::Full)?;
+        refuse_if(row.cancels.is_full(), Refusal::Full)?;
         let unwritten = row.total.unwrap_or(0).saturating_sub(row.counters.written());
         let cancellable = State::ALL.into_iter().filter(|state| state.is_cancellable());
         let eligible = unwritten + cancellable.map(|state| row.counters.of(state)).sum::<u64>();
-        row.cancel_mark += 1;
+        row.cancels.made += 1;
         let org = row.org.clone();
         self.act(&org, verb::CANCEL_JOB, &no.to_job_id(), by)?;
         Ok(Done::Count(eligible))
@@ -170,7 +169,7 @@ impl Batch<'_> {
 
     pub(super) fn settled_job(&mut self, no: JobNo, mark: u16) -> Applied {
         let row = self.jobs.live(self.conn, no)?;
-        row.settled_mark = row.settled_mark.max(mark);
+        row.cancels.settled = row.cancels.settled.max(mark);
         Ok(Done::Yes)
     }
 

@@ -98,7 +98,7 @@ impl Memory {
         let Some(detail) = store.job(no)? else { return Ok(()) };
         let settle = Bulk::Settle {
             job: no,
-            mark: detail.job.cancel_mark,
+            mark: detail.job.cancels.made,
             after: None,
         };
         self.bulk.push(&detail.job.org, settle);

@@ -50,10 +50,10 @@ impl Memory {
             self.bulk.push(&job.org, Bulk::Purge { job: no });
             return;
         }
-        if job.cancel_mark > job.settled_mark {
+        if job.cancels.are_pending() {
             let settle = Bulk::Settle {
                 job: no,
-                mark: job.cancel_mark,
+                mark: job.cancels.made,
                 after: None,
             };
             self.bulk.push(&job.org, settle);
@@ -97,7 +97,7 @@ impl Memory {
 /// Single commands that may wait and have not triggered: stored by the last commit before a start, or before one that
 /// failed.
 fn reserved_places(store: &dyn ReadJobs, at_work: &[Job]) -> Result<Vec<(JobNo, DeviceNo)>, Error> {
-    let untriggered = |job: &&Job| job.single && job.policy.ttl_ms > 0 && job.total.is_none() && job.cancel_mark == 0;
+    let untriggered = |job: &&Job| job.single && job.policy.ttl_ms > 0 && job.total.is_none() && !job.cancels.any();
     let kept = at_work.iter().filter(untriggered).filter(|job| !job.deleted);
     let (jobs, tasks): (Vec<JobNo>, Vec<TaskNo>) = kept.filter_map(|job| Some((job.no, job.range.first?))).unzip();
     if tasks.is_empty() {

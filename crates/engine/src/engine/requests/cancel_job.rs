@@ -18,7 +18,7 @@ impl Turn<'_> {
             refuse(answer, Refusal::Missing);
             return Ok(());
         }
-        if self.jobs().get(no).is_some_and(|job| job.cancel_mark == u16::MAX) {
+        if self.jobs().get(no).is_some_and(|job| job.cancels.is_full()) {
             refuse(answer, Refusal::Full);
             return Ok(());
         }

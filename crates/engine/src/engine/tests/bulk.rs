@@ -44,7 +44,7 @@ fn a_whole_products_job_is_written_and_cancelled_and_purged_in_slices() {
     assert!(count(&mut bench) >= 3);
     assert_eq!(bench.job(job).counters.of(State::Cancelled), 25_000);
     assert_eq!(
-        (bench.job_state(job), bench.job(job).settled_mark),
+        (bench.job_state(job), bench.job(job).cancels.settled),
         (JobState::Finished, 1)
     );
 

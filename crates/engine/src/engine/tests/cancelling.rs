@@ -39,10 +39,10 @@ fn a_whole_job_is_cancelled_by_one_mark() {
     assert_eq!(bench.deliver(), [], "nothing of it is sent any more, settled or not");
     assert_eq!(bench.faults.lock().tried, tried + 1);
     assert_eq!(answered.blocking_recv().unwrap().unwrap().eligible, 3);
-    assert_eq!(bench.job(job).cancel_mark, 1, "one commit");
+    assert_eq!(bench.job(job).cancels.made, 1, "one commit");
     assert_eq!(bench.sent(), []);
     assert_eq!(bench.job_state(job), JobState::Finished);
-    assert_eq!(bench.job(job).settled_mark, 1);
+    assert_eq!(bench.job(job).cancels.settled, 1);
 }
 
 #[test]
@@ -171,9 +171,9 @@ fn a_mark_that_was_not_settled_before_the_process_died_is_settled_by_the_next() 
     let job = bench.create(bench.new_job(&bench.devices.clone(), WAITING));
     let _answered = bench.request(|answer| WriterRequest::CancelJob { job, by: by(), answer });
     bench.turn();
-    assert!(bench.job(job).settled_mark < bench.job(job).cancel_mark);
+    assert!(bench.job(job).cancels.settled < bench.job(job).cancels.made);
     bench.restart();
     bench.settle();
     assert_eq!(bench.job(job).counters.of(State::Cancelled), 2);
-    assert_eq!(bench.job(job).settled_mark, 1);
+    assert_eq!(bench.job(job).cancels.settled, 1);
 }

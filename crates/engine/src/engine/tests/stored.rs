@@ -123,7 +123,7 @@ fn check_counters(job: &Job, tasks: &[Task]) {
         recount.add(task.state, 1);
     }
     assert_eq!(job.counters, recount, "counters are a recount of {:?}", job.no);
-    let cancelled_before = job.cancel_mark > 0 && job.total.is_none();
+    let cancelled_before = job.cancels.made > 0 && job.total.is_none();
     assert_eq!(
         job.state,
         roll_up(job.total, &recount, cancelled_before),
