@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use rmqtt_codec::v3::{Connect, ConnectAckReason};
 use serde_json::{Map, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 use crate::admission::{Admission, Admitted};
@@ -34,6 +34,11 @@ use aldis_test_support::{FailingStore, Faults};
 pub(super) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 /// Longer than anything here takes, shorter than a test run's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The receive buffer of a narrow socket.
+const NARROW_BYTES: u32 = 4096;
+/// The send buffer of the server's sockets.
+const SENT_BYTES: usize = 64 * 1024;
 
 struct StoppedClock;
 
@@ -90,6 +95,10 @@ impl Bench {
         });
         tokio::spawn(write(store, inbox, woken, report));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // What a device does not read waits in the server, not in its system: connections inherit the size.
+        socket2::SockRef::from(&listener)
+            .set_send_buffer_size(SENT_BYTES)
+            .unwrap();
         let mqtt = listener.local_addr().unwrap();
         let gateway = Gateway::new(
             app.clone(),
@@ -167,9 +176,21 @@ impl Bench {
         Socket(TcpStream::connect(self.mqtt).await.unwrap())
     }
 
+    /// A socket whose system takes little before it is read: what is not read soon waits at the server.
+    pub(super) async fn narrow_socket(&self) -> Socket {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(NARROW_BYTES).unwrap();
+        Socket(socket.connect(self.mqtt).await.unwrap())
+    }
+
     /// A device that is in, and its session.
     pub(super) async fn device(&mut self, key: &str) -> (Socket, SessionNo) {
-        let mut socket = self.socket().await;
+        let socket = self.socket().await;
+        self.log_in(socket, key).await
+    }
+
+    /// The same over this socket.
+    pub(super) async fn log_in(&mut self, mut socket: Socket, key: &str) -> (Socket, SessionNo) {
         socket.send(&connect(key, 60)).await;
         assert_eq!(socket.connack().await, 0);
         let session = self.wait(|event| match event {

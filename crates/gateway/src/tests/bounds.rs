@@ -29,7 +29,8 @@ async fn a_device_that_asks_and_never_reads_is_ended_whatever_it_asks() {
         ("UNSUBSCRIBE", unsubscribe.repeat(1000)),
         ("PUBLISH", post.repeat(100)),
     ] {
-        let (mut socket, _) = bench.device("d1").await;
+        let socket = bench.narrow_socket().await;
+        let (mut socket, _) = bench.log_in(socket, "d1").await;
         assert!(socket.flood(&bytes, FAR_TOO_MUCH).await.is_some(), "{what}");
     }
 }
