@@ -94,14 +94,14 @@ pub(crate) fn typed(text: &str, definition: &Value) -> Result<Value, String> {
     let trimmed = text.trim();
     match data_type {
         "INT" | "FLOAT" | "DOUBLE" => {
-            number(trimmed).ok_or_else(|| wrong(&format!("{data_type}, such as 12 or -0.5,")))
+            number(trimmed).ok_or_else(|| wrong(&format!("{data_type} (such as 12 or -0.5)")))
         }
         "BOOL" => truth(trimmed).ok_or_else(|| wrong("BOOL (true, false, 1 or 0)")),
         "ENUM" if has_number_keys(definition) => number(trimmed).ok_or_else(|| wrong("ENUM with numbers as keys")),
         "TIMESTAMP" => number(trimmed).ok_or_else(|| wrong("TIMESTAMP (epoch milliseconds)")),
         "ARRAY" => json(trimmed)
             .filter(Value::is_array)
-            .ok_or_else(|| wrong("ARRAY, such as [1, 2],")),
+            .ok_or_else(|| wrong("ARRAY (such as [1, 2])")),
         "STRUCT" => json(trimmed)
             .filter(Value::is_object)
             .ok_or_else(|| wrong("STRUCT, such as {\"a\": 1},")),

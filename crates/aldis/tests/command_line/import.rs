@@ -144,7 +144,7 @@ fn cells_are_read_as_the_model_has_them_and_keep_their_digits() {
     served
         .run(&["device", "import", &wrong])
         .code(USAGE)
-        .complains("line 2: deviceAttributes.power: DOUBLE")
+        .complains("line 2: deviceAttributes.power: expected DOUBLE")
         .complains("nothing was registered");
     assert_eq!(registered(&served), 2);
 }

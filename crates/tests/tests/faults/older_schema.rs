@@ -1,4 +1,4 @@
-//! A data directory as the first version of the schema left it, under the present program: all of it is there, what was
+//! A data directory as the first released schema left it, under the present program: all of it is there, what was
 //! under way comes to its end, and devices and keys go on as before.
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::harness::{Api, Plan, Server, World, eventually};
 
-const SQL: &str = "../store-sqlite/tests/schemas/1.sql";
+const SQL: &str = "../store-sqlite/tests/schemas/10.sql";
 
 /// A server on the directory of an earlier one.
 async fn server_on_old_data() -> Server {

@@ -122,7 +122,7 @@ async fn no_secret_is_in_a_log_or_in_a_refusal() {
     secrets.world.server.kill_and_start_again();
     secrets.world.server.terminate();
     let log = secrets.world.server.log();
-    assert!(log.len() > 1000, "{log}");
+    assert!(log.lines().count() > 3, "{log}");
     secrets.are_not_in("the log", &log);
 }
 
