@@ -25,11 +25,20 @@ pub(crate) enum Key {
         of: Option<String>,
     },
     /// Refuse an access key
-    Disable { app_key: String },
+    Disable {
+        /// The access key's public half
+        app_key: String,
+    },
     /// Accept a disabled access key again
-    Enable { app_key: String },
+    Enable {
+        /// The access key's public half
+        app_key: String,
+    },
     /// Delete an access key
-    Delete { app_key: String },
+    Delete {
+        /// The access key's public half
+        app_key: String,
+    },
     /// Make a new admin key in the data directory of a stopped server, where the old one is lost
     ResetAdmin(ResetAdmin),
 }

@@ -61,6 +61,7 @@ pub(crate) enum Cert {
         /// Replace the certificate that is there
         #[arg(long)]
         renew: bool,
+        /// How many days the certificate is valid
         #[arg(long, value_name = "DAYS", default_value_t = SERVER_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
         days: u32,
     },
@@ -69,11 +70,13 @@ pub(crate) enum Cert {
     Device {
         #[command(flatten)]
         place: AuthorityDir,
+        /// The device that the certificate names
         #[arg(value_name = "PRODUCT/DEVICE")]
         device: String,
         /// Replace the certificate in PRODUCT.DEVICE.pem
         #[arg(long)]
         renew: bool,
+        /// How many days the certificate is valid
         #[arg(long, value_name = "DAYS", default_value_t = DEVICE_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
         days: u32,
     },
@@ -81,6 +84,7 @@ pub(crate) enum Cert {
     Revoke {
         #[command(flatten)]
         place: AuthorityDir,
+        /// The certificates, as PEM files
         #[arg(value_name = "FILE", required = true)]
         certificates: Vec<PathBuf>,
     },

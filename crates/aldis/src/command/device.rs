@@ -34,6 +34,7 @@ pub(crate) enum Device {
     Export(Export),
     /// One device; its secret too, for keys with the role admin or operator
     Get {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
     },
@@ -56,27 +57,33 @@ pub(crate) enum Device {
     Update(Update),
     /// Delete a device; what waits for it fails
     Delete {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
     },
     /// Let a disabled device come back
     Enable {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
     },
     /// Shut a device out; what waits for it fails
     Disable {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
     },
     /// Give a device's place, asset and tasks to new hardware with another device key
     Replace {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
+        /// The device key of the new hardware
         new_device_key: String,
     },
     /// Give a device another secret; the one before stays good for a while
     RotateSecret {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
         /// How long the secret before stays good, at most 30 days; 0: not at all, and its session ends
@@ -88,11 +95,13 @@ pub(crate) enum Device {
     },
     /// The latest values that a device has reported: measurement points, attributes, tags
     Latest {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
     },
     /// What happened to a device lately: logins with the real reasons of refusals, commands, replies that were not used
     Trace {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
     },
@@ -131,6 +140,7 @@ pub(crate) struct Create {
 
 #[derive(Debug, Args)]
 pub(crate) struct Update {
+    /// The device: product key and device key, or asset id
     #[arg(value_name = REF, value_parser = device_ref)]
     device: DeviceRef,
     /// What people call it

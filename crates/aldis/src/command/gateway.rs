@@ -13,20 +13,25 @@ use crate::pick::Pick;
 pub(crate) enum Gateway {
     /// Put devices under a gateway, all or none
     Add {
+        /// The gateway: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         gateway: DeviceRef,
+        /// The devices; repeatable
         #[arg(value_name = "SUB_DEVICE", value_parser = device_ref, required = true)]
         devices: Vec<DeviceRef>,
     },
     /// Take devices away from their gateway, all or none; they are offline from then on
     Remove {
+        /// The gateway: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         gateway: DeviceRef,
+        /// The devices; repeatable
         #[arg(value_name = "SUB_DEVICE", value_parser = device_ref, required = true)]
         devices: Vec<DeviceRef>,
     },
     /// The devices under a gateway
     List {
+        /// The gateway: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         gateway: DeviceRef,
         #[command(flatten)]
@@ -34,6 +39,7 @@ pub(crate) enum Gateway {
     },
     /// The gateway that a device is under
     Of {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
     },

@@ -23,7 +23,10 @@ pub(crate) enum Model {
         file: PathBuf,
     },
     /// One thing model
-    Get { model_id: String },
+    Get {
+        /// The thing model's id
+        model_id: String,
+    },
     /// Thing models
     #[command(visible_alias = "list")]
     Search {
@@ -42,7 +45,10 @@ pub(crate) enum Model {
         id: Option<String>,
     },
     /// Delete a thing model that no product has
-    Delete { model_id: String },
+    Delete {
+        /// The thing model's id
+        model_id: String,
+    },
 }
 
 impl Model {

@@ -22,11 +22,20 @@ pub(crate) enum Organization {
     /// All organizations
     List,
     /// Refuse all keys of an organization
-    Disable { id: String },
+    Disable {
+        /// The organization's id
+        id: String,
+    },
     /// Accept the keys of a disabled organization again
-    Enable { id: String },
+    Enable {
+        /// The organization's id
+        id: String,
+    },
     /// Delete an organization that has nothing left
-    Delete { id: String },
+    Delete {
+        /// The organization's id
+        id: String,
+    },
 }
 
 impl Organization {

@@ -22,7 +22,10 @@ pub(crate) enum Product {
     /// Create a product; prints its key
     Create(Box<Create>),
     /// One product
-    Get { product_key: String },
+    Get {
+        /// The product's key
+        product_key: String,
+    },
     /// Products
     #[command(visible_alias = "list")]
     Search {
@@ -39,6 +42,7 @@ pub(crate) enum Product {
     Update(Box<Update>),
     /// Give a product another secret; the one before stays good for a while
     RotateSecret {
+        /// The product's key
         product_key: String,
         /// How long the secret before stays good, at most 30 days; 0: not at all, and its connections end
         #[arg(long, value_name = "SECONDS", default_value_t = GRACE_DEFAULT_S)]
@@ -48,7 +52,10 @@ pub(crate) enum Product {
         product_secret: Option<Secret>,
     },
     /// Delete a product without devices
-    Delete { product_key: String },
+    Delete {
+        /// The product's key
+        product_key: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -94,6 +101,7 @@ pub(crate) struct Create {
 
 #[derive(Debug, Args)]
 pub(crate) struct Update {
+    /// The product's key
     product_key: String,
     /// What people call it
     #[arg(long)]

@@ -17,6 +17,7 @@ use crate::typed::point_value;
 pub(crate) enum Single {
     /// Invoke a service of one device, and wait for its reply unless --ttl is given
     Invoke {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
         /// The service
@@ -30,6 +31,7 @@ pub(crate) enum Single {
     },
     /// Set a measurement point of one device, and wait for its reply unless --ttl is given
     Set {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
         /// The measurement point
@@ -44,6 +46,7 @@ pub(crate) enum Single {
     /// The single commands of a device, newest first
     #[command(visible_alias = "search")]
     List {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
         #[command(flatten)]
@@ -51,9 +54,13 @@ pub(crate) enum Single {
     },
     /// One single command
     #[command(visible_alias = "get")]
-    Show { command_id: String },
+    Show {
+        /// The command's id
+        command_id: String,
+    },
     /// Cancel the commands that wait for a device, or one of them
     Cancel {
+        /// The device: product key and device key, or asset id
         #[arg(value_name = REF, value_parser = device_ref)]
         device: DeviceRef,
         /// Only this one

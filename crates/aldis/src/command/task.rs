@@ -38,9 +38,15 @@ pub(crate) enum Task {
     },
     /// One task
     #[command(visible_alias = "get")]
-    Show { task_id: String },
+    Show {
+        /// The task's id
+        task_id: String,
+    },
     /// The attempts of a task, and how each came out
-    Attempts { task_id: String },
+    Attempts {
+        /// The task's id
+        task_id: String,
+    },
 }
 
 impl Task {

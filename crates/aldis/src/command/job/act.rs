@@ -13,6 +13,7 @@ const TASKS_PER_CALL: usize = 200;
 
 #[derive(Debug, Args)]
 pub(crate) struct Cancel {
+    /// The job's id
     job_id: String,
     /// Only this task; repeatable
     #[arg(long = "task", value_name = "ID")]
@@ -21,6 +22,7 @@ pub(crate) struct Cancel {
 
 #[derive(Debug, Args)]
 pub(crate) struct Retry {
+    /// The job's id
     job_id: String,
     /// Only this task; repeatable
     #[arg(long = "task", value_name = "ID")]
@@ -33,10 +35,13 @@ pub(crate) struct Retry {
 /// How a task ended that can be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Finished {
+    /// The device or the server reported an error
     #[value(name = "FAILED")]
     Failed,
+    /// No reply came in time
     #[value(name = "RSP_TIMEOUT")]
     RspTimeout,
+    /// The command was not sent in time
     #[value(name = "TTL_TIMEOUT")]
     TtlTimeout,
 }

@@ -23,6 +23,7 @@ use crate::whole_file::{Existing, Readers, Sink};
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
+    /// The job's id
     job_id: String,
     /// One JSON object a line, or a table for spreadsheets
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]

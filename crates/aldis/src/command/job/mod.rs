@@ -36,9 +36,15 @@ pub(crate) enum Job {
     },
     /// One job and how far it is
     #[command(visible_alias = "get")]
-    Show { job_id: String },
+    Show {
+        /// The job's id
+        job_id: String,
+    },
     /// How many tasks are in which state
-    Statistics { job_id: String },
+    Statistics {
+        /// The job's id
+        job_id: String,
+    },
     /// Follow a job until it has finished; exit code 0 only if all tasks succeeded
     Watch(watch::Watch),
     /// Cancel tasks of a job, all that can be unless told otherwise
@@ -46,7 +52,10 @@ pub(crate) enum Job {
     /// Retry failed tasks of a job, all that can be unless told otherwise
     Retry(act::Retry),
     /// Delete a job that has not triggered or has finished
-    Delete { job_id: String },
+    Delete {
+        /// The job's id
+        job_id: String,
+    },
     /// Write the results of all tasks in one stream
     Export(export::Export),
 }

@@ -15,6 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
+    /// The job's id
     job_id: String,
 }
 

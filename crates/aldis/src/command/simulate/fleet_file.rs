@@ -13,6 +13,7 @@ use crate::sheet::unmarked;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
+    /// The product's key
     product_key: String,
     device_key: String,
     device_secret: String,
