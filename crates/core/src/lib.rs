@@ -16,6 +16,7 @@ pub mod policy;
 mod range;
 pub mod reported;
 pub mod rollout;
+pub mod schedule;
 pub mod secret;
 mod stored_numbers;
 pub mod tags;

@@ -25,11 +25,15 @@ pub fn validate(text: &str) -> Result<(), Violation> {
 /// What the clock on the wall shows in a time zone: `2026-01-31 08:00:00`. A text that is no time zone counts as UTC.
 #[must_use]
 pub fn local(at: Timestamp, zone: &str) -> String {
-    let offset = |minutes: i32| Offset::from_seconds(minutes * 60).ok().map(TimeZone::fixed);
-    let zone = offset_minutes(zone).map_or_else(|| TimeZoneDatabase::bundled().get(zone).ok(), offset);
     let shown = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
-    let shown = shown.to_zoned(zone.unwrap_or(TimeZone::UTC));
+    let shown = shown.to_zoned(of(zone).unwrap_or(TimeZone::UTC));
     shown.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The rules of a time zone; `None` for a text that is no time zone.
+pub(crate) fn of(zone: &str) -> Option<TimeZone> {
+    let offset = |minutes: i32| Offset::from_seconds(minutes * 60).ok().map(TimeZone::fixed);
+    offset_minutes(zone).map_or_else(|| TimeZoneDatabase::bundled().get(zone).ok(), offset)
 }
 
 fn is_offset(text: &str) -> bool {
