@@ -15,6 +15,7 @@ pub mod outcome_class;
 pub mod policy;
 mod range;
 pub mod reported;
+pub mod retry;
 pub mod rollout;
 pub mod schedule;
 pub mod secret;
