@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod expression;
+pub mod failure_text;
 pub mod i18n;
 pub mod ids;
 pub mod job;
