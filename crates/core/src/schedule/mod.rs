@@ -3,5 +3,6 @@
 pub mod calendar;
 pub mod cron;
 mod cron_field;
+pub mod policy;
 pub mod recurrence;
 mod wall_clock;
