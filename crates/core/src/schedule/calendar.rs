@@ -132,6 +132,30 @@ impl Calendar {
         None
     }
 
+    /// When the present opening began; `None` if the calendar is shut, or has been open for a year.
+    #[must_use]
+    pub fn open_since(&self, at: Timestamp) -> Option<Timestamp> {
+        if !self.is_open(at) {
+            return None;
+        }
+        let from = wall_clock::local(&self.zone, at);
+        let mut edges: Vec<Timestamp> = self.edges_of_blackouts().collect();
+        for day in 0..LOOK_AHEAD_DAYS {
+            edges.extend(self.edges_of_day(from, -day));
+            edges.sort_unstable();
+            // Edges of earlier days are still missing, so that only those from here on are known in full.
+            let midnight = from.date().checked_sub(day.days()).ok()?.to_datetime(Time::midnight());
+            let known_from = self.first_moment(midnight)?;
+            let known = edges.partition_point(|edge| *edge < known_from);
+            let opens = |edge: &Timestamp| self.is_open(*edge) && !self.is_open(edge.plus_ms(-1));
+            let opening = edges.drain(known..).rev().find(|edge| *edge <= at && opens(edge));
+            if opening.is_some() {
+                return opening;
+            }
+        }
+        None
+    }
+
     /// The moments on the local day `day` days after `local` at which a window may begin or end, and the change of the
     /// zone's offset that follows.
     fn edges_of_day(&self, local: DateTime, day: i64) -> Vec<Timestamp> {
@@ -383,6 +407,21 @@ mod tests {
             match differs {
                 Some(minute) => prop_assert_eq!(next, Some(minute)),
                 None => prop_assert!(next.is_none_or(|next| next > at.plus_ms(4 * 86_400_000))),
+            }
+        }
+
+        #[test]
+        fn open_since_is_the_first_minute_of_the_present_opening(
+            calendar in any_calendar(), start in 4 * 1_440_i64..11 * 1_440,
+        ) {
+            let at = BEGIN.plus_ms(start * 60_000);
+            let is_shut = |minutes: &i64| !calendar.is_open(at.plus_ms(-minutes * 60_000));
+            let shut = (0..=4 * 1_440).find(is_shut);
+            let since = calendar.open_since(at);
+            match shut {
+                Some(0) => prop_assert_eq!(since, None),
+                Some(minutes) => prop_assert_eq!(since, Some(at.plus_ms((1 - minutes) * 60_000))),
+                None => prop_assert!(since.is_none_or(|since| since < at.plus_ms(-4 * 86_400_000))),
             }
         }
     }
